@@ -1,0 +1,146 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "engine/tensor.h"
+#include "kernels/philox.h"
+
+namespace vox {
+
+// The catalogue. Adding an operator edits this file and no other: one enumerator, one name, one declaration.
+//
+// Volumes are [N,C,D,H,W], blocked, in f32, f64 or bf16. Parameters, statistics and losses are plain and in the
+// accumulator type of their volumes: f64 for f64, f32 for f32 and bf16. Labels are u8 class indices [N,D,H,W].
+
+enum class Op : std::uint8_t {
+  add, mul, scale, sum, mean, cast,
+  relu, leaky_relu, dropout, concat, max_pool3d,
+  conv3d, conv_transpose3d, batch_norm,
+  softmax, dice_loss, focal_loss, cross_entropy,
+  count_
+};  // clang-format off
+
+inline constexpr std::array<std::string_view, static_cast<std::size_t>(Op::count_)> kOpNames = {
+    "add", "mul", "scale", "sum", "mean", "cast",
+    "relu", "leaky_relu", "dropout", "concat", "max_pool3d",
+    "conv3d", "conv_transpose3d", "batch_norm",
+    "softmax", "dice_loss", "focal_loss", "cross_entropy"};  // clang-format on
+static_assert(!kOpNames.back().empty(), "kOpNames is shorter than enum class Op");
+
+[[nodiscard]] constexpr std::string_view name(Op op) { return kOpNames[static_cast<std::size_t>(op)]; }
+
+// --- element-wise, any shape and layout -----------------------------------------------------------------------------
+
+/// y = a + b.   a, b, y: same shape, dtype, layout
+[[nodiscard]] Tensor add(const Tensor& a, const Tensor& b);
+/// y = a * b, element by element.   a, b, y: same shape, dtype, layout
+[[nodiscard]] Tensor mul(const Tensor& a, const Tensor& b);
+/// y = factor * x
+[[nodiscard]] Tensor scale(const Tensor& x, double factor);
+/// The same values in another dtype; the gradient is cast back.
+[[nodiscard]] Tensor cast(const Tensor& x, DType to);
+/// y = max(x, 0). The derivative at 0 is 0.
+[[nodiscard]] Tensor relu(const Tensor& x);
+/// y = x where x > 0, negative_slope * x elsewhere.
+[[nodiscard]] Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
+
+// --- reductions -----------------------------------------------------------------------------------------------------
+
+/// The sum of all logical values.   y: [1], accumulator type, fixed order
+[[nodiscard]] Tensor sum(const Tensor& x);
+/// The mean of all logical values.  y: [1], accumulator type
+[[nodiscard]] Tensor mean(const Tensor& x);
+
+// --- volumes --------------------------------------------------------------------------------------------------------
+
+struct DropoutOptions {
+  double p = 0.5;  ///< probability that an element becomes 0, in [0,1)
+  RandomKey key;   ///< the mask is a function of the key and the element's place in memory, never stored
+};
+/// Element-wise inverted dropout: y = 0 with probability p, x / (1-p) otherwise. Element e is dropped where number e of
+/// the key's stream (kernels/philox.h) is below p * 2^32.
+[[nodiscard]] Tensor dropout(const Tensor& x, const DropoutOptions& options);
+
+/// y = [a, b] along C.   a: [N,Ca,D,H,W]   b: [N,Cb,D,H,W]   y: [N,Ca+Cb,D,H,W]
+[[nodiscard]] Tensor concat(const Tensor& a, const Tensor& b);
+
+/// Largest of each 2x2x2 cell, stride 2, an odd last plane is left out. Ties go to the first in scan order (D, H, W).
+[[nodiscard]] Tensor max_pool3d(const Tensor& x);
+
+struct Conv3dOptions {
+  std::int64_t stride = 1;    ///< same on all three axes, 1 or 2
+  std::int64_t padding = -1;  ///< zeros on each side; -1: kernel / 2, which keeps the extents at stride 1
+};
+/// Cross-correlation, PyTorch's Conv3d: y[n,o,p] = bias[o] + sum over i,k of x[n,i,p*stride-padding+k] * weight[o,i,k].
+/// x: [N,I,D,H,W]   weight: [O,I,K,K,K], K odd   bias: [O] or undefined
+[[nodiscard]] Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv3dOptions& = {});
+
+struct ConvTranspose3dOptions {
+  std::int64_t stride = 2;
+  std::int64_t padding = 0;
+  std::int64_t output_padding = 0;
+};
+/// PyTorch's ConvTranspose3d: y[n,o,p*stride-padding+k] += x[n,i,p] * weight[i,o,k], plus bias[o].
+/// x: [N,I,D,H,W]   weight: [I,O,K,K,K]   bias: [O] or undefined   y extent: (in-1)*stride - 2*padding + K + output_padding
+[[nodiscard]] Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                      const ConvTranspose3dOptions& = {});
+
+enum class BatchNormMode : std::uint8_t { training, inference };
+struct BatchNormOptions {
+  BatchNormMode mode = BatchNormMode::training;
+  double eps = 1e-5;
+  double momentum = 0.1;  ///< running = (1-momentum) * running + momentum * batch, PyTorch's convention
+};
+/// y = gamma * (x - mean) / sqrt(var + eps) + beta per channel. In training mean and var (biased) are the batch's and the
+/// running statistics are updated in place, with the unbiased var; in inference they are the running ones.
+/// gamma, beta, running_mean, running_var: [C], accumulator type
+[[nodiscard]] Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
+                                Tensor running_var, const BatchNormOptions& = {});
+
+/// y[n,c,v] = exp(x[n,c,v]) / sum over c of exp(x[n,c,v])
+[[nodiscard]] Tensor softmax(const Tensor& x);
+
+// --- losses: [1], accumulator type ------------------------------------------------------------------------------------
+
+enum class Background : std::uint8_t { include, exclude };  ///< does class 0 count?
+enum class Sums : std::uint8_t { batch, per_case };         ///< sums over the whole batch, or per case and then the mean
+enum class FocalMean : std::uint8_t { voxels_and_classes, voxels };
+
+struct DiceLossOptions {
+  double smooth = 1e-5;
+  std::vector<double> class_weights;  ///< [C], one of each class counted or not; empty: all 1
+  Background background = Background::include;
+  Sums sums = Sums::batch;
+};
+/// 1 - mean over classes of class_weights[c] * (2 TP_c + smooth) / (2 TP_c + FN_c + FP_c + smooth), soft counts:
+/// TP = sum y p, FP = sum p - TP, FN = sum y - TP. The weights are multiplied in and then averaged, not normalised, as in
+/// segmentation_models_3D: a perfect prediction with weights 0.25 scores 0.75.
+/// probabilities: [N,C,D,H,W]   labels: u8 [N,D,H,W]
+[[nodiscard]] Tensor dice_loss(const Tensor& probabilities, const Tensor& labels, const DiceLossOptions& = {});
+
+struct FocalLossOptions {
+  double alpha = 0.25;
+  double gamma = 2.0;
+  double clip = 1e-7;  ///< p is clipped to [clip, 1-clip]; the gradient is 0 outside
+  std::vector<double> class_weights;
+  Background background = Background::include;
+  Sums sums = Sums::batch;
+  FocalMean mean = FocalMean::voxels_and_classes;  ///< segmentation_models_3D divides by the class count, too
+};
+/// mean over voxels (and classes) of - y * class_weights[c] * alpha * (1-p)^gamma * log(p)
+/// probabilities: [N,C,D,H,W]   labels: u8 [N,D,H,W]
+[[nodiscard]] Tensor focal_loss(const Tensor& probabilities, const Tensor& labels, const FocalLossOptions& = {});
+
+struct CrossEntropyOptions {
+  std::vector<double> class_weights;
+  Background background = Background::include;  ///< exclude: voxels of class 0 are left out
+  Sums sums = Sums::batch;
+};
+/// sum of class_weights[y] * -log softmax(logits)[y] / sum of class_weights[y] over voxels, PyTorch's cross_entropy.
+/// logits: [N,C,D,H,W]   labels: u8 [N,D,H,W]
+[[nodiscard]] Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& = {});
+
+}  // namespace vox

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "engine/types.h"
+
+namespace vox {
+
+struct ReleaseBytes {
+  Device device = Device::cpu;
+  std::size_t bytes = 0;
+  void operator()(std::byte*) const noexcept;
+};
+
+/// Owns bytes on one device and gives them back to its allocator when it dies.
+class Storage {
+ public:
+  Storage() = default;
+  Storage(std::size_t bytes, Device);
+
+  [[nodiscard]] std::byte* data() { return bytes_.get(); }
+  [[nodiscard]] const std::byte* data() const { return bytes_.get(); }
+  [[nodiscard]] std::size_t size_bytes() const { return bytes_ ? bytes_.get_deleter().bytes : 0; }
+
+ private:
+  std::unique_ptr<std::byte, ReleaseBytes> bytes_;
+};
+
+}  // namespace vox

@@ -1,0 +1,96 @@
+#include "engine/tape.h"
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "engine/dispatch.h"
+#include "engine/tensor_body.h"
+#include "kernels/add.h"
+#include "kernels/check.h"
+
+namespace vox {
+namespace {
+
+thread_local bool recording = true;
+
+Tensor sum_of(const Tensor& a, const Tensor& b) {
+  Tensor sum = Tensor::like(a);
+  dispatch(a.device(), a.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+    add_forward(queue, AddArgs<T>{.a = a.values<T>(), .b = b.values<T>(), .y = sum.mutable_values<T>()});
+  });
+  return sum;
+}
+
+Tensor one_like(const Tensor& scalar) {
+  const double one = 1;
+  Tensor y = Tensor::like(scalar);
+  dispatch(Device::cpu, y.dtype(), [&]<class T>(CpuQueue&, TypeTag<T>) {
+    y.mutable_values<T>()[0] = store<T>(static_cast<Acc<T>>(one));
+  });
+  return y;
+}
+
+}  // namespace
+
+bool GradSink::wants(std::size_t input) const { return inputs_[input].wants_grad(); }
+
+void GradSink::add(std::size_t input, const Tensor& grad) {
+  if (!wants(input)) { return; }
+  TensorBody& x = inputs_[input].body();
+  VOX_CHECK(grad.shape() == x.shape && grad.dtype() == x.dtype && grad.layout() == x.layout,
+            "{}: gradient {} {} {} for input {}, which is {} {} {}", name(op_), name(grad.dtype()), name(grad.layout()),
+            grad.shape().str(), input, name(x.dtype), name(x.layout), x.shape.str());
+  x.grad = x.grad.defined() ? sum_of(x.grad, grad) : grad;
+}
+
+Tensor record(Op op, Tensor y, std::initializer_list<Tensor> inputs, Backward rule) {
+  VOX_CHECK(rule != nullptr, "{}: record() needs a backward rule; say no_gradient if there is none", name(op));
+  static std::atomic<std::uint64_t> next_serial{0};
+  if (recording && std::ranges::any_of(inputs, &Tensor::wants_grad)) {
+    y.body().wants_grad = true;
+    y.body().node = std::make_shared<Node>(Node{op, next_serial++, inputs, std::move(rule)});
+  }
+  return y;
+}
+
+Backward no_gradient(Op op) {
+  return [op](const Tensor&, GradSink&) { VOX_FAIL("{}: has no gradient", name(op)); };
+}
+
+NoGradScope::NoGradScope() : before_(std::exchange(recording, false)) {}
+NoGradScope::~NoGradScope() { recording = before_; }
+
+void backward(const Tensor& loss) {
+  VOX_CHECK(loss.shape().count() == 1, "backward: loss is {}, wants one value", loss.shape().str());
+  backward(loss, one_like(loss));
+}
+
+void backward(const Tensor& y, const Tensor& dy) {
+  VOX_CHECK(y.wants_grad(), "backward: nothing below y requires a gradient");
+  VOX_CHECK(dy.shape() == y.shape() && dy.dtype() == y.dtype() && dy.layout() == y.layout(),
+            "backward: dy is {} {} {}, wants {} {} {}", name(dy.dtype()), name(dy.layout()), dy.shape().str(),
+            name(y.dtype()), name(y.layout()), y.shape().str());
+  const NoGradScope no_grad;
+  y.body().grad = dy;
+
+  std::map<std::uint64_t, Tensor, std::greater<>> pending;  // newest first
+  const auto visit = [&](const Tensor& t) {
+    if (t.defined() && t.body().node) { pending.emplace(t.body().node->serial, t); }
+  };
+  visit(y);
+  while (!pending.empty()) {
+    const Tensor at = pending.extract(pending.begin()).mapped();
+    const std::shared_ptr<Node> node = std::move(at.body().node);
+    const Tensor arriving = std::exchange(at.body().grad, Tensor());  // only leaves keep theirs
+    VOX_CHECK(arriving.defined(), "backward: no gradient arrives at {}: was backward() run before?", name(node->op));
+    GradSink sink(node->op, node->inputs);
+    node->backward(arriving, sink);
+    std::ranges::for_each(node->inputs, visit);
+  }
+}
+
+}  // namespace vox

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <span>
+
+#include "engine/ops.h"
+#include "engine/tensor.h"
+
+namespace vox {
+
+/// What a backward rule writes into: one slot per input of the op.
+class GradSink {
+ public:
+  GradSink(Op op, std::span<Tensor> inputs) : op_(op), inputs_(inputs) {}
+  [[nodiscard]] bool wants(std::size_t input) const;
+  void add(std::size_t input, const Tensor& grad);  ///< shape, dtype and layout must be the input's
+
+ private:
+  Op op_;
+  std::span<Tensor> inputs_;
+};
+
+using Backward = std::function<void(const Tensor& dy, GradSink& dx)>;
+
+/// Ties y to the inputs it came from, when one of them wants a gradient and no NoGradScope is open. An undefined tensor
+/// is an input that was left out. An op that has no derivative passes no_gradient, never an empty rule.
+[[nodiscard]] Tensor record(Op, Tensor y, std::initializer_list<Tensor> inputs, Backward);
+[[nodiscard]] Backward no_gradient(Op op);  ///< throws when backward() reaches it
+
+/// While one lives, ops of this thread record nothing and save nothing.
+class NoGradScope {
+ public:
+  NoGradScope();
+  ~NoGradScope();
+  NoGradScope(const NoGradScope&) = delete;
+  NoGradScope& operator=(const NoGradScope&) = delete;
+  NoGradScope(NoGradScope&&) = delete;
+  NoGradScope& operator=(NoGradScope&&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// Adds to grad() of every leaf below y, given dy, the gradient that arrives at y (shape, dtype and layout of y).
+/// Newest op first, so every sum of gradients forms in the same order each time. What an op saved for its rule is
+/// released as soon as the rule has run.
+void backward(const Tensor& y, const Tensor& dy);
+
+/// backward() from a loss: one value, whose own gradient is 1.
+void backward(const Tensor& loss);
+
+}  // namespace vox

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/types.h"
+
+namespace vox {
+
+struct TensorBody;  // engine/tensor_body.h; only tensor.cpp and tape.cpp look inside
+
+/// A handle to contiguous values: copying shares them. Ops never change an input; they return a new tensor.
+/// Volumes [N,C,D,H,W] are blocked (kernels/volume.h); weights, vectors and labels are plain.
+class Tensor {
+ public:
+  Tensor() = default;
+  Tensor(Shape, DType, Device = Device::cpu, Layout = Layout::plain);  ///< uninitialised
+
+  /// A blocked volume batch [N,C,D,H,W]. Uninitialised, padding channels included.
+  [[nodiscard]] static Tensor volume(const Shape&, DType, Device = Device::cpu);
+  /// Shape, dtype, device and layout of another tensor. Uninitialised.
+  [[nodiscard]] static Tensor like(const Tensor&);
+  [[nodiscard]] static Tensor zeros(const Shape&, DType, Device = Device::cpu, Layout = Layout::plain);
+  /// A plain tensor with these values in C order.
+  template <class T> [[nodiscard]] static Tensor of(Shape, std::span<const T> host);
+  /// A blocked volume batch from values in C order [N,C,D,H,W]; padding channels are zero.
+  template <class T> [[nodiscard]] static Tensor volume_of(const Shape&, std::span<const T> host);
+
+  [[nodiscard]] bool defined() const { return body_ != nullptr; }
+  [[nodiscard]] const Shape& shape() const;
+  [[nodiscard]] DType dtype() const;
+  [[nodiscard]] Device device() const;
+  [[nodiscard]] Layout layout() const;
+  /// Elements in memory: more than shape().count() when a blocked volume has padding channels.
+  [[nodiscard]] std::int64_t stored_count() const;
+
+  /// Typed views of the stored values on their own device, padding channels included. T must match dtype().
+  template <class T> [[nodiscard]] std::span<const T> values() const;
+  template <class T> [[nodiscard]] std::span<T> mutable_values();
+
+  /// A copy of the values in C order, without padding, as double: for tests, metrics and files.
+  [[nodiscard]] std::vector<double> to_doubles() const;
+  /// The single value of a one-element tensor.
+  [[nodiscard]] double item() const;
+
+  Tensor& requires_grad();  ///< makes this a leaf whose grad() backward() fills
+  [[nodiscard]] bool wants_grad() const;
+  [[nodiscard]] Tensor grad() const;  ///< undefined until backward() has run
+  void clear_grad();
+  /// The same values without their history: a leaf that wants no gradient.
+  [[nodiscard]] Tensor detached() const;
+
+  [[nodiscard]] TensorBody& body() const;  ///< throws when undefined
+
+ private:
+  std::shared_ptr<TensorBody> body_;
+};
+
+}  // namespace vox

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+
+struct CUstream_st;  // cudaStream_t without the CUDA header, so that engine/ never needs it
+
+namespace vox {
+
+/// Instruction sets a CPU kernel is compiled for, slowest first. The same source, three times.
+enum class Isa : std::uint8_t { baseline, avx2, avx512 };
+
+/// Where work is submitted. Kernels are overloaded on the queue: its type picks the backend.
+struct CpuQueue {
+  int threads = 1;            ///< workers a kernel may use; results must not depend on it
+  Isa isa = Isa::baseline;    ///< which build of each kernel runs
+};
+
+/// A CpuQueue whose instruction set is known at compile time: what a CPU kernel is written against.
+template <Isa I> struct CpuIsaQueue {
+  int threads = 1;
+};
+
+struct CudaQueue {
+  CUstream_st* stream = nullptr;  ///< borrowed; engine/context owns it
+};
+
+#ifdef VOX_ISA
+using IsaQueue = CpuIsaQueue<Isa::VOX_ISA>;  ///< the instruction set this file is being compiled for
+#endif
+
+/// Calls body with the CpuIsaQueue of the queue's instruction set.
+template <class Body> void on_isa(const CpuQueue& q, const Body& body) {
+#ifdef VOX_X86
+  if (q.isa == Isa::avx512) {
+    CpuIsaQueue<Isa::avx512> isa{q.threads};
+    return body(isa);
+  }
+  if (q.isa == Isa::avx2) {
+    CpuIsaQueue<Isa::avx2> isa{q.threads};
+    return body(isa);
+  }
+#endif
+  CpuIsaQueue<Isa::baseline> isa{q.threads};
+  body(isa);
+}
+
+/// Declares a kernel for every backend, once, in the operator's contract header.
+#define VOX_KERNEL(kernel, Args)                                                       \
+  template <class T> void kernel(CpuIsaQueue<Isa::baseline>&, const Args<T>&);         \
+  template <class T> void kernel(CpuIsaQueue<Isa::avx2>&, const Args<T>&);             \
+  template <class T> void kernel(CpuIsaQueue<Isa::avx512>&, const Args<T>&);           \
+  template <class T> void kernel(CudaQueue&, const Args<T>&);                          \
+  template <class T> void kernel(CpuQueue& q, const Args<T>& a) {                      \
+    on_isa(q, [&](auto& isa) { kernel(isa, a); });                                     \
+  }                                                                                    \
+  static_assert(true)
+
+/// One explicit instantiation per storage type: the list of types a kernel exists for lives here.
+#define VOX_INSTANTIATE(Queue, kernel, Args)         \
+  template void kernel(Queue&, const Args<float>&);  \
+  template void kernel(Queue&, const Args<double>&); \
+  template void kernel(Queue&, const Args<Bf16>&)
+
+}  // namespace vox

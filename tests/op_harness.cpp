@@ -1,0 +1,181 @@
+#include <numeric>
+
+#include "engine/allocator.h"
+#include "engine/context.h"
+#include "engine/tape.h"
+#include "kernels/check.h"
+#include "tests/catch.h"
+#include "tests/compare.h"
+#include "tests/op_case.h"
+
+namespace vox::test {
+namespace {
+
+constexpr double kStep = 0x1p-10;  // exact in f64, and small against inputs in [-2,2]
+
+/// What arrives at y: never all ones, or a rule that forgets dy would pass.
+Values arriving(std::size_t count) { return make_values(static_cast<std::int64_t>(count), 99); }
+
+double loss_at(const OpCase& c, const std::vector<Values>& at) {
+  const Values y = c.reference(at);
+  const Values dy = arriving(y.size());
+  return std::inner_product(y.begin(), y.end(), dy.begin(), 0.0);
+}
+
+Values central_differences(const OpCase& c, std::vector<Values> at, std::size_t input) {
+  Values gradient;
+  for (double& x : at[input]) {
+    const double before = x;
+    x = before + kStep;
+    const double up = loss_at(c, at);
+    x = before - kStep;
+    const double down = loss_at(c, at);
+    x = before;
+    gradient.push_back((up - down) / (2 * kStep));
+  }
+  return gradient;
+}
+
+struct Run {
+  Tensor y;
+  std::vector<Tensor> inputs;
+};
+
+/// Forward and backward of a case in a dtype, in memory whose fresh bytes are NaN: what is read unwritten shows.
+Run run(const OpCase& c, DType dtype) {
+  set_fresh_memory(FreshMemory::nan);
+  Run r{.y = {}, .inputs = to_tensors(c, make_inputs(c), dtype)};
+  bool differentiable = false;
+  for (std::size_t k = 0; k < r.inputs.size(); ++k) {
+    if (c.inputs[k].differentiable && c.inputs[k].kind != Kind::labels) {
+      r.inputs[k].requires_grad();
+      differentiable = true;
+    }
+  }
+  r.y = c.apply(r.inputs);
+  if (differentiable) {
+    backward(r.y, to_tensor_like(arriving(static_cast<std::size_t>(r.y.shape().count())), r.y));
+  }
+  set_fresh_memory(FreshMemory::as_found);
+  return r;
+}
+
+std::vector<Isa> runnable_isas() {
+  std::vector<Isa> isas{Isa::baseline};
+  if (best_isa() >= Isa::avx2) { isas.push_back(Isa::avx2); }
+  if (best_isa() >= Isa::avx512) { isas.push_back(Isa::avx512); }
+  return isas;
+}
+
+std::string padding_of(const Run& r) {
+  std::string found = nonzero_padding(r.y);
+  for (const Tensor& t : r.inputs) {
+    if (found.empty() && t.wants_grad()) { found = nonzero_padding(t.grad()); }
+  }
+  return found;
+}
+
+/// bf16 results are compared with the gradient of the f64 run, which central differences have checked.
+DType roundoff_of(DType run, const Tensor& grad) { return grad.dtype() == DType::f32 && run == DType::bf16 ? run : grad.dtype(); }
+
+}  // namespace
+
+TEST_CASE("every op matches its reference in every dtype on every instruction set", "[ops][forward]") {
+  const Isa before = cpu_queue().isa;
+  for (const OpCase& c : op_cases()) {
+    const Values wants = c.reference(make_inputs(c));
+    for (const Isa isa : runnable_isas()) {
+      cpu_queue().isa = isa;
+      for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+        INFO(c.label << " " << name(dtype) << " " << name(isa));
+        const Run r = run(c, dtype);
+        CHECK(first_mismatch(r.y.to_doubles(), wants, dtype, c.terms, c.conditioning) == "");
+        CHECK(padding_of(r) == "");
+      }
+    }
+  }
+  cpu_queue().isa = before;
+}
+
+TEST_CASE("every op's f64 gradient matches central differences of its reference", "[ops][backward]") {
+  for (const OpCase& c : op_cases()) {
+    const auto inputs = make_inputs(c);
+    const Run r = run(c, DType::f64);
+    for (std::size_t k = 0; k < r.inputs.size(); ++k) {
+      if (!r.inputs[k].wants_grad()) { continue; }
+      INFO(c.label << ", input " << k);
+      REQUIRE(r.inputs[k].grad().defined());
+      CHECK(first_mismatch(r.inputs[k].grad().to_doubles(), central_differences(c, inputs, k), DType::f32, 64,
+                           c.conditioning) == "");
+    }
+  }
+}
+
+TEST_CASE("every op's f32 and bf16 gradients match its f64 gradient on every instruction set", "[ops][backward]") {
+  const Isa before = cpu_queue().isa;
+  for (const OpCase& c : op_cases()) {
+    cpu_queue().isa = Isa::baseline;
+    const Run truth = run(c, DType::f64);
+    for (const Isa isa : runnable_isas()) {
+      cpu_queue().isa = isa;
+      for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+        const Run r = run(c, dtype);
+        for (std::size_t k = 0; k < r.inputs.size(); ++k) {
+          if (!r.inputs[k].wants_grad()) { continue; }
+          INFO(c.label << " " << name(dtype) << " " << name(isa) << ", input " << k);
+          const Tensor got = r.inputs[k].grad();
+          const auto terms = c.grad_terms > 0 ? c.grad_terms : r.y.shape().count();
+          CHECK(first_mismatch(got.to_doubles(), truth.inputs[k].grad().to_doubles(), roundoff_of(dtype, got), terms,
+                               c.conditioning) == "");
+        }
+      }
+    }
+  }
+  cpu_queue().isa = before;
+}
+
+TEST_CASE("every op gives the same bits with one thread and with four, run after run", "[ops][determinism]") {
+  const int threads = cpu_queue().threads;
+  for (const OpCase& c : op_cases()) {
+    const auto all = [&](int count) {
+      cpu_queue().threads = count;
+      const Run r = run(c, DType::f32);
+      std::vector<Values> values{r.y.to_doubles()};
+      for (const Tensor& t : r.inputs) {
+        if (t.wants_grad()) { values.push_back(t.grad().to_doubles()); }
+      }
+      return values;
+    };
+    INFO(c.label);
+    const auto one = all(1);
+    CHECK(one == all(4));
+    CHECK(one == all(3));
+  }
+  cpu_queue().threads = threads;
+}
+
+TEST_CASE("every op refuses what it cannot do, and says why", "[ops][errors]") {
+  for (const Refusal& r : refusals()) {
+    INFO(r.label);
+    CHECK_THROWS_WITH(r.call(), ContainsSubstring(r.message));
+  }
+}
+
+TEST_CASE("every op in the catalogue has a case", "[ops][coverage]") {
+  for (const std::string_view op : kOpNames) {
+    INFO("no case for " << op << ": add tests/ops/" << op << ".cpp");
+    CHECK(std::ranges::any_of(op_cases(), [&](const OpCase& c) { return name(c.op) == op; }));
+  }
+}
+
+TEST_CASE("first_mismatch refuses what is not provably close", "[compare]") {
+  const Values one{1.0};
+  const Values nan{std::nan("")};
+  CHECK(first_mismatch(one, one, DType::f64, 1) == "");
+  CHECK(first_mismatch(nan, one, DType::f64, 1) != "");
+  CHECK(first_mismatch(one, nan, DType::f64, 1) != "");
+  CHECK(first_mismatch(Values{-10.0}, Values{-5.0}, DType::f64, 1) != "");
+  CHECK(first_mismatch(Values{}, one, DType::f64, 1) != "");
+}
+
+}  // namespace vox::test

@@ -1,0 +1,22 @@
+# Catch2 2.13 and 3.x: tests include "tests/catch.h" and nothing of Catch2 itself.
+find_package(Catch2 REQUIRED)
+file(GLOB test_sources CONFIGURE_DEPENDS tests/*.cpp tests/ops/*.cpp)
+list(REMOVE_ITEM test_sources ${PROJECT_SOURCE_DIR}/tests/main.cpp)
+add_executable(vox_tests ${test_sources})
+target_link_libraries(vox_tests PRIVATE vox_tools)
+target_compile_definitions(vox_tests PRIVATE VOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}" VOX_PROGRAM="$<TARGET_FILE:voxgrad>")
+add_dependencies(vox_tests voxgrad)
+if(TARGET Catch2::Catch2WithMain)
+  target_link_libraries(vox_tests PRIVATE Catch2::Catch2WithMain)
+else()
+  add_library(vox_test_main STATIC tests/main.cpp)  # 2.13: its main takes 20 s to compile, so once
+  target_link_libraries(vox_test_main PUBLIC Catch2::Catch2)
+  target_link_libraries(vox_tests PRIVATE vox_test_main)
+endif()
+add_test(NAME unit COMMAND vox_tests WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+file(GLOB script_tests CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*_test.sh)
+foreach(script IN LISTS script_tests)
+  get_filename_component(name ${script} NAME_WE)
+  add_test(NAME ${name} COMMAND bash ${script} $<TARGET_FILE:voxgrad> ${PROJECT_BINARY_DIR}
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endforeach()

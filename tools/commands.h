@@ -1,0 +1,26 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace vox {
+
+// One file per verb: tools/<verb>.cpp defines add_<verb>(), which adds the subcommand, its options and its callback.
+// A callback returns nothing and throws: Error (exit 2), DataError (3), MemoryError (4), NonFiniteError (5), or ExitCode.
+
+/// Ends the program with this code after what had to be said was said: `check` with findings, Ctrl-C.
+struct ExitCode {
+  int code;
+};
+
+void add_doctor(CLI::App&);
+void add_info(CLI::App&);
+void add_synth(CLI::App&);
+void add_check(CLI::App&);
+void add_prepare(CLI::App&);
+void add_train(CLI::App&);
+void add_predict(CLI::App&);
+void add_evaluate(CLI::App&);
+void add_overlay(CLI::App&);
+void add_gradcheck(CLI::App&);
+
+}  // namespace vox
