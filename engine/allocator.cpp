@@ -18,8 +18,8 @@
 namespace vox {
 namespace {
 
-constexpr std::size_t kAlignment = 64;       // one cache line; wide enough for every vector load
-constexpr std::size_t kLarge = 2UL << 20U;   // one huge page: larger blocks are aligned to it
+constexpr std::size_t kAlignment = 64;        // one cache line; wide enough for every vector load
+constexpr std::size_t kLarge = 2UL << 20U;    // one huge page: larger blocks are aligned to it
 constexpr std::size_t kMaxKept = 1UL << 40U;  // no limit but the system's
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -40,7 +40,7 @@ std::size_t alignment_of(std::size_t size) { return size >= kLarge ? kLarge : kA
 
 std::byte* from_system(std::size_t size, Device device) {
   if (device == Device::cuda) { return static_cast<std::byte*>(cuda::allocate(size)); }
-  void* const p = ::operator new(size, std::align_val_t{alignment_of(size)}, std::nothrow);
+  void* const p = ::operator new (size, std::align_val_t{alignment_of(size)}, std::nothrow);
 #ifdef __linux__
   if (p != nullptr && size >= kLarge) { static_cast<void>(madvise(p, size, MADV_HUGEPAGE)); }
 #endif
@@ -51,7 +51,7 @@ void to_system(std::byte* p, std::size_t size, Device device) noexcept {
   if (device == Device::cuda) {
     cuda::release(p);
   } else {
-    ::operator delete(p, std::align_val_t{alignment_of(size)});
+    ::operator delete (p, std::align_val_t{alignment_of(size)});
   }
 }
 
@@ -72,10 +72,10 @@ class Pool {
       p = from_system(size, device_);
     }
     if (p == nullptr) {
-      fail<MemoryError>(__FILE__, __LINE__,
-                        fmt::format("out of memory on {}: asked for {:.1f} MiB with {:.1f} MiB in use", name(device_),
-                                    static_cast<double>(size) / 0x1p20,
-                                    static_cast<double>(report_.in_use_bytes) / 0x1p20));
+      fail<MemoryError>(
+          __FILE__, __LINE__,
+          fmt::format("out of memory on {}: asked for {:.1f} MiB with {:.1f} MiB in use", name(device_),
+                      static_cast<double>(size) / 0x1p20, static_cast<double>(report_.in_use_bytes) / 0x1p20));
     }
     report_.in_use_bytes += size;
     report_.peak_bytes = std::max(report_.peak_bytes, report_.in_use_bytes);

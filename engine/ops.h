@@ -16,10 +16,24 @@ namespace vox {
 // accumulator type of their volumes: f64 for f64, f32 for f32 and bf16. Labels are u8 class indices [N,D,H,W].
 
 enum class Op : std::uint8_t {
-  add, mul, scale, sum, mean, cast,
-  relu, leaky_relu, dropout, concat, max_pool3d,
-  conv3d, conv_transpose3d, batch_norm,
-  softmax, dice_loss, focal_loss, cross_entropy,
+  add,
+  mul,
+  scale,
+  sum,
+  mean,
+  cast,
+  relu,
+  leaky_relu,
+  dropout,
+  concat,
+  max_pool3d,
+  conv3d,
+  conv_transpose3d,
+  batch_norm,
+  softmax,
+  dice_loss,
+  focal_loss,
+  cross_entropy,
   count_
 };  // clang-format off
 
@@ -84,7 +98,8 @@ struct ConvTranspose3dOptions {
   std::int64_t output_padding = 0;
 };
 /// PyTorch's ConvTranspose3d: y[n,o,p*stride-padding+k] += x[n,i,p] * weight[i,o,k], plus bias[o].
-/// x: [N,I,D,H,W]   weight: [I,O,K,K,K]   bias: [O] or undefined   y extent: (in-1)*stride - 2*padding + K + output_padding
+/// x: [N,I,D,H,W]   weight: [I,O,K,K,K]   bias: [O] or undefined   y extent: (in-1)*stride - 2*padding + K +
+/// output_padding
 [[nodiscard]] Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bias,
                                       const ConvTranspose3dOptions& = {});
 
@@ -94,19 +109,20 @@ struct BatchNormOptions {
   double eps = 1e-5;
   double momentum = 0.1;  ///< running = (1-momentum) * running + momentum * batch, PyTorch's convention
 };
-/// y = gamma * (x - mean) / sqrt(var + eps) + beta per channel. In training mean and var (biased) are the batch's and the
-/// running statistics are updated in place, with the unbiased var; in inference they are the running ones.
-/// gamma, beta, running_mean, running_var: [C], accumulator type
+/// y = gamma * (x - mean) / sqrt(var + eps) + beta per channel. In training mean and var (biased) are the batch's and
+/// the running statistics are updated in place, with the unbiased var; in inference they are the running ones. gamma,
+/// beta, running_mean, running_var: [C], accumulator type
 [[nodiscard]] Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
                                 Tensor running_var, const BatchNormOptions& = {});
 
 /// y[n,c,v] = exp(x[n,c,v]) / sum over c of exp(x[n,c,v])
 [[nodiscard]] Tensor softmax(const Tensor& x);
 
-// --- losses: [1], accumulator type ------------------------------------------------------------------------------------
+// --- losses: [1], accumulator type
+// ------------------------------------------------------------------------------------
 
 enum class Background : std::uint8_t { include, exclude };  ///< does class 0 count?
-enum class Sums : std::uint8_t { batch, per_case };         ///< sums over the whole batch, or per case and then the mean
+enum class Sums : std::uint8_t { batch, per_case };  ///< sums over the whole batch, or per case and then the mean
 enum class FocalMean : std::uint8_t { voxels_and_classes, voxels };
 
 struct DiceLossOptions {
@@ -116,9 +132,9 @@ struct DiceLossOptions {
   Sums sums = Sums::batch;
 };
 /// 1 - mean over classes of class_weights[c] * (2 TP_c + smooth) / (2 TP_c + FN_c + FP_c + smooth), soft counts:
-/// TP = sum y p, FP = sum p - TP, FN = sum y - TP. The weights are multiplied in and then averaged, not normalised, as in
-/// segmentation_models_3D: a perfect prediction with weights 0.25 scores 0.75.
-/// probabilities: [N,C,D,H,W]   labels: u8 [N,D,H,W]
+/// TP = sum y p, FP = sum p - TP, FN = sum y - TP. The weights are multiplied in and then averaged, not normalised, as
+/// in segmentation_models_3D: a perfect prediction with weights 0.25 scores 0.75. probabilities: [N,C,D,H,W]   labels:
+/// u8 [N,D,H,W]
 [[nodiscard]] Tensor dice_loss(const Tensor& probabilities, const Tensor& labels, const DiceLossOptions& = {});
 
 struct FocalLossOptions {

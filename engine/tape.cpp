@@ -28,9 +28,8 @@ Tensor sum_of(const Tensor& a, const Tensor& b) {
 Tensor one_like(const Tensor& scalar) {
   const double one = 1;
   Tensor y = Tensor::like(scalar);
-  dispatch(Device::cpu, y.dtype(), [&]<class T>(CpuQueue&, TypeTag<T>) {
-    y.mutable_values<T>()[0] = store<T>(static_cast<Acc<T>>(one));
-  });
+  dispatch(Device::cpu, y.dtype(),
+           [&]<class T>(CpuQueue&, TypeTag<T>) { y.mutable_values<T>()[0] = store<T>(static_cast<Acc<T>>(one)); });
   return y;
 }
 

@@ -73,8 +73,6 @@ VolumeShape Shape::volume() const {
   return {extents_[0], extents_[1], extents_[2], extents_[3], extents_[4]};
 }
 
-std::string Shape::str() const {
-  return rank_ == 0 ? "scalar" : fmt::format("{}", fmt::join(extents(), "x"));
-}
+std::string Shape::str() const { return rank_ == 0 ? "scalar" : fmt::format("{}", fmt::join(extents(), "x")); }
 
 }  // namespace vox

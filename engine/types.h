@@ -51,7 +51,7 @@ class Shape {
   [[nodiscard]] std::int64_t voxels() const;  ///< product of the extents after N and C
   [[nodiscard]] std::string str() const;      ///< "1x4x32x32x32"
 
-  [[nodiscard]] VolumeShape volume() const;   ///< the five extents of a volume batch; throws for another rank
+  [[nodiscard]] VolumeShape volume() const;  ///< the five extents of a volume batch; throws for another rank
 
   friend bool operator==(const Shape&, const Shape&) = default;
 

@@ -34,9 +34,7 @@ template <class Body> void parallel_for(int threads, std::int64_t n, const Body&
 
 /// The same on a queue: anything with a member `threads`.
 template <class Queue, class Body>
-  requires requires(const Queue& q) { q.threads; }
-void parallel_for(const Queue& q, std::int64_t n, const Body& body) {
-  parallel_for(q.threads, n, body);
-}
+requires requires(const Queue& q) { q.threads; }
+void parallel_for(const Queue& q, std::int64_t n, const Body& body) { parallel_for(q.threads, n, body); }
 
 }  // namespace vox

@@ -33,8 +33,9 @@ VOX_HD constexpr Philox4 philox4x32(Philox4 counter, std::uint32_t key0, std::ui
 
 /// Numbers 4*group .. 4*group+3 of a stream: counter = (group low, group high, step, place), key = seed.
 VOX_HD constexpr Philox4 random4(const RandomKey& key, std::uint64_t group) {
-  return philox4x32({{static_cast<std::uint32_t>(group), static_cast<std::uint32_t>(group >> 32U), key.step, key.place}},
-                    static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32U));
+  return philox4x32(
+      {{static_cast<std::uint32_t>(group), static_cast<std::uint32_t>(group >> 32U), key.step, key.place}},
+      static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32U));
 }
 
 /// Uniform in [0,1) with 32 bits.

@@ -11,14 +11,12 @@ enum class Isa : std::uint8_t { baseline, avx2, avx512 };
 
 /// Where work is submitted. Kernels are overloaded on the queue: its type picks the backend.
 struct CpuQueue {
-  int threads = 1;            ///< workers a kernel may use; results must not depend on it
-  Isa isa = Isa::baseline;    ///< which build of each kernel runs
+  int threads = 1;          ///< workers a kernel may use; results must not depend on it
+  Isa isa = Isa::baseline;  ///< which build of each kernel runs
 };
 
 /// A CpuQueue whose instruction set is known at compile time: what a CPU kernel is written against.
-template <Isa I> struct CpuIsaQueue {
-  int threads = 1;
-};
+template <Isa I> struct CpuIsaQueue { int threads = 1; };
 
 struct CudaQueue {
   CUstream_st* stream = nullptr;  ///< borrowed; engine/context owns it
@@ -45,14 +43,14 @@ template <class Body> void on_isa(const CpuQueue& q, const Body& body) {
 }
 
 /// Declares a kernel for every backend, once, in the operator's contract header.
-#define VOX_KERNEL(kernel, Args)                                                       \
-  template <class T> void kernel(CpuIsaQueue<Isa::baseline>&, const Args<T>&);         \
-  template <class T> void kernel(CpuIsaQueue<Isa::avx2>&, const Args<T>&);             \
-  template <class T> void kernel(CpuIsaQueue<Isa::avx512>&, const Args<T>&);           \
-  template <class T> void kernel(CudaQueue&, const Args<T>&);                          \
-  template <class T> void kernel(CpuQueue& q, const Args<T>& a) {                      \
-    on_isa(q, [&](auto& isa) { kernel(isa, a); });                                     \
-  }                                                                                    \
+#define VOX_KERNEL(kernel, Args)                                               \
+  template <class T> void kernel(CpuIsaQueue<Isa::baseline>&, const Args<T>&); \
+  template <class T> void kernel(CpuIsaQueue<Isa::avx2>&, const Args<T>&);     \
+  template <class T> void kernel(CpuIsaQueue<Isa::avx512>&, const Args<T>&);   \
+  template <class T> void kernel(CudaQueue&, const Args<T>&);                  \
+  template <class T> void kernel(CpuQueue& q, const Args<T>& a) {              \
+    on_isa(q, [&](auto& isa) { kernel(isa, a); });                             \
+  }                                                                            \
   static_assert(true)
 
 /// One explicit instantiation per storage type: the list of types a kernel exists for lives here.

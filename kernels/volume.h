@@ -6,9 +6,9 @@
 
 namespace vox {
 
-/// Channels of one block. A volume [N,C,D,H,W] lies in memory as [N, ceil(C/8), D, H, W, 8]: one voxel of a block is one
-/// AVX register of f32 and 16 bytes of bf16. oneDNN calls it nCdhw8c, cuDNN NC/8DHW8. The padding channels of the last
-/// block hold zero, and every operator keeps them zero.
+/// Channels of one block. A volume [N,C,D,H,W] lies in memory as [N, ceil(C/8), D, H, W, 8]: one voxel of a block is
+/// one AVX register of f32 and 16 bytes of bf16. oneDNN calls it nCdhw8c, cuDNN NC/8DHW8. The padding channels of the
+/// last block hold zero, and every operator keeps them zero.
 inline constexpr std::int64_t kBlock8 = 8;
 
 [[nodiscard]] VOX_HD constexpr std::int64_t channel_blocks(std::int64_t channels) {
@@ -23,7 +23,7 @@ struct VolumeShape {
   std::int64_t h = 0;
   std::int64_t w = 0;
 
-  [[nodiscard]] VOX_HD constexpr std::int64_t voxels() const { return d * h * w; }         ///< of one channel
+  [[nodiscard]] VOX_HD constexpr std::int64_t voxels() const { return d * h * w; }          ///< of one channel
   [[nodiscard]] VOX_HD constexpr std::int64_t blocks() const { return channel_blocks(c); }  ///< of one case
   [[nodiscard]] VOX_HD constexpr std::int64_t count() const { return n * c * voxels(); }    ///< logical elements
   [[nodiscard]] VOX_HD constexpr std::int64_t padded_count() const { return n * blocks() * voxels() * kBlock8; }

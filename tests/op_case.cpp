@@ -105,8 +105,11 @@ std::string nonzero_padding(const Tensor& t) {
     for (std::int64_t n = 0; n < s.n; ++n) {
       for (std::int64_t v = 0; v < s.voxels(); ++v) {
         for (std::int64_t c = s.channels_in(s.blocks() - 1); c < kBlock8; ++c) {
-          const auto x = static_cast<double>(load(values[static_cast<std::size_t>(s.offset(n, s.blocks() - 1, v) + c)]));
-          if (!(x == 0) && found.empty()) { found = fmt::format("padding channel {} of case {} voxel {} holds {}", c, n, v, x); }
+          const auto x =
+              static_cast<double>(load(values[static_cast<std::size_t>(s.offset(n, s.blocks() - 1, v) + c)]));
+          if (!(x == 0) && found.empty()) {
+            found = fmt::format("padding channel {} of case {} voxel {} holds {}", c, n, v, x);
+          }
         }
       }
     }

@@ -53,9 +53,7 @@ Run run(const OpCase& c, DType dtype) {
     }
   }
   r.y = c.apply(r.inputs);
-  if (differentiable) {
-    backward(r.y, to_tensor_like(arriving(static_cast<std::size_t>(r.y.shape().count())), r.y));
-  }
+  if (differentiable) { backward(r.y, to_tensor_like(arriving(static_cast<std::size_t>(r.y.shape().count())), r.y)); }
   set_fresh_memory(FreshMemory::as_found);
   return r;
 }
@@ -76,7 +74,9 @@ std::string padding_of(const Run& r) {
 }
 
 /// bf16 results are compared with the gradient of the f64 run, which central differences have checked.
-DType roundoff_of(DType run, const Tensor& grad) { return grad.dtype() == DType::f32 && run == DType::bf16 ? run : grad.dtype(); }
+DType roundoff_of(DType run, const Tensor& grad) {
+  return grad.dtype() == DType::f32 && run == DType::bf16 ? run : grad.dtype();
+}
 
 }  // namespace
 

@@ -5,7 +5,8 @@
 namespace vox {
 
 // One file per verb: tools/<verb>.cpp defines add_<verb>(), which adds the subcommand, its options and its callback.
-// A callback returns nothing and throws: Error (exit 2), DataError (3), MemoryError (4), NonFiniteError (5), or ExitCode.
+// A callback returns nothing and throws: Error (exit 2), DataError (3), MemoryError (4), NonFiniteError (5), or
+// ExitCode.
 
 /// Ends the program with this code after what had to be said was said: `check` with findings, Ctrl-C.
 struct ExitCode {

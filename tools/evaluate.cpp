@@ -4,7 +4,9 @@
 namespace vox {
 
 void add_evaluate(CLI::App& app) {
-  app.add_subcommand("evaluate", "not in this build yet")->callback([] { VOX_FAIL("evaluate: not in this build yet"); });
+  app.add_subcommand("evaluate", "not in this build yet")->callback([] {
+    VOX_FAIL("evaluate: not in this build yet");
+  });
 }
 
 }  // namespace vox

@@ -4,7 +4,9 @@
 namespace vox {
 
 void add_gradcheck(CLI::App& app) {
-  app.add_subcommand("gradcheck", "not in this build yet")->callback([] { VOX_FAIL("gradcheck: not in this build yet"); });
+  app.add_subcommand("gradcheck", "not in this build yet")->callback([] {
+    VOX_FAIL("gradcheck: not in this build yet");
+  });
 }
 
 }  // namespace vox

@@ -26,9 +26,7 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     return 0;
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
-  }
+  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
 }
 
 int report(const std::exception& e, int code) {
@@ -41,17 +39,11 @@ int report(const std::exception& e, int code) {
 int main(int argc, char** argv) {
   try {
     return run(argc, argv);
-  } catch (const vox::ExitCode& e) {
-    return e.code;
-  } catch (const vox::DataError& e) {
+  } catch (const vox::ExitCode& e) { return e.code; } catch (const vox::DataError& e) {
     return report(e, 3);
-  } catch (const vox::MemoryError& e) {
-    return report(e, 4);
-  } catch (const vox::NonFiniteError& e) {
+  } catch (const vox::MemoryError& e) { return report(e, 4); } catch (const vox::NonFiniteError& e) {
     return report(e, 5);
-  } catch (const std::bad_alloc& e) {
-    return report(e, 4);
-  } catch (const std::exception& e) {
+  } catch (const std::bad_alloc& e) { return report(e, 4); } catch (const std::exception& e) {
     return report(e, 2);
   }
 }

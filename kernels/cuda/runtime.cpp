@@ -14,7 +14,9 @@ std::vector<DeviceInfo> devices() {
   if (cudaGetDeviceCount(&count) != cudaSuccess) { return found; }
   for (int i = 0; i < count; ++i) {
     cudaDeviceProp p{};
-    if (cudaGetDeviceProperties(&p, i) == cudaSuccess) { found.push_back({p.name, p.major, p.minor, p.totalGlobalMem}); }
+    if (cudaGetDeviceProperties(&p, i) == cudaSuccess) {
+      found.push_back({p.name, p.major, p.minor, p.totalGlobalMem});
+    }
   }
   return found;
 }

@@ -14,9 +14,9 @@ struct DeviceInfo {
   std::size_t memory_bytes = 0;
 };
 
-[[nodiscard]] bool built() noexcept;                ///< was this program built with VOX_CUDA?
-[[nodiscard]] std::vector<DeviceInfo> devices();    ///< empty where there is no GPU or no driver
-[[nodiscard]] std::string versions();               ///< "runtime 13.0, driver 13.0", or why there are none
+[[nodiscard]] bool built() noexcept;              ///< was this program built with VOX_CUDA?
+[[nodiscard]] std::vector<DeviceInfo> devices();  ///< empty where there is no GPU or no driver
+[[nodiscard]] std::string versions();             ///< "runtime 13.0, driver 13.0", or why there are none
 [[nodiscard]] void* allocate(std::size_t bytes);
 void release(void*) noexcept;
 

@@ -25,7 +25,8 @@ void shapes_differ() {
 
 const Register kCases({at({1, 1, 1, 1, 1}, Kind::volume), at({2, 3, 4, 5, 6}, Kind::volume), at({7}, Kind::plain),
                        at({1, 12, 1, 1, 7}, Kind::volume)},
-                      {{"shapes differ", shapes_differ, "add: b is 1x4x2x2x2 f32 blocked on cpu, wants that of a, 1x3x2x2x2"}});
+                      {{"shapes differ", shapes_differ,
+                        "add: b is 1x4x2x2x2 f32 blocked on cpu, wants that of a, 1x3x2x2x2"}});
 
 }  // namespace
 }  // namespace vox::test
