@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data/prepared_case.h"
+
+namespace vox {
+
+/// Reads a case and applies the recipe. Throws DataError: a modality missing, files on different grids, values that are
+/// not finite, labels no convention has, a volume the recipe's crop does not fit. Labels are taken where there are any.
+/// `notes` receives what is unusual but usable, one sentence each.
+[[nodiscard]] PreparedCase prepare_case(const CaseFiles&, const Recipe&, int threads = 1,
+                                        std::vector<std::string>* notes = nullptr);
+
+/// xxh3-128 over role, length and bytes of every file the recipe reads, in hex.
+[[nodiscard]] std::string hash_sources(const CaseFiles&, const Recipe&);
+
+enum class Outcome : std::uint8_t { prepared, up_to_date, left_out, failed };
+[[nodiscard]] std::string_view name(Outcome);
+
+struct CaseReport {
+  std::string id;
+  Outcome outcome = Outcome::failed;
+  std::string message;  ///< why left out or failed; the label mapping and notes of a prepared case
+  double seconds = 0;
+};
+
+struct PrepareOptions {
+  std::filesystem::path input;
+  std::filesystem::path output;
+  Recipe recipe;
+  int threads = 1;                                   ///< cases at a time; each holds its volumes in memory
+  std::function<void(const CaseReport&)> on_report;  ///< as cases end, never from two threads at once
+};
+
+/// Every case below input to output/<ID>.safetensors. A file whose recipe and source hash are right is kept as it is; a
+/// case that fails or is left out leaves no file behind, and the others go on. Reports are sorted by id. Throws
+/// DataError when there is no case or the output cannot be written, Error when another process is preparing there.
+[[nodiscard]] std::vector<CaseReport> prepare_cases(const PrepareOptions&);
+
+}  // namespace vox
