@@ -1,0 +1,66 @@
+#include "model/loss.h"
+
+#include <algorithm>
+#include <array>
+#include <sstream>
+#include <utility>
+
+#include "kernels/check.h"
+
+namespace vox {
+namespace {
+
+constexpr std::array<std::pair<const char*, LossTerm>, 3> kTermNames{
+    {{"dice", LossTerm::dice}, {"focal", LossTerm::focal}, {"ce", LossTerm::cross_entropy}}};
+
+}  // namespace
+
+std::vector<LossTerm> loss_terms(const std::string& text) {
+  std::vector<LossTerm> terms;
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, '+');) {
+    const auto found = std::ranges::find_if(kTermNames, [&](const auto& entry) { return part == entry.first; });
+    VOX_CHECK(found != kTermNames.end(), "loss '{}': '{}' is none of dice, focal, ce", text, part);
+    VOX_CHECK(std::ranges::find(terms, found->second) == terms.end(), "loss '{}': '{}' stands there twice", text, part);
+    terms.push_back(found->second);
+  }
+  VOX_CHECK(!terms.empty(), "loss '{}': wants dice, focal, ce joined by '+'", text);
+  return terms;
+}
+
+std::string loss_name(const std::vector<LossTerm>& terms) {
+  std::string text;
+  for (const LossTerm term : terms) {
+    const auto found = std::ranges::find_if(kTermNames, [&](const auto& entry) { return term == entry.second; });
+    text += (text.empty() ? "" : "+") + std::string(found->first);
+  }
+  return text;
+}
+
+Tensor segmentation_loss(const Tensor& logits, const Tensor& labels, const LossOptions& o) {
+  VOX_CHECK(!o.terms.empty(), "segmentation_loss: no term");
+  Tensor probabilities;
+  if (std::ranges::any_of(o.terms, [](LossTerm t) { return t != LossTerm::cross_entropy; })) {
+    probabilities = softmax(logits);
+  }
+  const auto value = [&](LossTerm term) {
+    switch (term) {
+      case LossTerm::dice:
+        return dice_loss(probabilities, labels,
+                         {.class_weights = o.class_weights, .background = o.background, .sums = o.sums});
+      case LossTerm::focal:
+        return focal_loss(
+            probabilities, labels,
+            {.class_weights = o.class_weights, .background = o.background, .sums = o.sums, .mean = o.focal_mean});
+      case LossTerm::cross_entropy:
+        return cross_entropy(logits, labels,
+                             {.class_weights = o.class_weights, .background = o.background, .sums = o.sums});
+    }
+    VOX_FAIL("segmentation_loss: unknown term");
+  };
+  Tensor total = value(o.terms[0]);
+  for (std::size_t i = 1; i < o.terms.size(); ++i) { total = add(total, value(o.terms[i])); }
+  return total;
+}
+
+}  // namespace vox

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/ops.h"
+
+namespace vox {
+
+enum class LossTerm : std::uint8_t { dice, focal, cross_entropy };
+
+struct LossOptions {
+  std::vector<LossTerm> terms{LossTerm::dice, LossTerm::focal};  ///< added up
+  std::vector<double> class_weights;                             ///< [classes]; empty: all 1
+  Background background = Background::include;
+  Sums sums = Sums::batch;
+  FocalMean focal_mean = FocalMean::voxels_and_classes;
+};
+
+/// "dice", "focal", "ce" joined by "+": "dice+focal". Throws Error naming the part that is none of them.
+[[nodiscard]] std::vector<LossTerm> loss_terms(const std::string&);
+[[nodiscard]] std::string loss_name(const std::vector<LossTerm>&);
+
+/// The sum of the terms, each as in engine/ops.h.   logits: [N,C,D,H,W]   labels: u8 [N,D,H,W]   loss: [1]
+[[nodiscard]] Tensor segmentation_loss(const Tensor& logits, const Tensor& labels, const LossOptions&);
+
+}  // namespace vox

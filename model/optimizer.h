@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/adam.h"
+#include "model/unet3d.h"
+
+namespace vox {
+
+struct AdamOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  AdamEpsilon epsilon = AdamEpsilon::torch;
+  double weight_decay = 0;  ///< decoupled (AdamW); 0 is plain Adam
+  double clip_norm = 0;     ///< gradients are scaled so that their common 2-norm is at most this; 0: never
+};
+
+/// Adam over a list of parameters; formulas in kernels/adam.h. The moments are tensors like the parameters.
+class Adam {
+ public:
+  Adam(std::vector<NamedTensor> parameters, const AdamOptions&);
+
+  /// One step with the gradients that backward() left, which are then cleared. Returns their 2-norm before clipping,
+  /// summed in a fixed order. Throws NonFiniteError naming the first parameter whose gradient is not finite; nothing
+  /// has changed then. A parameter without a gradient is left as it is.
+  double step(double lr);
+
+  [[nodiscard]] std::int64_t steps() const { return steps_; }
+  [[nodiscard]] const AdamOptions& options() const { return options_; }
+
+  /// Moments by parameter name, "adam.m.<name>" and "adam.v.<name>": for the checkpoint.
+  [[nodiscard]] std::vector<NamedTensor> state() const;
+  void set_steps(std::int64_t steps) { steps_ = steps; }
+
+ private:
+  struct Slot {
+    NamedTensor parameter;
+    Tensor m;
+    Tensor v;
+  };
+  std::vector<Slot> slots_;
+  AdamOptions options_;
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace vox

@@ -1,0 +1,167 @@
+#include "model/unet3d.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "engine/dispatch.h"
+#include "kernels/check.h"
+
+namespace vox {
+namespace {
+
+constexpr std::uint32_t kInitPlace = 0xFFFFFFFFU;        // the stream of initial weights; blocks use small numbers
+constexpr std::uint32_t kPlacesPerMicroBatch = 1U << 8;  // more than there are blocks
+constexpr std::int64_t kConvTaps = 27;
+constexpr std::int64_t kUpTaps = 8;
+
+Tensor filled(const Shape& shape, DType dtype, double value) {
+  Tensor t(shape, dtype);
+  dispatch(Device::cpu, dtype, [&]<class T>(CpuQueue&, TypeTag<T>) {
+    std::ranges::fill(t.mutable_values<T>(), store<T>(static_cast<Acc<T>>(value)));
+  });
+  return t;
+}
+
+double he_limit(std::int64_t fan_in) { return std::sqrt(6.0 / static_cast<double>(fan_in)); }
+double glorot_limit(std::int64_t fan_in, std::int64_t fan_out) {
+  return std::sqrt(6.0 / static_cast<double>(fan_in + fan_out));
+}
+
+}  // namespace
+
+UNetConfig unet_preset(std::string_view name) {
+  UNetConfig c;
+  c.preset = name;
+  if (name == "seed") { return c; }
+  VOX_CHECK(name == "tutorial", "preset '{}' is none of: seed, tutorial", name);
+  c.in_channels = 3;
+  c.norm = Norm::none;
+  return c;
+}
+
+UNet3d::UNet3d(const UNetConfig& config, DType dtype, std::uint64_t seed)
+    : config_(config), dtype_(dtype), seed_(seed) {
+  VOX_CHECK(config.in_channels >= 1 && config.classes >= 2,
+            "unet3d: {} channels in and {} classes, wants >= 1 and >= 2", config.in_channels, config.classes);
+  const auto& widths = config_.widths;
+  for (const std::int64_t w : widths) { VOX_CHECK(w >= 1, "unet3d: a width is {}, wants >= 1", w); }
+  for (std::size_t l = 0; l < kLevels; ++l) {
+    const std::string name = l + 1 < kLevels ? fmt::format("encoder.{}", l) : "bottleneck";
+    encoder_[l] = make_block(name, l == 0 ? config_.in_channels : widths[l - 1], widths[l], config_.encoder_dropout[l]);
+  }
+  for (std::size_t i = 0; i + 1 < kLevels; ++i) {
+    const std::int64_t deep = widths[kLevels - 1 - i];
+    const std::int64_t out = widths[kLevels - 2 - i];
+    const std::string name = fmt::format("up.{}", i);
+    up_[i].weight = parameter(name + ".weight", {deep, out, 2, 2, 2}, glorot_limit(kUpTaps * deep, kUpTaps * out));
+    up_[i].bias = parameter(name + ".bias", {out}, 0);
+    decoder_[i] = make_block(fmt::format("decoder.{}", i), 2 * out, out, config_.decoder_dropout[i]);
+  }
+  head_.weight =
+      parameter("head.weight", {config_.classes, widths[0], 1, 1, 1}, glorot_limit(widths[0], config_.classes));
+  head_.bias = parameter("head.bias", {config_.classes}, 0);
+}
+
+/// A leaf with values U(-limit, limit), drawn from the stream (seed, number of the parameter).
+Tensor UNet3d::parameter(const std::string& name, const Shape& shape, double limit) {
+  const RandomKey key{.seed = seed_, .step = static_cast<std::uint32_t>(parameters_.size()), .place = kInitPlace};
+  Tensor t(shape, accumulator(dtype_));
+  dispatch(Device::cpu, t.dtype(), [&]<class T>(CpuQueue&, TypeTag<T>) {
+    const auto values = t.mutable_values<T>();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double u = unit(random4(key, i / 4).v[i % 4]);
+      // Rounded to f32 first, so that an f64 net starts from the same weights as an f32 one.
+      values[i] = store<T>(static_cast<Acc<T>>(static_cast<float>((2 * u - 1) * limit)));
+    }
+  });
+  t.requires_grad();
+  parameters_.push_back({name, t});
+  return t;
+}
+
+UNet3d::ConvNorm UNet3d::make_conv_norm(const std::string& conv, const std::string& norm, std::int64_t in,
+                                        std::int64_t out) {
+  ConvNorm c;
+  c.weight = parameter(conv + ".weight", {out, in, 3, 3, 3}, he_limit(kConvTaps * in));
+  if (config_.norm == Norm::none) {
+    c.bias = parameter(conv + ".bias", {out}, 0);
+    return c;
+  }
+  const DType dtype = accumulator(dtype_);
+  c.gamma = filled({out}, dtype, 1).requires_grad();
+  c.beta = filled({out}, dtype, 0).requires_grad();
+  c.running_mean = filled({out}, dtype, 0);
+  c.running_var = filled({out}, dtype, 1);
+  parameters_.push_back({norm + ".weight", c.gamma});
+  parameters_.push_back({norm + ".bias", c.beta});
+  buffers_.push_back({norm + ".running_mean", c.running_mean});
+  buffers_.push_back({norm + ".running_var", c.running_var});
+  return c;
+}
+
+UNet3d::Block UNet3d::make_block(const std::string& name, std::int64_t in, std::int64_t out, double dropout) {
+  Block b;
+  b.first = make_conv_norm(name + ".conv1", name + ".norm1", in, out);
+  b.second = make_conv_norm(name + ".conv2", name + ".norm2", out, out);
+  b.dropout = dropout;
+  return b;
+}
+
+Tensor UNet3d::conv_norm_relu(const Tensor& x, const ConvNorm& c, UNetMode mode) const {
+  Tensor y = conv3d(x, c.weight, c.bias);
+  if (c.gamma.defined()) {
+    y = batch_norm(y, c.gamma, c.beta, c.running_mean, c.running_var,
+                   {.mode = mode == UNetMode::training ? BatchNormMode::training : BatchNormMode::inference,
+                    .eps = config_.batch_norm_eps,
+                    .momentum = config_.batch_norm_momentum});
+  }
+  return relu(y);
+}
+
+Tensor UNet3d::run_block(const Tensor& x, const Block& b, std::uint32_t place, const ForwardOptions& o) const {
+  const bool drops = o.mode == UNetMode::training && o.dropout == Dropout::on && b.dropout > 0;
+  const auto dropped = [&](const Tensor& t) {
+    const RandomKey key{.seed = o.seed, .step = o.step, .place = o.micro_batch * kPlacesPerMicroBatch + place};
+    return drops ? dropout(t, {.p = b.dropout, .key = key}) : t;
+  };
+  Tensor y = conv_norm_relu(x, b.first, o.mode);
+  if (config_.block_order == BlockOrder::dropout_between) { y = dropped(y); }
+  y = conv_norm_relu(y, b.second, o.mode);
+  if (config_.block_order == BlockOrder::dropout_last) { y = dropped(y); }
+  return y;
+}
+
+Tensor UNet3d::forward(const Tensor& x, const ForwardOptions& o) const {
+  const Shape& s = x.shape();
+  VOX_CHECK(s.rank() == 5 && s[1] == config_.in_channels, "unet3d: x is {}, wants [N,{},D,H,W]", s.str(),
+            config_.in_channels);
+  constexpr std::int64_t kDivisor = 1 << (kLevels - 1);
+  VOX_CHECK(s[2] % kDivisor == 0 && s[3] % kDivisor == 0 && s[4] % kDivisor == 0 && s.voxels() > 0,
+            "unet3d: x is {}, wants extents divisible by {}", s.str(), kDivisor);
+
+  std::array<Tensor, kLevels - 1> skips;
+  Tensor y = x;
+  std::uint32_t place = 0;
+  for (std::size_t l = 0; l < kLevels; ++l) {
+    y = run_block(y, encoder_[l], place++, o);
+    if (l + 1 < kLevels) {
+      skips[l] = y;
+      y = max_pool3d(y);
+    }
+  }
+  for (std::size_t i = 0; i + 1 < kLevels; ++i) {
+    y = conv_transpose3d(y, up_[i].weight, up_[i].bias);
+    y = concat(y, std::exchange(skips[kLevels - 2 - i], Tensor()));
+    y = run_block(y, decoder_[i], place++, o);
+  }
+  return conv3d(y, head_.weight, head_.bias);
+}
+
+std::int64_t UNet3d::parameter_count() const {
+  std::int64_t count = 0;
+  for (const NamedTensor& p : parameters_) { count += p.tensor.shape().count(); }
+  return count;
+}
+
+}  // namespace vox
