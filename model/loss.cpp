@@ -32,7 +32,8 @@ std::string loss_name(const std::vector<LossTerm>& terms) {
   std::string text;
   for (const LossTerm term : terms) {
     const auto found = std::ranges::find_if(kTermNames, [&](const auto& entry) { return term == entry.second; });
-    text += (text.empty() ? "" : "+") + std::string(found->first);
+    if (!text.empty()) { text += '+'; }
+    text += found->first;
   }
   return text;
 }

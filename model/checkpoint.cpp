@@ -1,0 +1,139 @@
+#include "model/checkpoint.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "engine/dispatch.h"
+#include "kernels/check.h"
+
+namespace vox {
+namespace {
+
+using Json = nlohmann::json;
+
+TensorToWrite to_write(const NamedTensor& t) {
+  TensorToWrite w{.name = t.name, .dtype = file_dtype(t.tensor.dtype()), .shape = {}, .bytes = {}};
+  w.shape.assign(t.tensor.shape().extents().begin(), t.tensor.shape().extents().end());
+  dispatch(Device::cpu, t.tensor.dtype(),
+           [&]<class T>(CpuQueue&, TypeTag<T>) { w.bytes = std::as_bytes(t.tensor.values<T>()); });
+  return w;
+}
+
+/// "encoder.0.norm1.running_mean" -> "encoder.0.norm1.num_batches_tracked"
+std::string batches_tracked_name(const std::string& running_mean) {
+  return running_mean.substr(0, running_mean.rfind('.')) + ".num_batches_tracked";
+}
+
+}  // namespace
+
+std::string to_json(const UNetConfig& c) {
+  return Json{{"preset", c.preset},
+              {"in_channels", c.in_channels},
+              {"classes", c.classes},
+              {"widths", c.widths},
+              {"norm", c.norm == Norm::batch ? "batch" : "none"},
+              {"block_order", c.block_order == BlockOrder::dropout_between ? "dropout_between" : "dropout_last"},
+              {"encoder_dropout", c.encoder_dropout},
+              {"decoder_dropout", c.decoder_dropout},
+              {"batch_norm_eps", c.batch_norm_eps},
+              {"batch_norm_momentum", c.batch_norm_momentum}}
+      .dump();
+}
+
+UNetConfig unet_config_from_json(const std::string& text, const std::string& file) {
+  try {
+    const Json j = Json::parse(text);
+    UNetConfig c;
+    j.at("preset").get_to(c.preset);
+    j.at("in_channels").get_to(c.in_channels);
+    j.at("classes").get_to(c.classes);
+    j.at("widths").get_to(c.widths);
+    c.norm = j.at("norm") == "batch" ? Norm::batch : Norm::none;
+    c.block_order = j.at("block_order") == "dropout_last" ? BlockOrder::dropout_last : BlockOrder::dropout_between;
+    j.at("encoder_dropout").get_to(c.encoder_dropout);
+    j.at("decoder_dropout").get_to(c.decoder_dropout);
+    j.at("batch_norm_eps").get_to(c.batch_norm_eps);
+    j.at("batch_norm_momentum").get_to(c.batch_norm_momentum);
+    return c;
+  } catch (const Json::exception& e) { VOX_FAIL_DATA("{}: the network's description is damaged: {}", file, e.what()); }
+}
+
+void save_checkpoint(const std::filesystem::path& path, const UNet3d& net, const Adam* optimizer, Metadata extra) {
+  std::vector<NamedTensor> all = net.parameters();
+  std::ranges::copy(net.buffers(), std::back_inserter(all));
+  if (optimizer != nullptr) { std::ranges::copy(optimizer->state(), std::back_inserter(all)); }
+  std::vector<TensorToWrite> tensors;
+  std::ranges::transform(all, std::back_inserter(tensors), to_write);
+
+  const std::int64_t batches = optimizer != nullptr ? optimizer->steps() : 0;
+  for (const NamedTensor& b : net.buffers()) {
+    if (!b.name.ends_with(".running_mean")) { continue; }
+    tensors.push_back({.name = batches_tracked_name(b.name),
+                       .dtype = FileDType::i64,
+                       .shape = {},
+                       .bytes = std::as_bytes(std::span(&batches, 1))});
+  }
+  extra["format"] = kCheckpointFormat;
+  extra["unet"] = to_json(net.config());
+  extra["adam_steps"] = std::to_string(batches);
+  write_safetensors(path, tensors, extra);
+}
+
+CheckpointFile::CheckpointFile(const std::filesystem::path& path) : path_(path), file_(path) {
+  const auto& meta = file_.metadata();
+  const auto format = meta.find("format");
+  VOX_CHECK_DATA(format != meta.end(), "{}: is a safetensors file without 'format' in its metadata, wants '{}'",
+                 path.string(), kCheckpointFormat);
+  VOX_CHECK_DATA(format->second == kCheckpointFormat, "{}: format is '{}', wants '{}'", path.string(), format->second,
+                 kCheckpointFormat);
+  config_ = unet_config_from_json(file_.meta("unet"), path.string());
+}
+
+bool CheckpointFile::has_optimizer() const {
+  return std::ranges::any_of(file_.tensors(), [](const auto& t) { return t.first.starts_with("adam.m."); });
+}
+
+void CheckpointFile::load(const std::vector<NamedTensor>& into) const {
+  for (const NamedTensor& t : into) {
+    VOX_CHECK_DATA(file_.has(t.name), "{}: holds no tensor '{}', which the {} network has", path_.string(), t.name,
+                   config_.preset);
+    const TensorInFile& stored = file_.tensor(t.name);
+    const Shape shape{std::span<const std::int64_t>(stored.shape)};
+    VOX_CHECK_DATA(shape == t.tensor.shape(), "{}: '{}' is {}, wants {}", path_.string(), t.name, shape.str(),
+                   t.tensor.shape().str());
+    VOX_CHECK_DATA(stored.dtype == FileDType::f32 || stored.dtype == FileDType::f64, "{}: '{}' wants F32 or F64 values",
+                   path_.string(), t.name);
+  }
+  for (const NamedTensor& t : into) {
+    Tensor to = t.tensor;
+    dispatch(Device::cpu, to.dtype(), [&]<class T>(CpuQueue&, TypeTag<T>) {
+      const auto put = [&](const auto& values) {
+        std::ranges::transform(values, to.mutable_values<T>().begin(),
+                               [](auto v) { return store<T>(static_cast<Acc<T>>(v)); });
+      };
+      if (file_.tensor(t.name).dtype == FileDType::f64) {
+        put(file_.read<double>(t.name));
+      } else {
+        put(file_.read<float>(t.name));
+      }
+    });
+  }
+}
+
+void CheckpointFile::load(UNet3d& net) const {
+  VOX_CHECK_DATA(config_ == net.config(), "{}: holds the network {}, wants {}", path_.string(), to_json(config_),
+                 to_json(net.config()));
+  std::vector<NamedTensor> all = net.parameters();
+  std::ranges::copy(net.buffers(), std::back_inserter(all));
+  load(all);
+}
+
+void CheckpointFile::load(Adam& optimizer) const {
+  load(optimizer.state());
+  const std::string& steps = file_.meta("adam_steps");
+  try {
+    optimizer.set_steps(std::stoll(steps));
+  } catch (const std::exception&) { VOX_FAIL_DATA("{}: adam_steps is '{}', wants a number", path_.string(), steps); }
+}
+
+}  // namespace vox

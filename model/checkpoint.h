@@ -1,0 +1,48 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "engine/safetensors.h"
+#include "model/optimizer.h"
+#include "model/unet3d.h"
+
+namespace vox {
+
+// A checkpoint is a safetensors file. Tensors: every parameter and running statistic under its state-dict name, with
+// "<norm>.num_batches_tracked" so that PyTorch's load_state_dict takes it as it is; with an optimiser also
+// "adam.m.<name>" and "adam.v.<name>". Metadata: "format", "unet" (the configuration as JSON), "adam_steps", and
+// whatever the caller adds: the state of its run, the recipe its data was prepared with.
+
+inline constexpr const char* kCheckpointFormat = "voxgrad-checkpoint-1";
+
+[[nodiscard]] std::string to_json(const UNetConfig&);
+/// Throws DataError naming `file` when the text is not what to_json() writes.
+[[nodiscard]] UNetConfig unet_config_from_json(const std::string& text, const std::string& file);
+
+/// Written to a temporary file, fsynced, renamed: after a crash there is the old checkpoint or the new one.
+void save_checkpoint(const std::filesystem::path&, const UNet3d&, const Adam* optimizer, Metadata extra);
+
+class CheckpointFile {
+ public:
+  /// Throws DataError when the file is no safetensors file or no checkpoint, saying what was found and what was wanted.
+  explicit CheckpointFile(const std::filesystem::path&);
+
+  [[nodiscard]] const UNetConfig& config() const { return config_; }
+  [[nodiscard]] const Metadata& metadata() const { return file_.metadata(); }
+  [[nodiscard]] bool has_optimizer() const;
+
+  /// Every tensor must be there with the net's shape; f32 and f64 are converted. All are checked before the first
+  /// changes.
+  void load(UNet3d&) const;
+  void load(Adam&) const;
+
+ private:
+  void load(const std::vector<NamedTensor>&) const;
+
+  std::filesystem::path path_;
+  SafetensorsFile file_;
+  UNetConfig config_;
+};
+
+}  // namespace vox
