@@ -1,0 +1,76 @@
+#include "kernels/conv3d.h"
+
+#include "engine/dispatch.h"
+#include "engine/ops.h"
+#include "engine/ops/check.h"
+#include "engine/ops/scratch.h"
+#include "engine/tape.h"
+#include "kernels/conv_transpose3d.h"
+
+namespace vox {
+namespace {
+
+Conv3dGeometry checked_geometry(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv3dOptions& o) {
+  check_volume(Op::conv3d, "x", x);
+  const Shape& w = weight.shape();
+  VOX_CHECK(w.rank() == 5 && w[1] == x.shape()[1] && w[2] % 2 == 1 && w[2] == w[3] && w[2] == w[4],
+            "conv3d: weight is {}, wants [O,{},K,K,K] with K odd", w.str(), x.shape()[1]);
+  check_parameter(Op::conv3d, "weight", weight, w, x);
+  if (bias.defined()) { check_parameter(Op::conv3d, "bias", bias, {w[0]}, x); }
+  VOX_CHECK(o.stride == 1 || o.stride == 2, "conv3d: stride is {}, wants 1 or 2", o.stride);
+  VOX_CHECK(o.padding >= -1, "conv3d: padding is {}, wants 0 or more, or -1 for half the kernel", o.padding);
+  const auto g = conv3d_geometry(x.shape().volume(), w[0], w[2], o.stride, o.padding < 0 ? w[2] / 2 : o.padding);
+  VOX_CHECK(g.y.d > 0 && g.y.h > 0 && g.y.w > 0, "conv3d: x is {}, and a kernel of {} with padding {} fits nowhere",
+            x.shape().str(), g.kernel, g.padding);
+  return g;
+}
+
+Tensor grad_input(const Conv3dGeometry& g, const Tensor& x, const Tensor& weight, const Tensor& dy) {
+  Tensor dx = Tensor::like(x);
+  dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+    Tensor scratch = scratch_for(x, conv_transpose3d_scratch(queue, g));
+    conv_transpose3d_forward(queue, ConvTranspose3dArgs<T>{.geometry = g,
+                                                           .x = dy.values<T>(),
+                                                           .weight = weight.values<Acc<T>>(),
+                                                           .bias = {},
+                                                           .y = dx.mutable_values<T>(),
+                                                           .scratch = scratch.mutable_values<Acc<T>>()});
+  });
+  return dx;
+}
+
+Tensor grad_weight(const Conv3dGeometry& g, const Tensor& x, const Tensor& weight, const Tensor& dy) {
+  Tensor dweight = Tensor::like(weight);
+  dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+    Tensor scratch = scratch_for(x, conv3d_grad_weight_scratch(queue, g));
+    conv3d_grad_weight(queue, Conv3dGradWeightArgs<T>{.geometry = g,
+                                                      .x = x.values<T>(),
+                                                      .dy = dy.values<T>(),
+                                                      .dweight = dweight.mutable_values<Acc<T>>(),
+                                                      .scratch = scratch.mutable_values<Acc<T>>()});
+  });
+  return dweight;
+}
+
+}  // namespace
+
+Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv3dOptions& options) {
+  const Conv3dGeometry g = checked_geometry(x, weight, bias, options);
+  Tensor y = Tensor::volume({g.y.n, g.y.c, g.y.d, g.y.h, g.y.w}, x.dtype(), x.device());
+  dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+    Tensor scratch = scratch_for(x, conv3d_forward_scratch(queue, g));
+    conv3d_forward(queue, Conv3dArgs<T>{.geometry = g,
+                                        .x = x.values<T>(),
+                                        .weight = weight.values<Acc<T>>(),
+                                        .bias = bias.defined() ? bias.values<Acc<T>>() : std::span<const Acc<T>>{},
+                                        .y = y.mutable_values<T>(),
+                                        .scratch = scratch.mutable_values<Acc<T>>()});
+  });
+  return record(Op::conv3d, y, {x, weight, bias}, [g, x, weight](const Tensor& dy, GradSink& grads) {
+    if (grads.wants(0)) { grads.add(0, grad_input(g, x, weight, dy)); }
+    if (grads.wants(1)) { grads.add(1, grad_weight(g, x, weight, dy)); }
+    if (grads.wants(2)) { grads.add(2, channel_sums(dy)); }
+  });
+}
+
+}  // namespace vox

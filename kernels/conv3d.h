@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "kernels/bf16.h"
+#include "kernels/queue.h"
+#include "kernels/volume.h"
+
+namespace vox {
+
+/// Sizes of one cross-correlation (PyTorch's Conv3d) and, read backwards, of one transposed convolution:
+///   y[n,o,p] = bias[o] + sum over i,k of x[n,i,p*stride-padding+k] * weight[o,i,k],   x is zero outside its extents.
+struct Conv3dGeometry {
+  VolumeShape x;             ///< [N,I,D,H,W]: the side whose voxels are `stride` times finer
+  VolumeShape y;             ///< [N,O,D',H',W']
+  std::int64_t kernel = 1;   ///< K of [K,K,K]
+  std::int64_t stride = 1;   ///< on all three axes
+  std::int64_t padding = 0;  ///< zeros on each side of x
+};
+
+/// The geometry of conv3d on x; extents of y: floor((in + 2*padding - kernel) / stride) + 1, 0 or less if none fits.
+[[nodiscard]] Conv3dGeometry conv3d_geometry(const VolumeShape& x, std::int64_t out_channels, std::int64_t kernel,
+                                             std::int64_t stride, std::int64_t padding);
+/// The geometry of conv_transpose3d on `in`, which is its y; extents of its x: (in-1)*stride - 2*padding + kernel +
+/// output_padding.
+[[nodiscard]] Conv3dGeometry conv_transpose3d_geometry(const VolumeShape& in, std::int64_t out_channels,
+                                                       std::int64_t kernel, std::int64_t stride, std::int64_t padding,
+                                                       std::int64_t output_padding);
+
+/// The formula above.
+template <class T> struct Conv3dArgs {
+  Conv3dGeometry geometry;
+  std::span<const T> x;            ///< [N,ceil(I/8),D,H,W,8]
+  std::span<const Acc<T>> weight;  ///< [O,I,K,K,K], rounded to T before use
+  std::span<const Acc<T>> bias;    ///< [O], or empty
+  std::span<T> y;                  ///< [N,ceil(O/8),D',H',W',8], overwritten
+  std::span<Acc<T>> scratch;       ///< conv3d_forward_scratch() elements
+};
+
+/// dweight[o,i,k] = sum over n,p of dy[n,o,p] * x[n,i,p*stride-padding+k], in a fixed order.
+template <class T> struct Conv3dGradWeightArgs {
+  Conv3dGeometry geometry;
+  std::span<const T> x;       ///< [N,ceil(I/8),D,H,W,8]
+  std::span<const T> dy;      ///< [N,ceil(O/8),D',H',W',8]
+  std::span<Acc<T>> dweight;  ///< [O,I,K,K,K], overwritten
+  std::span<Acc<T>> scratch;  ///< conv3d_grad_weight_scratch() elements
+};
+
+/// dbias[c] = sum over n,p of dy[n,c,p], in a fixed order.
+template <class T> struct Conv3dGradBiasArgs {
+  VolumeShape shape;          ///< of dy
+  std::span<const T> dy;      ///< [N,ceil(C/8),D,H,W,8]
+  std::span<Acc<T>> dbias;    ///< [C], overwritten
+  std::span<Acc<T>> scratch;  ///< conv3d_grad_bias_scratch() elements
+};
+
+VOX_KERNEL(conv3d_forward, Conv3dArgs);
+VOX_KERNEL(conv3d_grad_weight, Conv3dGradWeightArgs);
+VOX_KERNEL(conv3d_grad_bias, Conv3dGradBiasArgs);
+
+/// Elements of scratch, in the accumulator type, that each kernel needs on this queue.
+[[nodiscard]] std::int64_t conv3d_forward_scratch(const CpuQueue&, const Conv3dGeometry&);
+[[nodiscard]] std::int64_t conv3d_grad_weight_scratch(const CpuQueue&, const Conv3dGeometry&);
+[[nodiscard]] std::int64_t conv3d_grad_bias_scratch(const CpuQueue&, const VolumeShape& dy);
+
+}  // namespace vox
