@@ -136,11 +136,11 @@ Confusion Confusion::all_background() const {
   return baseline;
 }
 
-MacroScores macro_scores(const Confusion& confusion, Background background) {
+MacroScores macro_scores(const Confusion& confusion, MacroOver over) {
   MacroScores sum;
   int classes = 0;
   std::int64_t right = 0;
-  for (int c = background == Background::counted ? 0 : 1; c < kClasses; ++c) {
+  for (int c = over == MacroOver::all_classes ? 0 : 1; c < kClasses; ++c) {
     const BinaryCounts n = confusion.of_class(c);
     right += n.tp;
     if (!present(n)) { continue; }
@@ -151,7 +151,7 @@ MacroScores macro_scores(const Confusion& confusion, Background background) {
     sum.f1 += s.f1;
     ++classes;
   }
-  const std::int64_t easy = background == Background::counted ? 0 : confusion.counts[0][0];
+  const std::int64_t easy = over == MacroOver::all_classes ? 0 : confusion.counts[0][0];
   if (classes == 0) { return {.iou = 1, .accuracy = 1, .precision = 1, .recall = 1, .f1 = 1}; }
   const double k = classes;
   return {.iou = sum.iou / k,

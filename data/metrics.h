@@ -75,7 +75,7 @@ struct Confusion {
   [[nodiscard]] Confusion all_background() const;
 };
 
-enum class Background : std::uint8_t { counted, left_out };
+enum class MacroOver : std::uint8_t { all_classes, foreground };
 
 /// Plain means over classes of the scores above. A class that is neither in the truth nor in the prediction says
 /// nothing and is left out of the mean; where no class is left, every score is 1.
@@ -88,7 +88,7 @@ struct MacroScores {
   double recall = 0;
   double f1 = 0;
 };
-[[nodiscard]] MacroScores macro_scores(const Confusion&, Background);
+[[nodiscard]] MacroScores macro_scores(const Confusion&, MacroOver);
 
 using CaseScores = std::array<RegionScores, kRegions.size()>;  ///< indexed by Region
 

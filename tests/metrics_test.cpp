@@ -293,7 +293,7 @@ TEST_CASE("macro scores average the classes that are there", "[metrics]") {
   c.counts[0] = {90, 2, 0, 0};
   c.counts[1] = {4, 6, 0, 0};
   c.counts[3] = {1, 0, 0, 3};  // class 2 is nowhere
-  const MacroScores with = macro_scores(c, Background::counted);
+  const MacroScores with = macro_scores(c, MacroOver::all_classes);
   const double iou0 = 90.0 / 97;
   const double iou1 = 6.0 / 12;
   const double iou3 = 3.0 / 4;
@@ -302,20 +302,20 @@ TEST_CASE("macro scores average the classes that are there", "[metrics]") {
   CHECK(close(with.precision, (90.0 / 95 + 6.0 / 8 + 1) / 3));
   CHECK(close(with.recall, (90.0 / 92 + 6.0 / 10 + 3.0 / 4) / 3));
   CHECK(close(with.f1, (180.0 / 187 + 12.0 / 18 + 6.0 / 7) / 3));
-  const MacroScores without = macro_scores(c, Background::left_out);
+  const MacroScores without = macro_scores(c, MacroOver::foreground);
   CHECK(close(without.iou, (iou1 + iou3) / 2));
   CHECK(close(without.accuracy, 9.0 / 16));
-  const MacroScores baseline = macro_scores(c.all_background(), Background::left_out);
+  const MacroScores baseline = macro_scores(c.all_background(), MacroOver::foreground);
   CHECK(baseline.iou == 0);
   CHECK(baseline.accuracy == 0);
   CHECK(baseline.f1 == 0);
-  CHECK(close(macro_scores(c.all_background(), Background::counted).accuracy, 92.0 / 106));
+  CHECK(close(macro_scores(c.all_background(), MacroOver::all_classes).accuracy, 92.0 / 106));
 }
 
 TEST_CASE("nothing to find and nothing found is right", "[metrics]") {
   Confusion c;
   c.counts[0][0] = 5;
-  const MacroScores s = macro_scores(c, Background::left_out);
+  const MacroScores s = macro_scores(c, MacroOver::foreground);
   for (const double v : {s.iou, s.accuracy, s.precision, s.recall, s.f1}) { CHECK(v == 1); }
 }
 
