@@ -13,10 +13,28 @@ else()
   target_link_libraries(vox_test_main PUBLIC Catch2::Catch2)
   target_link_libraries(vox_tests PRIVATE vox_test_main)
 endif()
-add_test(NAME unit COMMAND vox_tests WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-file(GLOB script_tests CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*_test.sh)
-foreach(script IN LISTS script_tests)
-  get_filename_component(name ${script} NAME_WE)
-  add_test(NAME ${name} COMMAND bash ${script} $<TARGET_FILE:voxgrad> ${PROJECT_BINARY_DIR}
-    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-endforeach()
+# One ctest test per test case, named by its sentence. A test that prints "skipped: why" lacked what it needs.
+set(unit_tests EXTRA_ARGS --use-colour no WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+  PROPERTIES SKIP_REGULAR_EXPRESSION "[Ss]kipped: " TIMEOUT 600)
+if(TARGET Catch2::Catch2WithMain)
+  list(REMOVE_ITEM unit_tests EXTRA_ARGS --use-colour no)  # Catch2 3 asks the terminal
+endif()
+if(VOX_SANITIZE STREQUAL "thread")
+  list(PREPEND unit_tests TEST_SPEC "[threads]")  # the rest runs on one thread and would take hours
+endif()
+include(Catch)
+catch_discover_tests(vox_tests ${unit_tests} DISCOVERY_TIMEOUT 60)
+
+# Scripts: given the program and the build folder, they exit 0, or 77 where they lack what they need.
+if(NOT VOX_SANITIZE STREQUAL "thread")
+  file(GLOB script_tests CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*_test.sh)
+  foreach(script IN LISTS script_tests)
+    get_filename_component(name ${script} NAME_WE)
+    add_test(NAME ${name} COMMAND bash ${script} $<TARGET_FILE:voxgrad> ${PROJECT_BINARY_DIR}
+      WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
+    if(name MATCHES "^(layers|sizes|docs|isa_symbols|help)_test$")
+      set_tests_properties(${name} PROPERTIES LABELS structure)  # about the tree, not about what the program does
+    endif()
+  endforeach()
+endif()

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Files that the documentation names exist.
+bad=0
+check_name() { # DOCUMENT NAME: relative to the root or to the document
+  local name="${2%%#*}"
+  if [ -z "$name" ] || [ -e "$name" ] || [ -e "$(dirname "$1")/$name" ]; then return; fi
+  echo "$1: names $2, which does not exist"
+  bad=1
+}
+while read -r document; do
+  while read -r name; do check_name "$document" "$name"; done < <(
+    # links, and paths in backticks that start in a folder of this tree
+    grep -oE '\]\([^)]+\)' "$document" | sed -E 's/^\]\(([^) ]+).*\)$/\1/' | grep -vE '^[a-z]+:'
+    # shellcheck disable=SC2016
+    grep -oE '`(kernels|engine|model|data|tools|tests|benchmarks|docs)/[A-Za-z0-9_./-]*[A-Za-z0-9_/]`' "$document" | tr -d '`'
+  )
+done < <(find . -name '*.md' -not -path './build*' -not -path './.git/*' -not -path './demo/*')
+exit $bad

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Installs what building voxgrad needs, from the distribution (Debian 12, Ubuntu 24.04 and later).
+#   tools/setup.sh           install what is missing; does nothing, and quickly, where nothing is
+#   tools/setup.sh --check   list what is there and what is missing; exit 1 if anything is
+set -euo pipefail
+
+# PACKAGE, or PACKAGE:PROGRAM where another package may provide the program as well
+packages=(cmake:cmake ninja-build:ninja g++:g++ pkg-config:pkg-config gnuplot-nox:gnuplot ccache:ccache
+  libnifti-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libcairo2-dev
+  fonts-dejavu-core catch2 libbenchmark-dev)
+
+installed() { # PACKAGE[:PROGRAM]
+  case "$1" in
+    *:*) command -v "${1#*:}" >/dev/null && return 0 ;;
+  esac
+  [ "$(dpkg-query -W -f='${db:Status-Status}' "${1%%:*}" 2>/dev/null)" = installed ]
+}
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+  echo "setup: this system has no apt. Install with its package manager what stands for these Debian packages," >&2
+  echo "  then build as CONTRIBUTING.md says: ${packages[*]%%:*}" >&2
+  exit 1
+fi
+
+missing=()
+for entry in "${packages[@]}"; do
+  state=installed
+  if ! installed "$entry"; then
+    state=missing
+    missing+=("${entry%%:*}")
+  fi
+  if [ "${1:-}" = --check ]; then printf '%-22s %s\n' "${entry%%:*}" "$state"; fi
+done
+if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
+if [ "${1:-}" = --check ]; then exit 1; fi
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null || { [ ! -t 0 ] && ! sudo -n true 2>/dev/null; }; then
+    echo "setup: packages are missing and this user may not install them. Run this as root, then try again:" >&2
+    echo "  apt-get update && apt-get install -y --no-install-recommends ${missing[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
+echo "setup: installing ${missing[*]}"
+"${as_root[@]}" apt-get update -q
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every test: in a Release build with warnings as errors, under
+# AddressSanitizer and UBSan, the threaded parts under ThreadSanitizer; compiles with clang; checks the format.
+#   tools/test.sh            everything
+#   tools/test.sh --quick    the Release build and its tests alone
+# A part that fails does not stop the next; the exit code is 0 only if all of them passed.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+quick="${1:-}"
+jobs="$(nproc)"
+logs=build/test-logs
+mkdir -p "$logs"
+passed=0
+failed=0
+skipped=0
+failures=()
+summary=()
+
+cache=()
+if command -v ccache >/dev/null; then cache=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+
+part() { # NAME COMMAND...: runs a part of the tests, keeps its log, shows its end when it fails
+  local name="$1" start=$SECONDS rc=0
+  shift
+  echo "== $name"
+  "$@" >"$logs/$name.log" 2>&1 || rc=$?
+  if [ "$rc" -ne 0 ]; then
+    tail -n 40 "$logs/$name.log"
+    failures+=("$name: $logs/$name.log")
+  fi
+  summary+=("$(printf '%-16s %-6s %5d s' "$name" "$([ "$rc" -eq 0 ] && echo ok || echo FAILED)" $((SECONDS - start)))")
+  return "$rc"
+}
+
+build() { # FOLDER CMAKE_ARGUMENT...
+  local folder="$1"
+  shift
+  cmake -S . -B "$folder" -G Ninja -DVOX_WERROR=ON "${cache[@]}" "$@" && cmake --build "$folder" -j "$jobs"
+}
+
+count() { # NAME: adds what ctest wrote into the log of a part
+  local log="$logs/$1.log" all bad skip
+  all=$(grep -oE 'tests failed out of [0-9]+' "$log" | grep -oE '[0-9]+$' || echo 0)
+  bad=$(grep -oE '[0-9]+ tests failed out of' "$log" | grep -oE '^[0-9]+' || echo 0)
+  skip=$(grep -cE '\*\*\*Skipped' "$log" || true)
+  passed=$((passed + all - bad - skip))
+  failed=$((failed + bad))
+  skipped=$((skipped + skip))
+  grep -E '\*\*\*Skipped' "$log" | sed -E 's/^.*Test +#[0-9]+: (.*) \.*\*\*\*Skipped.*/   skipped: \1/' || true
+}
+
+run_tests() { # NAME FOLDER CTEST_ARGUMENT...
+  local name="$1" folder="$2"
+  shift 2
+  part "$name" ctest --test-dir "$folder" --output-on-failure --no-tests=error -j "$jobs" "$@"
+  count "$name"
+}
+
+format_is_clean() {
+  git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run -Werror
+}
+
+bash tools/setup.sh || exit 1
+part build build build && run_tests tests build
+if [ "$quick" != --quick ]; then
+  if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then part format format_is_clean; else
+    echo "== format: skipped, clang-format 14 is not installed"
+  fi
+  # Unoptimised kernels would take hours: the sanitizer builds are -O1, with assertions on.
+  slow=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DVOX_BENCHMARKS=OFF -DVOX_CUDA=OFF)
+  part build-asan build build-asan "${slow[@]}" -DVOX_SANITIZE=address &&
+    run_tests tests-asan build-asan -LE structure
+  part build-tsan build build-tsan "${slow[@]}" -DVOX_SANITIZE=thread &&
+    run_tests tests-tsan build-tsan -L threads
+  if command -v clang++ >/dev/null; then
+    part build-clang build build-clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang -DVOX_CUDA=OFF
+  else
+    echo "== build-clang: skipped, clang++ is not installed"
+  fi
+fi
+
+echo
+printf '%s\n' "${summary[@]}"
+if [ ${#failures[@]} -gt 0 ]; then printf 'FAILED %s\n' "${failures[@]}"; fi
+echo "$passed passed, $failed failed, $skipped skipped in ${SECONDS} s"
+[ ${#failures[@]} -eq 0 ]
