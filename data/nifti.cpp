@@ -1,11 +1,11 @@
 #include "data/nifti.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <exception>
-#include <optional>
 #include <type_traits>
 #include <utility>
 
