@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "data/atomic_file.h"
 #include "data/shuffle.h"
 #include "kernels/check.h"
 
@@ -59,15 +60,10 @@ std::vector<Split> read_splits(const std::filesystem::path& path) {
 void write_splits(const std::filesystem::path& path, const std::vector<Split>& splits) {
   Json folds = Json::array();
   for (const Split& s : splits) { folds.push_back({{"train", s.train}, {"val", s.val}}); }
-  std::filesystem::path temporary = path;
-  temporary += ".tmp";
-  {
-    std::ofstream out(temporary);
-    out << folds.dump(2) << '\n';
-    out.flush();
-    VOX_CHECK_DATA(out, "{}: cannot write", temporary.string());
-  }
-  std::filesystem::rename(temporary, path);
+  const std::string text = folds.dump(2) + '\n';
+  AtomicFile file(path);
+  file.write(std::as_bytes(std::span(text)));
+  file.commit();
 }
 
 Split select_fold(const std::vector<Split>& splits, std::int64_t fold, const std::vector<std::string>& known,

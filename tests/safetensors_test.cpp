@@ -1,31 +1,21 @@
 #include "engine/safetensors.h"
 
-#include <unistd.h>
-
 #include <bit>
-#include <fstream>
 #include <limits>
 
 #include "kernels/check.h"
 #include "tests/catch.h"
+#include "tests/files.h"
 
 namespace vox::test {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// A folder of this test's own, gone at its end.
-struct Folder {
-  fs::path path = fs::temp_directory_path() / fmt::format("voxgrad-safetensors-{}", ::getpid());
-  Folder() { fs::create_directories(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path); }
-  [[nodiscard]] fs::path put(const std::string& bytes) const {
-    std::ofstream(path / "x", std::ios::binary) << bytes;
-    return path / "x";
-  }
-};
+fs::path put(const TempFolder& folder, const std::string& bytes) {
+  write_bytes(folder / "x", bytes);
+  return folder / "x";
+}
 
 std::string length_of(std::uint64_t n) { return {reinterpret_cast<const char*>(&n), sizeof n}; }
 std::string file_with(const std::string& header, const std::string& data = {}) {
@@ -37,12 +27,12 @@ template <class T> std::span<const std::byte> bytes_of(const std::vector<T>& v) 
 const std::vector<float> kFloats{1.5F, -0.0F, 3e38F, std::numeric_limits<float>::quiet_NaN(), -7.0F, 1e-42F};
 
 TEST_CASE("safetensors: what is written is read back, bit for bit, aligned, whatever the order", "[safetensors]") {
-  const Folder folder;
+  const TempFolder folder;
   const std::vector<std::uint8_t> bytes{1, 2, 3};
   const std::vector<double> doubles{0.1};
   const std::vector<std::int64_t> longs{-5, 1LL << 60};
   const std::vector<std::uint16_t> halves{0x3F80, 0x7FC1, 0};
-  const fs::path path = folder.path / "a.safetensors";
+  const fs::path path = folder / "a.safetensors";
   write_safetensors(path,
                     {{"labels", FileDType::u8, {3, 1}, bytes_of(bytes)},
                      {"f32", FileDType::f32, {2, 3}, bytes_of(kFloats)},
@@ -77,8 +67,8 @@ TEST_CASE("safetensors: what is written is read back, bit for bit, aligned, what
 }
 
 TEST_CASE("safetensors: a mapped file outlives its replacement, and no temporary file stays", "[safetensors]") {
-  const Folder folder;
-  const fs::path path = folder.path / "a";
+  const TempFolder folder;
+  const fs::path path = folder / "a";
   const std::vector<float> one{1};
   const std::vector<float> two{2, 2};
   write_safetensors(path, {{"x", FileDType::f32, {1}, bytes_of(one)}}, {});
@@ -93,30 +83,32 @@ TEST_CASE("safetensors: a mapped file outlives its replacement, and no temporary
                         {}),
       ContainsSubstring("tensor name 'x' is taken"));
   CHECK_THROWS_AS(write_safetensors(path, {}, {{"key", "\xFF\xFE"}}), Error);
-  CHECK_THROWS_AS(write_safetensors(folder.path / "no" / "folder", {}, {}), DataError);
+  CHECK_THROWS_AS(write_safetensors(folder / "no" / "folder", {}, {}), DataError);
   CHECK(SafetensorsFile(path).read<float>("x") == two);
-  CHECK(std::distance(fs::directory_iterator(folder.path), {}) == 1);
+  CHECK(std::distance(fs::directory_iterator(folder.path()), {}) == 1);
 }
 
 TEST_CASE("safetensors: a file of another writer, unpadded and unaligned, is read", "[safetensors]") {
-  const Folder folder;
+  const TempFolder folder;
   const std::string f32(reinterpret_cast<const char*>(kFloats.data()), 8);
-  const fs::path path = folder.put(file_with(
-      R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[2],"data_offsets":[1,9]}})",
-      "\x07" + f32));
+  const fs::path path = put(
+      folder,
+      file_with(
+          R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[2],"data_offsets":[1,9]}})",
+          "\x07" + f32));
   const SafetensorsFile file(path);
   CHECK(file.read<std::uint8_t>("a") == std::vector<std::uint8_t>{7});
   CHECK(file.read<float>("b")[0] == 1.5F);
-  CHECK(SafetensorsFile(folder.put(file_with("{}"))).tensors().empty());
+  CHECK(SafetensorsFile(put(folder, file_with("{}"))).tensors().empty());
 }
 
 TEST_CASE("safetensors: what is wrong in a file is named", "[safetensors]") {
-  const Folder folder;
+  const TempFolder folder;
   const auto one = [](const std::string& fields) { return file_with("{\"a\":{" + fields + "}}", "12345678"); };
   const std::string good = R"("dtype":"F32","shape":[2],"data_offsets":[0,8])";
-  REQUIRE_NOTHROW(SafetensorsFile(folder.put(one(good))));
+  REQUIRE_NOTHROW(SafetensorsFile(put(folder, one(good))));
   const auto refused = [&](const std::string& bytes, const std::string& why) {
-    const fs::path path = folder.put(bytes);
+    const fs::path path = put(folder, bytes);
     INFO(why);
     CHECK_THROWS_AS(SafetensorsFile(path), DataError);
     CHECK_THROWS_WITH(SafetensorsFile(path), ContainsSubstring(path.string()) && ContainsSubstring(why));
@@ -156,10 +148,10 @@ TEST_CASE("safetensors: what is wrong in a file is named", "[safetensors]") {
           "tensor 'b' starts at byte 4, wants 8");
   const std::string whole = one(good);
   for (std::size_t n = 0; n < whole.size(); ++n) {
-    CHECK_THROWS_AS(SafetensorsFile(folder.put(whole.substr(0, n))), DataError);
+    CHECK_THROWS_AS(SafetensorsFile(put(folder, whole.substr(0, n))), DataError);
   }
-  CHECK_THROWS_AS(SafetensorsFile(folder.path), DataError);
-  CHECK_THROWS_WITH(SafetensorsFile(folder.path / "none"), ContainsSubstring("cannot open"));
+  CHECK_THROWS_AS(SafetensorsFile(folder.path()), DataError);
+  CHECK_THROWS_WITH(SafetensorsFile(folder / "none"), ContainsSubstring("cannot open"));
 }
 
 }  // namespace
