@@ -71,8 +71,8 @@ static_assert(!kOpNames.back().empty(), "kOpNames is shorter than enum class Op"
 // --- volumes --------------------------------------------------------------------------------------------------------
 
 struct DropoutOptions {
-  double p = 0.5;  ///< probability that an element becomes 0, in [0,1)
-  RandomKey key;   ///< the mask is a function of the key and the element's place in memory, never stored
+  double p = 0.5;      ///< probability that an element becomes 0, in [0,1)
+  RandomKey key = {};  ///< the mask is a function of the key and the element's place in memory, never stored
 };
 /// Element-wise inverted dropout: y = 0 with probability p, x / (1-p) otherwise. Element e is dropped where number e of
 /// the key's stream (kernels/philox.h) is below p * 2^32.
@@ -127,7 +127,7 @@ enum class FocalMean : std::uint8_t { voxels_and_classes, voxels };
 
 struct DiceLossOptions {
   double smooth = 1e-5;
-  std::vector<double> class_weights;  ///< [C], one of each class counted or not; empty: all 1
+  std::vector<double> class_weights = {};  ///< [C], one of each class counted or not; empty: all 1
   Background background = Background::include;
   Sums sums = Sums::batch;
 };
@@ -141,7 +141,7 @@ struct FocalLossOptions {
   double alpha = 0.25;
   double gamma = 2.0;
   double clip = 1e-7;  ///< p is clipped to [clip, 1-clip]; the gradient is 0 outside
-  std::vector<double> class_weights;
+  std::vector<double> class_weights = {};
   Background background = Background::include;
   Sums sums = Sums::batch;
   FocalMean mean = FocalMean::voxels_and_classes;  ///< segmentation_models_3D divides by the class count, too
@@ -151,7 +151,7 @@ struct FocalLossOptions {
 [[nodiscard]] Tensor focal_loss(const Tensor& probabilities, const Tensor& labels, const FocalLossOptions& = {});
 
 struct CrossEntropyOptions {
-  std::vector<double> class_weights;
+  std::vector<double> class_weights = {};
   Background background = Background::include;  ///< exclude: voxels of class 0 are left out
   Sums sums = Sums::batch;
 };

@@ -51,6 +51,27 @@ Values make_values(std::int64_t count, unsigned seed) {
   return v;
 }
 
+Values make_nonzero(std::int64_t count, unsigned seed) {
+  Values v = make_values(count, seed);
+  for (double& x : v) { x = x == 0 ? 0.5 : x; }
+  return v;
+}
+
+Values make_probabilities(std::int64_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  Values v(static_cast<std::size_t>(count));
+  for (double& x : v) { x = (8.0 + static_cast<double>(random() % 49U)) / 64.0; }
+  return v;
+}
+
+Values make_distinct(std::int64_t count, unsigned seed) {
+  Values v(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < v.size(); ++i) {
+    v[i] = (static_cast<double>((i * 101U + seed) % 256U) - 128.0) / 32.0;  // 101 is odd: 256 steps meet 256 values
+  }
+  return v;
+}
+
 Values make_labels(std::int64_t count, std::int64_t classes, unsigned seed) {
   std::mt19937 random(seed);
   Values v(static_cast<std::size_t>(count));

@@ -55,6 +55,10 @@ struct Register {
 
 [[nodiscard]] std::vector<Values> make_inputs(const OpCase&);  ///< the same on every machine
 [[nodiscard]] Values make_values(std::int64_t count, unsigned seed);
+[[nodiscard]] Values make_nonzero(std::int64_t count, unsigned seed);        ///< make_values() without 0
+[[nodiscard]] Values make_probabilities(std::int64_t count, unsigned seed);  ///< multiples of 1/64 in [1/8,7/8]
+/// No two of 256 neighbours are equal: for ops that compare. Multiples of 1/32 in [-4,4).
+[[nodiscard]] Values make_distinct(std::int64_t count, unsigned seed);
 /// count labels in [0,classes), all classes present where count allows.
 [[nodiscard]] Values make_labels(std::int64_t count, std::int64_t classes, unsigned seed);
 [[nodiscard]] Tensor to_tensor(const Values&, const Shape&, Kind, DType);

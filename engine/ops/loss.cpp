@@ -1,0 +1,60 @@
+#include "engine/ops/loss.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/dispatch.h"
+#include "engine/ops/check.h"
+#include "kernels/check.h"
+#include "kernels/labels.h"
+
+namespace vox {
+namespace {
+
+constexpr std::int64_t kMaxClasses = 256;  // a label is a byte
+
+[[noreturn]] void refuse_label(Op op, const Tensor& labels, std::int64_t at, std::int64_t classes) {
+  const Shape& s = labels.shape();
+  VOX_FAIL("{}: label {} at [{},{},{},{}], wants less than {}, the number of classes", name(op),
+           labels.values<std::uint8_t>()[static_cast<std::size_t>(at)], at / (s[1] * s[2] * s[3]),
+           at / (s[2] * s[3]) % s[1], at / s[3] % s[2], at % s[3], classes);
+}
+
+void check_label_values(Op op, const Tensor& labels, std::int64_t classes) {
+  if (classes >= kMaxClasses) { return; }
+  VOX_CHECK(labels.device() == Device::cpu, "{}: no {} kernel in this build", name(op), name(labels.device()));
+  const auto values = labels.values<std::uint8_t>();
+  std::vector<std::uint8_t> largest((values.size() + kLabelChunk - 1) / kLabelChunk);
+  largest_label(cpu_queue(), LargestLabelArgs<std::uint8_t>{.labels = values, .largest = largest});
+  const auto is_bad = [classes](std::uint8_t label) { return label >= classes; };
+  const auto chunk = std::ranges::find_if(largest, is_bad);
+  if (chunk == largest.end()) { return; }
+  const auto at = std::find_if(values.begin() + (chunk - largest.begin()) * kLabelChunk, values.end(), is_bad);
+  refuse_label(op, labels, at - values.begin(), classes);
+}
+
+}  // namespace
+
+void check_loss_inputs(Op op, const char* operand, const Tensor& x, const Tensor& labels) {
+  check_volume(op, operand, x);
+  check_labels(op, labels, x);
+  VOX_CHECK(x.shape().count() > 0, "{}: {} is {}, wants at least one voxel", name(op), operand, x.shape().str());
+  check_label_values(op, labels, x.shape()[1]);
+}
+
+std::vector<double> counted_weights(Op op, const std::vector<double>& class_weights, Background background,
+                                    std::int64_t classes) {
+  VOX_CHECK(class_weights.empty() || std::ssize(class_weights) == classes,
+            "{}: {} class_weights, wants one for each of {} classes", name(op), class_weights.size(), classes);
+  VOX_CHECK(counted(background, classes) > 0, "{}: without background no class is left of {}", name(op), classes);
+  std::vector<double> weights = class_weights;
+  if (weights.empty()) { weights.assign(static_cast<std::size_t>(classes), 1.0); }
+  for (std::size_t c = 0; c < weights.size(); ++c) {
+    VOX_CHECK(std::isfinite(weights[c]) && weights[c] >= 0, "{}: class_weights[{}] is {}, wants 0 or more", name(op), c,
+              weights[c]);
+  }
+  if (background == Background::exclude) { weights[0] = 0; }
+  return weights;
+}
+
+}  // namespace vox

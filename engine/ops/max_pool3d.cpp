@@ -1,0 +1,32 @@
+#include "kernels/max_pool3d.h"
+
+#include "engine/dispatch.h"
+#include "engine/ops.h"
+#include "engine/ops/check.h"
+#include "engine/tape.h"
+#include "kernels/check.h"
+
+namespace vox {
+
+Tensor max_pool3d(const Tensor& x) {
+  check_volume(Op::max_pool3d, "x", x);
+  const VolumeShape s = x.shape().volume();
+  VOX_CHECK(s.d >= 2 && s.h >= 2 && s.w >= 2, "max_pool3d: x is {}, wants at least 2 voxels along D, H and W",
+            x.shape().str());
+  const VolumeShape out = pooled(s);
+  Tensor y = Tensor::volume({out.n, out.c, out.d, out.h, out.w}, x.dtype(), x.device());
+  dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+    max_pool3d_forward(queue, MaxPool3dArgs<T>{.shape = s, .x = x.values<T>(), .y = y.mutable_values<T>()});
+  });
+  return record(Op::max_pool3d, y, {x}, [x = x.detached(), s](const Tensor& dy, GradSink& grads) {
+    Tensor dx = Tensor::like(x);
+    dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+      max_pool3d_backward(
+          queue,
+          MaxPool3dGradArgs<T>{.shape = s, .x = x.values<T>(), .dy = dy.values<T>(), .dx = dx.mutable_values<T>()});
+    });
+    grads.add(0, dx);
+  });
+}
+
+}  // namespace vox

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "kernels/bf16.h"
+#include "kernels/chunks.h"
+#include "kernels/queue.h"
+#include "kernels/volume.h"
+
+namespace vox {
+
+/// Doubles of scratch that the statistics and the gradient need: two per lane of each chunk.
+[[nodiscard]] constexpr std::int64_t batch_norm_partials(const VolumeShape& s) {
+  return chunks_of_blocks(s).count() * 2 * kBlock8;
+}
+
+/// mean[c] and the biased variance[c] of x over N, D, H, W; the running ones move towards them,
+/// running = (1-momentum) * running + momentum * batch, with the unbiased variance.
+/// Chunks are summed about their own mean and merged in double (T. Chan, G. Golub, R. LeVeque, "Updating formulae and a
+/// pairwise algorithm for computing sample variances", 1979): a large mean costs no precision.
+template <class T> struct BatchNormStatisticsArgs {
+  VolumeShape shape;
+  std::span<const T> x;  ///< blocked
+  double momentum;
+  std::span<double> partials;          ///< scratch, batch_norm_partials(shape)
+  std::span<Acc<T>> mean;              ///< [C], overwritten
+  std::span<Acc<T>> variance;          ///< [C], overwritten
+  std::span<Acc<T>> running_mean;      ///< [C], updated
+  std::span<Acc<T>> running_variance;  ///< [C], updated
+};
+
+/// y = gamma * (x - mean) / sqrt(variance + eps) + beta; padding channels become 0.
+template <class T> struct BatchNormArgs {
+  VolumeShape shape;
+  std::span<const T> x;          ///< blocked
+  std::span<const Acc<T>> mean;  ///< [C], as are the three below
+  std::span<const Acc<T>> variance;
+  std::span<const Acc<T>> gamma;
+  std::span<const Acc<T>> beta;
+  double eps;
+  std::span<T> y;  ///< blocked, overwritten; may be x
+};
+
+/// Do mean and variance depend on x (training) or not (inference)?
+enum class Statistics : std::uint8_t { of_batch, constant };
+
+/// With z = (x - mean) / s, s = sqrt(variance + eps), M = N*D*H*W:
+/// dbeta = sum dy, dgamma = sum dy * z, dx = gamma / s * (dy - dbeta / M - z * dgamma / M), or gamma / s * dy when the
+/// statistics are constant.
+template <class T> struct BatchNormGradArgs {
+  VolumeShape shape;
+  Statistics statistics;
+  std::span<const T> x;  ///< blocked
+  std::span<const Acc<T>> mean;
+  std::span<const Acc<T>> variance;
+  std::span<const Acc<T>> gamma;
+  double eps;
+  std::span<const T> dy;       ///< blocked
+  std::span<double> partials;  ///< scratch, batch_norm_partials(shape)
+  std::span<T> dx;             ///< blocked, overwritten; empty when not wanted; may be dy
+  std::span<Acc<T>> dgamma;    ///< [C], overwritten
+  std::span<Acc<T>> dbeta;     ///< [C], overwritten
+};
+
+VOX_KERNEL(batch_norm_statistics, BatchNormStatisticsArgs);
+VOX_KERNEL(batch_norm_forward, BatchNormArgs);
+VOX_KERNEL(batch_norm_backward, BatchNormGradArgs);
+
+}  // namespace vox

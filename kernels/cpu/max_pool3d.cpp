@@ -1,0 +1,104 @@
+#include "kernels/max_pool3d.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "kernels/parallel.h"
+
+namespace vox {
+namespace {
+
+/// Where a plane pair of x lies: one task pools the cells of one (case, block, output plane).
+struct PlanePair {
+  std::int64_t in;   ///< first element of the pair's first plane in x
+  std::int64_t out;  ///< first element of the plane in y
+};
+
+PlanePair plane_pair(const VolumeShape& x, std::int64_t task) {
+  const VolumeShape y = pooled(x);
+  const std::int64_t volume = task / y.d;  // case and block
+  return {.in = (volume * x.voxels() + task % y.d * 2 * x.h * x.w) * kBlock8,
+          .out = (volume * y.voxels() + task % y.d * y.h * y.w) * kBlock8};
+}
+
+/// Offsets of a cell's eight voxels from its first, in scan order.
+struct Cell {
+  explicit Cell(const VolumeShape& x) {
+    for (std::int64_t k = 0; k < 8; ++k) { offset[k] = ((k / 4) * x.h * x.w + (k / 2 % 2) * x.w + k % 2) * kBlock8; }
+  }
+  std::int64_t offset[8];
+};
+
+template <class A> bool beats(A value, A best) { return value > best || value != value; }
+
+}  // namespace
+
+template <class T> void max_pool3d_forward(IsaQueue& q, const MaxPool3dArgs<T>& a) {
+  const VolumeShape& s = a.shape;
+  const VolumeShape out = pooled(s);
+  const Cell cell(s);
+  parallel_for(q, s.n * s.blocks() * out.d, [&](std::int64_t task) {
+    const PlanePair at = plane_pair(s, task);
+    for (std::int64_t h = 0; h < out.h; ++h) {
+      const T* from = a.x.data() + at.in + 2 * h * s.w * kBlock8;
+      T* to = a.y.data() + at.out + h * out.w * kBlock8;
+      for (std::int64_t w = 0; w < out.w; ++w, from += 2 * kBlock8, to += kBlock8) {
+        Acc<T> best[kBlock8];
+        for (std::int64_t c = 0; c < kBlock8; ++c) { best[c] = load(from[c]); }
+        for (int k = 1; k < 8; ++k) {
+          const T* const x = from + cell.offset[k];
+          for (std::int64_t c = 0; c < kBlock8; ++c) { best[c] = beats(load(x[c]), best[c]) ? load(x[c]) : best[c]; }
+        }
+        for (std::int64_t c = 0; c < kBlock8; ++c) { to[c] = store<T>(best[c]); }
+      }
+    }
+  });
+}
+
+template <class T> void max_pool3d_backward(IsaQueue& q, const MaxPool3dGradArgs<T>& a) {
+  const VolumeShape& s = a.shape;
+  const VolumeShape out = pooled(s);
+  const Cell cell(s);
+  const std::int64_t plane = s.h * s.w * kBlock8;
+  parallel_for(q, s.n * s.blocks() * out.d, [&](std::int64_t task) {
+    const PlanePair at = plane_pair(s, task);
+    const bool last = task % out.d == out.d - 1;
+    T* const dx_planes = a.dx.data() + at.in;
+    if (s.h % 2 != 0 || s.w % 2 != 0) { std::fill_n(dx_planes, 2 * plane, T{}); }
+    if (s.d % 2 != 0 && last) { std::fill_n(dx_planes + 2 * plane, plane, T{}); }
+    for (std::int64_t h = 0; h < out.h; ++h) {
+      const T* x = a.x.data() + at.in + 2 * h * s.w * kBlock8;
+      const T* dy = a.dy.data() + at.out + h * out.w * kBlock8;
+      T* dx = dx_planes + 2 * h * s.w * kBlock8;
+      for (std::int64_t w = 0; w < out.w; ++w, x += 2 * kBlock8, dx += 2 * kBlock8, dy += kBlock8) {
+        Acc<T> best[kBlock8];
+        Acc<T> grad[kBlock8];
+        Acc<T> winner[kBlock8]{};  // of the width of best, so that one mask serves both
+        for (std::int64_t c = 0; c < kBlock8; ++c) {
+          best[c] = load(x[c]);
+          grad[c] = load(dy[c]);
+        }
+        for (int k = 1; k < 8; ++k) {
+          const T* const xk = x + cell.offset[k];
+          for (std::int64_t c = 0; c < kBlock8; ++c) {
+            const Acc<T> value = load(xk[c]);
+            const bool wins = beats(value, best[c]);
+            best[c] = wins ? value : best[c];
+            winner[c] = wins ? static_cast<Acc<T>>(k) : winner[c];
+          }
+        }
+        for (int k = 0; k < 8; ++k) {
+          T* const dxk = dx + cell.offset[k];
+          for (std::int64_t c = 0; c < kBlock8; ++c) {
+            dxk[c] = store<T>(winner[c] == static_cast<Acc<T>>(k) ? grad[c] : Acc<T>{0});
+          }
+        }
+      }
+    }
+  });
+}
+
+VOX_INSTANTIATE(IsaQueue, max_pool3d_forward, MaxPool3dArgs);
+VOX_INSTANTIATE(IsaQueue, max_pool3d_backward, MaxPool3dGradArgs);
+
+}  // namespace vox

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <span>
+
+#include "kernels/bf16.h"
+#include "kernels/queue.h"
+#include "kernels/volume.h"
+
+namespace vox {
+
+/// The extents after pooling: halves, rounded down.
+[[nodiscard]] VOX_HD constexpr VolumeShape pooled(const VolumeShape& x) {
+  return {x.n, x.c, x.d / 2, x.h / 2, x.w / 2};
+}
+
+/// y = the largest of each 2x2x2 cell of x; NaN wins over any number.
+template <class T> struct MaxPool3dArgs {
+  VolumeShape shape;     ///< of x
+  std::span<const T> x;  ///< blocked
+  std::span<T> y;        ///< blocked, pooled(shape), overwritten
+};
+
+/// dx = dy at the first largest voxel of its cell in scan order, 0 elsewhere and in odd last planes.
+template <class T> struct MaxPool3dGradArgs {
+  VolumeShape shape;      ///< of x
+  std::span<const T> x;   ///< blocked
+  std::span<const T> dy;  ///< blocked, pooled(shape)
+  std::span<T> dx;        ///< blocked, overwritten
+};
+
+VOX_KERNEL(max_pool3d_forward, MaxPool3dArgs);
+VOX_KERNEL(max_pool3d_backward, MaxPool3dGradArgs);
+
+}  // namespace vox
