@@ -16,6 +16,9 @@ namespace vox {
 [[nodiscard]] PreparedCase prepare_case(const CaseFiles&, const Recipe&, int threads = 1,
                                         std::vector<std::string>* notes = nullptr);
 
+/// Voxels of the prepared label that are not background, of all; 0 where there is no label.
+[[nodiscard]] double tumour_fraction(const PreparedCase&);
+
 /// xxh3-128 over role, length and bytes of every file the recipe reads, in hex.
 [[nodiscard]] std::string hash_sources(const CaseFiles&, const Recipe&);
 
@@ -33,8 +36,9 @@ struct PrepareOptions {
   std::filesystem::path input;
   std::filesystem::path output;
   Recipe recipe;
-  int threads = 1;                                   ///< cases at a time; each holds its volumes in memory
-  std::function<void(const CaseReport&)> on_report;  ///< as cases end, never from two threads at once
+  int threads = 1;  ///< cases at a time; each holds its volumes in memory
+  /// As cases end, never from two threads at once; `done` counts from 1.
+  std::function<void(const CaseReport&, std::size_t done, std::size_t total)> on_report;
 };
 
 /// Every case below input to output/<ID>.safetensors. A file whose recipe and source hash are right is kept as it is; a
