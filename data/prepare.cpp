@@ -80,8 +80,8 @@ LabelMap read_labels(const CaseFiles& files, const Geometry& grid, PreparedInfo&
   info.labelled = true;
   info.sources.push_back(files.labels.filename().string());
   to_classes(labels.values, info.convention, file);
-  notes.push_back(fmt::format("labels: {} numbers, 1 -> 1 necrotic and non-enhancing, 2 -> 2 oedema, {} -> 3 enhancing",
-                              name(info.convention), info.convention == LabelConvention::brats2020 ? 4 : 3));
+  notes.push_back(fmt::format("labels as {} has them: {} becomes class 3, enhancing", name(info.convention),
+                              info.convention == LabelConvention::brats2020 ? 4 : 3));
   return labels;
 }
 
