@@ -1,5 +1,6 @@
 #include "kernels/conv3d.h"
 
+#include "kernels/conv3d_plan.h"
 #include "kernels/conv_transpose3d.h"
 
 namespace vox {
@@ -9,6 +10,10 @@ namespace {
 std::int64_t windows(std::int64_t in, const Conv3dGeometry& g) {
   const std::int64_t room = in + 2 * g.padding - g.kernel;
   return room < 0 ? 0 : room / g.stride + 1;
+}
+
+std::int64_t scratch_of(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm, Conv3dPass pass) {
+  return algorithm == Conv3dAlgorithm::tiled ? scratch_elements(conv3d_tiling(g, pass), q.threads) : 0;
 }
 
 }  // namespace
@@ -30,11 +35,17 @@ Conv3dGeometry conv_transpose3d_geometry(const VolumeShape& in, std::int64_t out
           .padding = padding};
 }
 
-std::int64_t conv3d_forward_scratch(const CpuQueue&, const Conv3dGeometry&) { return 0; }
-std::int64_t conv3d_grad_weight_scratch(const CpuQueue&, const Conv3dGeometry&) { return 0; }
+std::int64_t conv3d_forward_scratch(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
+  return scratch_of(q, g, algorithm, Conv3dPass::correlate);
+}
+std::int64_t conv_transpose3d_scratch(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
+  return scratch_of(q, g, algorithm, Conv3dPass::spread);
+}
+std::int64_t conv3d_grad_weight_scratch(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
+  return scratch_of(q, g, algorithm, Conv3dPass::grad_weight);
+}
 std::int64_t conv3d_grad_bias_scratch(const CpuQueue&, const VolumeShape& dy) {
   return dy.n * dy.blocks() * dy.d * kBlock8;
 }
-std::int64_t conv_transpose3d_scratch(const CpuQueue&, const Conv3dGeometry&) { return 0; }
 
 }  // namespace vox

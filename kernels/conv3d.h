@@ -28,9 +28,19 @@ struct Conv3dGeometry {
                                                        std::int64_t kernel, std::int64_t stride, std::int64_t padding,
                                                        std::int64_t output_padding);
 
+/// Ways to convolve on a CPU, fastest first. The last takes any geometry and is what the others are tested against.
+enum class Conv3dAlgorithm : std::uint8_t {
+  tiled,   ///< gathers blocks of rows with their halo, multiplies register tiles of voxels by packed weights
+  direct,  ///< the definition, loop by loop
+  count_
+};
+[[nodiscard]] bool fits(Conv3dAlgorithm, const Conv3dGeometry&);
+[[nodiscard]] Conv3dAlgorithm choose(const Conv3dGeometry&);  ///< the first that fits
+
 /// The formula above.
 template <class T> struct Conv3dArgs {
   Conv3dGeometry geometry;
+  Conv3dAlgorithm algorithm;
   std::span<const T> x;            ///< [N,ceil(I/8),D,H,W,8]
   std::span<const Acc<T>> weight;  ///< [O,I,K,K,K], rounded to T before use
   std::span<const Acc<T>> bias;    ///< [O], or empty
@@ -41,6 +51,7 @@ template <class T> struct Conv3dArgs {
 /// dweight[o,i,k] = sum over n,p of dy[n,o,p] * x[n,i,p*stride-padding+k], in a fixed order.
 template <class T> struct Conv3dGradWeightArgs {
   Conv3dGeometry geometry;
+  Conv3dAlgorithm algorithm;
   std::span<const T> x;       ///< [N,ceil(I/8),D,H,W,8]
   std::span<const T> dy;      ///< [N,ceil(O/8),D',H',W',8]
   std::span<Acc<T>> dweight;  ///< [O,I,K,K,K], overwritten
@@ -60,8 +71,8 @@ VOX_KERNEL(conv3d_grad_weight, Conv3dGradWeightArgs);
 VOX_KERNEL(conv3d_grad_bias, Conv3dGradBiasArgs);
 
 /// Elements of scratch, in the accumulator type, that each kernel needs on this queue.
-[[nodiscard]] std::int64_t conv3d_forward_scratch(const CpuQueue&, const Conv3dGeometry&);
-[[nodiscard]] std::int64_t conv3d_grad_weight_scratch(const CpuQueue&, const Conv3dGeometry&);
+[[nodiscard]] std::int64_t conv3d_forward_scratch(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
+[[nodiscard]] std::int64_t conv3d_grad_weight_scratch(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 [[nodiscard]] std::int64_t conv3d_grad_bias_scratch(const CpuQueue&, const VolumeShape& dy);
 
 }  // namespace vox

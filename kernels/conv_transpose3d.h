@@ -11,6 +11,7 @@ namespace vox {
 /// kernels: dx = conv3d_forward(dy), dweight = conv3d_grad_weight with dy as its x and x as its dy.
 template <class T> struct ConvTranspose3dArgs {
   Conv3dGeometry geometry;
+  Conv3dAlgorithm algorithm;
   std::span<const T> x;            ///< a volume batch of shape geometry.y
   std::span<const Acc<T>> weight;  ///< [I,O,K,K,K], rounded to T before use
   std::span<const Acc<T>> bias;    ///< [O], or empty
@@ -21,6 +22,6 @@ template <class T> struct ConvTranspose3dArgs {
 VOX_KERNEL(conv_transpose3d_forward, ConvTranspose3dArgs);
 
 /// Elements of scratch, in the accumulator type.
-[[nodiscard]] std::int64_t conv_transpose3d_scratch(const CpuQueue&, const Conv3dGeometry&);
+[[nodiscard]] std::int64_t conv_transpose3d_scratch(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 
 }  // namespace vox

@@ -1,11 +1,19 @@
 #include "kernels/conv_transpose3d.h"
 
 #include "kernels/cpu/conv3d_direct.h"
+#include "kernels/cpu/conv3d_tiled.h"
 
 namespace vox {
 
 template <class T> void conv_transpose3d_forward(IsaQueue& q, const ConvTranspose3dArgs<T>& a) {
-  conv_transpose3d_direct(q, a);
+  if (a.algorithm == Conv3dAlgorithm::direct) { return conv_transpose3d_direct(q, a); }
+  convolve_tiled(q, TiledConvArgs<T>{.geometry = a.geometry,
+                                     .pass = Conv3dPass::spread,
+                                     .in = a.x.data(),
+                                     .weight = a.weight.data(),
+                                     .bias = a.bias.data(),
+                                     .out = a.y.data(),
+                                     .scratch = a.scratch.data()});
 }
 
 VOX_INSTANTIATE(IsaQueue, conv_transpose3d_forward, ConvTranspose3dArgs);

@@ -1,0 +1,171 @@
+#include "kernels/conv3d_plan.h"
+
+#include <algorithm>
+
+namespace vox {
+namespace {
+
+constexpr std::int64_t kMaxWidth = 4096;           // a gathered row of one block: 128 KiB of f32
+constexpr std::int64_t kGatherElements = 1 << 17;  // 512 KiB of f32: half of a small L2
+constexpr std::int64_t kTileElements = 1 << 15;    // 128 KiB of f32: what a block's results may take
+constexpr std::int64_t kWeightElements = 1 << 13;  // 32 KiB of f32: weights that stay in L1 while tiles go by
+constexpr std::int64_t kWantedTasks = 16;          // enough to keep the cores of a workstation busy
+constexpr std::int64_t kWantedGradTasks = 32;
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
+
+/// The widest group that wastes no block, or two where the number of blocks is odd.
+std::int64_t group_of(std::int64_t blocks) {
+  if (blocks == 1) { return kBlock8; }
+  return blocks % 4 == 0 ? 4 * kBlock8 : 2 * kBlock8;
+}
+
+void set_block(Conv3dTiling& t, std::int64_t block_d, std::int64_t block_h) {
+  t.blocks_d = ceil_div(t.lattice_d, block_d);
+  t.blocks_h = ceil_div(t.lattice_h, block_h);
+  t.block_d = ceil_div(t.lattice_d, t.blocks_d);  // of equal size
+  t.block_h = ceil_div(t.lattice_h, t.blocks_h);
+  t.planes = (t.block_d - 1) * t.in_step + t.span;
+  t.rows = (t.block_h - 1) * t.in_step + t.span;
+}
+
+/// Rows gathered per row computed.
+double halo_cost(const Conv3dTiling& t) {
+  return static_cast<double>(t.planes * t.rows) / static_cast<double>(t.block_d * t.block_h);
+}
+
+/// The block with the least halo that leaves enough blocks to share and fits the cache.
+void choose_block(Conv3dTiling& t, std::int64_t gathered_blocks, std::int64_t wanted_blocks) {
+  constexpr std::array<std::int64_t, 10> kSides = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32};
+  Conv3dTiling best = t;
+  set_block(best, 1, 1);
+  for (const std::int64_t block_d : kSides) {
+    for (const std::int64_t block_h : kSides) {
+      if (block_d > t.lattice_d || block_h > t.lattice_h) { continue; }
+      Conv3dTiling c = t;
+      set_block(c, block_d, block_h);
+      const bool fits_cache =
+          c.gathered_elements() * gathered_blocks <= kGatherElements && c.voxels() * c.group <= kTileElements;
+      if (fits_cache && c.blocks() >= wanted_blocks && halo_cost(c) < halo_cost(best)) { best = c; }
+    }
+  }
+  t = best;
+}
+
+}  // namespace
+
+bool fits(Conv3dAlgorithm algorithm, const Conv3dGeometry& g) {
+  switch (algorithm) {
+    case Conv3dAlgorithm::tiled:
+      return g.kernel <= 7 && g.stride <= 4 && std::max(g.x.w, g.y.w) <= kMaxWidth;
+    case Conv3dAlgorithm::direct:
+      return true;
+    case Conv3dAlgorithm::count_:
+      break;
+  }
+  return false;
+}
+
+Conv3dAlgorithm choose(const Conv3dGeometry& g) {
+  return fits(Conv3dAlgorithm::tiled, g) ? Conv3dAlgorithm::tiled : Conv3dAlgorithm::direct;
+}
+
+Conv3dTiling conv3d_tiling(const Conv3dGeometry& g, Conv3dPass pass) {
+  const bool spread = pass == Conv3dPass::spread;
+  Conv3dTiling t;
+  t.pass = pass;
+  t.in = spread ? g.y : g.x;
+  t.out = spread ? g.x : g.y;
+  t.in_step = spread ? 1 : g.stride;
+  t.out_step = spread ? g.stride : 1;
+  t.delta_min = spread ? ceil_div(g.padding - g.kernel + 1, g.stride) : -g.padding;
+  t.span = spread ? (g.stride - 1 + g.padding) / g.stride - t.delta_min + 1 : g.kernel;
+  t.lattice_d = ceil_div(t.out.d, t.out_step);
+  t.lattice_h = ceil_div(t.out.h, t.out_step);
+  t.lattice_w = ceil_div(t.out.w, t.out_step);
+  t.positions = ceil_div((t.lattice_w - 1) * t.in_step + t.span, t.in_step);
+  t.group = group_of(t.out.blocks());
+  t.groups = ceil_div(t.out.blocks() * kBlock8, t.group);
+  t.taps = g.kernel * g.kernel * g.kernel;
+  t.chunk = std::max<std::int64_t>(1, kWeightElements / (t.taps * kBlock8 * t.group));
+  if (pass == Conv3dPass::grad_weight) {
+    const std::int64_t tasks_per_part = t.groups * t.in.blocks();
+    choose_block(t, 1, ceil_div(kWantedGradTasks, tasks_per_part));
+    t.parts = std::min(t.blocks(), ceil_div(kWantedGradTasks, tasks_per_part));
+  } else {
+    choose_block(t, t.in.blocks(), ceil_div(kWantedTasks, t.in.n * t.groups) * t.in.n);
+    t.groups_per_task = std::clamp<std::int64_t>(t.groups * t.blocks() / kWantedTasks, 1, t.groups);
+  }
+  return t;
+}
+
+std::int64_t Conv3dTiling::tasks() const {
+  return pass == Conv3dPass::grad_weight ? parts * groups * in.blocks() : blocks() * ceil_div(groups, groups_per_task);
+}
+
+std::int64_t Conv3dTiling::shared_elements() const {
+  return pass == Conv3dPass::grad_weight ? parts * groups * in.blocks() * taps * kBlock8 * group : packed_elements();
+}
+
+std::int64_t Conv3dTiling::worker_elements() const {
+  const std::int64_t gathered = pass == Conv3dPass::grad_weight ? 1 : in.blocks();
+  const std::int64_t elements = gathered * gathered_elements() + voxels() * group;
+  return ceil_div(elements, 1024) * 1024;  // workers share no cache line and no page
+}
+
+std::int64_t scratch_elements(const Conv3dTiling& t, int threads) {
+  return t.shared_elements() + std::min<std::int64_t>(threads, t.tasks()) * t.worker_elements();
+}
+
+namespace {
+
+/// One axis of a class: the taps tap_first + j*tap_step read delta_first + j*delta_step.
+struct AxisTaps {
+  std::int64_t count;
+  std::int64_t tap_first;
+  std::int64_t tap_step;
+  std::int64_t delta_first;
+  std::int64_t delta_step;
+};
+
+AxisTaps taps_of(const Conv3dGeometry& g, const Conv3dTiling& t, std::int64_t residue) {
+  if (t.pass != Conv3dPass::spread) { return {g.kernel, 0, 1, -g.padding, 1}; }
+  const std::int64_t first = (residue + g.padding) % g.stride;  // taps of one class are a stride apart
+  return {first < g.kernel ? (g.kernel - 1 - first) / g.stride + 1 : 0, first, g.stride,
+          (residue + g.padding - first) / g.stride, -1};
+}
+
+}  // namespace
+
+Conv3dTaps conv3d_taps(const Conv3dGeometry& g, const Conv3dTiling& t) {
+  Conv3dTaps all{};
+  const std::int64_t step = t.out_step;
+  std::int64_t count = 0;
+  for (std::int64_t c = 0; c < step * step * step; ++c) {
+    const std::array<std::int64_t, 3> residue = {c / step / step, c / step % step, c % step};
+    const AxisTaps d = taps_of(g, t, residue[0]);
+    const AxisTaps h = taps_of(g, t, residue[1]);
+    const AxisTaps w = taps_of(g, t, residue[2]);
+    Conv3dTaps::Class& mine = all.classes[static_cast<std::size_t>(c)];
+    mine.first = residue;
+    mine.extent = {ceil_div(t.out.d - residue[0], step), ceil_div(t.out.h - residue[1], step),
+                   ceil_div(t.out.w - residue[2], step)};
+    mine.begin = count;
+    for (std::int64_t i = 0; i < d.count * h.count * w.count; ++i, ++count) {
+      const std::int64_t jd = i / w.count / h.count;
+      const std::int64_t jh = i / w.count % h.count;
+      const std::int64_t jw = i % w.count;
+      all.tap[static_cast<std::size_t>(count)] =
+          ((d.tap_first + jd * d.tap_step) * g.kernel + h.tap_first + jh * h.tap_step) * g.kernel + w.tap_first +
+          jw * w.tap_step;
+      all.offset[static_cast<std::size_t>(count)] =
+          t.offset_of(d.delta_first + jd * d.delta_step - t.delta_min, h.delta_first + jh * h.delta_step - t.delta_min,
+                      w.delta_first + jw * w.delta_step - t.delta_min);
+    }
+    mine.end = count;
+  }
+  all.class_count = step * step * step;
+  return all;
+}
+
+}  // namespace vox

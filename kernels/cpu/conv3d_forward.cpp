@@ -1,0 +1,19 @@
+#include "kernels/cpu/conv3d_direct.h"
+#include "kernels/cpu/conv3d_tiled.h"
+
+namespace vox {
+
+template <class T> void conv3d_forward(IsaQueue& q, const Conv3dArgs<T>& a) {
+  if (a.algorithm == Conv3dAlgorithm::direct) { return conv3d_forward_direct(q, a); }
+  convolve_tiled(q, TiledConvArgs<T>{.geometry = a.geometry,
+                                     .pass = Conv3dPass::correlate,
+                                     .in = a.x.data(),
+                                     .weight = a.weight.data(),
+                                     .bias = a.bias.data(),
+                                     .out = a.y.data(),
+                                     .scratch = a.scratch.data()});
+}
+
+VOX_INSTANTIATE(IsaQueue, conv3d_forward, Conv3dArgs);
+
+}  // namespace vox

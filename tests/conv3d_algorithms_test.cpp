@@ -1,0 +1,195 @@
+#include <fmt/format.h>
+
+#include "engine/allocator.h"
+#include "engine/context.h"
+#include "engine/dispatch.h"
+#include "kernels/conv3d_plan.h"
+#include "kernels/conv_transpose3d.h"
+#include "tests/catch.h"
+#include "tests/compare.h"
+#include "tests/op_case.h"
+
+namespace vox::test {
+namespace {
+
+constexpr std::array<Conv3dPass, 3> kPasses = {Conv3dPass::correlate, Conv3dPass::spread, Conv3dPass::grad_weight};
+constexpr std::array<Conv3dAlgorithm, 2> kAlgorithms = {Conv3dAlgorithm::tiled, Conv3dAlgorithm::direct};
+static_assert(kAlgorithms.size() == static_cast<std::size_t>(Conv3dAlgorithm::count_));
+
+const char* name(Conv3dPass pass) {
+  return pass == Conv3dPass::correlate ? "correlate" : pass == Conv3dPass::spread ? "spread" : "grad_weight";
+}
+
+std::string describe(const Conv3dGeometry& g) {
+  return fmt::format("{}x{}x{}x{}x{} to {}, kernel {}, stride {}, padding {}", g.x.n, g.x.c, g.x.d, g.x.h, g.x.w, g.y.c,
+                     g.kernel, g.stride, g.padding);
+}
+
+/// Ragged channels, rows longer and shorter than a register tile, blocks cut along D and H, several parts of a weight
+/// gradient, taps that never meet the volume, and transposed geometries no conv3d of ours has.
+std::vector<Conv3dGeometry> geometries() {
+  const auto conv = [](const Shape& x, std::int64_t out, std::int64_t kernel, std::int64_t stride = 1,
+                       std::int64_t padding = -1) {
+    return conv3d_geometry(x.volume(), out, kernel, stride, padding < 0 ? kernel / 2 : padding);
+  };
+  const auto transposed = [](const Shape& x, std::int64_t out, std::int64_t kernel, std::int64_t stride,
+                             std::int64_t padding, std::int64_t output_padding) {
+    return conv_transpose3d_geometry(x.volume(), out, kernel, stride, padding, output_padding);
+  };
+  return {conv({1, 1, 1, 1, 1}, 1, 3),
+          conv({2, 3, 5, 6, 7}, 4, 3),
+          conv({1, 4, 9, 10, 31}, 16, 3),
+          conv({1, 16, 11, 13, 29}, 16, 3),
+          conv({1, 24, 5, 6, 64}, 12, 3),
+          conv({1, 12, 4, 5, 8}, 33, 3),
+          conv({2, 40, 4, 4, 4}, 32, 3),
+          conv({1, 8, 3, 7, 2}, 64, 3),
+          conv({1, 5, 40, 33, 3}, 3, 3),
+          conv({1, 16, 6, 7, 9}, 4, 1),
+          conv({1, 300, 3, 2, 4}, 8, 1),
+          conv({1, 3, 6, 5, 7}, 8, 5),
+          conv({1, 2, 3, 4, 5}, 2, 7),
+          conv({1, 2, 3, 4, 5}, 2, 9),  // more taps than the tiled algorithm takes
+          conv({2, 9, 7, 8, 9}, 17, 3, 2),
+          conv({1, 8, 8, 9, 10}, 16, 1, 2),
+          conv({1, 3, 9, 8, 7}, 5, 5, 2, 0),
+          conv({1, 3, 4, 5, 6}, 5, 3, 1, 4),
+          transposed({1, 20, 5, 4, 16}, 12, 2, 2, 0, 0),
+          transposed({2, 8, 3, 4, 5}, 33, 2, 2, 0, 0),
+          transposed({1, 5, 3, 4, 5}, 7, 3, 2, 1, 1),
+          transposed({1, 5, 3, 4, 2}, 7, 4, 3, 2, 2),
+          transposed({1, 3, 2, 3, 4}, 9, 1, 3, 0, 2),
+          transposed({1, 3, 2, 3, 4}, 2, 2, 5, 1, 0)};  // a stride the tiled algorithm does not take
+}
+
+Shape shape_of(const VolumeShape& s) { return {s.n, s.c, s.d, s.h, s.w}; }
+Shape weight_of(const Conv3dGeometry& g) { return {g.y.c, g.x.c, g.kernel, g.kernel, g.kernel}; }
+
+/// One pass of one algorithm on values that are the same, and exact, in every dtype.
+Tensor run(Conv3dPass pass, Conv3dAlgorithm algorithm, const Conv3dGeometry& g, DType dtype) {
+  const bool spread = pass == Conv3dPass::spread;
+  const DType acc = accumulator(dtype);
+  const auto values = [](const Shape& s, unsigned seed) { return make_values(s.count(), seed); };
+  const Tensor x = to_tensor(values(shape_of(g.x), 1), shape_of(g.x), Kind::volume, dtype);
+  const Tensor y = to_tensor(values(shape_of(g.y), 2), shape_of(g.y), Kind::volume, dtype);
+  const Tensor weight = to_tensor(values(weight_of(g), 3), weight_of(g), Kind::parameter, dtype);
+  const Shape bias_shape{spread ? g.x.c : g.y.c};
+  const Tensor bias = to_tensor(values(bias_shape, 4), bias_shape, Kind::parameter, dtype);
+  set_fresh_memory(FreshMemory::nan);
+  Tensor result = pass == Conv3dPass::grad_weight ? Tensor(weight_of(g), acc) : Tensor::like(spread ? x : y);
+  dispatch(Device::cpu, dtype, [&]<class T>(CpuQueue& q, TypeTag<T>) {
+    const auto scratch_for = [&](std::int64_t elements) { return Tensor({elements}, acc); };
+    if (pass == Conv3dPass::correlate) {
+      Tensor scratch = scratch_for(conv3d_forward_scratch(q, g, algorithm));
+      conv3d_forward(q, Conv3dArgs<T>{.geometry = g,
+                                      .algorithm = algorithm,
+                                      .x = x.values<T>(),
+                                      .weight = weight.values<Acc<T>>(),
+                                      .bias = bias.values<Acc<T>>(),
+                                      .y = result.mutable_values<T>(),
+                                      .scratch = scratch.mutable_values<Acc<T>>()});
+    } else if (spread) {
+      Tensor scratch = scratch_for(conv_transpose3d_scratch(q, g, algorithm));
+      conv_transpose3d_forward(q, ConvTranspose3dArgs<T>{.geometry = g,
+                                                         .algorithm = algorithm,
+                                                         .x = y.values<T>(),
+                                                         .weight = weight.values<Acc<T>>(),
+                                                         .bias = bias.values<Acc<T>>(),
+                                                         .y = result.mutable_values<T>(),
+                                                         .scratch = scratch.mutable_values<Acc<T>>()});
+    } else {
+      Tensor scratch = scratch_for(conv3d_grad_weight_scratch(q, g, algorithm));
+      conv3d_grad_weight(q, Conv3dGradWeightArgs<T>{.geometry = g,
+                                                    .algorithm = algorithm,
+                                                    .x = x.values<T>(),
+                                                    .dy = y.values<T>(),
+                                                    .dweight = result.mutable_values<Acc<T>>(),
+                                                    .scratch = scratch.mutable_values<Acc<T>>()});
+    }
+  });
+  set_fresh_memory(FreshMemory::as_found);
+  return result;
+}
+
+std::int64_t terms(Conv3dPass pass, const Conv3dGeometry& g) {
+  const std::int64_t taps = g.kernel * g.kernel * g.kernel;
+  return pass == Conv3dPass::correlate ? g.x.c * taps
+         : pass == Conv3dPass::spread  ? g.y.c * taps
+                                       : g.y.n * g.y.voxels();
+}
+
+}  // namespace
+
+TEST_CASE("every conv3d algorithm that fits gives the direct one's result in every dtype on every instruction set",
+          "[conv3d]") {
+  const CpuQueue before = cpu_queue();
+  for (const Conv3dGeometry& g : geometries()) {
+    for (const Conv3dPass pass : kPasses) {
+      cpu_queue() = {.threads = 1, .isa = Isa::baseline};
+      const Values wants = run(pass, Conv3dAlgorithm::direct, g, DType::f64).to_doubles();
+      for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+        if (isa > best_isa()) { continue; }
+        cpu_queue() = {.threads = 2, .isa = isa};
+        for (const Conv3dAlgorithm algorithm : kAlgorithms) {
+          if (!fits(algorithm, g)) { continue; }
+          for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+            INFO(describe(g) << ", " << name(pass) << ", algorithm " << static_cast<int>(algorithm) << ", "
+                             << vox::name(dtype) << ", " << vox::name(isa));
+            const Tensor got = run(pass, algorithm, g, dtype);
+            CHECK(first_mismatch(got.to_doubles(), wants, got.dtype(), terms(pass, g)) == "");
+            CHECK(nonzero_padding(got) == "");
+          }
+        }
+      }
+    }
+  }
+  cpu_queue() = before;
+}
+
+TEST_CASE("tiled convolutions give the same bits for any number of threads", "[conv3d][determinism]") {
+  const CpuQueue before = cpu_queue();
+  for (const Conv3dGeometry& g : geometries()) {
+    if (!fits(Conv3dAlgorithm::tiled, g)) { continue; }
+    for (const Conv3dPass pass : kPasses) {
+      INFO(describe(g) << ", " << name(pass));
+      cpu_queue().threads = 1;
+      const Values one = run(pass, Conv3dAlgorithm::tiled, g, DType::f32).to_doubles();
+      cpu_queue().threads = 3;
+      CHECK(one == run(pass, Conv3dAlgorithm::tiled, g, DType::f32).to_doubles());
+      cpu_queue().threads = 50;
+      CHECK(one == run(pass, Conv3dAlgorithm::tiled, g, DType::f32).to_doubles());
+    }
+  }
+  cpu_queue() = before;
+}
+
+TEST_CASE("choose takes the first algorithm that fits, and the direct one fits everything", "[conv3d]") {
+  const VolumeShape x{.n = 1, .c = 16, .d = 64, .h = 64, .w = 64};
+  CHECK(choose(conv3d_geometry(x, 16, 3, 1, 1)) == Conv3dAlgorithm::tiled);
+  CHECK(choose(conv3d_geometry(x, 4, 1, 1, 0)) == Conv3dAlgorithm::tiled);
+  CHECK(choose(conv3d_geometry(x, 16, 9, 1, 4)) == Conv3dAlgorithm::direct);
+  CHECK(choose(conv3d_geometry(x, 16, 5, 5, 0)) == Conv3dAlgorithm::direct);
+  CHECK(choose(conv3d_geometry({.n = 1, .c = 1, .d = 1, .h = 1, .w = 5000}, 1, 3, 1, 1)) == Conv3dAlgorithm::direct);
+  for (const Conv3dGeometry& g : geometries()) { CHECK(fits(Conv3dAlgorithm::direct, g)); }
+}
+
+TEST_CASE("the blocks of a tiling cover the lattice and its classes cover the taps", "[conv3d]") {
+  for (const Conv3dGeometry& g : geometries()) {
+    if (!fits(Conv3dAlgorithm::tiled, g)) { continue; }
+    for (const Conv3dPass pass : kPasses) {
+      INFO(describe(g) << ", " << name(pass));
+      const Conv3dTiling t = conv3d_tiling(g, pass);
+      CHECK((t.blocks_d - 1) * t.block_d < t.lattice_d);
+      CHECK(t.blocks_d * t.block_d >= t.lattice_d);
+      CHECK(t.blocks_h * t.block_h >= t.lattice_h);
+      CHECK(t.groups * t.group >= t.out.c);
+      const Conv3dTaps taps = conv3d_taps(g, t);
+      std::vector<int> seen(static_cast<std::size_t>(t.taps), 0);
+      for (std::size_t k = 0; k < seen.size(); ++k) { ++seen[static_cast<std::size_t>(taps.tap[k])]; }
+      CHECK(seen == std::vector<int>(seen.size(), 1));
+      CHECK(taps.classes[static_cast<std::size_t>(taps.class_count - 1)].end == t.taps);
+    }
+  }
+}
+
+}  // namespace vox::test
