@@ -125,7 +125,7 @@ struct Loader::Impl {
     }
   }
 
-  [[nodiscard]] bool may_open() const { return !opening && opened < batches && opened - taken < ahead; }
+  [[nodiscard]] bool may_open() const { return started && !opening && opened < batches && opened - taken < ahead; }
 
   /// Makes the next slot. Its memory is taken without the lock: that is most of a millisecond per megabyte of batch.
   void open(std::unique_lock<std::mutex>& lock) {
