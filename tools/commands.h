@@ -1,12 +1,13 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <string_view>
 
 namespace vox {
 
 // One file per verb: tools/<verb>.cpp defines add_<verb>(), which adds the subcommand, its options and its callback.
 // A callback returns nothing and throws: Error (exit 2), DataError (3), MemoryError (4), NonFiniteError (5), or
-// ExitCode.
+// ExitCode. --config and --set come to every verb from add_verbs().
 
 /// Ends the program with this code after what had to be said was said: `check` with findings, Ctrl-C.
 struct ExitCode {
@@ -23,5 +24,9 @@ void add_predict(CLI::App&);
 void add_evaluate(CLI::App&);
 void add_overlay(CLI::App&);
 void add_gradcheck(CLI::App&);
+
+void add_verbs(CLI::App&);  ///< all of them, in the order of --help
+
+[[nodiscard]] std::string_view version();  ///< "0.1.0"
 
 }  // namespace vox

@@ -1,12 +1,111 @@
+#include "data/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <span>
+#include <thread>
+
+#include "data/atomic_file.h"
 #include "kernels/check.h"
 #include "tools/commands.h"
+#include "tools/progress_bar.h"
+#include "tools/table.h"
 
 namespace vox {
+namespace {
+
+struct Options {
+  EvaluateOptions evaluate;
+  std::string labels = "auto";
+  std::string summary;
+  std::string csv;
+  int threads = 0;
+};
+
+void write_text(const std::string& file, const std::string& text) {
+  AtomicFile out(file);
+  out.write(std::as_bytes(std::span(text)));
+  out.commit();
+}
+
+void print_table(const Evaluation& e) {
+  std::vector<std::vector<std::string>> rows{{"mean of " + std::to_string(e.cases.size()), "Dice", "HD95 mm",
+                                              "sensitivity", "specificity", "precision", "IoU", "accuracy"}};
+  const auto add = [&](const std::string& title, const RegionScores& s) {
+    rows.push_back({title, fmt::format("{:.4f}", s.dice), fmt::format("{:.2f}", s.hd95_mm),
+                    fmt::format("{:.4f}", s.sensitivity), fmt::format("{:.4f}", s.specificity),
+                    fmt::format("{:.4f}", s.precision), fmt::format("{:.4f}", s.iou),
+                    fmt::format("{:.4f}", s.accuracy)});
+  };
+  for (std::size_t r = 0; r < kRegions.size(); ++r) {
+    add(std::string(name(kRegions[r])), e.mean[r]);
+    add("  all background", e.baseline[r]);
+  }
+  fmt::print("{}", text_table(rows));
+}
+
+void print_notes(const Evaluation& e) {
+  for (const bool truth : {true, false}) {
+    const auto uses = [&](LabelConvention wanted) {
+      return std::count_if(e.cases.begin(), e.cases.end(), [&](const EvaluatedCase& c) {
+        return (truth ? c.truth_labels : c.predicted_labels) == wanted;
+      });
+    };
+    fmt::print("labels of the {}:", truth ? "truth" : "prediction");
+    for (const LabelConvention l : {LabelConvention::brats2020, LabelConvention::brats2023}) {
+      if (uses(l) > 0) {
+        fmt::print(" {} (enhancing = {}) in {} files", name(l), l == LabelConvention::brats2020 ? 4 : 3, uses(l));
+      }
+    }
+    fmt::print("\n");
+  }
+  if (!e.missing.empty()) { fmt::print("left out, no prediction: {}\n", fmt::join(e.missing, ", ")); }
+  if (!e.extras.empty()) { fmt::print("ignored, no such case: {}\n", fmt::join(e.extras, ", ")); }
+}
+
+void run(Options options) {
+  if (options.labels != "auto") {
+    options.evaluate.labels = options.labels == "brats2020" ? LabelConvention::brats2020 : LabelConvention::brats2023;
+  }
+  VOX_CHECK(options.threads >= 0, "evaluate: --threads {}, wants 0 or more", options.threads);
+  options.evaluate.threads =
+      options.threads > 0 ? options.threads : static_cast<int>(std::thread::hardware_concurrency());
+  std::unique_ptr<ProgressBar> bar;
+  const Evaluation result = evaluate(options.evaluate, [&](std::int64_t done, std::int64_t all) {
+    if (!bar) { bar = std::make_unique<ProgressBar>("evaluate", all, "case"); }
+    bar->update(done);
+  });
+  bar.reset();
+  if (!options.summary.empty()) { write_text(options.summary, summary_json(result)); }
+  if (!options.csv.empty()) { write_text(options.csv, cases_csv(result)); }
+  print_notes(result);
+  print_table(result);
+}
+
+}  // namespace
 
 void add_evaluate(CLI::App& app) {
-  app.add_subcommand("evaluate", "not in this build yet")->callback([] {
-    VOX_FAIL("evaluate: not in this build yet");
-  });
+  auto* const verb = app.add_subcommand("evaluate", "score segmentations against the truth: Dice, HD95 and more");
+  auto options = std::make_shared<Options>();
+  verb->add_option("-g,--truth", options->evaluate.truth,
+                   "folder of BraTS cases or of label files ID.nii.gz, or one label file")
+      ->required()
+      ->type_name("PATH");
+  verb->add_option("-p,--prediction", options->evaluate.predicted, "folder of label files ID.nii.gz, or one label file")
+      ->required()
+      ->type_name("PATH");
+  verb->add_option("-o,--output", options->summary, "write means and cases as JSON")->type_name("FILE.json");
+  verb->add_option("--csv", options->csv, "write one row per case")->type_name("FILE.csv");
+  verb->add_option("--labels", options->labels,
+                   "what 3 and 4 mean in the label files: brats2020 (4 enhancing), brats2023 (3 enhancing), auto")
+      ->check(CLI::IsMember({"auto", "brats2020", "brats2023"}));
+  verb->add_flag("--allow-missing", options->evaluate.allow_missing,
+                 "leave cases without a prediction out, and say so");
+  verb->add_option("--threads", options->threads, "cases scored at a time, 0 for one per core");
+  verb->callback([options] { run(*options); });
 }
 
 }  // namespace vox

@@ -1,0 +1,187 @@
+#include "data/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "data/evaluate_pairs.h"
+#include "data/nifti.h"
+#include "kernels/check.h"
+#include "kernels/parallel.h"
+
+namespace vox {
+namespace {
+
+/// Reads a label file as classes 0..3, and says which numbers it used.
+LabelMap read_classes(const std::filesystem::path& file, const std::optional<LabelConvention>& wanted,
+                      LabelConvention& used) {
+  LabelMap labels = read_nifti_labels(file).labels;
+  std::array<std::int64_t, 256> voxels_by_label{};
+  for (const std::uint8_t v : labels.values) { ++voxels_by_label[v]; }
+  used = wanted ? *wanted : convention_of(voxels_by_label, file.string());
+  to_classes(labels.values, used, file.string());
+  return labels;
+}
+
+std::array<double, 3> place_mm(const Geometry& g, const std::array<double, 3>& ijk) {
+  std::array<double, 3> xyz{};
+  for (std::size_t r = 0; r < 3; ++r) {
+    xyz[r] = g.affine[r * 4 + 3];
+    for (std::size_t k = 0; k < 3; ++k) { xyz[r] += g.affine[r * 4 + k] * ijk[k]; }
+  }
+  return xyz;
+}
+
+/// How far apart the two grids are, at the corner where they are farthest apart.
+double off_mm(const Geometry& a, const Geometry& b) {
+  double worst = 0;
+  for (unsigned corner = 0; corner < 8; ++corner) {
+    std::array<double, 3> ijk{};
+    for (std::size_t k = 0; k < 3; ++k) {
+      ijk[k] = (corner >> k & 1U) != 0 ? static_cast<double>(a.size[2 - k] - 1) : 0.0;
+    }
+    const auto p = place_mm(a, ijk);
+    const auto q = place_mm(b, ijk);
+    worst = std::max(worst, std::hypot(p[0] - q[0], p[1] - q[1], p[2] - q[2]));
+  }
+  return worst;
+}
+
+void check_same_grid(const LabelPair& files, const Geometry& truth, const Geometry& predicted) {
+  const auto text = [](const Geometry& g) { return fmt::format("{}x{}x{}", g.size[2], g.size[1], g.size[0]); };
+  VOX_CHECK_DATA(truth.size == predicted.size, "{} is {} voxels and {} is {}: wants the same grid",
+                 files.truth.string(), text(truth), files.predicted.string(), text(predicted));
+  const double off = off_mm(truth, predicted);
+  const double voxel_mm = *std::min_element(truth.spacing_mm.begin(), truth.spacing_mm.end());
+  VOX_CHECK_DATA(off <= 0.01 * voxel_mm, "{} and {} lie in different places: their affines are {:.4g} mm apart",
+                 files.truth.string(), files.predicted.string(), off);
+}
+
+EvaluatedCase evaluate_case(const LabelPair& files, const EvaluateOptions& options) {
+  EvaluatedCase result{.id = files.id, .truth_labels = {}, .predicted_labels = {}, .scores = {}, .baseline = {}};
+  const LabelMap truth = read_classes(files.truth, options.labels, result.truth_labels);
+  const LabelMap predicted = read_classes(files.predicted, options.labels, result.predicted_labels);
+  check_same_grid(files, truth.geometry, predicted.geometry);
+  result.scores = score_case(truth, predicted, options.threads);
+  Confusion confusion;
+  confusion.add(truth.values, predicted.values);
+  result.baseline = score_all_background(confusion);
+  return result;
+}
+
+/// Takes the cases without a prediction out of the list.
+std::vector<std::string> take_missing(std::vector<LabelPair>& pairs, const EvaluateOptions& options) {
+  std::vector<std::string> missing;
+  for (const LabelPair& p : pairs) {
+    if (p.predicted.empty()) { missing.push_back(p.id); }
+  }
+  const std::size_t all = pairs.size();
+  VOX_CHECK_DATA(missing.empty() || options.allow_missing,
+                 "{}: no prediction for {} of {} cases: {}. --allow-missing leaves them out",
+                 options.predicted.string(), missing.size(), all, fmt::join(missing, ", "));
+  VOX_CHECK_DATA(missing.size() < all, "{}: no prediction for any of the {} cases of {}", options.predicted.string(),
+                 all, options.truth.string());
+  std::erase_if(pairs, [](const LabelPair& p) { return p.predicted.empty(); });
+  return missing;
+}
+
+void throw_if_any(const std::vector<std::string>& errors) {
+  std::string list;
+  std::size_t bad = 0;
+  for (const std::string& e : errors) {
+    if (e.empty()) { continue; }
+    list += "\n  " + e;
+    ++bad;
+  }
+  VOX_CHECK_DATA(bad == 0, "evaluate: {} of {} cases cannot be scored:{}", bad, errors.size(), list);
+}
+
+nlohmann::ordered_json to_json(const CaseScores& scores) {
+  nlohmann::ordered_json json;
+  for (std::size_t r = 0; r < kRegions.size(); ++r) {
+    for (const auto& [label, score] : kRegionScores) {
+      json[std::string(name(kRegions[r]))][std::string(label)] = scores[r].*score;
+    }
+  }
+  return json;
+}
+
+nlohmann::ordered_json conventions_of(const Evaluation& e) {
+  nlohmann::ordered_json labels;
+  for (const EvaluatedCase& c : e.cases) {
+    for (const auto& [set, used] : {std::pair{"truth", c.truth_labels}, std::pair{"prediction", c.predicted_labels}}) {
+      auto& count = labels[set][std::string(name(used))];
+      count = (count.is_null() ? 0 : count.get<int>()) + 1;
+    }
+  }
+  return {{"regions", "WT = classes 1,2,3; TC = 1,3; ET = 3 (1 necrotic, 2 oedema, 3 enhancing)"},
+          {"files_by_labels", labels},
+          {"hd95", "mm, 95th percentile of the pooled surface distances of both directions"},
+          {"empty", "both masks empty: overlap 1, hd95 0; one empty: overlap 0, hd95 373.12866"},
+          {"mean", "over cases"}};
+}
+
+}  // namespace
+
+Evaluation evaluate(const EvaluateOptions& options, const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  LabelPairs files = pair_labels(options.truth, options.predicted);
+  Evaluation result;
+  result.extras = std::move(files.extras);
+  result.missing = take_missing(files.pairs, options);
+  const auto all = std::ssize(files.pairs);
+  result.cases.resize(files.pairs.size());
+  std::vector<std::string> errors(files.pairs.size());
+  std::mutex one_at_a_time;
+  std::int64_t done = 0;
+  parallel_for(options.threads, all, [&](std::int64_t i) {
+    const auto k = static_cast<std::size_t>(i);
+    try {
+      result.cases[k] = evaluate_case(files.pairs[k], options);
+    } catch (const Error& e) { errors[k] = e.what(); }
+    const std::lock_guard lock(one_at_a_time);
+    if (progress) { progress(++done, all); }
+  });
+  throw_if_any(errors);
+  std::vector<CaseScores> scores;
+  std::vector<CaseScores> baselines;
+  for (const EvaluatedCase& c : result.cases) {
+    scores.push_back(c.scores);
+    baselines.push_back(c.baseline);
+  }
+  result.mean = mean_scores(scores);
+  result.baseline = mean_scores(baselines);
+  return result;
+}
+
+std::string summary_json(const Evaluation& e) {
+  nlohmann::ordered_json json;
+  json["mean"] = to_json(e.mean);
+  json["baseline_all_background"] = to_json(e.baseline);
+  json["cases"] = nlohmann::ordered_json::object();
+  for (const EvaluatedCase& c : e.cases) { json["cases"][c.id] = to_json(c.scores); }
+  json["missing"] = e.missing;
+  json["conventions"] = conventions_of(e);
+  return json.dump(2) + "\n";
+}
+
+std::string cases_csv(const Evaluation& e) {
+  std::string text = "case";
+  for (const Region r : kRegions) {
+    for (const auto& [label, score] : kRegionScores) { text += fmt::format(",{}_{}", name(r), label); }
+  }
+  text += '\n';
+  for (const EvaluatedCase& c : e.cases) {
+    text += c.id;
+    for (const RegionScores& region : c.scores) {
+      for (const auto& [label, score] : kRegionScores) { text += fmt::format(",{}", region.*score); }
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace vox

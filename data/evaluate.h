@@ -1,0 +1,50 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "data/metrics.h"
+
+namespace vox {
+
+struct EvaluateOptions {
+  std::filesystem::path truth;            ///< see pair_labels()
+  std::filesystem::path predicted;        ///< see pair_labels()
+  std::optional<LabelConvention> labels;  ///< of both; found file by file where it is not given
+  bool allow_missing = false;             ///< a case without a prediction is left out, and listed
+  int threads = 1;                        ///< cases at a time
+};
+
+struct EvaluatedCase {
+  std::string id;
+  LabelConvention truth_labels;
+  LabelConvention predicted_labels;
+  CaseScores scores;
+  CaseScores baseline;  ///< what a prediction of nothing but background would score
+};
+
+struct Evaluation {
+  std::vector<EvaluatedCase> cases;  ///< sorted by id
+  std::vector<std::string> missing;  ///< cases without a prediction
+  std::vector<std::string> extras;   ///< predictions without a case
+  CaseScores mean;
+  CaseScores baseline;  ///< mean
+};
+
+/// Scores every case; calls progress(done, all) after each, one call at a time. Throws DataError: a case without a
+/// prediction, another grid (size, or a corner of the volume off by more than 1 % of a voxel), an unknown label. All
+/// the cases that cannot be scored are named in one message.
+[[nodiscard]] Evaluation evaluate(const EvaluateOptions&,
+                                  const std::function<void(std::int64_t done, std::int64_t all)>& progress = {});
+
+/// {"mean": {"WT": {"dice", "hd95", ...}, "TC", "ET"}, "cases": {ID: ...}, "baseline_all_background": ...,
+/// "missing": [...], "conventions": {...}}
+[[nodiscard]] std::string summary_json(const Evaluation&);
+/// One row per case, one column per region and score: WT_dice, WT_hd95, ...
+[[nodiscard]] std::string cases_csv(const Evaluation&);
+
+}  // namespace vox
