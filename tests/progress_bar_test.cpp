@@ -13,7 +13,7 @@ TEST_CASE("a progress line tells part, rate and time left", "[progress]") {
                   .at_start = 0,
                   .elapsed_s = 4,
                   .text = "loss 0.31"};
-  CHECK(progress_line(s, 80) == "epoch 3/50 [##########----------]  50 %  8/16  2.0 sample/s  0:04 left  loss 0.31");
+  CHECK(progress_line(s, 80) == "epoch 3/50 [#########----------]  50 %  8/16  2.0 sample/s  0:04 left  loss 0.31");
   s.at_start = 6;  // a resumed run: two in four seconds
   CHECK_THAT(progress_line(s, 200), ContainsSubstring("2.0 s/sample  0:16 left"));
   s.done = 16;
