@@ -64,8 +64,8 @@ void check_same(const std::vector<Batch>& a, const std::vector<Batch>& b) {
   REQUIRE(a.size() == b.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
     CHECK(a[i].ids == b[i].ids);
-    CHECK(a[i].images == b[i].images);
-    CHECK(a[i].labels == b[i].labels);
+    CHECK(std::ranges::equal(a[i].images, b[i].images));
+    CHECK(std::ranges::equal(a[i].labels, b[i].labels));
   }
 }
 
