@@ -9,6 +9,7 @@
 
 #include "engine/context.h"
 #include "tools/commands.h"
+#include "tools/progress_bar.h"
 
 namespace vox {
 namespace {
@@ -43,26 +44,36 @@ void print_json(const Options& o, const Recipe& recipe, const std::vector<CaseRe
   fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
+std::vector<CaseReport> prepare_with_progress(const Options& o, const Recipe& recipe) {
+  ProgressBar bar("prepare", std::ssize(find_cases(o.input)), "cases");
+  return prepare_cases({.input = o.input,
+                        .output = o.output,
+                        .recipe = recipe,
+                        .threads = o.threads,
+                        .on_report = [&](const CaseReport& r, std::size_t done, std::size_t) {
+                          bar.update(static_cast<std::int64_t>(done), fmt::format("{} {}", r.id, name(r.outcome)));
+                        }});
+}
+
+void print_text(const Options& o, const Recipe& recipe, const std::vector<CaseReport>& reports) {
+  for (const CaseReport& r : reports) {
+    fmt::print("{}: {}{}{}\n", r.id, name(r.outcome), r.message.empty() ? "" : ": ", r.message);
+  }
+  fmt::print("recipe {} ({} at {} voxels): {} prepared, {} up to date, {} left out, {} failed, in {}\n", o.recipe,
+             modality_list(recipe.modalities), recipe.size, count(reports, Outcome::prepared),
+             count(reports, Outcome::up_to_date), count(reports, Outcome::left_out), count(reports, Outcome::failed),
+             o.output);
+}
+
 void run(const Options& o) {
   const Recipe recipe = recipe_named(o.recipe, o.size);
-  std::FILE* const progress = o.json ? stderr : stdout;
-  fmt::print(progress, "recipe {}: {} at {} voxels, {} cases at a time\n", o.recipe, modality_list(recipe.modalities),
-             recipe.size, o.threads);
-  const std::vector<CaseReport> reports = prepare_cases(
-      {.input = o.input,
-       .output = o.output,
-       .recipe = recipe,
-       .threads = o.threads,
-       .on_report = [&](const CaseReport& r, std::size_t done, std::size_t total) {
-         fmt::print(progress, "[{:{}}/{}] {}: {} in {:.1f} s{}{}\n", done, fmt::formatted_size("{}", total), total,
-                    r.id, name(r.outcome), r.seconds, r.message.empty() ? "" : ": ", r.message);
-         std::fflush(progress);
-       }});
-  const std::size_t failed = count(reports, Outcome::failed);
-  fmt::print(progress, "{} prepared, {} up to date, {} left out, {} failed: {}\n", count(reports, Outcome::prepared),
-             count(reports, Outcome::up_to_date), count(reports, Outcome::left_out), failed, o.output);
-  if (o.json) { print_json(o, recipe, reports); }
-  if (failed > 0) { throw ExitCode{3}; }
+  const std::vector<CaseReport> reports = prepare_with_progress(o, recipe);
+  if (o.json) {
+    print_json(o, recipe, reports);
+  } else {
+    print_text(o, recipe, reports);
+  }
+  if (count(reports, Outcome::failed) > 0) { throw ExitCode{3}; }
 }
 
 }  // namespace
@@ -81,7 +92,7 @@ void add_prepare(CLI::App& app) {
   verb->add_option("--recipe", o->recipe, "tutorial, seed or zscore");
   verb->add_option("--size", o->size, "edge of the prepared cube in voxels");
   verb->add_option("--threads", o->threads, "cases at a time, about 0.25 GiB each")->check(CLI::PositiveNumber);
-  verb->add_flag("--json", o->json, "print the outcome of every case as JSON; progress goes to stderr");
+  verb->add_flag("--json", o->json, "print the outcome of every case as JSON");
   verb->callback([o] { run(*o); });
 }
 
