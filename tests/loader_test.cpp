@@ -141,6 +141,24 @@ TEST_CASE("loader: values and order depend neither on threads nor on memory nor 
   }
 }
 
+TEST_CASE("loader: a sample is augmented by seed, epoch and its position in the epoch", "[loader]") {
+  const Cache cache(5);
+  LoaderOptions o = options(cache, 2);
+  o.augment = AugmentOptions{};
+  Loader loader(o);
+  const std::vector<Batch> batches = epoch_of(loader, 7);
+  for (std::uint32_t position = 0; position < 5; ++position) {
+    const Batch& b = batches[position / 2];
+    const PreparedCase c = numbered(std::stoi(b.ids[position % 2].substr(4)));
+    PreparedCase want = c;
+    augment(c.image, c.label, {kSize, kSize, kSize}, o.augment, {.seed = 42, .epoch = 7, .position = position},
+            want.image, want.label);
+    const std::ptrdiff_t sample = position % 2;
+    CHECK(std::equal(want.image.begin(), want.image.end(), b.images.begin() + sample * std::ssize(want.image)));
+    CHECK(std::equal(want.label.begin(), want.label.end(), b.labels.begin() + sample * std::ssize(want.label)));
+  }
+}
+
 TEST_CASE("loader: prefetching fills the budget and stops there until a batch is taken", "[loader][threads]") {
   const Cache cache(12);
   LoaderOptions o = options(cache, 2);

@@ -104,6 +104,12 @@ TEST_CASE("restore: a smooth region that was shrunk comes back where it was", "[
   CHECK(wrong == 0);
 }
 
+TEST_CASE("restore: of equal probabilities the lower class wins", "[restore]") {
+  const GridMapping m = mapping({1, 1, 3}, {{0, 0, 0}, {1, 1, 3}}, {1, 1, 3});
+  const std::vector<float> p{0.5F, 0.2F, 0.1F, 0.5F, 0.4F, 0.3F, 0.0F, 0.4F, 0.6F};
+  CHECK(restore_labels(p, m).values == std::vector<std::uint8_t>{0, 1, 2});
+}
+
 TEST_CASE("restore: NaN, a wrong count and a box outside the case are refused", "[restore]") {
   const GridMapping m = mapping({4, 4, 4}, {{0, 0, 0}, {4, 4, 4}}, {2, 2, 2});
   std::vector<float> p(kFourClasses * 8, 0.25F);
