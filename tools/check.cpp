@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "engine/context.h"
 #include "tools/commands.h"
+#include "tools/progress_bar.h"
+#include "tools/table.h"
 
 namespace vox {
 namespace {
@@ -52,13 +55,14 @@ void print_json(const CheckReport& report) {
 }
 
 void print_table(const CheckReport& report) {
-  std::size_t width = 4;
-  for (const CaseCheck& c : report.cases) { width = std::max(width, c.id.size()); }
-  fmt::print("{:<{}}  {:<9}  {:>6}  {:>8}  {:>5}\n", "case", width, "labels", "errors", "warnings", "notes");
+  std::vector<std::vector<std::string>> rows{{"case", "labels", "errors", "warnings", "notes"}};
   for (const CaseCheck& c : report.cases) {
-    fmt::print("{:<{}}  {:<9}  {:>6}  {:>8}  {:>5}\n", c.id, width, labels_of(c), count(c, Severity::error),
-               count(c, Severity::warning), count(c, Severity::note));
+    rows.push_back({c.id, labels_of(c)});
+    for (const Severity severity : {Severity::error, Severity::warning, Severity::note}) {
+      rows.back().push_back(std::to_string(count(c, severity)));
+    }
   }
+  fmt::print("{}", text_table(rows));
 }
 
 /// Worst first; one block per code, its advice once.
@@ -80,7 +84,12 @@ void print_findings(const CheckReport& report) {
 }
 
 void run(const Options& o) {
-  const CheckReport report = check_cases(o.input, o.threads);
+  std::optional<ProgressBar> bar;
+  const CheckReport report = check_cases(o.input, o.threads, [&](std::int64_t done, std::int64_t total) {
+    if (!bar) { bar.emplace("check", total, "cases"); }
+    bar->update(done);
+  });
+  bar.reset();
   if (o.json) {
     print_json(report);
   } else {

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 
 #include "engine/context.h"
 #include "tools/commands.h"
+#include "tools/progress_bar.h"
 
 namespace vox {
 namespace {
@@ -20,12 +22,19 @@ struct Options {
 };
 
 void run(const Options& o) {
+  std::optional<ProgressBar> bar;
+  const auto on_case = [&](std::int64_t done, std::int64_t total) {
+    if (!bar) { bar.emplace("synth", total, "cases"); }
+    bar->update(done);
+  };
   const auto codes = write_synthetic_cases({.output = o.output,
                                             .cases = o.cases,
                                             .seed = o.seed,
                                             .size = {o.size[2], o.size[1], o.size[0]},
                                             .plant_faults = o.plant_faults,
-                                            .threads = o.threads});
+                                            .threads = o.threads,
+                                            .on_case = on_case});
+  bar.reset();
   fmt::print("{} cases of {} voxels in '{}'\n", codes.size(), fmt::join(o.size, "x"), o.output);
   if (o.plant_faults) { fmt::print("the faults planted are listed in faults.json there\n"); }
 }
