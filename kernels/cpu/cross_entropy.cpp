@@ -16,15 +16,18 @@ template <class T> void cross_entropy_forward(IsaQueue& q, const CrossEntropyArg
   const SoftmaxLanes<T> lanes(s);
   parallel_for(q, chunks.count(), [&](std::int64_t i) {
     const std::int64_t n = chunks.row(i);
+    const std::int64_t first = chunks.first(i);
+    const std::int64_t end = first + chunks.size(i);
     const std::uint8_t* const labels = a.labels.data() + n * s.voxels();
+    typename SoftmaxLanes<T>::Scale scale;
     double loss = 0;
     double weights = 0;
-    for (std::int64_t v = chunks.first(i); v < chunks.first(i) + chunks.size(i); ++v) {
+    for (std::int64_t v = first; v < end; ++v) {
       const double weight = a.weights[labels[v]];
       if (weight == 0) { continue; }
-      const auto [top, sum] = lanes.scale(a.x.data() + s.offset(n, 0, v));
+      lanes.find_scale(a.x.data() + s.offset(n, 0, v), scale);
       const Acc<T> x = load(a.x.data()[s.at(n, labels[v], v)]);
-      loss += weight * static_cast<double>(std::log(sum) - (x - top));
+      loss += weight * static_cast<double>(std::log(scale.sum[0]) - (x - scale.top[0]));
       weights += weight;
     }
     double* const out = a.partials.data() + i * kCrossEntropySums;
@@ -51,22 +54,25 @@ template <class T> void cross_entropy_backward(IsaQueue& q, const CrossEntropyGr
   const double share = static_cast<double>(a.dy[0]) / static_cast<double>(a.groups);
   parallel_for(q, chunks.count(), [&](std::int64_t i) {
     const std::int64_t n = chunks.row(i);
+    const std::int64_t first = chunks.first(i);
+    const std::int64_t end = first + chunks.size(i);
     const std::uint8_t* const labels = a.labels.data() + n * s.voxels();
+    typename SoftmaxLanes<T>::Scale scale;
     const double total_weight = a.sums[static_cast<std::size_t>((a.groups == 1 ? 0 : n) * kCrossEntropySums + 1)];
-    for (std::int64_t v = chunks.first(i); v < chunks.first(i) + chunks.size(i); ++v) {
+    for (std::int64_t v = first; v < end; ++v) {
       const T* const x = a.x.data() + s.offset(n, 0, v);
       T* const dx = a.dx.data() + s.offset(n, 0, v);
       const double weight = a.weights[labels[v]];
       const auto factor = static_cast<Acc<T>>(weight == 0 ? 0.0 : share * weight / total_weight);
-      const auto [top, sum] = lanes.scale(x);
-      const Acc<T> inverse = 1 / sum;
+      lanes.find_scale(x, scale);
+      const Lanes<Acc<T>> softmax_factor = factor / scale.sum;
       for (std::int64_t b = 0; b < lanes.blocks(); ++b) {
-        const std::int64_t hit = labels[v] - b * kBlock8;
-        Acc<T> e[kBlock8];
-        lanes.exponentials(x, b, top, e);
-        for (std::int64_t c = 0; c < kBlock8; ++c) {
-          dx[b * lanes.stride() + c] = store<T>(factor * (e[c] * inverse - (c == hit ? Acc<T>{1} : Acc<T>{0})));
-        }
+        Lanes<Acc<T>> e;
+        lanes.exponentials(x, b, scale, e);
+        const auto hit = static_cast<LaneInt<Acc<T>>>(labels[v] - b * kBlock8);
+        const LaneMask<Acc<T>> is_label = LaneMask<Acc<T>>{0, 1, 2, 3, 4, 5, 6, 7} == hit;
+        store_lanes<T>(dx + b * lanes.stride(),
+                       e * softmax_factor - (is_label ? Lanes<Acc<T>>{} + factor : Lanes<Acc<T>>{}));
       }
     }
   });

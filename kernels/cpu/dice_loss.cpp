@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "kernels/cpu/lanes.h"
 #include "kernels/parallel.h"
 
 namespace vox {
@@ -12,19 +13,19 @@ constexpr std::int64_t kShort = 256;  // voxels summed in the accumulator type b
 
 /// Adds kDiceSums sums per lane over some voxels of a block. first_class is the class of lane 0.
 template <class T>
-void add_sums(const T* p, const std::uint8_t* labels, std::int64_t voxels, std::int32_t first_class, double* sums) {
+void add_sums(const T* p, const std::uint8_t* labels, std::int64_t voxels, std::int64_t first_class, double* sums) {
   using A = Acc<T>;
-  A all[kBlock8]{};
-  A hits[kBlock8]{};
-  std::int32_t count[kBlock8]{};
+  const LaneMask<A> lane{0, 1, 2, 3, 4, 5, 6, 7};
+  Lanes<A> all{};
+  Lanes<A> hits{};
+  LaneMask<A> count{};
   for (std::int64_t v = 0; v < voxels; ++v) {
-    const std::int32_t lane = labels[v] - first_class;
-    for (std::int32_t c = 0; c < kBlock8; ++c) {
-      const A value = load(p[v * kBlock8 + c]);
-      all[c] += value;
-      hits[c] += lane == c ? value : A{0};
-      count[c] += lane == c ? 1 : 0;
-    }
+    Lanes<A> value;
+    load_lanes(p + v * kBlock8, value);
+    const LaneMask<A> hit = lane == static_cast<LaneInt<A>>(labels[v] - first_class);
+    all += value;
+    hits += hit ? value : Lanes<A>{};
+    count -= hit;  // true is -1
   }
   for (std::int64_t c = 0; c < kBlock8; ++c) {
     sums[c] += static_cast<double>(all[c]);
@@ -76,8 +77,7 @@ template <class T> void dice_loss_forward(IsaQueue& q, const DiceLossArgs<T>& a)
     double* const sums = a.partials.data() + i * kDiceSums * kBlock8;
     std::fill_n(sums, kDiceSums * kBlock8, 0.0);
     for (std::int64_t v = 0; v < chunks.size(i); v += kShort) {
-      add_sums(p + v * kBlock8, labels + v, std::min(kShort, chunks.size(i) - v),
-               static_cast<std::int32_t>(block * kBlock8), sums);
+      add_sums(p + v * kBlock8, labels + v, std::min(kShort, chunks.size(i) - v), block * kBlock8, sums);
     }
   });
   fold(s, a.groups, a.partials, a.sums);

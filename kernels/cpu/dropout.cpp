@@ -18,18 +18,18 @@ template <class T> void dropout_forward(IsaQueue& q, const DropoutArgs<T>& args)
   const auto scale = static_cast<Acc<T>>(1 / (1 - args.p));
   parallel_chunks(q, std::ssize(args.y), [&](std::int64_t begin, std::int64_t end) {
     std::uint32_t random[kPhiloxNumbers];
+    const auto apply = [&](std::int64_t i, std::int64_t k) {
+      const Acc<T> kept = load(x[i + k]) * scale;  // computed for all, then chosen: a branch would not vectorise
+      y[i + k] = store<T>(random[k] > largest_dropped ? kept : Acc<T>{0});
+    };
     std::int64_t i = begin;
     for (; i + kPhiloxNumbers <= end; i += kPhiloxNumbers) {
       philox_block(args.key, static_cast<std::uint64_t>(i / 4), random);
-      for (int k = 0; k < kPhiloxNumbers; ++k) {
-        y[i + k] = store<T>(random[k] > largest_dropped ? load(x[i + k]) * scale : Acc<T>{0});
-      }
+      for (std::int64_t k = 0; k < kPhiloxNumbers; ++k) { apply(i, k); }
     }
     if (i < end) {
       philox_block(args.key, static_cast<std::uint64_t>(i / 4), random);
-      for (std::int64_t k = 0; k < end - i; ++k) {
-        y[i + k] = store<T>(random[k] > largest_dropped ? load(x[i + k]) * scale : Acc<T>{0});
-      }
+      for (std::int64_t k = 0; k < end - i; ++k) { apply(i, k); }
     }
   });
 }

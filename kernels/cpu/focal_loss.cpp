@@ -47,13 +47,15 @@ template <class T> void focal_loss_forward(IsaQueue& q, const FocalLossArgs<T>& 
   assert(std::ssize(a.partials) == focal_partials(s));
   const auto focal = focal_of<T>(a);
   parallel_for(q, chunks.count(), [&](std::int64_t i) {
-    const std::uint8_t* const labels = a.labels.data() + chunks.row(i) * s.voxels();
+    const std::int64_t n = chunks.row(i);
+    const std::int64_t first = chunks.first(i);
+    const std::int64_t end = first + chunks.size(i);
+    const std::uint8_t* const labels = a.labels.data() + n * s.voxels();
     double sum = 0;
-    for (std::int64_t v = chunks.first(i); v < chunks.first(i) + chunks.size(i); ++v) {
+    for (std::int64_t v = first; v < end; ++v) {
       const double factor = a.factors[labels[v]];
-      if (factor != 0) {
-        sum += factor * static_cast<double>(focal.value(load(a.p.data()[s.at(chunks.row(i), labels[v], v)])));
-      }
+      if (factor == 0) { continue; }
+      sum += factor * static_cast<double>(focal.value(load(a.p.data()[s.at(n, labels[v], v)])));
     }
     a.partials[static_cast<std::size_t>(i)] = sum;
   });
@@ -69,11 +71,13 @@ template <class T> void focal_loss_backward(IsaQueue& q, const FocalLossGradArgs
   const auto dy = static_cast<double>(a.dy[0]);
   parallel_for(q, chunks.count(), [&](std::int64_t i) {
     const std::int64_t n = chunks.row(i);
+    const std::int64_t first = chunks.first(i);
+    const std::int64_t end = first + chunks.size(i);
     for (std::int64_t block = 0; block < s.blocks(); ++block) {
-      std::fill_n(a.dp.data() + s.offset(n, block, chunks.first(i)), chunks.size(i) * kBlock8, T{});
+      std::fill_n(a.dp.data() + s.offset(n, block, first), (end - first) * kBlock8, T{});
     }
     const std::uint8_t* const labels = a.labels.data() + n * s.voxels();
-    for (std::int64_t v = chunks.first(i); v < chunks.first(i) + chunks.size(i); ++v) {
+    for (std::int64_t v = first; v < end; ++v) {
       const double factor = a.factors[labels[v]];
       if (factor == 0) { continue; }
       const std::int64_t at = s.at(n, labels[v], v);

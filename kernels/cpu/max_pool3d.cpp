@@ -1,8 +1,8 @@
 #include "kernels/max_pool3d.h"
 
 #include <algorithm>
-#include <cassert>
 
+#include "kernels/cpu/lanes.h"
 #include "kernels/parallel.h"
 
 namespace vox {
@@ -29,7 +29,13 @@ struct Cell {
   std::int64_t offset[8];
 };
 
-template <class A> bool beats(A value, A best) { return value > best || value != value; }
+/// Moves best up to value, and winner to k, where value is larger or the first NaN.
+template <class A>
+[[gnu::always_inline]] inline void compete(const Lanes<A>& value, LaneInt<A> k, Lanes<A>& best, LaneMask<A>& winner) {
+  const LaneMask<A> wins = (value > best) | (value != value);
+  best = wins ? value : best;
+  winner = wins ? LaneMask<A>{} + k : winner;
+}
 
 }  // namespace
 
@@ -43,13 +49,15 @@ template <class T> void max_pool3d_forward(IsaQueue& q, const MaxPool3dArgs<T>& 
       const T* from = a.x.data() + at.in + 2 * h * s.w * kBlock8;
       T* to = a.y.data() + at.out + h * out.w * kBlock8;
       for (std::int64_t w = 0; w < out.w; ++w, from += 2 * kBlock8, to += kBlock8) {
-        Acc<T> best[kBlock8];
-        for (std::int64_t c = 0; c < kBlock8; ++c) { best[c] = load(from[c]); }
-        for (int k = 1; k < 8; ++k) {
-          const T* const x = from + cell.offset[k];
-          for (std::int64_t c = 0; c < kBlock8; ++c) { best[c] = beats(load(x[c]), best[c]) ? load(x[c]) : best[c]; }
+        Lanes<Acc<T>> best;
+        Lanes<Acc<T>> value;
+        LaneMask<Acc<T>> winner{};  // unused: the compiler drops it
+        load_lanes(from, best);
+        for (LaneInt<Acc<T>> k = 1; k < 8; ++k) {
+          load_lanes(from + cell.offset[k], value);
+          compete<Acc<T>>(value, k, best, winner);
         }
-        for (std::int64_t c = 0; c < kBlock8; ++c) { to[c] = store<T>(best[c]); }
+        store_lanes<T>(to, best);
       }
     }
   });
@@ -71,27 +79,17 @@ template <class T> void max_pool3d_backward(IsaQueue& q, const MaxPool3dGradArgs
       const T* dy = a.dy.data() + at.out + h * out.w * kBlock8;
       T* dx = dx_planes + 2 * h * s.w * kBlock8;
       for (std::int64_t w = 0; w < out.w; ++w, x += 2 * kBlock8, dx += 2 * kBlock8, dy += kBlock8) {
-        Acc<T> best[kBlock8];
-        Acc<T> grad[kBlock8];
-        Acc<T> winner[kBlock8]{};  // of the width of best, so that one mask serves both
-        for (std::int64_t c = 0; c < kBlock8; ++c) {
-          best[c] = load(x[c]);
-          grad[c] = load(dy[c]);
+        Lanes<Acc<T>> best;
+        Lanes<Acc<T>> value;
+        LaneMask<Acc<T>> winner{};
+        load_lanes(x, best);
+        for (LaneInt<Acc<T>> k = 1; k < 8; ++k) {
+          load_lanes(x + cell.offset[k], value);
+          compete<Acc<T>>(value, k, best, winner);
         }
-        for (int k = 1; k < 8; ++k) {
-          const T* const xk = x + cell.offset[k];
-          for (std::int64_t c = 0; c < kBlock8; ++c) {
-            const Acc<T> value = load(xk[c]);
-            const bool wins = beats(value, best[c]);
-            best[c] = wins ? value : best[c];
-            winner[c] = wins ? static_cast<Acc<T>>(k) : winner[c];
-          }
-        }
-        for (int k = 0; k < 8; ++k) {
-          T* const dxk = dx + cell.offset[k];
-          for (std::int64_t c = 0; c < kBlock8; ++c) {
-            dxk[c] = store<T>(winner[c] == static_cast<Acc<T>>(k) ? grad[c] : Acc<T>{0});
-          }
+        load_lanes(dy, value);
+        for (LaneInt<Acc<T>> k = 0; k < 8; ++k) {
+          store_lanes<T>(dx + cell.offset[k], winner == k ? value : Lanes<Acc<T>>{});
         }
       }
     }

@@ -49,12 +49,18 @@ template <class T> void relu_backward(IsaQueue& q, const ReluGradArgs<T>& args) 
 
 template <class T> void leaky_relu_forward(IsaQueue& q, const LeakyReluArgs<T>& args) {
   const auto slope = static_cast<Acc<T>>(args.negative_slope);
-  map(q, args.x, args.y, [slope](Acc<T> x) { return x <= 0 ? slope * x : x; });
+  map(q, args.x, args.y, [slope](Acc<T> x) {
+    const Acc<T> below = slope * x;  // computed for all, then chosen: a branch would not vectorise
+    return x <= 0 ? below : x;
+  });
 }
 
 template <class T> void leaky_relu_backward(IsaQueue& q, const LeakyReluGradArgs<T>& args) {
   const auto slope = static_cast<Acc<T>>(args.negative_slope);
-  map(q, args.y, args.dy, args.dx, [slope](Acc<T> y, Acc<T> dy) { return y <= 0 ? slope * dy : dy; });
+  map(q, args.y, args.dy, args.dx, [slope](Acc<T> y, Acc<T> dy) {
+    const Acc<T> below = slope * dy;
+    return y <= 0 ? below : dy;
+  });
 }
 
 VOX_INSTANTIATE(IsaQueue, mul_forward, MulArgs);

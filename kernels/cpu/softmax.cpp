@@ -20,31 +20,35 @@ template <class Body> void for_voxels(const IsaQueue& q, const VolumeShape& s, c
 
 template <class T> void softmax_forward(IsaQueue& q, const SoftmaxArgs<T>& a) {
   const SoftmaxLanes<T> lanes(a.shape);
-  for_voxels(q, a.shape, [&, x = a.x.data(), y = a.y.data()](std::int64_t at) {
-    const auto [top, sum] = lanes.scale(x + at);
-    const Acc<T> inverse = 1 / sum;
+  for_voxels(q, a.shape, [lanes, x = a.x.data(), y = a.y.data()](std::int64_t at) {
+    typename SoftmaxLanes<T>::Scale scale;
+    lanes.find_scale(x + at, scale);
+    const Lanes<Acc<T>> inverse = Acc<T>{1} / scale.sum;
     for (std::int64_t b = 0; b < lanes.blocks(); ++b) {
-      Acc<T> e[kBlock8];
-      lanes.exponentials(x + at, b, top, e);
-      T* const out = y + at + b * lanes.stride();
-      for (std::int64_t c = 0; c < kBlock8; ++c) { out[c] = store<T>(e[c] * inverse); }
+      Lanes<Acc<T>> e;
+      lanes.exponentials(x + at, b, scale, e);
+      store_lanes<T>(y + at + b * lanes.stride(), e * inverse);
     }
   });
 }
 
 template <class T> void softmax_backward(IsaQueue& q, const SoftmaxGradArgs<T>& a) {
-  const std::int64_t blocks = a.shape.blocks();
+  const std::int64_t end = a.shape.blocks() * a.shape.voxels() * kBlock8;
   const std::int64_t stride = a.shape.voxels() * kBlock8;
   for_voxels(q, a.shape, [=, y = a.y.data(), dy = a.dy.data(), dx = a.dx.data()](std::int64_t at) {
-    Acc<T> products[kBlock8]{};
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      const std::int64_t i = at + b * stride;
-      for (std::int64_t c = 0; c < kBlock8; ++c) { products[c] += load(y[i + c]) * load(dy[i + c]); }
+    Lanes<Acc<T>> y_lanes;
+    Lanes<Acc<T>> dy_lanes;
+    Lanes<Acc<T>> mean{};
+    for (std::int64_t i = at; i < at + end; i += stride) {
+      load_lanes(y + i, y_lanes);
+      load_lanes(dy + i, dy_lanes);
+      mean += y_lanes * dy_lanes;
     }
-    const Acc<T> mean = total(products);
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      const std::int64_t i = at + b * stride;
-      for (std::int64_t c = 0; c < kBlock8; ++c) { dx[i + c] = store<T>(load(y[i + c]) * (load(dy[i + c]) - mean)); }
+    spread_sum(mean);
+    for (std::int64_t i = at; i < at + end; i += stride) {
+      load_lanes(y + i, y_lanes);
+      load_lanes(dy + i, dy_lanes);
+      store_lanes<T>(dx + i, y_lanes * (dy_lanes - mean));
     }
   });
 }
