@@ -35,11 +35,11 @@ Tensor one_like(const Tensor& scalar) {
 
 }  // namespace
 
-bool GradSink::wants(std::size_t input) const { return inputs_[input].wants_grad(); }
+bool GradSink::wants(std::size_t input) const { return inputs_[input] != nullptr; }
 
 void GradSink::add(std::size_t input, const Tensor& grad) {
   if (!wants(input)) { return; }
-  TensorBody& x = inputs_[input].body();
+  GradSlot& x = *inputs_[input];
   VOX_CHECK(grad.shape() == x.shape && grad.dtype() == x.dtype && grad.layout() == x.layout,
             "{}: gradient {} {} {} for input {}, which is {} {} {}", name(op_), name(grad.dtype()), name(grad.layout()),
             grad.shape().str(), input, name(x.dtype), name(x.layout), x.shape.str());
@@ -50,8 +50,12 @@ Tensor record(Op op, Tensor y, std::initializer_list<Tensor> inputs, Backward ru
   VOX_CHECK(rule != nullptr, "{}: record() needs a backward rule; say no_gradient if there is none", name(op));
   static std::atomic<std::uint64_t> next_serial{0};
   if (recording && std::ranges::any_of(inputs, &Tensor::wants_grad)) {
-    y.body().wants_grad = true;
-    y.body().node = std::make_shared<Node>(Node{op, next_serial++, inputs, std::move(rule)});
+    auto node =
+        std::make_shared<Node>(Node{.op = op, .serial = next_serial++, .inputs = {}, .backward = std::move(rule)});
+    for (const Tensor& t : inputs) { node->inputs.push_back(t.wants_grad() ? t.body().slot : nullptr); }
+    y.requires_grad();
+    y.body().slot->node = std::move(node);
+    y.body().slot->leaf = false;
   }
   return y;
 }
@@ -74,18 +78,23 @@ void backward(const Tensor& y, const Tensor& dy) {
             "backward: dy is {} {} {}, wants {} {} {}", name(dy.dtype()), name(dy.layout()), dy.shape().str(),
             name(y.dtype()), name(y.layout()), y.shape().str());
   const NoGradScope no_grad;
-  y.body().grad = dy;
-
-  std::map<std::uint64_t, Tensor, std::greater<>> pending;  // newest first
-  const auto visit = [&](const Tensor& t) {
-    if (t.defined() && t.body().node) { pending.emplace(t.body().node->serial, t); }
+  std::map<std::uint64_t, std::shared_ptr<GradSlot>, std::greater<>> pending;  // newest first
+  const auto visit = [&](const std::shared_ptr<GradSlot>& slot) {
+    if (slot == nullptr || slot->leaf) { return; }
+    VOX_CHECK(slot->node != nullptr, "backward: reached a {} tensor a second time, and what its op saved is gone",
+              slot->shape.str());
+    pending.emplace(slot->node->serial, slot);
   };
-  visit(y);
+  Tensor& first = y.body().slot->grad;
+  visit(y.body().slot);
+  first = first.defined() ? sum_of(first, dy) : dy;
   while (!pending.empty()) {
-    const Tensor at = pending.extract(pending.begin()).mapped();
-    const std::shared_ptr<Node> node = std::move(at.body().node);
-    const Tensor arriving = std::exchange(at.body().grad, Tensor());  // only leaves keep theirs
-    VOX_CHECK(arriving.defined(), "backward: no gradient arrives at {}: was backward() run before?", name(node->op));
+    const std::shared_ptr<GradSlot> at = pending.extract(pending.begin()).mapped();
+    const std::shared_ptr<Node> node = std::move(at->node);
+    const Tensor arriving = std::exchange(at->grad, Tensor());  // only leaves keep theirs
+    VOX_CHECK(arriving.defined(),
+              "backward: no gradient arrives at the result of {}: the rule of an op above it gave none",
+              name(node->op));
     GradSink sink(node->op, node->inputs);
     node->backward(arriving, sink);
     std::ranges::for_each(node->inputs, visit);

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <span>
 
 #include "engine/ops.h"
@@ -9,22 +10,25 @@
 
 namespace vox {
 
-/// What a backward rule writes into: one slot per input of the op.
+struct GradSlot;  // engine/tensor_body.h
+
+/// What a backward rule writes into: one slot per input of the op, null for an input that wants no gradient.
 class GradSink {
  public:
-  GradSink(Op op, std::span<Tensor> inputs) : op_(op), inputs_(inputs) {}
+  GradSink(Op op, std::span<const std::shared_ptr<GradSlot>> inputs) : op_(op), inputs_(inputs) {}
   [[nodiscard]] bool wants(std::size_t input) const;
   void add(std::size_t input, const Tensor& grad);  ///< shape, dtype and layout must be the input's
 
  private:
   Op op_;
-  std::span<Tensor> inputs_;
+  std::span<const std::shared_ptr<GradSlot>> inputs_;
 };
 
 using Backward = std::function<void(const Tensor& dy, GradSink& dx)>;
 
 /// Ties y to the inputs it came from, when one of them wants a gradient and no NoGradScope is open. An undefined tensor
 /// is an input that was left out. An op that has no derivative passes no_gradient, never an empty rule.
+/// The tape keeps no input's values: a rule captures the tensors it reads, detached(), and nothing else.
 [[nodiscard]] Tensor record(Op, Tensor y, std::initializer_list<Tensor> inputs, Backward);
 [[nodiscard]] Backward no_gradient(Op op);  ///< throws when backward() reaches it
 
@@ -44,7 +48,7 @@ class NoGradScope {
 
 /// Adds to grad() of every leaf below y, given dy, the gradient that arrives at y (shape, dtype and layout of y).
 /// Newest op first, so every sum of gradients forms in the same order each time. What an op saved for its rule is
-/// released as soon as the rule has run.
+/// released as soon as the rule has run, so a second backward() through the same op throws.
 void backward(const Tensor& y, const Tensor& dy);
 
 /// backward() from a loss: one value, whose own gradient is 1.

@@ -45,21 +45,24 @@ DType Tensor::dtype() const { return body().dtype; }
 Device Tensor::device() const { return body().device; }
 Layout Tensor::layout() const { return body().layout; }
 std::int64_t Tensor::stored_count() const { return body().stored_count; }
-bool Tensor::wants_grad() const { return defined() && body().wants_grad; }
-Tensor Tensor::grad() const { return body().grad; }
-void Tensor::clear_grad() { body().grad = Tensor(); }
+bool Tensor::wants_grad() const { return defined() && body().slot != nullptr; }
+Tensor Tensor::grad() const { return body().slot ? body().slot->grad : Tensor(); }
+void Tensor::clear_grad() {
+  if (body().slot) { body().slot->grad = Tensor(); }
+}
 
 Tensor& Tensor::requires_grad() {
-  body().wants_grad = true;
+  if (!body().slot) {
+    body().slot = std::make_shared<GradSlot>(
+        GradSlot{.shape = shape(), .dtype = dtype(), .layout = layout(), .grad = {}, .node = nullptr, .leaf = true});
+  }
   return *this;
 }
 
 Tensor Tensor::detached() const {
   Tensor t;
   t.body_ = std::make_shared<TensorBody>(body());
-  t.body_->wants_grad = false;
-  t.body_->grad = Tensor();
-  t.body_->node = nullptr;
+  t.body_->slot = nullptr;
   return t;
 }
 

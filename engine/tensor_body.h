@@ -10,11 +10,24 @@
 
 namespace vox {
 
+struct Node;
+
+/// The gradient's side of a tensor. The tape holds slots, not tensors: a recorded op keeps alive what its rule reads
+/// and no other values.
+struct GradSlot {
+  Shape shape;
+  DType dtype = DType::f32;
+  Layout layout = Layout::plain;
+  Tensor grad;
+  std::shared_ptr<Node> node;  ///< the op that made the tensor; null for a leaf, and once backward() is past it
+  bool leaf = true;            ///< made by requires_grad(), not by an op
+};
+
 /// One recorded op. Its serial number is its creation order, which is a topological order for free.
 struct Node {
   Op op;
   std::uint64_t serial;
-  std::vector<Tensor> inputs;
+  std::vector<std::shared_ptr<GradSlot>> inputs;  ///< null where an input wants no gradient
   Backward backward;
 };
 
@@ -25,9 +38,7 @@ struct TensorBody {
   Layout layout = Layout::plain;
   std::int64_t stored_count = 0;
   std::shared_ptr<Storage> storage;
-  bool wants_grad = false;
-  Tensor grad;
-  std::shared_ptr<Node> node;  ///< null for a leaf
+  std::shared_ptr<GradSlot> slot;  ///< null: wants no gradient
 };
 
 }  // namespace vox
