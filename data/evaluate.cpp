@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <mutex>
 #include <nlohmann/json.hpp>
 
@@ -27,45 +26,11 @@ LabelMap read_classes(const std::filesystem::path& file, const std::optional<Lab
   return labels;
 }
 
-std::array<double, 3> place_mm(const Geometry& g, const std::array<double, 3>& ijk) {
-  std::array<double, 3> xyz{};
-  for (std::size_t r = 0; r < 3; ++r) {
-    xyz[r] = g.affine[r * 4 + 3];
-    for (std::size_t k = 0; k < 3; ++k) { xyz[r] += g.affine[r * 4 + k] * ijk[k]; }
-  }
-  return xyz;
-}
-
-/// How far apart the two grids are, at the corner where they are farthest apart.
-double off_mm(const Geometry& a, const Geometry& b) {
-  double worst = 0;
-  for (unsigned corner = 0; corner < 8; ++corner) {
-    std::array<double, 3> ijk{};
-    for (std::size_t k = 0; k < 3; ++k) {
-      ijk[k] = (corner >> k & 1U) != 0 ? static_cast<double>(a.size[2 - k] - 1) : 0.0;
-    }
-    const auto p = place_mm(a, ijk);
-    const auto q = place_mm(b, ijk);
-    worst = std::max(worst, std::hypot(p[0] - q[0], p[1] - q[1], p[2] - q[2]));
-  }
-  return worst;
-}
-
-void check_same_grid(const LabelPair& files, const Geometry& truth, const Geometry& predicted) {
-  const auto text = [](const Geometry& g) { return fmt::format("{}x{}x{}", g.size[2], g.size[1], g.size[0]); };
-  VOX_CHECK_DATA(truth.size == predicted.size, "{} is {} voxels and {} is {}: wants the same grid",
-                 files.truth.string(), text(truth), files.predicted.string(), text(predicted));
-  const double off = off_mm(truth, predicted);
-  const double voxel_mm = *std::min_element(truth.spacing_mm.begin(), truth.spacing_mm.end());
-  VOX_CHECK_DATA(off <= 0.01 * voxel_mm, "{} and {} lie in different places: their affines are {:.4g} mm apart",
-                 files.truth.string(), files.predicted.string(), off);
-}
-
 EvaluatedCase evaluate_case(const LabelPair& files, const EvaluateOptions& options) {
   EvaluatedCase result{.id = files.id, .truth_labels = {}, .predicted_labels = {}, .scores = {}, .baseline = {}};
   const LabelMap truth = read_classes(files.truth, options.labels, result.truth_labels);
   const LabelMap predicted = read_classes(files.predicted, options.labels, result.predicted_labels);
-  check_same_grid(files, truth.geometry, predicted.geometry);
+  check_same_grid(files.truth.string(), truth.geometry, files.predicted.string(), predicted.geometry);
   result.scores = score_case(truth, predicted, options.threads);
   Confusion confusion;
   confusion.add(truth.values, predicted.values);

@@ -120,7 +120,7 @@ TEST_CASE("another grid is refused and both files are named", "[evaluate]") {
   write_nifti(two.predicted / "A.nii.gz", labels({0, 1, 2, 4, 0}));
   write_nifti(two.predicted / "B-seg.nii.gz", labels({0, 1, 2, 2, 0, 4}, 0.5));
   CHECK_THAT(refusal(two.options()), ContainsSubstring("A_seg.nii.gz") && ContainsSubstring("predicted/A.nii.gz") &&
-                                         ContainsSubstring("6x1x1") && ContainsSubstring("5x1x1") &&
+                                         ContainsSubstring("1x1x6") && ContainsSubstring("1x1x5") &&
                                          ContainsSubstring("B-seg.nii.gz") && ContainsSubstring("0.5 mm apart") &&
                                          ContainsSubstring("2 of 2 cases"));
 }

@@ -6,9 +6,9 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <thread>
 
 #include "data/atomic_file.h"
+#include "engine/context.h"
 #include "kernels/check.h"
 #include "tools/commands.h"
 #include "tools/progress_bar.h"
@@ -22,7 +22,7 @@ struct Options {
   std::string labels = "auto";
   std::string summary;
   std::string csv;
-  int threads = 0;
+  int threads = hardware_threads();
 };
 
 void write_text(const std::string& file, const std::string& text) {
@@ -70,9 +70,8 @@ void run(Options options) {
   if (options.labels != "auto") {
     options.evaluate.labels = options.labels == "brats2020" ? LabelConvention::brats2020 : LabelConvention::brats2023;
   }
-  VOX_CHECK(options.threads >= 0, "evaluate: --threads {}, wants 0 or more", options.threads);
-  options.evaluate.threads =
-      options.threads > 0 ? options.threads : static_cast<int>(std::thread::hardware_concurrency());
+  VOX_CHECK(options.threads > 0, "evaluate: --threads {}, wants 1 or more", options.threads);
+  options.evaluate.threads = options.threads;
   std::unique_ptr<ProgressBar> bar;
   const Evaluation result = evaluate(options.evaluate, [&](std::int64_t done, std::int64_t all) {
     if (!bar) { bar = std::make_unique<ProgressBar>("evaluate", all, "case"); }
@@ -104,7 +103,7 @@ void add_evaluate(CLI::App& app) {
       ->check(CLI::IsMember({"auto", "brats2020", "brats2023"}));
   verb->add_flag("--allow-missing", options->evaluate.allow_missing,
                  "leave cases without a prediction out, and say so");
-  verb->add_option("--threads", options->threads, "cases scored at a time, 0 for one per core");
+  verb->add_option("--threads", options->threads, "cases scored at a time");
   verb->callback([options] { run(*options); });
 }
 
