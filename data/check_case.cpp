@@ -101,7 +101,7 @@ class CaseChecker {
         add(Check::no_orientation, file, "neither sform nor qform: taken as R, A, S");
       }
       return image;
-    } catch (const NiftiError& e) { add(check_of(e.fault()), file, without_name(e.what(), file)); }
+    } catch (const NiftiError& e) { add(check_of(e.fault()), file, e.what()); }
     return {};
   }
 

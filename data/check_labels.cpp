@@ -74,13 +74,6 @@ Crop crop(const Image& labels) {
 
 }  // namespace
 
-std::string without_name(std::string message, const std::filesystem::path& file) {
-  const std::string name = fmt::format("'{}'", file.string());
-  if (message.starts_with(name + ": ")) { return message.substr(name.size() + 2); }
-  if (message.starts_with(name + " ")) { message.replace(0, name.size(), "it"); }
-  return message;
-}
-
 std::vector<Finding> check_labels(const Image& labels, std::span<const std::uint8_t> brain,
                                   const std::filesystem::path& file, std::optional<LabelConvention>& convention) {
   std::vector<Finding> out;
@@ -98,7 +91,7 @@ std::vector<Finding> check_labels(const Image& labels, std::span<const std::uint
   try {
     convention = convention_of(counts.by_label, file.string());
   } catch (const DataError& e) {
-    add(Check::unknown_label, without_name(e.what(), file));
+    add(Check::unknown_label, e.what());
     return out;
   }
   if (*convention == LabelConvention::brats2023) {

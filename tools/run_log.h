@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+namespace vox {
+
+/// log.jsonl of a run: one JSON object a line, {"type": "step", ...} or {"type": "epoch", ...}, each with its "step".
+class RunLog {
+ public:
+  /// Opens for appending. Lines of steps after `last_step` are dropped first: a resumed run writes them again.
+  RunLog(const std::filesystem::path&, std::int64_t last_step);
+  void write(const nlohmann::ordered_json& line);
+  /// The "epoch" lines so far.
+  [[nodiscard]] const std::vector<nlohmann::json>& epochs() const { return epochs_; }
+
+ private:
+  std::filesystem::path path_;
+  std::ofstream out_;
+  std::vector<nlohmann::json> epochs_;
+};
+
+}  // namespace vox

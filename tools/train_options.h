@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "model/loss.h"
+#include "model/optimizer.h"
+#include "model/schedule.h"
+
+namespace vox {
+
+/// Everything that shapes a training run. Names are those of the command line, with '-' for '_'.
+struct TrainOptions {
+  std::string preset = "seed";
+  std::vector<std::int64_t> widths;  ///< five; empty: the preset's
+  std::string block_order = "dropout-between";
+  std::int64_t size = 0;  ///< edge of the network's cube; 0: the cache's
+  std::int64_t batch = 2;
+  std::int64_t micro_batch = 0;  ///< 0: the batch
+  std::int64_t epochs = 50;
+  std::string dtype = "f32";
+  std::string loss = "dice+focal";
+  std::vector<double> class_weights;
+  std::string background = "include";
+  std::string sums = "batch";
+  std::string focal_mean = "voxels-and-classes";
+  double lr = 1e-3;
+  std::string schedule = "plateau";
+  double plateau_factor = 0.85;
+  std::int64_t plateau_patience = 2;
+  std::int64_t warmup = 0;
+  double min_lr = 0;
+  std::string adam_epsilon = "torch";
+  double adam_eps = 1e-8;
+  double weight_decay = 0;
+  double clip_norm = 0;
+  std::string augment = "all";
+  std::uint64_t seed = 42;
+  std::int64_t fold = 0;
+  std::int64_t folds = 5;  ///< made from the cases when there is no splits file
+  std::string splits;      ///< path; empty: folds are made
+  // What changes the time, and nothing else:
+  int threads = 0;  ///< 0: every core
+  int loader_threads = 1;
+  std::int64_t loader_memory_mib = 256;
+  std::int64_t validate_every = 1;  ///< epochs
+};
+
+[[nodiscard]] std::string to_json(const TrainOptions&);  ///< one flat object, in the order above
+[[nodiscard]] std::string to_toml(const TrainOptions&);  ///< the same, as a file for --config
+[[nodiscard]] TrainOptions train_options_from_json(const std::string& text, const std::string& file);
+
+/// For --resume: the options of the run, with those that were given explicitly. Throws Error when a given one differs
+/// from the run's and would change its result; epochs, threads and the like may differ.
+[[nodiscard]] TrainOptions resumed(const TrainOptions& run, const TrainOptions& asked,
+                                   const std::set<std::string>& given);
+
+[[nodiscard]] UNetConfig unet_config(const TrainOptions&);
+[[nodiscard]] LossOptions loss_options(const TrainOptions&);
+[[nodiscard]] AdamOptions adam_options(const TrainOptions&);
+[[nodiscard]] ScheduleOptions schedule_options(const TrainOptions&, std::int64_t total_steps);
+
+}  // namespace vox

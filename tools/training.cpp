@@ -1,0 +1,351 @@
+#include "tools/training.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "engine/allocator.h"
+#include "engine/context.h"
+#include "engine/tape.h"
+#include "kernels/check.h"
+#include "tools/commands.h"
+#include "tools/interrupt.h"
+#include "tools/plot.h"
+#include "tools/progress_bar.h"
+
+namespace vox {
+namespace {
+
+using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+std::string id_of(const fs::path& prepared) { return prepared.stem().string(); }
+
+std::vector<fs::path> files_of(const std::vector<std::string>& ids, const std::map<std::string, fs::path>& by_id) {
+  std::vector<fs::path> files;
+  std::ranges::transform(ids, std::back_inserter(files), [&](const std::string& id) { return by_id.at(id); });
+  return files;
+}
+
+void write_text(const fs::path& path, const std::string& text) {
+  const fs::path temporary = path.string() + ".tmp";
+  {
+    std::ofstream out(temporary, std::ios::trunc);
+    out << text;
+    VOX_CHECK_DATA(out.good(), "{}: cannot be written", path.string());
+  }
+  fs::rename(temporary, path);
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// JSON has no infinity: a best loss that was never set is null.
+Json number_or_null(double v) { return std::isfinite(v) ? Json(v) : Json(nullptr); }
+Json number_or_null(const std::optional<double>& v) { return v ? Json(*v) : Json(nullptr); }
+
+Json to_json(const MacroScores& s) {
+  return {{"iou", s.iou}, {"accuracy", s.accuracy}, {"precision", s.precision}, {"recall", s.recall}, {"f1", s.f1}};
+}
+
+Json to_json(const std::array<double, kRegions.size()>& dice) {
+  Json j;
+  for (std::size_t r = 0; r < kRegions.size(); ++r) { j[std::string(name(kRegions[r]))] = dice[r]; }
+  return j;
+}
+
+double mean_of(const std::array<double, kRegions.size()>& dice) { return (dice[0] + dice[1] + dice[2]) / 3; }
+
+void say_validation(const Validation& v) {
+  const auto line = [](const char* what, const std::array<double, 3>& dice, const MacroScores& all,
+                       const MacroScores& tumour) {
+    fmt::print(
+        "    {:<15} Dice WT {:.3f} TC {:.3f} ET {:.3f}   IoU {:.3f} ({:.3f})  accuracy {:.3f} ({:.3f})  "
+        "precision {:.3f} ({:.3f})  recall {:.3f} ({:.3f})  F1 {:.3f} ({:.3f})\n",
+        what, dice[0], dice[1], dice[2], all.iou, tumour.iou, all.accuracy, tumour.accuracy, all.precision,
+        tumour.precision, all.recall, tumour.recall, all.f1, tumour.f1);
+  };
+  const Confusion trivial = v.confusion.all_background();
+  line("validation", v.dice, macro_scores(v.confusion, MacroOver::all_classes),
+       macro_scores(v.confusion, MacroOver::foreground));
+  line("all background", v.trivial, macro_scores(trivial, MacroOver::all_classes),
+       macro_scores(trivial, MacroOver::foreground));
+}
+
+}  // namespace
+
+Training::Training(fs::path cache, fs::path run, const TrainOptions& options, Start start)
+    : folder_(std::move(run)), options_(options), loss_(loss_options(options)) {
+  const fs::path last = folder_ / "last.safetensors";
+  if (start == Start::fresh) {
+    VOX_CHECK(!fs::exists(last), "{}: holds a run already; give --resume to go on with it, or another folder",
+              folder_.string());
+  } else {
+    VOX_CHECK(fs::exists(last), "{}: there is no last.safetensors to resume from", folder_.string());
+  }
+  VOX_CHECK(options_.batch >= 1 && options_.epochs >= 1 && options_.validate_every >= 1,
+            "--batch {}, --epochs {} and --validate-every {} want at least 1", options_.batch, options_.epochs,
+            options_.validate_every);
+  if (options_.micro_batch == 0) { options_.micro_batch = options_.batch; }
+  VOX_CHECK(options_.micro_batch >= 1 && options_.micro_batch <= options_.batch,
+            "--micro-batch is {}, wants 1 to the batch, {}", options_.micro_batch, options_.batch);
+  if (options_.threads > 0) { set_default_threads(options_.threads); }
+
+  std::map<std::string, fs::path> by_id;
+  std::vector<std::string> ids;
+  for (const fs::path& p : find_prepared_cases(cache)) {
+    by_id[id_of(p)] = p;
+    ids.push_back(id_of(p));
+  }
+  const fs::path own_splits = folder_ / "splits.json";
+  const fs::path splits_file = start == Start::resume ? own_splits : fs::path(options_.splits);
+  VOX_CHECK(!options_.splits.empty() || start == Start::resume || ids.size() >= 2,
+            "{}: holds one case; folds want two, or give --splits", cache.string());
+  const std::vector<Split> folds =
+      splits_file.empty() ? make_folds(ids, std::min<std::int64_t>(options_.folds, std::ssize(ids)), options_.seed)
+                          : read_splits(splits_file);
+  const Split split = select_fold(folds, options_.fold, ids, splits_file.string());
+  train_files_ = files_of(split.train, by_id);
+  val_files_ = files_of(split.val, by_id);
+
+  UNetConfig config = unet_config(options_);
+  prepared_ = PreparedFile(train_files_.front()).info();
+  const Recipe& recipe = prepared_.recipe;
+  VOX_CHECK_DATA(config.in_channels == std::ssize(recipe.modalities),
+                 "{}: is prepared with {} modalities ({}), preset '{}' wants {}", cache.string(),
+                 recipe.modalities.size(), modality_list(recipe.modalities), options_.preset, config.in_channels);
+  VOX_CHECK_DATA(options_.size == 0 || options_.size == recipe.size, "{}: is prepared at size {}, --size wants {}",
+                 cache.string(), recipe.size, options_.size);
+  options_.size = recipe.size;
+  for (const auto* const files : {&train_files_, &val_files_}) {
+    for (const fs::path& p : *files) { check_recipe(PreparedFile(p).info(), recipe, p.string()); }
+  }
+
+  loader_ = std::make_unique<Loader>(
+      LoaderOptions{.files = train_files_,
+                    .batch = options_.batch,
+                    .seed = options_.seed,
+                    .threads = options_.loader_threads,
+                    .memory_bytes = static_cast<std::size_t>(options_.loader_memory_mib) << 20U,
+                    .augment = augment_named(options_.augment)});
+  const std::int64_t total_steps = options_.epochs * loader_->batches_per_epoch();
+  schedule_ = std::make_unique<Schedule>(schedule_options(options_, total_steps));
+  net_ = std::make_unique<UNet3d>(config, dtype_named(options_.dtype), options_.seed);
+  adam_ = std::make_unique<Adam>(net_->parameters(), adam_options(options_));
+  progress_.schedule = schedule_->state();
+
+  fs::create_directories(folder_);
+  if (start == Start::resume) { restore(); }
+  if (start == Start::fresh) { write_splits(own_splits, folds); }
+  write_text(folder_ / "config.toml", to_toml(options_));
+  log_ = std::make_unique<RunLog>(folder_ / "log.jsonl", progress_.step);
+}
+
+void Training::say_start() const {
+  fmt::print("{}: preset {}, {} parameters, {} at {}^3, batch {}\n", folder_.string(), options_.preset,
+             net_->parameter_count(), name(prepared_.recipe.kind), options_.size, options_.batch);
+  fmt::print("cases: {} to train, {} to validate (fold {})\n", train_files_.size(), val_files_.size(), options_.fold);
+  fmt::print("{}\n", loader_->memory_plan());
+  fmt::print("cpu: {} threads, {}; loss {}; Adam lr {:g}, schedule {}\n", cpu_queue().threads, name(cpu_queue().isa),
+             loss_name(loss_.terms), options_.lr, options_.schedule);
+  if (options_.micro_batch < options_.batch) {
+    fmt::print(
+        "note: gradients are accumulated over micro-batches of {}; batch-norm statistics and dice sums are those "
+        "of each micro-batch, not of the batch of {}\n",
+        options_.micro_batch, options_.batch);
+  }
+  if (progress_.step > 0) { fmt::print("resuming at epoch {}, step {}\n", progress_.epoch + 1, progress_.step); }
+}
+
+void Training::run() {
+  const InterruptGuard guard;
+  say_start();
+  VOX_CHECK(progress_.epoch < options_.epochs, "{}: {} epochs are done; give --epochs a larger number to go on",
+            folder_.string(), progress_.epoch);
+  while (progress_.epoch < options_.epochs) { run_epoch(); }
+}
+
+void Training::run_epoch() {
+  loader_->start_epoch(static_cast<std::uint32_t>(progress_.epoch), progress_.batches);
+  ProgressBar bar(fmt::format("epoch {}/{}", progress_.epoch + 1, options_.epochs), loader_->batches_per_epoch(),
+                  "steps", progress_.batches);
+  auto start = std::chrono::steady_clock::now();
+  while (const auto batch = loader_->next()) {
+    const double lr = schedule_->lr(progress_.step);
+    const StepResult r = run_step(*batch, lr);
+    ++progress_.step;
+    ++progress_.batches;
+    progress_.loss_sum += r.loss * static_cast<double>(batch->shape[0]);
+    progress_.samples += batch->shape[0];
+    const double seconds = seconds_since(start);
+    start = std::chrono::steady_clock::now();
+    progress_.seconds += seconds;
+    log_->write({{"type", "step"},
+                 {"step", progress_.step},
+                 {"epoch", progress_.epoch + 1},
+                 {"loss", r.loss},
+                 {"gradient_norm", r.gradient_norm},
+                 {"lr", lr},
+                 {"seconds", seconds},
+                 {"cases", batch->ids}});
+    const double mean = progress_.loss_sum / static_cast<double>(progress_.samples);
+    bar.update(progress_.batches, fmt::format("loss {:.4f} (mean {:.4f}) {:.2f} samples/s", r.loss, mean,
+                                              static_cast<double>(progress_.samples) / progress_.seconds));
+    if (InterruptGuard::interrupted()) {
+      bar.finish();
+      save(folder_ / "last.safetensors");
+      fmt::print("interrupted at step {}: {} holds it; --resume goes on\n", progress_.step,
+                 (folder_ / "last.safetensors").string());
+      throw ExitCode{kInterruptedExitCode};
+    }
+  }
+  bar.finish();
+  end_epoch();
+}
+
+Training::StepResult Training::run_step(const Batch& batch, double lr) {
+  const std::int64_t samples = batch.shape[0];
+  const auto image_count = static_cast<std::size_t>(batch.shape[1] * batch.shape[2] * batch.shape[3] * batch.shape[4]);
+  const std::size_t label_count = image_count / static_cast<std::size_t>(batch.shape[1]);
+  double total = 0;
+  std::uint32_t micro = 0;
+  for (std::int64_t n = 0; n < samples; n += options_.micro_batch, ++micro) {
+    const std::int64_t count = std::min(options_.micro_batch, samples - n);
+    const auto first = static_cast<std::size_t>(n);
+    std::array<std::int64_t, 5> shape = batch.shape;
+    shape[0] = count;
+    const auto images =
+        std::span(batch.images).subspan(first * image_count, static_cast<std::size_t>(count) * image_count);
+    const auto labels =
+        std::span(batch.labels).subspan(first * label_count, static_cast<std::size_t>(count) * label_count);
+    const Tensor logits =
+        net_->forward(network_input(images, shape, net_->dtype()), {.mode = UNetMode::training,
+                                                                    .seed = options_.seed,
+                                                                    .step = static_cast<std::uint32_t>(progress_.step),
+                                                                    .micro_batch = micro});
+    const Tensor loss = segmentation_loss(logits, network_labels(labels, shape), loss_);
+    const double share = static_cast<double>(count) / static_cast<double>(samples);
+    const double value = loss.item();
+    if (!std::isfinite(value)) {
+      fail<NonFiniteError>(__FILE__, __LINE__,
+                           fmt::format("the loss is {} at step {} (cases {}); the last checkpoint is untouched", value,
+                                       progress_.step + 1, fmt::join(batch.ids, ", ")));
+    }
+    total += share * value;
+    backward(count == samples ? loss : scale(loss, share));
+  }
+  return {.loss = total, .gradient_norm = adam_->step(lr)};
+}
+
+void Training::end_epoch() {
+  const double train_loss = progress_.loss_sum / static_cast<double>(progress_.samples);
+  schedule_->epoch_ended(train_loss);
+  progress_.schedule = schedule_->state();
+  const bool last = progress_.epoch + 1 == options_.epochs;
+  const bool validates = !val_files_.empty() && ((progress_.epoch + 1) % options_.validate_every == 0 || last);
+  Json line{{"type", "epoch"},
+            {"step", progress_.step},
+            {"epoch", progress_.epoch + 1},
+            {"lr", schedule_->lr(progress_.step)},
+            {"train_loss", train_loss},
+            {"seconds", progress_.seconds},
+            {"samples_per_second", static_cast<double>(progress_.samples) / progress_.seconds},
+            {"peak_tensor_bytes", memory_report(Device::cpu).peak_bytes}};
+  double score = -train_loss;
+  fmt::print("epoch {}: train loss {:.4f}, lr {:g}, {:.1f} s, {:.2f} samples/s, peak of tensors {:.0f} MiB\n",
+             progress_.epoch + 1, train_loss, schedule_->lr(progress_.step), progress_.seconds,
+             static_cast<double>(progress_.samples) / progress_.seconds,
+             static_cast<double>(memory_report(Device::cpu).peak_bytes) / 0x1p20);
+  if (validates) {
+    const Validation v = validate(*net_, val_files_, loss_);
+    score = mean_of(v.dice);
+    line["val_loss"] = v.loss;
+    line["dice"] = to_json(v.dice);
+    line["scores"] = to_json(macro_scores(v.confusion, MacroOver::all_classes));
+    line["scores_without_background"] = to_json(macro_scores(v.confusion, MacroOver::foreground));
+    line["all_background"] = {{"dice", to_json(v.trivial)},
+                              {"scores", to_json(macro_scores(v.confusion.all_background(), MacroOver::all_classes))}};
+    fmt::print("    validation loss {:.4f}; scores in brackets leave the background out\n", v.loss);
+    say_validation(v);
+  }
+  const bool improved = (validates || val_files_.empty()) && (!progress_.best || score > *progress_.best);
+  if (improved) { progress_.best = score; }
+  ++progress_.epoch;
+  progress_.batches = 0;
+  progress_.loss_sum = 0;
+  progress_.samples = 0;
+  progress_.seconds = 0;
+  if (improved) { save(folder_ / "best.safetensors"); }
+  save(folder_ / "last.safetensors");
+  line["best"] = number_or_null(progress_.best);
+  log_->write(line);
+  plot();
+}
+
+Metadata Training::metadata() const {
+  const Progress& p = progress_;
+  return {{"training", Json{{"epoch", p.epoch},
+                            {"batches", p.batches},
+                            {"step", p.step},
+                            {"loss_sum", p.loss_sum},
+                            {"samples", p.samples},
+                            {"seconds", p.seconds},
+                            {"best", number_or_null(p.best)},
+                            {"schedule_lr", p.schedule.lr},
+                            {"schedule_best", number_or_null(p.schedule.best)},
+                            {"schedule_bad_epochs", p.schedule.bad_epochs}}
+                           .dump()},
+          {"options", to_json(options_)},
+          {"recipe", std::string(name(prepared_.recipe.kind))},
+          {"recipe_size", std::to_string(prepared_.recipe.size)},
+          {"recipe_modalities", modality_list(prepared_.recipe.modalities)}};
+}
+
+void Training::save(const fs::path& path) const { save_checkpoint(path, *net_, adam_.get(), metadata()); }
+
+void Training::restore() {
+  const fs::path path = folder_ / "last.safetensors";
+  const CheckpointFile file(path);
+  file.load(*net_);
+  file.load(*adam_);
+  try {
+    const auto j = nlohmann::json::parse(file.metadata().at("training"));
+    j.at("epoch").get_to(progress_.epoch);
+    j.at("batches").get_to(progress_.batches);
+    j.at("step").get_to(progress_.step);
+    j.at("loss_sum").get_to(progress_.loss_sum);
+    j.at("samples").get_to(progress_.samples);
+    j.at("seconds").get_to(progress_.seconds);
+    if (!j.at("best").is_null()) { progress_.best = j.at("best").get<double>(); }
+    j.at("schedule_lr").get_to(progress_.schedule.lr);
+    if (!j.at("schedule_best").is_null()) { j.at("schedule_best").get_to(progress_.schedule.best); }
+    j.at("schedule_bad_epochs").get_to(progress_.schedule.bad_epochs);
+  } catch (const std::exception& e) {
+    VOX_FAIL_DATA("{}: holds no state of a training run to resume: {}", path.string(), e.what());
+  }
+  schedule_->restore(progress_.schedule);
+}
+
+void Training::plot() const {
+  std::vector<EpochRow> rows;
+  for (const auto& e : log_->epochs()) {
+    EpochRow row;
+    row.epoch = e.value("epoch", std::int64_t{0});
+    row.train_loss = e.value("train_loss", 0.0);
+    row.learning_rate = e.value("lr", 0.0);
+    row.validation_loss = e.value("val_loss", NAN);
+    row.dice.fill(NAN);
+    for (std::size_t r = 0; e.contains("dice") && r < kRegions.size(); ++r) {
+      row.dice[r] = e.at("dice").value(std::string(name(kRegions[r])), NAN);
+    }
+    rows.push_back(row);
+  }
+  plot_training(folder_ / "progress.png", rows);
+}
+
+}  // namespace vox

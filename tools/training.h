@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/loader.h"
+#include "data/prepared_case.h"
+#include "data/splits.h"
+#include "model/checkpoint.h"
+#include "model/schedule.h"
+#include "tools/run_log.h"
+#include "tools/train_options.h"
+#include "tools/validation.h"
+
+namespace vox {
+
+/// A training run in a folder: config.toml, splits.json, log.jsonl, progress.png, best.safetensors and
+/// last.safetensors. Its result depends on the options, the cases and nothing else: neither on threads nor on where it
+/// was interrupted.
+class Training {
+ public:
+  enum class Start : std::uint8_t { fresh, resume };
+
+  /// fresh: the folder must not hold a run yet. resume: it must, and training goes on from last.safetensors, bit for
+  /// bit.
+  Training(std::filesystem::path cache, std::filesystem::path run, const TrainOptions&, Start);
+
+  /// Trains until the last epoch. Ctrl-C ends the current step, writes last.safetensors and throws ExitCode{130}.
+  void run();
+
+ private:
+  /// What a resume needs besides weights and moments.
+  struct Progress {
+    std::int64_t epoch = 0;      ///< current one, counted from 0
+    std::int64_t batches = 0;    ///< done in it
+    std::int64_t step = 0;       ///< done in all
+    double loss_sum = 0;         ///< over samples of the current epoch
+    std::int64_t samples = 0;    ///< of the current epoch
+    double seconds = 0;          ///< of the current epoch
+    std::optional<double> best;  ///< score of best.safetensors
+    Schedule::State schedule;
+  };
+
+  struct StepResult {
+    double loss;
+    double gradient_norm;
+  };
+
+  void say_start() const;
+  void run_epoch();
+  [[nodiscard]] StepResult run_step(const Batch&, double lr);
+  void end_epoch();
+  void save(const std::filesystem::path&) const;
+  void restore();
+  [[nodiscard]] Metadata metadata() const;
+  void plot() const;
+
+  std::filesystem::path folder_;
+  TrainOptions options_;
+  PreparedInfo prepared_;  ///< of the first case: recipe and size are the same in all
+  std::vector<std::filesystem::path> train_files_;
+  std::vector<std::filesystem::path> val_files_;
+  LossOptions loss_;
+  std::unique_ptr<Loader> loader_;
+  std::unique_ptr<UNet3d> net_;
+  std::unique_ptr<Adam> adam_;
+  std::unique_ptr<Schedule> schedule_;
+  std::unique_ptr<RunLog> log_;
+  Progress progress_;
+};
+
+}  // namespace vox
