@@ -1,0 +1,77 @@
+#include "tools/segmenter.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/dispatch.h"
+#include "engine/tape.h"
+#include "kernels/check.h"
+#include "kernels/layout.h"
+#include "model/checkpoint.h"
+#include "tools/validation.h"
+
+namespace vox {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path checkpoint_in(const fs::path& run_or_file) {
+  VOX_CHECK_DATA(fs::exists(run_or_file), "{}: does not exist; wants a run folder or a checkpoint",
+                 run_or_file.string());
+  if (!fs::is_directory(run_or_file)) { return run_or_file; }
+  for (const char* const file : {"best.safetensors", "last.safetensors"}) {
+    if (fs::exists(run_or_file / file)) { return run_or_file / file; }
+  }
+  VOX_FAIL_DATA("{}: holds neither best.safetensors nor last.safetensors; wants a run folder of voxgrad train",
+                run_or_file.string());
+}
+
+Recipe recipe_of(const CheckpointFile& checkpoint, const std::string& file) {
+  const auto get = [&](const char* key) -> const std::string& {
+    const auto found = checkpoint.metadata().find(key);
+    VOX_CHECK_DATA(found != checkpoint.metadata().end(),
+                   "{}: does not say how its input is prepared: '{}' is missing from its metadata", file, key);
+    return found->second;
+  };
+  std::int64_t size = 0;
+  try {
+    size = std::stoll(get("recipe_size"));
+  } catch (const std::logic_error&) {
+    VOX_FAIL_DATA("{}: recipe_size is '{}', wants a number", file, get("recipe_size"));
+  }
+  Recipe recipe = recipe_named(get("recipe"), size);
+  recipe.modalities = modalities_listed(get("recipe_modalities"));
+  VOX_CHECK_DATA(std::ssize(recipe.modalities) == checkpoint.config().in_channels,
+                 "{}: names {} modalities for a network with {} channels", file, recipe.modalities.size(),
+                 checkpoint.config().in_channels);
+  return recipe;
+}
+
+std::vector<float> plain_values(const Tensor& t) {
+  std::vector<float> plain(static_cast<std::size_t>(t.shape().count()));
+  to_plain(cpu_queue(), ToPlainArgs<float>{.shape = t.shape().volume(), .blocked = t.values<float>(), .plain = plain});
+  return plain;
+}
+
+}  // namespace
+
+Segmenter::Segmenter(const fs::path& run_or_file) : file_(checkpoint_in(run_or_file)) {
+  const CheckpointFile checkpoint(file_);
+  recipe_ = recipe_of(checkpoint, file_.string());
+  net_ = std::make_unique<UNet3d>(checkpoint.config(), DType::f32, 0);
+  checkpoint.load(*net_);
+}
+
+Segmenter::Output Segmenter::run(std::span<const float> image) const {
+  const NoGradScope no_grad;
+  const std::array<std::int64_t, 5> shape{1, config().in_channels, recipe_.size, recipe_.size, recipe_.size};
+  const Tensor logits = net_->forward(network_input(image, shape, DType::f32), {});
+  Output out{.logits = plain_values(logits), .probabilities = plain_values(softmax(logits))};
+  if (!std::ranges::all_of(out.logits, [](float v) { return std::isfinite(v); })) {
+    fail<NonFiniteError>(__FILE__, __LINE__,
+                         fmt::format("{}: the network's output is not finite: are its weights?", file_.string()));
+  }
+  return out;
+}
+
+}  // namespace vox

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "data/prepared_case.h"
+#include "model/unet3d.h"
+
+namespace vox {
+
+/// A trained network and the recipe its input is prepared with.
+class Segmenter {
+ public:
+  /// A run folder (its best.safetensors, or else its last.safetensors) or a checkpoint file. Throws DataError saying
+  /// what was found and what was wanted.
+  explicit Segmenter(const std::filesystem::path& run_or_file);
+
+  [[nodiscard]] const std::filesystem::path& file() const { return file_; }
+  [[nodiscard]] const Recipe& recipe() const { return recipe_; }
+  [[nodiscard]] const UNetConfig& config() const { return net_->config(); }
+
+  struct Output {
+    std::vector<float> logits;         ///< [classes,D,H,W] of the network's grid
+    std::vector<float> probabilities;  ///< their softmax
+  };
+  /// image: [C,D,H,W] as the recipe prepares it. Throws NonFiniteError when a logit is not finite.
+  [[nodiscard]] Output run(std::span<const float> image) const;
+
+ private:
+  std::filesystem::path file_;
+  Recipe recipe_;
+  std::unique_ptr<UNet3d> net_;
+};
+
+}  // namespace vox
