@@ -12,7 +12,7 @@ enum class LossTerm : std::uint8_t { dice, focal, cross_entropy };
 
 struct LossOptions {
   std::vector<LossTerm> terms{LossTerm::dice, LossTerm::focal};  ///< added up
-  std::vector<double> class_weights;                             ///< [classes]; empty: all 1
+  std::vector<double> class_weights{};                           ///< [classes]; empty: all 1
   Background background = Background::include;
   Sums sums = Sums::batch;
   FocalMean focal_mean = FocalMean::voxels_and_classes;

@@ -1,0 +1,212 @@
+#include "tools/training.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+
+#include "kernels/check.h"
+#include "kernels/philox.h"
+#include "tests/catch.h"
+#include "tests/files.h"
+
+namespace vox::test {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::int64_t kSize = 16;
+
+/// Six labelled cases: a bright cube of three classes in noise, so that there is something to learn.
+void make_cache(const fs::path& folder, RecipeKind kind = RecipeKind::zscore) {
+  fs::create_directories(folder);
+  for (std::uint32_t n = 0; n < 6; ++n) {
+    PreparedCase c;
+    c.info.id = "case_" + std::to_string(n);
+    c.info.recipe = recipe_named(name(kind), kSize);
+    c.info.mapping = {.source = {.size = {kSize, kSize, kSize},
+                                 .spacing_mm = {1, 1, 1},
+                                 .affine = {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0}},
+                      .box = {.start = {}, .size = {kSize, kSize, kSize}},
+                      .size = {kSize, kSize, kSize}};
+    c.info.labelled = true;
+    const RandomKey key{.seed = 11, .step = n};
+    const std::int64_t at = 3 + n;
+    for (std::int64_t v = 0; v < kSize * kSize * kSize; ++v) {
+      const std::int64_t d = v / (kSize * kSize) - at;
+      const std::int64_t h = v / kSize % kSize - at;
+      const bool inside = d >= 0 && d < 6 && h >= 0 && h < 6;
+      c.label.push_back(inside ? static_cast<std::uint8_t>(1 + (d + h) % 3) : std::uint8_t{0});
+    }
+    for (std::size_t channel = 0; channel < c.info.recipe.modalities.size(); ++channel) {
+      for (std::size_t v = 0; v < c.label.size(); ++v) {
+        const double noise = unit(random4(key, channel * c.label.size() + v).v[0]) - 0.5;
+        c.image.push_back(static_cast<float>(noise + (c.label[v] > 0 ? 1.0 + 0.5 * c.label[v] : 0.0)));
+      }
+    }
+    write_prepared_case(folder / (c.info.id + ".safetensors"), c);
+  }
+}
+
+TrainOptions small_options() {
+  TrainOptions o;
+  o.widths = {4, 4, 6, 6, 8};
+  o.batch = 2;
+  o.epochs = 3;
+  o.lr = 1e-2;
+  o.folds = 3;
+  return o;
+}
+
+void train(const fs::path& cache, const fs::path& run, const TrainOptions& o,
+           Training::Start start = Training::Start::fresh) {
+  Training(cache, run, o, start).run();
+}
+
+/// Every tensor of a checkpoint, as bytes.
+std::map<std::string, std::string> tensors_of(const fs::path& file) {
+  const SafetensorsFile f(file);
+  std::map<std::string, std::string> all;
+  for (const auto& [name, t] : f.tensors()) {
+    all[name] = std::string(reinterpret_cast<const char*>(t.bytes.data()), t.bytes.size());
+  }
+  return all;
+}
+
+std::vector<nlohmann::json> log_of(const fs::path& run, const std::string& type) {
+  std::vector<nlohmann::json> lines;
+  std::ifstream in(run / "log.jsonl");
+  for (std::string line; std::getline(in, line);) {
+    nlohmann::json j = nlohmann::json::parse(line);
+    if (j.at("type") != type) { continue; }
+    for (const char* const time : {"seconds", "samples_per_second", "peak_tensor_bytes"}) { j.erase(time); }
+    lines.push_back(j);
+  }
+  return lines;
+}
+
+/// voxgrad train in a process of its own; interrupted as soon as its log holds `steps` steps. Returns the exit code.
+int train_and_interrupt(const fs::path& cache, const fs::path& run, std::size_t steps) {
+  const pid_t child = fork();
+  if (child == 0) {
+    execl(VOX_PROGRAM, VOX_PROGRAM, "train", "-i", cache.c_str(), "-o", run.c_str(), "--widths", "4", "4", "6", "6",
+          "8", "--batch", "2", "--epochs", "3", "--lr", "1e-2", "--folds", "3", nullptr);
+    _exit(127);
+  }
+  for (int wait = 0; wait < 6000; ++wait) {
+    std::size_t lines = 0;
+    std::ifstream in(run / "log.jsonl");
+    for (std::string line; std::getline(in, line);) { ++lines; }
+    if (lines >= steps) { break; }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  kill(child, SIGINT);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+}  // namespace
+
+TEST_CASE("training learns, and writes checkpoints, log, splits, options and the curve", "[training]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  TrainOptions o = small_options();
+  o.epochs = 30;
+  o.augment = "none";
+  o.validate_every = 10;
+  train(folder / "cache", folder / "run", o);
+  for (const char* const file : {"best.safetensors", "last.safetensors", "log.jsonl", "splits.json", "config.toml"}) {
+    CHECK(fs::exists(folder / "run" / file));
+  }
+  const auto epochs = log_of(folder / "run", "epoch");
+  REQUIRE(epochs.size() == 30);
+  CHECK(epochs.back().at("train_loss").get<double>() < 0.8 * epochs.front().at("train_loss").get<double>());
+  CHECK(epochs.back().at("dice").at("WT").get<double>() > 0.4);
+  CHECK(epochs.back().at("all_background").at("dice").at("WT").get<double>() == 0);
+  CHECK(log_of(folder / "run", "step").size() == 60);
+}
+
+TEST_CASE("a run that was interrupted and resumed ends with the same bits", "[training]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  const TrainOptions o = small_options();
+  train(folder / "cache", folder / "whole", o);
+
+  CHECK(train_and_interrupt(folder / "cache", folder / "parts", 3) == 130);
+  const auto stopped = log_of(folder / "parts", "step").size();
+  CHECK(stopped >= 3);
+  if (stopped < 6) { train(folder / "cache", folder / "parts", o, Training::Start::resume); }
+  CHECK(tensors_of(folder / "whole" / "last.safetensors") == tensors_of(folder / "parts" / "last.safetensors"));
+  CHECK(tensors_of(folder / "whole" / "best.safetensors") == tensors_of(folder / "parts" / "best.safetensors"));
+  CHECK(log_of(folder / "whole", "step") == log_of(folder / "parts", "step"));
+  CHECK(log_of(folder / "whole", "epoch") == log_of(folder / "parts", "epoch"));
+}
+
+TEST_CASE("threads of the kernels and of the loader do not change a run", "[training]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  TrainOptions o = small_options();
+  o.epochs = 1;
+  o.threads = 1;
+  train(folder / "cache", folder / "one", o);
+  o.threads = 3;
+  o.loader_threads = 2;
+  train(folder / "cache", folder / "three", o);
+  CHECK(tensors_of(folder / "one" / "last.safetensors") == tensors_of(folder / "three" / "last.safetensors"));
+}
+
+TEST_CASE("a run refuses what would lose or mix results", "[training][errors]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  TrainOptions o = small_options();
+  o.epochs = 1;
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "run", o, Training::Start::resume),
+                    ContainsSubstring("no last.safetensors to resume from"));
+  train(folder / "cache", folder / "run", o);
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "run", o), ContainsSubstring("holds a run already"));
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "run", o, Training::Start::resume),
+                    ContainsSubstring("give --epochs a larger number"));
+  o.preset = "tutorial";
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o), ContainsSubstring("preset 'tutorial' wants 3"));
+  o = small_options();
+  o.size = 32;
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o),
+                    ContainsSubstring("prepared at size 16, --size wants 32"));
+  o = small_options();
+  o.micro_batch = 3;
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o), ContainsSubstring("--micro-batch is 3"));
+  CHECK_FALSE(fs::exists(folder / "other"));
+}
+
+TEST_CASE("the options a run wrote down start the same run again", "[training]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  TrainOptions o = small_options();
+  o.epochs = 1;
+  o.class_weights = {0.5, 1, 1, 2};
+  train(folder / "cache", folder / "first", o);
+  const std::string command =
+      fmt::format("{} train --config {} -i {} -o {} > {}", VOX_PROGRAM, (folder / "first" / "config.toml").string(),
+                  (folder / "cache").string(), (folder / "second").string(), (folder / "out.txt").string());
+  REQUIRE(std::system(command.c_str()) == 0);  // NOLINT: a test's own command
+  CHECK(tensors_of(folder / "first" / "last.safetensors") == tensors_of(folder / "second" / "last.safetensors"));
+  CHECK(read_bytes(folder / "first" / "config.toml") == read_bytes(folder / "second" / "config.toml"));
+}
+
+TEST_CASE("options of a resumed run: what shapes the result must stay, what changes the time may not", "[training]") {
+  const TrainOptions run = small_options();
+  TrainOptions asked = run;
+  asked.lr = 5;
+  asked.epochs = 9;
+  CHECK(resumed(run, asked, {"epochs"}).epochs == 9);
+  CHECK(resumed(run, asked, {"epochs"}).lr == run.lr);
+  CHECK_THROWS_WITH(resumed(run, asked, {"lr"}), ContainsSubstring("lr is 0.01 in the run, 5.0 was asked"));
+  CHECK(to_json(train_options_from_json(to_json(run), "x")) == to_json(run));
+  CHECK_THROWS_AS(train_options_from_json("{}", "x"), DataError);
+}
+
+}  // namespace vox::test
