@@ -57,7 +57,8 @@ void print_notes(const Evaluation& e) {
     fmt::print("labels of the {}:", truth ? "truth" : "prediction");
     for (const LabelConvention l : {LabelConvention::brats2020, LabelConvention::brats2023}) {
       if (uses(l) > 0) {
-        fmt::print(" {} (enhancing = {}) in {} files", name(l), l == LabelConvention::brats2020 ? 4 : 3, uses(l));
+        fmt::print(" {} (enhancing = {}) in {} {}", name(l), l == LabelConvention::brats2020 ? 4 : 3, uses(l),
+                   uses(l) == 1 ? "file" : "files");
       }
     }
     fmt::print("\n");

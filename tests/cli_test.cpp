@@ -1,0 +1,110 @@
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "data/nifti.h"
+#include "kernels/check.h"
+#include "tests/catch.h"
+#include "tests/files.h"
+
+namespace vox::test {
+namespace {
+
+struct Ended {
+  int code = -1;
+  std::string output;  ///< stdout and stderr
+};
+
+Ended voxgrad(const std::string& arguments) {
+  Ended e;
+  std::FILE* const pipe = popen(("'" VOX_PROGRAM "' " + arguments + " 2>&1 </dev/null").c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::array<char, 4096> part{};
+  for (std::size_t n = 0; (n = std::fread(part.data(), 1, part.size(), pipe)) > 0;) { e.output.append(part.data(), n); }
+  const int status = pclose(pipe);
+  e.code = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+  return e;
+}
+
+void write_labels(const std::filesystem::path& file, std::vector<std::uint8_t> values) {
+  const auto width = std::ssize(values);
+  write_nifti(file, LabelMap{.geometry = {.size = {1, 1, width},
+                                          .spacing_mm = {1, 1, 1},
+                                          .affine = {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0}},
+                             .values = std::move(values)});
+}
+
+}  // namespace
+
+TEST_CASE("what was asked for is answered, and the exit code is 0", "[cli]") {
+  CHECK_THAT(voxgrad("--version").output, ContainsSubstring("voxgrad ") && ContainsSubstring("."));
+  for (const char* arguments : {"--version", "--help", "evaluate --help", "train --help"}) {
+    CHECK(voxgrad(arguments).code == 0);
+  }
+}
+
+TEST_CASE("wrong usage exits 2 and says what is known", "[cli]") {
+  CHECK(voxgrad("").code == 2);
+  CHECK(voxgrad("no-such-verb").code == 2);
+  const Ended typo = voxgrad("evaluate -g a -p b --trheads 1");
+  CHECK(typo.code == 2);
+  CHECK_THAT(typo.output, ContainsSubstring("--trheads") && ContainsSubstring("nearest option is --threads"));
+  const Ended key = voxgrad("evaluate -g a -p b --set lables=auto");
+  CHECK(key.code == 2);
+  CHECK_THAT(key.output, ContainsSubstring("'lables' is no option of evaluate; the nearest is 'labels'"));
+  CHECK(voxgrad("evaluate -g a -p b --labels brats1066").code == 2);
+  CHECK(voxgrad("evaluate -g a").code == 2);
+  CHECK(voxgrad("evaluate -g a -p b --config no-such.toml").code == 2);
+}
+
+TEST_CASE("data that is not there exits 3 and names it", "[cli]") {
+  const TempFolder folder;
+  const std::string absent = (folder / "absent").string();
+  for (const std::string& arguments :
+       {"evaluate -g " + absent + " -p " + absent, "overlay -i " + absent + " -s x -o " + absent + ".png"}) {
+    const Ended e = voxgrad(arguments);
+    CHECK(e.code == 3);
+    CHECK_THAT(e.output, ContainsSubstring(absent));
+  }
+  CHECK(std::filesystem::is_empty(folder.path()));
+}
+
+TEST_CASE("evaluate writes its files when every case was scored, and none otherwise", "[cli]") {
+  const TempFolder folder;
+  for (const char* place : {"truth", "predicted"}) { std::filesystem::create_directories(folder / place); }
+  write_labels(folder / "truth" / "A.nii.gz", {0, 1, 2, 4});
+  write_labels(folder / "truth" / "B.nii.gz", {0, 1, 2, 4});
+  write_labels(folder / "predicted" / "A.nii.gz", {0, 1, 2, 4});
+  const std::string output = (folder / "s.json").string();
+  const std::string arguments = "evaluate -g " + (folder / "truth").string() + " --prediction " +
+                                (folder / "predicted").string() + " --csv " + (folder / "c.csv").string();
+  const Ended missing = voxgrad(arguments + " -o " + output);
+  CHECK(missing.code == 3);
+  CHECK_THAT(missing.output, ContainsSubstring("no prediction for 1 of 2 cases: B"));
+  CHECK_FALSE(std::filesystem::exists(output));
+  CHECK_FALSE(std::filesystem::exists(folder / "c.csv"));
+
+  write_bytes(folder / "c.toml", "[evaluate]\nallow-missing = true\noutput = \"" + output + "\"\n");
+  const Ended fine = voxgrad(arguments + " --config " + (folder / "c.toml").string());
+  CHECK(fine.code == 0);
+  CHECK_THAT(fine.output, ContainsSubstring("left out, no prediction: B") && ContainsSubstring("all background") &&
+                              ContainsSubstring("brats2020 (enhancing = 4) in 1 file"));
+  CHECK(nlohmann::json::parse(read_bytes(output))["mean"]["WT"]["dice"].get<double>() == 1);
+  CHECK_THAT(read_bytes(folder / "c.csv"), ContainsSubstring("\nA,1,0,1,"));
+}
+
+TEST_CASE("doctor passes its self-test and speaks JSON", "[cli]") {
+  const Ended e = voxgrad("doctor --json");
+  CHECK(e.code == 0);
+  const auto json = nlohmann::json::parse(e.output);
+  CHECK(json["self_test"].size() >= 1);
+  for (const auto& t : json["self_test"]) { CHECK(t["passed"].get<bool>()); }
+  CHECK(json["cpu"]["threads"].get<int>() >= 1);
+  CHECK(json["libraries"].contains("zlib"));
+  CHECK_THAT(voxgrad("doctor").output, ContainsSubstring("self-test"));
+}
+
+}  // namespace vox::test
