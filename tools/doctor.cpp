@@ -87,7 +87,7 @@ void run(bool json) {
 }  // namespace
 
 void add_doctor(CLI::App& app) {
-  auto* const verb = app.add_subcommand("doctor", "tell what this program and this machine are, and test a kernel");
+  auto* const verb = app.add_subcommand("doctor", "Tell what this program and this machine are, and test a kernel");
   auto json = std::make_shared<bool>(false);
   verb->add_flag("--json", *json, "as JSON");
   verb->callback([json] { run(*json); });

@@ -88,7 +88,7 @@ void run(Options options) {
 }  // namespace
 
 void add_evaluate(CLI::App& app) {
-  auto* const verb = app.add_subcommand("evaluate", "score segmentations against the truth: Dice, HD95 and more");
+  auto* const verb = app.add_subcommand("evaluate", "Score segmentations against the truth: Dice, HD95 and more");
   auto options = std::make_shared<Options>();
   verb->add_option("-g,--truth", options->evaluate.truth,
                    "folder of BraTS cases or of label files ID.nii.gz, or one label file")

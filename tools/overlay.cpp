@@ -87,7 +87,7 @@ void run(const Options& o) {
 }  // namespace
 
 void add_overlay(CLI::App& app) {
-  auto* const verb = app.add_subcommand("overlay", "draw a segmentation over three slices of the MRI, as PNG");
+  auto* const verb = app.add_subcommand("overlay", "Draw a segmentation over three slices of the MRI, as PNG");
   auto o = std::make_shared<Options>();
   verb->add_option("-i,--input", o->input, "folder of one case, or one NIfTI image")->required()->type_name("PATH");
   verb->add_option("-s,--segmentation", o->segmentation, "label file to draw")->required()->type_name("FILE");
