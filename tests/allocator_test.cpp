@@ -1,5 +1,6 @@
 #include "engine/allocator.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <thread>
 #include <vector>
@@ -97,7 +98,7 @@ TEST_CASE("fresh memory can be made NaN, reused blocks included", "[allocator]")
   set_fresh_memory(FreshMemory::nan);
   const Tensor fresh({1000}, DType::f32);
   set_fresh_memory(FreshMemory::as_found);
-  for (const float v : fresh.values<float>()) { REQUIRE(v != v); }
+  CHECK(std::ranges::all_of(fresh.values<float>(), [](float v) { return v != v; }));
 }
 
 TEST_CASE("threads allocate and release at the same time", "[allocator]") {

@@ -1,0 +1,132 @@
+#include <cmath>
+
+#include "engine/context.h"
+#include "engine/ops.h"
+#include "engine/tape.h"
+#include "tests/catch.h"
+#include "tests/compare.h"
+#include "tests/op_case.h"
+
+namespace vox::test {
+namespace {
+
+/// More than two chunks of voxels, with a ragged tail, and a block with padding channels.
+const Shape kLarge{2, 11, 11, 13, 17};
+
+struct Moments {
+  double mean = 0;
+  double variance = 0;  ///< biased
+};
+
+Moments moments_of(const Values& x, const Shape& shape, std::int64_t c) {
+  Moments m;
+  const auto count = static_cast<double>(shape[0] * shape.voxels());
+  const auto over_channel = [&](const auto& body) {
+    for (std::int64_t n = 0; n < shape[0]; ++n) {
+      for (std::int64_t v = 0; v < shape.voxels(); ++v) {
+        body(x[static_cast<std::size_t>((n * shape[1] + c) * shape.voxels() + v)]);
+      }
+    }
+  };
+  over_channel([&](double value) { m.mean += value / count; });
+  over_channel([&](double value) { m.variance += (value - m.mean) * (value - m.mean) / count; });
+  return m;
+}
+
+Tensor parameter(std::int64_t count, double value) {
+  return to_tensor(Values(static_cast<std::size_t>(count), value), {count}, Kind::parameter, DType::f32);
+}
+
+struct Normed {
+  Values y;
+  Values running_mean;
+  Values running_var;
+};
+
+Normed norm(const Tensor& x, const BatchNormOptions& options = {}) {
+  const std::int64_t c = x.shape()[1];
+  const DType type = accumulator(x.dtype());
+  const Tensor mean = cast(parameter(c, 0.5), type);
+  const Tensor var = cast(parameter(c, 2), type);
+  const Tensor y = batch_norm(x, cast(parameter(c, 1), type), cast(parameter(c, 0), type), mean, var, options);
+  return {y.to_doubles(), mean.to_doubles(), var.to_doubles()};
+}
+
+}  // namespace
+
+TEST_CASE("batch norm of values about 1000 with deviation 1 is as exact as the values are", "[batch_norm]") {
+  Values values = make_values(kLarge.count(), 5);
+  for (double& v : values) { v = 1000 + v; }  // exact in f32
+  const Tensor x = to_tensor(values, kLarge, Kind::volume, DType::f32);
+  const Normed got = norm(x);
+  Values want(values.size());
+  for (std::int64_t c = 0; c < kLarge[1]; ++c) {
+    const Moments m = moments_of(values, kLarge, c);
+    for (std::int64_t i = 0; i < kLarge[0] * kLarge.voxels(); ++i) {
+      const std::int64_t n = i / kLarge.voxels();
+      const auto at = static_cast<std::size_t>((n * kLarge[1] + c) * kLarge.voxels() + i % kLarge.voxels());
+      want[at] = (values[at] - m.mean) / std::sqrt(m.variance + 1e-5);
+    }
+  }
+  double worst = 0;
+  for (std::size_t i = 0; i < want.size(); ++i) { worst = std::max(worst, std::abs(got.y[i] - want[i])); }
+  CHECK(worst <= 2 * 1000 * 0x1p-24);  // the mean is an f32 number near 1000; 1e3 times worse if summed carelessly
+}
+
+TEST_CASE("training moves the running statistics by momentum, with the unbiased variance", "[batch_norm]") {
+  const Values values = make_values(kLarge.count(), 7);
+  const auto count = static_cast<double>(kLarge[0] * kLarge.voxels());
+  for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+    const Normed got = norm(to_tensor(values, kLarge, Kind::volume, dtype), {.momentum = 0.25});
+    for (std::int64_t c = 0; c < kLarge[1]; ++c) {
+      const Moments m = moments_of(values, kLarge, c);
+      const double allowed = tolerance(accumulator(dtype), 16, 2);
+      CHECK(std::abs(got.running_mean[static_cast<std::size_t>(c)] - (0.75 * 0.5 + 0.25 * m.mean)) <= allowed);
+      CHECK(std::abs(got.running_var[static_cast<std::size_t>(c)] -
+                     (0.75 * 2 + 0.25 * m.variance * count / (count - 1))) <= allowed);
+    }
+  }
+}
+
+TEST_CASE("inference uses the running statistics and leaves them alone", "[batch_norm]") {
+  const Normed got =
+      norm(to_tensor({1, 2, 3}, {1, 1, 1, 1, 3}, Kind::volume, DType::f64), {.mode = BatchNormMode::inference});
+  CHECK(got.running_mean == Values{0.5});
+  CHECK(got.running_var == Values{2});
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(got.y[i] == Approx((static_cast<double>(i + 1) - 0.5) / std::sqrt(2 + 1e-5)).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("inference's gradient is that of the statistics it used, whatever they become later", "[batch_norm]") {
+  Tensor x = to_tensor({1, 2, 3}, {1, 1, 1, 1, 3}, Kind::volume, DType::f32);
+  x.requires_grad();
+  const Tensor one = parameter(1, 1);
+  const Tensor mean = parameter(1, 0);
+  const Tensor var = parameter(1, 3);
+  const Tensor y = batch_norm(x, one, one, mean, var, {.mode = BatchNormMode::inference, .eps = 1});
+  static_cast<void>(batch_norm(x.detached(), one, one, mean, var));  // training moves mean and var
+  CHECK(var.item() != 3);
+  backward(y, to_tensor({1, 2, 4}, {1, 1, 1, 1, 3}, Kind::volume, DType::f32));
+  CHECK(x.grad().to_doubles() == Values{0.5, 1, 2});
+}
+
+TEST_CASE("batch norm has the same bits for any number of threads when there are many chunks", "[batch_norm]") {
+  const Tensor x = to_tensor(make_values(kLarge.count(), 9), kLarge, Kind::volume, DType::f32);
+  const int before = cpu_queue().threads;
+  cpu_queue().threads = 1;
+  const Normed one = norm(x);
+  cpu_queue().threads = 5;
+  const Normed five = norm(x);
+  cpu_queue().threads = before;
+  CHECK(one.y == five.y);
+  CHECK(one.running_mean == five.running_mean);
+  CHECK(one.running_var == five.running_var);
+}
+
+TEST_CASE("a constant channel becomes beta, not NaN", "[batch_norm]") {
+  const Tensor x = to_tensor(Values(12, 1000.25), {1, 2, 1, 2, 3}, Kind::volume, DType::f32);
+  CHECK(norm(x).y == Values(12, 0.0));
+}
+
+}  // namespace vox::test
