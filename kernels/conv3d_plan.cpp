@@ -119,20 +119,20 @@ std::int64_t scratch_elements(const Conv3dTiling& t, int threads) {
 
 namespace {
 
-/// One axis of a class: the taps tap_first + j*tap_step read delta_first + j*delta_step.
+/// One axis of a class: tap tap_first + j*tap_step reads delta_first + j.
 struct AxisTaps {
   std::int64_t count;
   std::int64_t tap_first;
   std::int64_t tap_step;
   std::int64_t delta_first;
-  std::int64_t delta_step;
 };
 
 AxisTaps taps_of(const Conv3dGeometry& g, const Conv3dTiling& t, std::int64_t residue) {
-  if (t.pass != Conv3dPass::spread) { return {g.kernel, 0, 1, -g.padding, 1}; }
-  const std::int64_t first = (residue + g.padding) % g.stride;  // taps of one class are a stride apart
-  return {first < g.kernel ? (g.kernel - 1 - first) / g.stride + 1 : 0, first, g.stride,
-          (residue + g.padding - first) / g.stride, -1};
+  if (t.pass != Conv3dPass::spread) { return {g.kernel, 0, 1, -g.padding}; }
+  const std::int64_t lowest = (residue + g.padding) % g.stride;  // taps of one class are a stride apart
+  const std::int64_t count = lowest < g.kernel ? (g.kernel - 1 - lowest) / g.stride + 1 : 0;
+  const std::int64_t highest = lowest + (count - 1) * g.stride;  // reads the first voxel
+  return {count, highest, -g.stride, (residue + g.padding - highest) / g.stride};
 }
 
 }  // namespace
@@ -155,14 +155,15 @@ Conv3dTaps conv3d_taps(const Conv3dGeometry& g, const Conv3dTiling& t) {
       const std::int64_t jd = i / w.count / h.count;
       const std::int64_t jh = i / w.count % h.count;
       const std::int64_t jw = i % w.count;
-      all.tap[static_cast<std::size_t>(count)] =
-          ((d.tap_first + jd * d.tap_step) * g.kernel + h.tap_first + jh * h.tap_step) * g.kernel + w.tap_first +
-          jw * w.tap_step;
-      all.offset[static_cast<std::size_t>(count)] =
-          t.offset_of(d.delta_first + jd * d.delta_step - t.delta_min, h.delta_first + jh * h.delta_step - t.delta_min,
-                      w.delta_first + jw * w.delta_step - t.delta_min);
+      const std::int64_t tap = ((d.tap_first + jd * d.tap_step) * g.kernel + h.tap_first + jh * h.tap_step) * g.kernel +
+                               w.tap_first + jw * w.tap_step;
+      all.tap[static_cast<std::size_t>(count)] = tap;
+      all.place[static_cast<std::size_t>(tap)] = count;
+      all.offset[static_cast<std::size_t>(count)] = t.offset_of(
+          d.delta_first + jd - t.delta_min, h.delta_first + jh - t.delta_min, w.delta_first + jw - t.delta_min);
     }
     mine.end = count;
+    mine.run = w.count % 3 == 0 && t.in_step == 1 ? 3 : 1;
   }
   all.class_count = step * step * step;
   return all;

@@ -79,10 +79,12 @@ struct Conv3dTaps {
     std::array<std::int64_t, 3> extent;  ///< lattice points, per axis
     std::int64_t begin;
     std::int64_t end;
+    std::int64_t run;  ///< 3 where the taps come in threes whose offsets are 8 apart, else 1
   };
   std::int64_t class_count = 0;
   std::array<Class, kMaxClasses> classes;
   std::array<std::int64_t, kMaxTaps> tap;     ///< (kd*K + kh)*K + kw
+  std::array<std::int64_t, kMaxTaps> place;   ///< the inverse: tap[place[k]] = k
   std::array<std::int64_t, kMaxTaps> offset;  ///< in a gathered block
 };
 [[nodiscard]] Conv3dTaps conv3d_taps(const Conv3dGeometry&, const Conv3dTiling&);

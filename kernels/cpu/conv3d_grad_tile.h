@@ -23,13 +23,12 @@ template <class A> struct GradTileArgs {
 /// A tile of Taps x Channels inputs by Vectors*Lanes output channels lives in registers while all voxels go by.
 template <class A, int Lanes, int Vectors, int Taps, int Channels>
 [[gnu::noinline]] void conv_grad_tile(const GradTileArgs<A>& a) {
-  using V = Vector<A, Lanes>;
   constexpr int kTile = Taps * Channels;
   Registers<A, Lanes, kTile * Vectors> acc;
   const std::int64_t group = a.group;
   unrolled<kTile * Vectors>([&](auto i) __attribute__((always_inline)) {
     constexpr int kAt = i / Vectors;
-    acc[i] = load_vector<V>(a.dweight + (kAt / Channels * kBlock8 + kAt % Channels) * group + i % Vectors * Lanes);
+    load_vector(acc[i], a.dweight + (kAt / Channels * kBlock8 + kAt % Channels) * group + i % Vectors * Lanes);
   });
   const A* dy = a.dy;
   for (std::int64_t plane = 0; plane < a.planes; ++plane) {
@@ -41,7 +40,7 @@ template <class A, int Lanes, int Vectors, int Taps, int Channels>
       const A* const end = dy + a.width * group;
       for (; dy != end; dy += group) {
         Registers<A, Lanes, Vectors> gradient;
-        unrolled<Vectors>([&](auto v) __attribute__((always_inline)) { gradient[v] = load_vector<V>(dy + v * Lanes); });
+        unrolled<Vectors>([&](auto v) __attribute__((always_inline)) { load_vector(gradient[v], dy + v * Lanes); });
         unrolled<kTile>([&](auto i) __attribute__((always_inline)) {
           const A value = x[i / Channels][i % Channels];
           unrolled<Vectors>([&](auto v)

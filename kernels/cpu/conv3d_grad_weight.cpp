@@ -1,6 +1,7 @@
 #include "kernels/cpu/conv3d_direct.h"
 #include "kernels/cpu/conv3d_gather.h"
 #include "kernels/cpu/conv3d_grad_tile.h"
+#include "kernels/cpu/conv3d_pack.h"
 
 namespace vox {
 namespace {
@@ -72,28 +73,6 @@ void add_part(const Conv3dTiling& t, const Conv3dTaps& taps, const Conv3dGradWei
   }
 }
 
-/// dweight of one group and one block of inputs: the parts, added in order, in PyTorch's axes.
-template <class T> void finish(const Conv3dTiling& t, const Acc<T>* partial, std::int64_t task, Acc<T>* dweight) {
-  const std::int64_t first_i = task % t.in.blocks() * kBlock8;
-  const std::int64_t first_o = task / t.in.blocks() * t.group;
-  const std::int64_t last_o = std::min(t.group, t.out.c - first_o);
-  const std::int64_t tile = t.taps * kBlock8 * t.group;
-  const std::int64_t part_step = t.groups * t.in.blocks() * tile;
-  const Acc<T>* const from = partial + task * tile;
-  for (std::int64_t o = 0; o < last_o; ++o) {
-    for (std::int64_t c = 0; c < t.in.channels_in(task % t.in.blocks()); ++c) {
-      Acc<T>* const to = dweight + ((first_o + o) * t.in.c + first_i + c) * t.taps;
-      for (std::int64_t k = 0; k < t.taps; ++k) {
-        Acc<T> sum{0};
-        for (std::int64_t part = 0; part < t.parts; ++part) {
-          sum += from[part * part_step + (k * kBlock8 + c) * t.group + o];
-        }
-        to[k] = sum;
-      }
-    }
-  }
-}
-
 template <class T> void grad_weight_tiled(const IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
   const Conv3dTiling t = conv3d_tiling(a.geometry, Conv3dPass::grad_weight);
   const Conv3dTaps taps = conv3d_taps(a.geometry, t);
@@ -106,7 +85,7 @@ template <class T> void grad_weight_tiled(const IsaQueue& q, const Conv3dGradWei
       add_part(t, taps, a, i, mine);
     }
   });
-  parallel_for(q, t.groups * t.in.blocks(), [&](std::int64_t i) { finish<T>(t, scratch, i, a.dweight.data()); });
+  unpack_weight(q, t, scratch, a.dweight.data());
 }
 
 }  // namespace

@@ -32,10 +32,9 @@ template <class A, int Lanes> using Vector = typename VectorOf<A, Lanes>::type;
 /// Vectors meant for registers: index them with constants only.
 template <class A, int Lanes, int Count> using Registers = Vector<A, Lanes>[static_cast<std::size_t>(Count)];
 
-template <class V, class A> [[gnu::always_inline]] inline V load_vector(const A* from) {
-  V v;
+// Vectors travel by reference: to return one wider than the instruction set's own changes the ABI.
+template <class V, class A> [[gnu::always_inline]] inline void load_vector(V& v, const A* from) {
   __builtin_memcpy(&v, from, sizeof v);
-  return v;
 }
 template <class V, class A> [[gnu::always_inline]] inline void store_vector(A* to, const V& v) {
   __builtin_memcpy(to, &v, sizeof v);
@@ -47,6 +46,48 @@ template <int N, class Body> [[gnu::always_inline]] inline void unrolled(const B
     (body(std::integral_constant<int, I>{}), ...);
   }
   (std::make_integer_sequence<int, N>{});
+}
+
+/// Sixteen or fewer channels whose blocks of eight lie `block` elements apart.
+template <class A, int Lanes>
+[[gnu::always_inline]] inline void load_channels(Vector<A, Lanes>& v, const A* from, std::int64_t block) {
+  if constexpr (Lanes <= 8) {
+    load_vector(v, from);
+  } else {
+    Vector<A, 8> low;
+    Vector<A, 8> high;
+    load_vector(low, from);
+    load_vector(high, from + block);
+    v = __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  }
+}
+template <class A, int Lanes>
+[[gnu::always_inline]] inline void store_channels(A* to, std::int64_t block, const Vector<A, Lanes>& v) {
+  if constexpr (Lanes <= 8) {
+    store_vector(to, v);
+  } else {
+    store_vector(to, __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7));
+    store_vector(to + block, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15));
+  }
+}
+
+/// Columns of eight rows: column j of the result is row j of `row`.
+template <class A> [[gnu::always_inline]] inline void transpose8(Vector<A, 8> (&row)[8]) {
+  Vector<A, 8> pair[8];
+  unrolled<4>([&](auto i) __attribute__((always_inline)) {
+    pair[2 * i] = __builtin_shufflevector(row[2 * i], row[2 * i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+    pair[2 * i + 1] = __builtin_shufflevector(row[2 * i], row[2 * i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+  });
+  Vector<A, 8> four[8];
+  unrolled<4>([&](auto i) __attribute__((always_inline)) {
+    constexpr int kFirst = i / 2 * 4 + i % 2;
+    four[kFirst] = __builtin_shufflevector(pair[kFirst], pair[kFirst + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+    four[kFirst + 2] = __builtin_shufflevector(pair[kFirst], pair[kFirst + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+  });
+  unrolled<4>([&](auto i) __attribute__((always_inline)) {
+    row[i] = __builtin_shufflevector(four[i], four[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    row[i + 4] = __builtin_shufflevector(four[i], four[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  });
 }
 
 }  // namespace

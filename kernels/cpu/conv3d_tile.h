@@ -8,76 +8,101 @@
 namespace vox {
 namespace {
 
-/// acc[r][t][o] += sum over b,k,c of x[b*x_block + r*x_row + offset[k] + t*8 + c] * weight[b][k][c][o]
+/// acc[r][t][o] = start[o] or acc[r][t][o], plus the sum over b,k,c of x[b*x_block + r*x_row + offset[k] + t*8 + c] *
+/// weight[b][k][c][o].
 template <class A> struct ConvTileArgs {
   const A* x;
   const A* weight;             ///< [blocks][taps of the layer][8][group], from the first tap of the class
-  A* acc;                      ///< r*acc_row + t*group + o
-  const A* start;              ///< [group]: what acc starts from; null: from what it holds
+  A* acc;                      ///< (o/8)*acc_block + r*acc_row + t*acc_step + o%8: an output volume, or a part of one
+  const A* start;              ///< [group]; null: add to what acc holds
   const std::int64_t* offset;  ///< [taps]
   std::int64_t taps;           ///< of the class
   std::int64_t blocks;         ///< of input channels
   std::int64_t last_channels;  ///< of the last of them
   std::int64_t x_block;
   std::int64_t x_row;
+  std::int64_t acc_block;
   std::int64_t acc_row;
+  std::int64_t acc_step;
   std::int64_t weight_block;
   std::int64_t group;
+  const char* prefetch;         ///< what will be read next: lines are fetched from here on
+  std::int64_t prefetch_lines;  ///< per tap or run of taps
 };
 
-/// A tile of Rows x Voxels voxels by Vectors*Lanes output channels lives in registers; an input value is broadcast from
-/// memory to all of them.
-template <class A, int Lanes, int Vectors, int Rows, int Voxels>
+/// Tile t of Rows x Voxels and vector v of a group, where they lie.
+template <class A, int Lanes, int Vectors, int Voxels, int I>
+[[gnu::always_inline]] inline A* acc_at(const ConvTileArgs<A>& a) {
+  constexpr int kAt = I / Vectors;
+  constexpr int kChannel = I % Vectors * Lanes;
+  return a.acc + kChannel / 8 * a.acc_block + kAt / Voxels * a.acc_row + kAt % Voxels * a.acc_step + kChannel % 8;
+}
+
+/// A tile of Rows x Voxels voxels by Vectors*Lanes output channels lives in registers. An input value is broadcast from
+/// memory to all of them, and serves the Run taps along W that meet it at once.
+template <class A, int Lanes, int Vectors, int Run, int Rows, int Voxels>
 [[gnu::noinline]] void conv_tile(const ConvTileArgs<A>& a) {
-  using V = Vector<A, Lanes>;
-  constexpr int kTile = Rows * Voxels;
-  Registers<A, Lanes, kTile * Vectors> acc;
-  unrolled<kTile * Vectors>([&](auto i) __attribute__((always_inline)) {
-    constexpr int kAt = i / Vectors;
-    acc[i] = a.start != nullptr
-                 ? load_vector<V>(a.start + i % Vectors * Lanes)
-                 : load_vector<V>(a.acc + kAt / Voxels * a.acc_row + kAt % Voxels * a.group + i % Vectors * Lanes);
+  constexpr int kWide = Voxels + Run - 1;
+  constexpr int kTile = Rows * Voxels * Vectors;
+  Registers<A, Lanes, kTile> acc;
+  unrolled<kTile>([&](auto i) __attribute__((always_inline)) {
+    if (a.start != nullptr) {
+      load_vector(acc[i], a.start + i % Vectors * Lanes);
+    } else {
+      load_channels<A, Lanes>(acc[i], acc_at<A, Lanes, Vectors, Voxels, i>(a), a.acc_block);
+    }
   });
   const std::int64_t x_row = a.x_row;
   const std::int64_t group = a.group;
+  const char* next = a.prefetch;
   for (std::int64_t b = 0; b < a.blocks; ++b) {
     const std::int64_t channels = b + 1 < a.blocks ? kBlock8 : a.last_channels;
     const A* weight_tap = a.weight + b * a.weight_block;
-    for (std::int64_t k = 0; k < a.taps; ++k) {
+    for (std::int64_t k = 0; k < a.taps; k += Run) {
+      for (std::int64_t i = 0; i < a.prefetch_lines; ++i, next += 64) { __builtin_prefetch(next, 0, 2); }
       const A* x = a.x + b * a.x_block + a.offset[k];
       const A* const end = x + channels;
       const A* weight = weight_tap;
       do {
-        Registers<A, Lanes, Vectors> w;
-        unrolled<Vectors>([&](auto v) __attribute__((always_inline)) { w[v] = load_vector<V>(weight + v * Lanes); });
-        unrolled<kTile>([&](auto i) __attribute__((always_inline)) {
-          const A value = x[i / Voxels * x_row + i % Voxels * kBlock8];
-          unrolled<Vectors>([&](auto v) __attribute__((always_inline)) { acc[i * Vectors + v] += value * w[v]; });
+        Registers<A, Lanes, Run * Vectors> w;
+        unrolled<Run * Vectors>([&](auto i) __attribute__((always_inline)) {
+          load_vector(w[i], weight + i / Vectors * kBlock8 * group + i % Vectors * Lanes);
+        });
+        unrolled<Rows * kWide>([&](auto i) __attribute__((always_inline)) {
+          const A value = x[i / kWide * x_row + i % kWide * kBlock8];
+          unrolled<Run * Vectors>([&](auto j) __attribute__((always_inline)) {
+            constexpr int kVoxel = i % kWide - j / Vectors;
+            if constexpr (kVoxel >= 0 && kVoxel < Voxels) {
+              acc[(i / kWide * Voxels + kVoxel) * Vectors + j % Vectors] += value * w[j];
+            }
+          });
         });
         weight += group;
       } while (++x != end);
-      weight_tap += kBlock8 * group;
+      weight_tap += Run * kBlock8 * group;
     }
   }
-  unrolled<kTile * Vectors>([&](auto i) __attribute__((always_inline)) {
-    constexpr int kAt = i / Vectors;
-    store_vector(a.acc + kAt / Voxels * a.acc_row + kAt % Voxels * a.group + i % Vectors * Lanes, acc[i]);
+  unrolled<kTile>([&](auto i) __attribute__((always_inline)) {
+    store_channels<A, Lanes>(acc_at<A, Lanes, Vectors, Voxels, i>(a), a.acc_block, acc[i]);
   });
 }
 
 /// The tiles of a group of output channels: as many voxels of a row as fit the registers, or several rows of a short
 /// one.
-template <class A, int Lanes, int Vectors> struct ConvTiles {
+template <class A, int Lanes, int Vectors, int Run> struct ConvTiles {
   using Tile = void (*)(const ConvTileArgs<A>&);
-  static constexpr int kMaxVoxels = (kRegisters - 1 - Vectors) / Vectors / 2 * 2 - (Vectors == 1 ? 2 : 0);
+  static constexpr int kFree = kRegisters - 1 - Run * Vectors;  // beside the weights and the value
+  static constexpr int kMaxVoxels = kFree / Vectors / 2 * 2 > 28 ? 28 : kFree / Vectors / 2 * 2;
 
   template <int... I> static constexpr auto table(std::integer_sequence<int, I...>) {
-    return std::array<Tile, sizeof...(I)>{conv_tile<A, Lanes, Vectors, 1, I + 1>...};
+    return std::array<Tile, sizeof...(I)>{conv_tile<A, Lanes, Vectors, Run, 1, I + 1>...};
   }
   /// of one row, by voxels - 1
   static constexpr auto kOfVoxels = table(std::make_integer_sequence<int, kMaxVoxels>{});
 
-  /// Multiplies all rows of a plane, `rows` of `width` voxels, by `Vectors*Lanes` channels.
+  [[nodiscard]] static std::int64_t tiles_of(std::int64_t width) { return (width + kMaxVoxels - 1) / kMaxVoxels; }
+
+  /// Multiplies `rows` rows of `width` voxels by Vectors*Lanes channels.
   static void run(ConvTileArgs<A> a, std::int64_t rows, std::int64_t width) {
     const A* const x = a.x;
     A* const acc = a.acc;
@@ -90,19 +115,19 @@ template <class A, int Lanes, int Vectors> struct ConvTiles {
       }
     };
     if constexpr (kMaxVoxels >= 16) {
-      if (width == 8) { several(conv_tile<A, Lanes, Vectors, 2, 8>, 2); }
+      if (width == 8) { several(conv_tile<A, Lanes, Vectors, Run, 2, 8>, 2); }
     }
     if constexpr (kMaxVoxels >= 8) {
       constexpr int kRows = kMaxVoxels >= 16 ? 4 : 2;
-      if (width == 4) { several(conv_tile<A, Lanes, Vectors, kRows, 4>, kRows); }
+      if (width == 4) { several(conv_tile<A, Lanes, Vectors, Run, kRows, 4>, kRows); }
     }
-    const std::int64_t tiles = (width + kMaxVoxels - 1) / kMaxVoxels;
+    const std::int64_t tiles = tiles_of(width);
     for (; row < rows; ++row) {
       for (std::int64_t i = 0; i < tiles; ++i) {  // of about equal width
         const std::int64_t begin = width * i / tiles;
         const std::int64_t end = width * (i + 1) / tiles;
         a.x = x + row * a.x_row + begin * kBlock8;
-        a.acc = acc + row * a.acc_row + begin * a.group;
+        a.acc = acc + row * a.acc_row + begin * a.acc_step;
         kOfVoxels[static_cast<std::size_t>(end - begin - 1)](a);
       }
     }
