@@ -11,6 +11,7 @@ constexpr std::int64_t kTileElements = 1 << 15;    // 128 KiB of f32: what a blo
 constexpr std::int64_t kWeightElements = 1 << 13;  // 32 KiB of f32: weights that stay in L1 while tiles go by
 constexpr std::int64_t kWantedTasks = 16;          // enough to keep the cores of a workstation busy
 constexpr std::int64_t kWantedGradTasks = 32;
+constexpr std::int64_t kPartElements = 1 << 21;  // 8 MiB of f32: all parts of a weight gradient, unless one is larger
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
 
@@ -89,9 +90,12 @@ Conv3dTiling conv3d_tiling(const Conv3dGeometry& g, Conv3dPass pass) {
   t.taps = g.kernel * g.kernel * g.kernel;
   t.chunk = std::max<std::int64_t>(1, kWeightElements / (t.taps * kBlock8 * t.group));
   if (pass == Conv3dPass::grad_weight) {
-    const std::int64_t tasks_per_part = t.groups * t.in.blocks();
-    choose_block(t, 1, ceil_div(kWantedGradTasks, tasks_per_part));
-    t.parts = std::min(t.blocks(), ceil_div(kWantedGradTasks, tasks_per_part));
+    const std::int64_t weights = t.groups * t.in.blocks() * t.taps * kBlock8 * t.group;
+    const std::int64_t wanted =
+        std::max<std::int64_t>(1, std::min(ceil_div(kWantedGradTasks, t.groups), kPartElements / weights));
+    choose_block(t, 1, wanted);
+    t.parts = std::min(t.blocks(), wanted);
+    t.in_per_task = std::clamp<std::int64_t>(t.parts * t.groups * t.in.blocks() / kWantedGradTasks, 1, t.in.blocks());
   } else {
     choose_block(t, t.in.blocks(), ceil_div(kWantedTasks, t.in.n * t.groups) * t.in.n);
     t.groups_per_task = std::clamp<std::int64_t>(t.groups * t.blocks() / kWantedTasks, 1, t.groups);
@@ -100,7 +104,7 @@ Conv3dTiling conv3d_tiling(const Conv3dGeometry& g, Conv3dPass pass) {
 }
 
 std::int64_t Conv3dTiling::tasks() const {
-  return pass == Conv3dPass::grad_weight ? parts * groups * in.blocks() : blocks() * ceil_div(groups, groups_per_task);
+  return pass == Conv3dPass::grad_weight ? parts * groups * in_shares() : blocks() * ceil_div(groups, groups_per_task);
 }
 
 std::int64_t Conv3dTiling::shared_elements() const {

@@ -48,13 +48,15 @@ struct Conv3dTiling {
   std::int64_t positions = 0;
   std::int64_t chunk = 1;            ///< input blocks multiplied while a tile is in registers
   std::int64_t groups_per_task = 1;  ///< correlate and spread: a task is a block and so many groups
-  std::int64_t parts = 1;            ///< grad_weight: a task is a part of the blocks, a group and an input block
+  std::int64_t parts = 1;            ///< grad_weight: a task is a part of the blocks, a group and …
+  std::int64_t in_per_task = 1;      ///< … about so many blocks of input channels
 
   [[nodiscard]] std::int64_t row_elements() const { return in_step * positions * kBlock8; }
   [[nodiscard]] std::int64_t plane_elements() const { return rows * row_elements(); }
   [[nodiscard]] std::int64_t gathered_elements() const { return planes * plane_elements(); }  ///< of one input block
   [[nodiscard]] std::int64_t voxels() const { return block_d * block_h * lattice_w; }         ///< of one block
   [[nodiscard]] std::int64_t blocks() const { return in.n * blocks_d * blocks_h; }
+  [[nodiscard]] std::int64_t in_shares() const { return (in.blocks() + in_per_task - 1) / in_per_task; }
   /// Where the input voxel at delta_min + (d,h,w) of lattice point 0 lies in a gathered block.
   [[nodiscard]] std::int64_t offset_of(std::int64_t d, std::int64_t h, std::int64_t w) const {
     return d * plane_elements() + h * row_elements() + (w % in_step * positions + w / in_step) * kBlock8;

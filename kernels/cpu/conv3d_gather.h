@@ -75,5 +75,61 @@ template <class T> void gather(const Conv3dTiling& t, const ConvBlock& at, std::
   }
 }
 
+/// Walks over the memory the next gather will read, a few cache lines at a time, so that they are on their way while
+/// the present block is multiplied.
+class Ahead {
+ public:
+  Ahead() = default;
+  template <class T>
+  Ahead(const Conv3dTiling& t, const ConvBlock& at, std::int64_t first_block, std::int64_t blocks, const T* x)
+      : blocks_(blocks) {
+    const auto [first_d, last_d] = inside(t, at.d_begin, at.d_end, t.in.d);
+    const auto [first_h, last_h] = inside(t, at.h_begin, at.h_end, t.in.h);
+    constexpr auto kVoxelBytes = kBlock8 * static_cast<std::int64_t>(sizeof(T));
+    at_ = reinterpret_cast<const char*>(x + t.in.offset(at.n, first_block, (first_d * t.in.h + first_h) * t.in.w));
+    planes_ = std::max<std::int64_t>(last_d - first_d, 0);
+    plane_bytes_ = t.in.h * t.in.w * kVoxelBytes;
+    block_bytes_ = t.in.voxels() * kVoxelBytes;
+    plane_lines_ = (std::max<std::int64_t>(last_h - first_h, 0) * t.in.w * kVoxelBytes + kLine - 1) / kLine;
+  }
+
+  [[nodiscard]] std::int64_t lines() const { return blocks_ * planes_ * plane_lines_; }
+  /// Where the next `lines` lines start; null when all have been fetched.
+  [[nodiscard]] const char* take(std::int64_t lines) {
+    if (block_ >= blocks_ || planes_ == 0) { return nullptr; }
+    const char* const from = at_ + block_ * block_bytes_ + plane_ * plane_bytes_ + line_ * kLine;
+    line_ += lines;
+    if (line_ >= plane_lines_) {
+      line_ = 0;
+      if (++plane_ == planes_) {
+        plane_ = 0;
+        ++block_;
+      }
+    }
+    return from;
+  }
+
+ private:
+  static constexpr std::int64_t kLine = 64;  // bytes
+  struct Range {
+    std::int64_t first;
+    std::int64_t last;
+  };
+  static Range inside(const Conv3dTiling& t, std::int64_t begin, std::int64_t end, std::int64_t extent) {
+    return {std::max<std::int64_t>(begin * t.in_step + t.delta_min, 0),
+            std::min((end - 1) * t.in_step + t.delta_min + t.span, extent)};
+  }
+
+  const char* at_ = nullptr;
+  std::int64_t blocks_ = 0;
+  std::int64_t planes_ = 0;
+  std::int64_t plane_bytes_ = 0;
+  std::int64_t block_bytes_ = 0;
+  std::int64_t plane_lines_ = 0;
+  std::int64_t block_ = 0;
+  std::int64_t plane_ = 0;
+  std::int64_t line_ = 0;
+};
+
 }  // namespace
 }  // namespace vox

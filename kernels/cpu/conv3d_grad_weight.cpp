@@ -27,7 +27,8 @@ void gather_gradient(const Conv3dTiling& t, const ConvBlock& at, std::int64_t gr
   }
 }
 
-template <class A> void multiply_group(const GradTileArgs<A>& all, std::int64_t taps, std::int64_t channels) {
+template <class A>
+void multiply_group(const GradTileArgs<A>& all, std::int64_t taps, std::int64_t channels, Ahead& ahead) {
   constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(A));
   constexpr int kNarrow = kLanes < 8 ? kLanes : 8;
   const std::int64_t step = all.group == kBlock8 ? kNarrow : all.group >= 2 * kLanes ? 2 * kLanes : kLanes;
@@ -36,40 +37,81 @@ template <class A> void multiply_group(const GradTileArgs<A>& all, std::int64_t 
     a.dy += o;
     a.dweight += o;
     if (all.group == kBlock8) {
-      conv_grad_tiles<A, kNarrow, 1>(a, taps, channels);
+      conv_grad_tiles<A, kNarrow, 1>(a, taps, channels, ahead);
     } else if (all.group >= 2 * kLanes) {
-      conv_grad_tiles<A, kLanes, 2>(a, taps, channels);
+      conv_grad_tiles<A, kLanes, 2>(a, taps, channels, ahead);
     } else {
-      conv_grad_tiles<A, kLanes, 1>(a, taps, channels);
+      conv_grad_tiles<A, kLanes, 1>(a, taps, channels, ahead);
     }
   }
 }
 
-/// partial[part][group][in block][taps][8][group]: the blocks of one part, added up in order.
+/// dweight of one block of input channels from a gathered block, in pieces whose rows of x stay in L1 while all taps go
+/// by.
+template <class A>
+void multiply_block(const Conv3dTiling& t, const ConvBlock& at, GradTileArgs<A> a, std::int64_t channels,
+                    Ahead& ahead) {
+  constexpr std::int64_t kPieceWidth = 64;
+  constexpr std::int64_t kPieceVoxels = 128;
+  const A* const x = a.x;
+  const A* const dy = a.dy;
+  const std::int64_t rows = at.h_end - at.h_begin;
+  const std::int64_t pieces = (t.lattice_w + kPieceWidth - 1) / kPieceWidth;
+  // about a tile per three taps, per piece
+  a.lines = ahead.lines() * 3 / ((t.voxels() / kPieceVoxels + 1) * t.taps) + 1;
+  const std::int64_t piece_rows = std::max<std::int64_t>(1, kPieceVoxels / std::min(t.lattice_w, kPieceWidth));
+  for (std::int64_t plane = 0; plane < at.d_end - at.d_begin; ++plane) {
+    for (std::int64_t row = 0; row < rows; row += piece_rows) {
+      for (std::int64_t piece = 0; piece < pieces; ++piece) {
+        const std::int64_t w = t.lattice_w * piece / pieces;
+        a.rows = std::min(piece_rows, rows - row);
+        a.width = t.lattice_w * (piece + 1) / pieces - w;
+        a.x = x + plane * t.in_step * t.plane_elements() + row * a.x_row + w * kBlock8;
+        a.dy = dy + (plane * rows + row) * a.dy_row + w * t.group;
+        multiply_group(a, t.taps, channels, ahead);
+      }
+    }
+  }
+}
+
+/// partial[part][group][in block][taps][8][group]: the blocks of one part, added up in order, for a group and some
+/// blocks of input channels.
 template <class T>
 void add_part(const Conv3dTiling& t, const Conv3dTaps& taps, const Conv3dGradWeightArgs<T>& a, std::int64_t task,
               Acc<T>* scratch) {
-  const std::int64_t in_block = task % t.in.blocks();
-  const std::int64_t group = task / t.in.blocks() % t.groups;
-  const std::int64_t part = task / t.in.blocks() / t.groups;
-  Acc<T>* const partial = a.scratch.data() + task * t.taps * kBlock8 * t.group;
+  const std::int64_t shares = t.in_shares();
+  const std::int64_t share = task % shares;
+  const std::int64_t group = task / shares % t.groups;
+  const std::int64_t part = task / shares / t.groups;
+  const std::int64_t first = t.in.blocks() * share / shares;
+  const std::int64_t last = t.in.blocks() * (share + 1) / shares;
+  const std::int64_t tile = t.taps * kBlock8 * t.group;
+  Acc<T>* const partial = a.scratch.data() + (part * t.groups + group) * t.in.blocks() * tile;
   Acc<T>* const dy = scratch + t.gathered_elements();
-  std::fill_n(partial, t.taps * kBlock8 * t.group, Acc<T>{0});
-  for (std::int64_t i = t.blocks() * part / t.parts; i < t.blocks() * (part + 1) / t.parts; ++i) {
+  std::fill_n(partial + first * tile, (last - first) * tile, Acc<T>{0});
+  const std::int64_t end = t.blocks() * (part + 1) / t.parts;
+  for (std::int64_t i = t.blocks() * part / t.parts; i < end; ++i) {
     const ConvBlock at = conv_block(t, i);
-    gather(t, at, in_block, a.x.data(), scratch);
     gather_gradient(t, at, group, a.dy.data(), dy);
-    multiply_group(GradTileArgs<Acc<T>>{.x = scratch,
-                                        .dy = dy,
-                                        .dweight = partial,
-                                        .offset = taps.offset.data(),
-                                        .planes = at.d_end - at.d_begin,
-                                        .rows = at.h_end - at.h_begin,
-                                        .width = t.lattice_w,
-                                        .x_plane = t.in_step * t.plane_elements(),
-                                        .x_row = t.in_step * t.row_elements(),
-                                        .group = t.group},
-                   t.taps, t.in.channels_in(in_block));
+    for (std::int64_t block = first; block < last; ++block) {
+      gather(t, at, block, a.x.data(), scratch);
+      Ahead ahead = block + 1 < last ? Ahead(t, at, block + 1, 1, a.x.data())
+                    : i + 1 < end    ? Ahead(t, conv_block(t, i + 1), first, 1, a.x.data())
+                                     : Ahead();
+      multiply_block(t, at,
+                     GradTileArgs<Acc<T>>{.x = scratch,
+                                          .dy = dy,
+                                          .dweight = partial + block * tile,
+                                          .offset = taps.offset.data(),
+                                          .rows = 0,
+                                          .width = 0,
+                                          .x_row = t.in_step * t.row_elements(),
+                                          .dy_row = t.lattice_w * t.group,
+                                          .group = t.group,
+                                          .lines = 0,
+                                          .prefetch = nullptr},
+                     t.in.channels_in(block), ahead);
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "kernels/cpu/conv3d_gather.h"
 #include "kernels/cpu/conv3d_simd.h"
 #include "kernels/volume.h"
 
@@ -26,8 +27,8 @@ template <class A> struct ConvTileArgs {
   std::int64_t acc_step;
   std::int64_t weight_block;
   std::int64_t group;
-  const char* prefetch;         ///< what will be read next: lines are fetched from here on
-  std::int64_t prefetch_lines;  ///< per tap or run of taps
+  std::int64_t lines;    ///< cache lines fetched ahead per run of taps
+  const char* prefetch;  ///< from here on; null: none
 };
 
 /// Tile t of Rows x Voxels and vector v of a group, where they lie.
@@ -55,11 +56,12 @@ template <class A, int Lanes, int Vectors, int Run, int Rows, int Voxels>
   const std::int64_t x_row = a.x_row;
   const std::int64_t group = a.group;
   const char* next = a.prefetch;
+  const std::int64_t lines = next != nullptr ? a.lines : 0;
   for (std::int64_t b = 0; b < a.blocks; ++b) {
     const std::int64_t channels = b + 1 < a.blocks ? kBlock8 : a.last_channels;
     const A* weight_tap = a.weight + b * a.weight_block;
     for (std::int64_t k = 0; k < a.taps; k += Run) {
-      for (std::int64_t i = 0; i < a.prefetch_lines; ++i, next += 64) { __builtin_prefetch(next, 0, 2); }
+      for (std::int64_t i = 0; i < lines; ++i, next += 64) { __builtin_prefetch(next, 0, 2); }
       const A* x = a.x + b * a.x_block + a.offset[k];
       const A* const end = x + channels;
       const A* weight = weight_tap;
@@ -103,7 +105,8 @@ template <class A, int Lanes, int Vectors, int Run> struct ConvTiles {
   [[nodiscard]] static std::int64_t tiles_of(std::int64_t width) { return (width + kMaxVoxels - 1) / kMaxVoxels; }
 
   /// Multiplies `rows` rows of `width` voxels by Vectors*Lanes channels.
-  static void run(ConvTileArgs<A> a, std::int64_t rows, std::int64_t width) {
+  static void run(ConvTileArgs<A> a, std::int64_t rows, std::int64_t width, Ahead& ahead) {
+    const std::int64_t lines = a.lines * a.blocks * (a.taps / Run);  // per tile
     const A* const x = a.x;
     A* const acc = a.acc;
     std::int64_t row = 0;
@@ -111,6 +114,7 @@ template <class A, int Lanes, int Vectors, int Run> struct ConvTiles {
       for (; row + together <= rows; row += together) {
         a.x = x + row * a.x_row;
         a.acc = acc + row * a.acc_row;
+        a.prefetch = ahead.take(lines);
         tile(a);
       }
     };
@@ -128,6 +132,7 @@ template <class A, int Lanes, int Vectors, int Run> struct ConvTiles {
         const std::int64_t end = width * (i + 1) / tiles;
         a.x = x + row * a.x_row + begin * kBlock8;
         a.acc = acc + row * a.acc_row + begin * a.acc_step;
+        a.prefetch = ahead.take(lines);
         kOfVoxels[static_cast<std::size_t>(end - begin - 1)](a);
       }
     }

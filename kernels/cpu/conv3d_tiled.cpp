@@ -20,7 +20,7 @@ template <class T> struct TiledConv {
 /// acc of one class and one group over a gathered block of `planes` planes of `rows` rows.
 template <class A, int Lanes, int Vectors, int Run>
 void multiply(const Conv3dTiling& t, ConvTileArgs<A> a, std::int64_t planes, std::int64_t rows, std::int64_t acc_plane,
-              std::int64_t width) {
+              std::int64_t width, Ahead& ahead) {
   const A* const x = a.x;
   const A* const weight = a.weight;
   A* const acc = a.acc;
@@ -35,7 +35,7 @@ void multiply(const Conv3dTiling& t, ConvTileArgs<A> a, std::int64_t planes, std
         a.weight = weight + block * a.weight_block + o;
         a.acc = acc + plane * acc_plane + o / kBlock8 * a.acc_block + o % kBlock8;
         a.start = block == 0 ? bias + o : nullptr;
-        ConvTiles<A, Lanes, Vectors, Run>::run(a, rows, width);
+        ConvTiles<A, Lanes, Vectors, Run>::run(a, rows, width, ahead);
       }
     }
   }
@@ -44,13 +44,13 @@ void multiply(const Conv3dTiling& t, ConvTileArgs<A> a, std::int64_t planes, std
 /// Picks the widest vectors a group fills, and three taps at a time where their weights leave registers for the tile.
 template <class A>
 void multiply_group(const Conv3dTiling& t, const ConvTileArgs<A>& a, std::int64_t run, std::int64_t planes,
-                    std::int64_t rows, std::int64_t acc_plane, std::int64_t width) {
+                    std::int64_t rows, std::int64_t acc_plane, std::int64_t width, Ahead& ahead) {
   constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(A));
   const auto with = [&]<int Lanes, int Vectors>(std::integer_sequence<int, Lanes, Vectors>) {
     if constexpr (kRegisters >= 16 * Vectors) {
-      if (run == 3) { return multiply<A, Lanes, Vectors, 3>(t, a, planes, rows, acc_plane, width); }
+      if (run == 3) { return multiply<A, Lanes, Vectors, 3>(t, a, planes, rows, acc_plane, width, ahead); }
     }
-    multiply<A, Lanes, Vectors, 1>(t, a, planes, rows, acc_plane, width);
+    multiply<A, Lanes, Vectors, 1>(t, a, planes, rows, acc_plane, width, ahead);
   };
   if (t.group >= 2 * kLanes) {
     with(std::integer_sequence<int, kLanes, 2>{});
@@ -103,7 +103,7 @@ void scatter(const TiledConv<T>& conv, const ConvBlock& at, const Written& to, s
 /// accumulator type, every channel of the group a real one.
 template <class T>
 void run_group(const TiledConv<T>& conv, const ConvBlock& at, const Conv3dTaps::Class& c, std::int64_t group,
-               const Acc<T>* gathered, Acc<T>* acc) {
+               const Acc<T>* gathered, Acc<T>* acc, std::int64_t lines, Ahead& ahead) {
   const Conv3dTiling& t = conv.tiling;
   const Written to = written(t, at, c);
   if (to.planes <= 0 || to.rows <= 0 || to.width <= 0) { return; }
@@ -124,8 +124,8 @@ void run_group(const TiledConv<T>& conv, const ConvBlock& at, const Conv3dTaps::
       .acc_step = kBlock8,
       .weight_block = weight_block,
       .group = t.group,
+      .lines = lines,
       .prefetch = nullptr,
-      .prefetch_lines = 0,
   };
   if constexpr (std::is_same_v<T, Acc<T>>) {
     if ((group + 1) * t.group <= t.out.c) {
@@ -134,24 +134,35 @@ void run_group(const TiledConv<T>& conv, const ConvBlock& at, const Conv3dTaps::
       a.acc_row = t.out.w * t.out_step * kBlock8;
       a.acc_step = t.out_step * kBlock8;
       const std::int64_t acc_plane = t.out.h * t.out.w * t.out_step * kBlock8;
-      return multiply_group(t, a, c.run, to.planes, to.rows, acc_plane, to.width);
+      return multiply_group(t, a, c.run, to.planes, to.rows, acc_plane, to.width, ahead);
     }
   }
-  multiply_group(t, a, c.run, to.planes, to.rows, to.rows * a.acc_row, to.width);
+  multiply_group(t, a, c.run, to.planes, to.rows, to.rows * a.acc_row, to.width, ahead);
   scatter(conv, at, to, group, acc);
 }
 
+/// Cache lines to fetch per run of taps, so that the next block is there when this one is done.
+[[nodiscard]] std::int64_t lines_per_run(const Conv3dTiling& t, std::int64_t groups, std::int64_t lines) {
+  constexpr std::int64_t kNominalTile = 24 * 16;  // voxels by channels; the true one depends on the instruction set
+  constexpr std::int64_t kMost = 4;
+  const std::int64_t runs = t.voxels() * groups * t.group / kNominalTile * t.in.blocks() * t.taps / 3;
+  return std::min(lines / std::max<std::int64_t>(runs, 1) + 1, kMost);
+}
+
 /// One block, all classes, some groups.
-template <class T> void run_task(const TiledConv<T>& conv, std::int64_t task, Acc<T>* scratch) {
+template <class T> void run_task(const TiledConv<T>& conv, std::int64_t task, bool more, Acc<T>* scratch) {
   const Conv3dTiling& t = conv.tiling;
   const ConvBlock at = conv_block(t, task % t.blocks());
   const std::int64_t first_group = task / t.blocks() * t.groups_per_task;
   const std::int64_t last_group = std::min(first_group + t.groups_per_task, t.groups);
   for (std::int64_t b = 0; b < t.in.blocks(); ++b) { gather(t, at, b, conv.in, scratch + b * t.gathered_elements()); }
+  Ahead ahead;
+  if (more) { ahead = Ahead(t, conv_block(t, (task + 1) % t.blocks()), 0, t.in.blocks(), conv.in); }
+  const std::int64_t lines = lines_per_run(t, last_group - first_group, ahead.lines());
   for (std::int64_t i = 0; i < conv.taps.class_count; ++i) {
     for (std::int64_t group = first_group; group < last_group; ++group) {
       run_group(conv, at, conv.taps.classes[static_cast<std::size_t>(i)], group, scratch,
-                scratch + t.in.blocks() * t.gathered_elements());
+                scratch + t.in.blocks() * t.gathered_elements(), lines, ahead);
     }
   }
 }
@@ -172,9 +183,8 @@ template <class T> void convolve_tiled(const IsaQueue& q, const TiledConvArgs<T>
   const std::int64_t workers = std::min<std::int64_t>(q.threads, tasks);
   parallel_for(q, workers, [&](std::int64_t worker) {  // each with its own scratch; the split changes no result
     Acc<T>* const mine = a.scratch + t.shared_elements() + worker * t.worker_elements();
-    for (std::int64_t i = tasks * worker / workers; i < tasks * (worker + 1) / workers; ++i) {
-      run_task(conv, i, mine);
-    }
+    const std::int64_t end = tasks * (worker + 1) / workers;
+    for (std::int64_t i = tasks * worker / workers; i < end; ++i) { run_task(conv, i, i + 1 < end, mine); }
   });
 }
 
