@@ -66,6 +66,15 @@ TEST_CASE("a config file sets the options that its keys name", "[config]") {
   CHECK(p.tags == Strings{"a", "b c"});
 }
 
+TEST_CASE("an empty text in a file is an empty value and takes nothing else with it", "[config]") {
+  const TempFolder folder;
+  const std::string file = write(folder, "c.toml", "tag = ''\nlr = 0.5\n");
+  Program p;
+  p.run({"train", "--config", file});
+  CHECK(p.tags == Strings{""});
+  CHECK(p.lr == 0.5);
+}
+
 TEST_CASE("the command line beats --set, and --set beats the file", "[config]") {
   const TempFolder folder;
   const std::string file = write(folder, "c.toml", "lr = 0.5\nbatch = 8\n[train]\nmicro-batch = 3\n");

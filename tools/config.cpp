@@ -173,7 +173,11 @@ std::vector<std::string> apply_config(const CLI::App& app, const std::vector<std
     if (is_given(option, explicit_ones)) { continue; }
     for (const std::string& value : values) {
       if (!is_flag(option)) {
-        result.push_back("--" + key + "=" + value);
+        if (value.empty()) {  // after "--key=" CLI11 would take the next argument for the value
+          result.insert(result.end(), {"--" + key, ""});
+        } else {
+          result.push_back("--" + key + "=" + value);
+        }
       } else {
         VOX_CHECK(value == "true" || value == "false", "'{}' is {}, wants true or false", key, value);
         if (value == "true") { result.push_back("--" + key); }

@@ -44,6 +44,7 @@ std::string to_toml(const TrainOptions& o) {
   std::string text = "# What this run was started with; voxgrad train --config takes it back.\n";
   const Json all = nlohmann::json(o);
   for (const auto& [key, value] : all.items()) {
+    if (value.empty() || value == "") { continue; }  // not given: an empty list or path
     std::string option = key;
     std::ranges::replace(option, '_', '-');
     text += fmt::format("{} = {}\n", option, value.dump());  // JSON's scalars and flat arrays are TOML, too

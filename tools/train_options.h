@@ -49,7 +49,7 @@ struct TrainOptions {
   std::int64_t validate_every = 1;  ///< epochs
 };
 
-[[nodiscard]] std::string to_json(const TrainOptions&);  ///< one flat object, in the order above
+[[nodiscard]] std::string to_json(const TrainOptions&);  ///< one flat object
 [[nodiscard]] std::string to_toml(const TrainOptions&);  ///< the same, as a file for --config
 [[nodiscard]] TrainOptions train_options_from_json(const std::string& text, const std::string& file);
 
