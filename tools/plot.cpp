@@ -69,7 +69,7 @@ std::string script(const fs::path& png, std::span<const EpochRow> rows) {
          " '' using 1:5 lw 2 pt 7 lc rgb '#ff7f0e' title 'TC',"
          " '' using 1:6 lw 2 pt 7 lc rgb '#9467bd' title 'ET'\n"
          "set title 'learning rate'\n"
-         "set yrange [*:*]\n"
+         "set yrange [0:*]\n"
          "set format y '%.1e'\n"
          "plot $rows using 1:7 lw 2 pt 7 lc rgb '#555555' notitle\n"
          "unset multiplot\n"
