@@ -4,8 +4,8 @@
 # minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-epochs=40
-size=48 # edge of the network's cube in voxels
+epochs=80
+size=32 # edge of the network's cube in voxels
 program=build/voxgrad
 demo=demo
 stamps="$demo/.stamps"
