@@ -54,18 +54,19 @@ static_assert(!kOpNames.back().empty(), "kOpNames is shorter than enum class Op"
 [[nodiscard]] Tensor mul(const Tensor& a, const Tensor& b);
 /// y = factor * x
 [[nodiscard]] Tensor scale(const Tensor& x, double factor);
-/// The same values in another dtype; the gradient is cast back.
+/// The same values in another float dtype, rounded to nearest, ties to even; the gradient is cast back.
 [[nodiscard]] Tensor cast(const Tensor& x, DType to);
-/// y = max(x, 0). The derivative at 0 is 0.
+/// y = max(x, 0), NaN for NaN. The derivative at 0 is 0.
 [[nodiscard]] Tensor relu(const Tensor& x);
-/// y = x where x > 0, negative_slope * x elsewhere.
+/// y = x where x > 0, negative_slope * x elsewhere. negative_slope >= 0, so that y alone tells which side x was on; it
+/// is also the derivative at 0.
 [[nodiscard]] Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
 
 // --- reductions -----------------------------------------------------------------------------------------------------
 
-/// The sum of all logical values.   y: [1], accumulator type, fixed order
+/// The sum of all logical values.   y: [1], accumulator type; chunks of 8192 in that type, their sums in double
 [[nodiscard]] Tensor sum(const Tensor& x);
-/// The mean of all logical values.  y: [1], accumulator type
+/// The mean of all logical values, of which there must be one.  y: [1], accumulator type
 [[nodiscard]] Tensor mean(const Tensor& x);
 
 // --- volumes --------------------------------------------------------------------------------------------------------
@@ -75,13 +76,15 @@ struct DropoutOptions {
   RandomKey key = {};  ///< the mask is a function of the key and the element's place in memory, never stored
 };
 /// Element-wise inverted dropout: y = 0 with probability p, x / (1-p) otherwise. Element e is dropped where number e of
-/// the key's stream (kernels/philox.h) is below p * 2^32.
+/// the key's stream (kernels/philox.h) is below p * 2^32. A dropped element is 0 even if it was NaN; p = 0 is the
+/// identity and shares x's values.
 [[nodiscard]] Tensor dropout(const Tensor& x, const DropoutOptions& options);
 
-/// y = [a, b] along C.   a: [N,Ca,D,H,W]   b: [N,Cb,D,H,W]   y: [N,Ca+Cb,D,H,W]
+/// y = [a, b] along C.   a: [N,Ca,D,H,W]   b: [N,Cb,D,H,W]   y: [N,Ca+Cb,D,H,W]. Fastest where Ca is a multiple of 8.
 [[nodiscard]] Tensor concat(const Tensor& a, const Tensor& b);
 
-/// Largest of each 2x2x2 cell, stride 2, an odd last plane is left out. Ties go to the first in scan order (D, H, W).
+/// Largest of each 2x2x2 cell, stride 2, an odd last plane is left out; NaN is larger than any number. The gradient of
+/// a tie goes to the first in scan order (D, H, W).   x: [N,C,D,H,W], D, H, W >= 2   y: [N,C,D/2,H/2,W/2]
 [[nodiscard]] Tensor max_pool3d(const Tensor& x);
 
 struct Conv3dOptions {
@@ -110,31 +113,33 @@ struct BatchNormOptions {
   double momentum = 0.1;  ///< running = (1-momentum) * running + momentum * batch, PyTorch's convention
 };
 /// y = gamma * (x - mean) / sqrt(var + eps) + beta per channel. In training mean and var (biased) are the batch's and
-/// the running statistics are updated in place, with the unbiased var; in inference they are the running ones. gamma,
-/// beta, running_mean, running_var: [C], accumulator type
+/// the running statistics are updated in place, with the unbiased var, which wants more than one value per channel; in
+/// inference they are the running ones. gamma, beta, running_mean, running_var: [C], accumulator type.
+/// S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015.
 [[nodiscard]] Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
                                 Tensor running_var, const BatchNormOptions& = {});
 
-/// y[n,c,v] = exp(x[n,c,v]) / sum over c of exp(x[n,c,v])
+/// y[n,c,v] = exp(x[n,c,v]) / sum over c of exp(x[n,c,v]), computed so that no exp() overflows
 [[nodiscard]] Tensor softmax(const Tensor& x);
 
-// --- losses: [1], accumulator type
-// ------------------------------------------------------------------------------------
+// --- losses: [1], accumulator type ----------------------------------------------------------------------------------
+//
+// Labels are class indices below C; one that is not throws, naming the label and its place. class_weights are >= 0.
 
 enum class Background : std::uint8_t { include, exclude };  ///< does class 0 count?
 enum class Sums : std::uint8_t { batch, per_case };  ///< sums over the whole batch, or per case and then the mean
 enum class FocalMean : std::uint8_t { voxels_and_classes, voxels };
 
 struct DiceLossOptions {
-  double smooth = 1e-5;
+  double smooth = 1e-5;                    ///< > 0: a class neither there nor predicted scores 1
   std::vector<double> class_weights = {};  ///< [C], one of each class counted or not; empty: all 1
   Background background = Background::include;
   Sums sums = Sums::batch;
 };
 /// 1 - mean over classes of class_weights[c] * (2 TP_c + smooth) / (2 TP_c + FN_c + FP_c + smooth), soft counts:
 /// TP = sum y p, FP = sum p - TP, FN = sum y - TP. The weights are multiplied in and then averaged, not normalised, as
-/// in segmentation_models_3D: a perfect prediction with weights 0.25 scores 0.75. probabilities: [N,C,D,H,W]   labels:
-/// u8 [N,D,H,W]
+/// in segmentation_models_3D: a perfect prediction with weights 0.25 scores 0.75.
+/// probabilities: [N,C,D,H,W]   labels: u8 [N,D,H,W]
 [[nodiscard]] Tensor dice_loss(const Tensor& probabilities, const Tensor& labels, const DiceLossOptions& = {});
 
 struct FocalLossOptions {
@@ -143,11 +148,11 @@ struct FocalLossOptions {
   double clip = 1e-7;  ///< p is clipped to [clip, 1-clip]; the gradient is 0 outside
   std::vector<double> class_weights = {};
   Background background = Background::include;
-  Sums sums = Sums::batch;
+  Sums sums = Sums::batch;  ///< makes no difference: cases have equal extents, so the mean of means is the mean
   FocalMean mean = FocalMean::voxels_and_classes;  ///< segmentation_models_3D divides by the class count, too
 };
-/// mean over voxels (and classes) of - y * class_weights[c] * alpha * (1-p)^gamma * log(p)
-/// probabilities: [N,C,D,H,W]   labels: u8 [N,D,H,W]
+/// mean over voxels (and classes that count) of - y * class_weights[c] * alpha * (1-p)^gamma * log(p)
+/// probabilities: [N,C,D,H,W]   labels: u8 [N,D,H,W].   T.-Y. Lin et al., "Focal loss", ICCV 2017
 [[nodiscard]] Tensor focal_loss(const Tensor& probabilities, const Tensor& labels, const FocalLossOptions& = {});
 
 struct CrossEntropyOptions {
@@ -156,6 +161,7 @@ struct CrossEntropyOptions {
   Sums sums = Sums::batch;
 };
 /// sum of class_weights[y] * -log softmax(logits)[y] / sum of class_weights[y] over voxels, PyTorch's cross_entropy.
+/// Where no voxel counts (all background, say) the loss is 0 and has no gradient, where PyTorch gives NaN.
 /// logits: [N,C,D,H,W]   labels: u8 [N,D,H,W]
 [[nodiscard]] Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& = {});
 
