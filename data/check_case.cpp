@@ -1,4 +1,4 @@
-#define XXH_INLINE_ALL
+#define XXH_INLINE_ALL  // NOLINT(readability-identifier-naming): xxhash's own name
 #include <xxhash.h>
 
 #include <algorithm>

@@ -25,6 +25,8 @@ class ByteSource {
   ~ByteSource();
   ByteSource(const ByteSource&) = delete;
   ByteSource& operator=(const ByteSource&) = delete;
+  ByteSource(ByteSource&&) = delete;
+  ByteSource& operator=(ByteSource&&) = delete;
 
   /// Fills `to` as far as the file goes; returns how many bytes came. Throws for damaged gzip data.
   [[nodiscard]] std::size_t read(std::span<std::byte> to);

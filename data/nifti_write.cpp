@@ -115,6 +115,8 @@ class GzipWriter {
   ~GzipWriter() { deflateEnd(&stream_); }
   GzipWriter(const GzipWriter&) = delete;
   GzipWriter& operator=(const GzipWriter&) = delete;
+  GzipWriter(GzipWriter&&) = delete;
+  GzipWriter& operator=(GzipWriter&&) = delete;
 
   void write(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {

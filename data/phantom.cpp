@@ -12,7 +12,7 @@
 namespace vox {
 namespace {
 
-constexpr Point kGrid_mm{240, 240, 155};  // BraTS
+constexpr Point kGridMm{240, 240, 155};  // BraTS
 
 /// What a scanner would show at gain 1, by Modality: t1, t1ce, t2, flair. In the order that radiologists expect.
 using Contrast = std::array<double, 4>;
@@ -35,7 +35,7 @@ class Scanner {
   explicit Scanner(RandomKey key)
       : noise_key_{key.seed, key.step, kNoisePlace}, texture_({key.seed, key.step, kTexturePlace}, 4) {
     for (std::uint32_t m = 0; m < 4; ++m) {
-      shading_.emplace_back(RandomKey{key.seed, key.step, kBiasPlace + m}, kShadingWavelength_mm);
+      shading_.emplace_back(RandomKey{key.seed, key.step, kBiasPlace + m}, kShadingWavelengthMm);
     }
     key.place = kScannerPlace;
     Draw draw(key);
@@ -60,7 +60,7 @@ class Scanner {
   }
 
  private:
-  static constexpr double kShadingWavelength_mm = 90;  // of the bias field of a head coil
+  static constexpr double kShadingWavelengthMm = 90;  // of the bias field of a head coil
 
   /// Four standard normal numbers (Box and Muller), always the same for a voxel.
   [[nodiscard]] std::array<double, 4> normal4(std::uint64_t voxel) const {
@@ -86,7 +86,7 @@ Geometry brats_geometry(const std::array<std::int64_t, 3>& size) {
   Geometry g;
   g.size = size;
   for (std::size_t axis = 0; axis < 3; ++axis) {
-    g.spacing_mm[axis] = kGrid_mm[2 - axis] / static_cast<double>(size[axis]);
+    g.spacing_mm[axis] = kGridMm[2 - axis] / static_cast<double>(size[axis]);
   }
   const auto& s = g.spacing_mm;
   g.affine = {-s[2], 0, 0, -0.0, 0, -s[1], 0, static_cast<double>(size[1] - 1) * s[1], 0, 0, s[0], 0};
@@ -111,7 +111,7 @@ Phantom make_phantom(const PhantomOptions& options, int threads) {
   out.labels = {g, std::vector<std::uint8_t>(voxels)};
   parallel_for(threads, g.size[0] * g.size[1], [&](std::int64_t row) {
     const auto centred = [&](std::int64_t index, std::size_t axis) {
-      return (static_cast<double>(index) + 0.5) * g.spacing_mm[axis] - 0.5 * kGrid_mm[2 - axis];
+      return (static_cast<double>(index) + 0.5) * g.spacing_mm[axis] - 0.5 * kGridMm[2 - axis];
     };
     Point p{0, centred(row % g.size[1], 1), centred(row / g.size[1], 0)};
     for (std::int64_t w = 0; w < g.size[2]; ++w) {

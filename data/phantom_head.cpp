@@ -6,7 +6,7 @@
 namespace vox {
 namespace {
 
-constexpr double kEdge_mm = 1.5;  // over which one tissue becomes the next: partial volume
+constexpr double kEdgeMm = 1.5;  // over which one tissue becomes the next: partial volume
 
 Point minus(const Point& a, const Point& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
 
@@ -61,14 +61,14 @@ double Head::ventricles(const Point& q) const {
   const double bend = 10 + 0.004 * (q[1] - 5) * (q[1] - 5) / ventricle_scale_;  // the horns part towards their ends
   const double r = std::min(ellipsoid_radius({side, q[1], q[2]}, {bend, 4, 9}, lateral),
                             ellipsoid_radius(q, {0, 10, -6}, {2.5 * ventricle_scale_, 12, 10}));
-  return soft_step((1 - r) * 7, kEdge_mm);
+  return soft_step((1 - r) * 7, kEdgeMm);
 }
 
 double Head::deep_grey(const Point& q) const {
   const Point mirrored{std::abs(q[0]), q[1], q[2]};
   const double r = std::min(ellipsoid_radius(mirrored, {11, 14, -1}, {8, 14, 9}),
                             ellipsoid_radius(mirrored, {25, -4, -1}, {7, 19, 11}));
-  return 0.8 * soft_step((1 - r) * 9, kEdge_mm);
+  return 0.8 * soft_step((1 - r) * 9, kEdgeMm);
 }
 
 Tissue Head::tissue(const Point& p) const {
@@ -84,13 +84,13 @@ Tissue Head::tissue(const Point& p) const {
                           : std::abs(0.75 * folds_(bent) + 0.25 * fine_folds_(bent));
   const double sulcus_mm = (cerebellum ? 8 : 21) * std::max(1 - fold / 0.26, 0.0);
   const double cortex_depth_mm = depth_mm - sulcus_mm;
-  const double fissure = q[2] > -18 && depth < 0.62 ? soft_step(1.1 - std::abs(q[0] + 1.5 * blobs_(q)), kEdge_mm) : 0.0;
+  const double fissure = q[2] > -18 && depth < 0.62 ? soft_step(1.1 - std::abs(q[0] + 1.5 * blobs_(q)), kEdgeMm) : 0.0;
 
   Tissue t;
   const double sulcal_csf = soft_step(-7 - cortex_depth_mm, 5) * soft_step(14 - depth_mm, 8);
-  const double rim_csf = 0.5 * soft_step(1.2 - depth_mm, kEdge_mm);
+  const double rim_csf = 0.5 * soft_step(1.2 - depth_mm, kEdgeMm);
   t.csf = std::max({sulcal_csf, rim_csf, fissure, ventricles(q)});
-  const double near_fissure = q[2] > -18 && depth < 0.62 ? soft_step(5 - std::abs(q[0]), kEdge_mm) : 0.0;
+  const double near_fissure = q[2] > -18 && depth < 0.62 ? soft_step(5 - std::abs(q[0]), kEdgeMm) : 0.0;
   const double grey = std::max({soft_step(4 - cortex_depth_mm, 2.5), deep_grey(q), near_fissure});
   t.grey = (1 - t.csf) * grey;
   t.white = (1 - t.csf) * (1 - grey);

@@ -6,13 +6,13 @@
 namespace vox {
 namespace {
 
-constexpr Point kHalfExtent_mm{121, 121, 79};  // a little more than the grid, so that no voxel leaves the lattice
+constexpr Point kHalfExtentMm{121, 121, 79};  // a little more than the grid, so that no voxel leaves the lattice
 
 }  // namespace
 
 NoiseField::NoiseField(const RandomKey& key, double wavelength_mm) : wavelength_mm_(wavelength_mm) {
   for (std::size_t axis = 0; axis < 3; ++axis) {
-    points_[axis] = static_cast<std::int64_t>(std::ceil(2 * kHalfExtent_mm[axis] / wavelength_mm)) + 2;
+    points_[axis] = static_cast<std::int64_t>(std::ceil(2 * kHalfExtentMm[axis] / wavelength_mm)) + 2;
   }
   lattice_.resize(static_cast<std::size_t>(points_[0] * points_[1] * points_[2]));
   for (std::size_t at = 0; at < lattice_.size(); at += 4) {
@@ -28,7 +28,7 @@ double NoiseField::operator()(const Point& p) const {
   std::array<double, 3> t{};
   for (std::size_t axis = 0; axis < 3; ++axis) {
     const double at =
-        std::clamp((p[axis] + kHalfExtent_mm[axis]) / wavelength_mm_, 0.0, static_cast<double>(points_[axis] - 2));
+        std::clamp((p[axis] + kHalfExtentMm[axis]) / wavelength_mm_, 0.0, static_cast<double>(points_[axis] - 2));
     const double floor = std::floor(at);
     cell[axis] = std::min(static_cast<std::int64_t>(floor), points_[axis] - 2);
     const double f = at - static_cast<double>(cell[axis]);

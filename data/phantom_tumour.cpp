@@ -6,7 +6,7 @@
 namespace vox {
 namespace {
 
-constexpr double kEdge_mm = 2;  // over which a part gives way to the next
+constexpr double kEdgeMm = 2;  // over which a part gives way to the next
 
 RandomKey field(RandomKey key, std::uint32_t place) {
   key.place = place;
@@ -52,9 +52,9 @@ TumourParts Tumour::parts(const Point& p, const Tissue& tissue) const {
 
   const Point core_axes{core_radius_mm_ * stretch_[0], core_radius_mm_ * stretch_[1], core_radius_mm_ * stretch_[2]};
   const double core_r = ellipsoid_radius(p, core_centre_, core_axes) + 0.22 * inner + 0.1 * fine;
-  const double core = soft_step((1 - core_r) * core_radius_mm_, kEdge_mm);
+  const double core = soft_step((1 - core_r) * core_radius_mm_, kEdgeMm);
   const double necrotic_r = core_r + 0.15 * coarse;
-  const double necrotic = soft_step((necrotic_part_ - necrotic_r) * core_radius_mm_, kEdge_mm);
+  const double necrotic = soft_step((necrotic_part_ - necrotic_r) * core_radius_mm_, kEdgeMm);
   if (enhancing_) {
     t.necrosis = core * necrotic;
     t.rim = core * (1 - necrotic);
@@ -63,7 +63,7 @@ TumourParts Tumour::parts(const Point& p, const Tissue& tissue) const {
   }
   // Oedema stops at fluid and hardly enters the cortex.
   const double oedema_r = r + 0.35 * coarse + 0.15 * fine + 0.25 * tissue.grey + 0.8 * tissue.csf;
-  t.oedema = (1 - core) * soft_step((1 - oedema_r) * radius_mm_, 2 * kEdge_mm);
+  t.oedema = (1 - core) * soft_step((1 - oedema_r) * radius_mm_, 2 * kEdgeMm);
   return t;
 }
 
