@@ -1,7 +1,9 @@
 #include "tools/run_log.h"
 
+#include <span>
 #include <string>
 
+#include "data/atomic_file.h"
 #include "kernels/check.h"
 
 namespace vox {
@@ -16,9 +18,9 @@ RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step) : path
     if (j.value("type", "") == "epoch") { epochs_.push_back(j); }
   }
   in.close();
-  const std::filesystem::path temporary = path.string() + ".tmp";
-  std::ofstream(temporary, std::ios::trunc) << kept;
-  std::filesystem::rename(temporary, path);
+  AtomicFile file(path);
+  file.write(std::as_bytes(std::span(kept)));
+  file.commit();
   out_.open(path, std::ios::app);
   VOX_CHECK_DATA(out_.good(), "{}: cannot be written", path.string());
 }

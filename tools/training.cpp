@@ -3,16 +3,17 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "data/atomic_file.h"
 #include "engine/allocator.h"
 #include "engine/context.h"
 #include "engine/tape.h"
 #include "kernels/check.h"
 #include "tools/commands.h"
+#include "tools/epoch_report.h"
 #include "tools/interrupt.h"
 #include "tools/plot.h"
 #include "tools/progress_bar.h"
@@ -32,49 +33,13 @@ std::vector<fs::path> files_of(const std::vector<std::string>& ids, const std::m
 }
 
 void write_text(const fs::path& path, const std::string& text) {
-  const fs::path temporary = path.string() + ".tmp";
-  {
-    std::ofstream out(temporary, std::ios::trunc);
-    out << text;
-    VOX_CHECK_DATA(out.good(), "{}: cannot be written", path.string());
-  }
-  fs::rename(temporary, path);
+  AtomicFile file(path);
+  file.write(std::as_bytes(std::span(text)));
+  file.commit();
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// JSON has no infinity: a best loss that was never set is null.
-Json number_or_null(double v) { return std::isfinite(v) ? Json(v) : Json(nullptr); }
-Json number_or_null(const std::optional<double>& v) { return v ? Json(*v) : Json(nullptr); }
-
-Json to_json(const MacroScores& s) {
-  return {{"iou", s.iou}, {"accuracy", s.accuracy}, {"precision", s.precision}, {"recall", s.recall}, {"f1", s.f1}};
-}
-
-Json to_json(const std::array<double, kRegions.size()>& dice) {
-  Json j;
-  for (std::size_t r = 0; r < kRegions.size(); ++r) { j[std::string(name(kRegions[r]))] = dice[r]; }
-  return j;
-}
-
-double mean_of(const std::array<double, kRegions.size()>& dice) { return (dice[0] + dice[1] + dice[2]) / 3; }
-
-void say_validation(const Validation& v) {
-  const auto line = [](const char* what, const std::array<double, 3>& dice, const MacroScores& all,
-                       const MacroScores& tumour) {
-    fmt::print(
-        "    {:<15} Dice WT {:.3f} TC {:.3f} ET {:.3f}   IoU {:.3f} ({:.3f})  accuracy {:.3f} ({:.3f})  "
-        "precision {:.3f} ({:.3f})  recall {:.3f} ({:.3f})  F1 {:.3f} ({:.3f})\n",
-        what, dice[0], dice[1], dice[2], all.iou, tumour.iou, all.accuracy, tumour.accuracy, all.precision,
-        tumour.precision, all.recall, tumour.recall, all.f1, tumour.f1);
-  };
-  const Confusion trivial = v.confusion.all_background();
-  line("validation", v.dice, macro_scores(v.confusion, MacroOver::all_classes),
-       macro_scores(v.confusion, MacroOver::foreground));
-  line("all background", v.trivial, macro_scores(trivial, MacroOver::all_classes),
-       macro_scores(trivial, MacroOver::foreground));
 }
 
 }  // namespace
@@ -263,15 +228,9 @@ void Training::end_epoch() {
              static_cast<double>(memory_report(Device::cpu).peak_bytes) / 0x1p20);
   if (validates) {
     const Validation v = validate(*net_, val_files_, loss_);
-    score = mean_of(v.dice);
-    line["val_loss"] = v.loss;
-    line["dice"] = to_json(v.dice);
-    line["scores"] = to_json(macro_scores(v.confusion, MacroOver::all_classes));
-    line["scores_without_background"] = to_json(macro_scores(v.confusion, MacroOver::foreground));
-    line["all_background"] = {{"dice", to_json(v.trivial)},
-                              {"scores", to_json(macro_scores(v.confusion.all_background(), MacroOver::all_classes))}};
-    fmt::print("    validation loss {:.4f}; scores in brackets leave the background out\n", v.loss);
-    say_validation(v);
+    score = v.mean_dice();
+    line.update(to_json(v));
+    say(v);
   }
   const bool improved = (validates || val_files_.empty()) && (!progress_.best || score > *progress_.best);
   if (improved) { progress_.best = score; }
@@ -282,24 +241,13 @@ void Training::end_epoch() {
   progress_.seconds = 0;
   if (improved) { save(folder_ / "best.safetensors"); }
   save(folder_ / "last.safetensors");
-  line["best"] = number_or_null(progress_.best);
+  line["best"] = progress_.best ? Json(*progress_.best) : Json(nullptr);
   log_->write(line);
-  plot();
+  plot_training(folder_ / "progress.png", epoch_rows(log_->epochs()));
 }
 
 Metadata Training::metadata() const {
-  const Progress& p = progress_;
-  return {{"training", Json{{"epoch", p.epoch},
-                            {"batches", p.batches},
-                            {"step", p.step},
-                            {"loss_sum", p.loss_sum},
-                            {"samples", p.samples},
-                            {"seconds", p.seconds},
-                            {"best", number_or_null(p.best)},
-                            {"schedule_lr", p.schedule.lr},
-                            {"schedule_best", number_or_null(p.schedule.best)},
-                            {"schedule_bad_epochs", p.schedule.bad_epochs}}
-                           .dump()},
+  return {{"training", to_json(progress_)},
           {"options", to_json(options_)},
           {"recipe", std::string(name(prepared_.recipe.kind))},
           {"recipe_size", std::to_string(prepared_.recipe.size)},
@@ -313,39 +261,10 @@ void Training::restore() {
   const CheckpointFile file(path);
   file.load(*net_);
   file.load(*adam_);
-  try {
-    const auto j = nlohmann::json::parse(file.metadata().at("training"));
-    j.at("epoch").get_to(progress_.epoch);
-    j.at("batches").get_to(progress_.batches);
-    j.at("step").get_to(progress_.step);
-    j.at("loss_sum").get_to(progress_.loss_sum);
-    j.at("samples").get_to(progress_.samples);
-    j.at("seconds").get_to(progress_.seconds);
-    if (!j.at("best").is_null()) { progress_.best = j.at("best").get<double>(); }
-    j.at("schedule_lr").get_to(progress_.schedule.lr);
-    if (!j.at("schedule_best").is_null()) { j.at("schedule_best").get_to(progress_.schedule.best); }
-    j.at("schedule_bad_epochs").get_to(progress_.schedule.bad_epochs);
-  } catch (const std::exception& e) {
-    VOX_FAIL_DATA("{}: holds no state of a training run to resume: {}", path.string(), e.what());
-  }
+  const auto state = file.metadata().find("training");
+  VOX_CHECK_DATA(state != file.metadata().end(), "{}: holds no state of a training run to resume", path.string());
+  progress_ = training_progress_from_json(state->second, path.string());
   schedule_->restore(progress_.schedule);
-}
-
-void Training::plot() const {
-  std::vector<EpochRow> rows;
-  for (const auto& e : log_->epochs()) {
-    EpochRow row;
-    row.epoch = e.value("epoch", std::int64_t{0});
-    row.train_loss = e.value("train_loss", 0.0);
-    row.learning_rate = e.value("lr", 0.0);
-    row.validation_loss = e.value("val_loss", NAN);
-    row.dice.fill(NAN);
-    for (std::size_t r = 0; e.contains("dice") && r < kRegions.size(); ++r) {
-      row.dice[r] = e.at("dice").value(std::string(name(kRegions[r])), NAN);
-    }
-    rows.push_back(row);
-  }
-  plot_training(folder_ / "progress.png", rows);
 }
 
 }  // namespace vox

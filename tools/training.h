@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "model/schedule.h"
 #include "tools/run_log.h"
 #include "tools/train_options.h"
+#include "tools/training_progress.h"
 #include "tools/validation.h"
 
 namespace vox {
@@ -33,18 +33,6 @@ class Training {
   void run();
 
  private:
-  /// What a resume needs besides weights and moments.
-  struct Progress {
-    std::int64_t epoch = 0;      ///< current one, counted from 0
-    std::int64_t batches = 0;    ///< done in it
-    std::int64_t step = 0;       ///< done in all
-    double loss_sum = 0;         ///< over samples of the current epoch
-    std::int64_t samples = 0;    ///< of the current epoch
-    double seconds = 0;          ///< of the current epoch
-    std::optional<double> best;  ///< score of best.safetensors
-    Schedule::State schedule;
-  };
-
   struct StepResult {
     double loss;
     double gradient_norm;
@@ -57,7 +45,6 @@ class Training {
   void save(const std::filesystem::path&) const;
   void restore();
   [[nodiscard]] Metadata metadata() const;
-  void plot() const;
 
   std::filesystem::path folder_;
   TrainOptions options_;
@@ -70,7 +57,7 @@ class Training {
   std::unique_ptr<Adam> adam_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<RunLog> log_;
-  Progress progress_;
+  TrainingProgress progress_;
 };
 
 }  // namespace vox

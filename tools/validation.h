@@ -22,6 +22,8 @@ struct Validation {
   std::array<double, kRegions.size()> dice{};     ///< WT, TC, ET: mean over cases
   std::array<double, kRegions.size()> trivial{};  ///< the same of an all-background prediction
   Confusion confusion;                            ///< voxels of all cases
+
+  [[nodiscard]] double mean_dice() const { return (dice[0] + dice[1] + dice[2]) / 3; }
 };
 
 [[nodiscard]] Validation validate(const UNet3d&, const std::vector<std::filesystem::path>& files, const LossOptions&);

@@ -1,0 +1,68 @@
+#include "tools/epoch_report.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace vox {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Dice = std::array<double, kRegions.size()>;
+
+Json scores(const Confusion& c, MacroOver over) {
+  const MacroScores s = macro_scores(c, over);
+  return {{"iou", s.iou}, {"accuracy", s.accuracy}, {"precision", s.precision}, {"recall", s.recall}, {"f1", s.f1}};
+}
+
+Json by_region(const Dice& dice) {
+  Json j;
+  for (std::size_t r = 0; r < kRegions.size(); ++r) { j[std::string(name(kRegions[r]))] = dice[r]; }
+  return j;
+}
+
+void say_line(const char* what, const Dice& dice, const Confusion& c) {
+  const MacroScores all = macro_scores(c, MacroOver::all_classes);
+  const MacroScores tumour = macro_scores(c, MacroOver::foreground);
+  fmt::print(
+      "    {:<15} Dice WT {:.3f} TC {:.3f} ET {:.3f}   IoU {:.3f} ({:.3f})  accuracy {:.3f} ({:.3f})  "
+      "precision {:.3f} ({:.3f})  recall {:.3f} ({:.3f})  F1 {:.3f} ({:.3f})\n",
+      what, dice[0], dice[1], dice[2], all.iou, tumour.iou, all.accuracy, tumour.accuracy, all.precision,
+      tumour.precision, all.recall, tumour.recall, all.f1, tumour.f1);
+}
+
+}  // namespace
+
+void say(const Validation& v) {
+  fmt::print("    validation loss {:.4f}; scores in brackets leave the background out\n", v.loss);
+  say_line("validation", v.dice, v.confusion);
+  say_line("all background", v.trivial, v.confusion.all_background());
+}
+
+Json to_json(const Validation& v) {
+  return {{"val_loss", v.loss},
+          {"dice", by_region(v.dice)},
+          {"scores", scores(v.confusion, MacroOver::all_classes)},
+          {"scores_without_background", scores(v.confusion, MacroOver::foreground)},
+          {"all_background",
+           {{"dice", by_region(v.trivial)}, {"scores", scores(v.confusion.all_background(), MacroOver::all_classes)}}}};
+}
+
+std::vector<EpochRow> epoch_rows(const std::vector<nlohmann::json>& epochs) {
+  std::vector<EpochRow> rows;
+  for (const auto& e : epochs) {
+    EpochRow row;
+    row.epoch = e.value("epoch", std::int64_t{0});
+    row.train_loss = e.value("train_loss", 0.0);
+    row.learning_rate = e.value("lr", 0.0);
+    row.validation_loss = e.value("val_loss", NAN);
+    row.dice.fill(NAN);
+    for (std::size_t r = 0; e.contains("dice") && r < kRegions.size(); ++r) {
+      row.dice[r] = e.at("dice").value(std::string(name(kRegions[r])), NAN);
+    }
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+}  // namespace vox
