@@ -1,9 +1,11 @@
 #pragma once
 
+#include "kernels/queue.h"
+
 namespace vox::bench {
 
-/// GFLOP/s of fused multiply-adds on registers, on so many threads at once: what a kernel could reach at best here and
-/// now, in f32 and the instruction set of the queue of the calling thread. Two operations each.
-[[nodiscard]] double fma_peak_gflops(int threads);
+/// Runs fused multiply-adds on f32 registers on every thread of the queue, in its instruction set (multiplies and adds
+/// where the baseline has none), and returns how many operations that were: two per lane and instruction.
+[[nodiscard]] double run_fmas(const CpuQueue&);
 
 }  // namespace vox::bench

@@ -22,6 +22,18 @@ template <class A> struct GradTileArgs {
   const char* prefetch;  ///< from here on; null: none
 };
 
+/// Where vector i of a tile of Channels inputs per tap lies in dweight.
+template <class A, int Lanes, int Vectors, int Channels, int I>
+[[gnu::always_inline]] inline A* dweight_at(const GradTileArgs<A>& a) {
+  constexpr int kAt = I / Vectors;
+  return a.dweight + (kAt / Channels * kBlock8 + kAt % Channels) * a.group + I % Vectors * Lanes;
+}
+
+template <class A> [[gnu::always_inline]] inline void fetch_ahead(const GradTileArgs<A>& a) {
+  if (a.prefetch == nullptr) { return; }
+  for (std::int64_t i = 0; i < a.lines; ++i) { __builtin_prefetch(a.prefetch + i * 64, 0, 2); }
+}
+
 /// A tile of Taps x Channels inputs by Vectors*Lanes output channels lives in registers while all voxels go by.
 template <class A, int Lanes, int Vectors, int Taps, int Channels>
 [[gnu::noinline]] void conv_grad_tile(const GradTileArgs<A>& a) {
@@ -29,12 +41,9 @@ template <class A, int Lanes, int Vectors, int Taps, int Channels>
   Registers<A, Lanes, kTile * Vectors> acc;
   const std::int64_t group = a.group;
   unrolled<kTile * Vectors>([&](auto i) __attribute__((always_inline)) {
-    constexpr int kAt = i / Vectors;
-    load_vector(acc[i], a.dweight + (kAt / Channels * kBlock8 + kAt % Channels) * group + i % Vectors * Lanes);
+    load_vector(acc[i], dweight_at<A, Lanes, Vectors, Channels, i>(a));
   });
-  if (a.prefetch != nullptr) {
-    for (std::int64_t i = 0; i < a.lines; ++i) { __builtin_prefetch(a.prefetch + i * 64, 0, 2); }
-  }
+  fetch_ahead(a);
   for (std::int64_t row = 0; row < a.rows; ++row) {
     const A* x[static_cast<std::size_t>(Taps)];
     unrolled<Taps>([&](auto k) __attribute__((always_inline)) { x[k] = a.x + row * a.x_row + a.offset[k]; });
@@ -51,36 +60,112 @@ template <class A, int Lanes, int Vectors, int Taps, int Channels>
     }
   }
   unrolled<kTile * Vectors>([&](auto i) __attribute__((always_inline)) {
-    constexpr int kAt = i / Vectors;
-    store_vector(a.dweight + (kAt / Channels * kBlock8 + kAt % Channels) * group + i % Vectors * Lanes, acc[i]);
+    store_vector(dweight_at<A, Lanes, Vectors, Channels, i>(a), acc[i]);
   });
 }
 
-/// All taps of one block of input channels by Vectors*Lanes output channels, three taps at a time.
+/// The same for three taps that are neighbours along W, and two voxels or more: an input value meets the gradients of
+/// three voxels, so it is read once where the tile above reads it three times.
+template <class A, int Lanes, int Vectors, int Channels>
+[[gnu::noinline]] void conv_grad_run(const GradTileArgs<A>& a) {
+  constexpr int kTile = 3 * Channels * Vectors;
+  Registers<A, Lanes, kTile> acc;
+  const std::int64_t group = a.group;
+  unrolled<kTile>([&](auto i) __attribute__((always_inline)) {
+    load_vector(acc[i], dweight_at<A, Lanes, Vectors, Channels, i>(a));
+  });
+  fetch_ahead(a);
+  for (std::int64_t row = 0; row < a.rows; ++row) {
+    const A* x = a.x + row * a.x_row + a.offset[0];
+    const A* dy = a.dy + row * a.dy_row;
+    Registers<A, Lanes, 3 * Vectors> gradient;  // of three voxels in a row, the last one first
+    unrolled<3 * Vectors>([&](auto i) __attribute__((always_inline)) { gradient[i] = Vector<A, Lanes>{}; });
+    const auto shift = [&]() __attribute__((always_inline)) {
+      unrolled<Vectors>([&](auto v) __attribute__((always_inline)) {
+        gradient[2 * Vectors + v] = gradient[Vectors + v];
+        gradient[Vectors + v] = gradient[v];
+      });
+    };
+    const auto next = [&]() __attribute__((always_inline)) {
+      shift();
+      unrolled<Vectors>([&](auto v) __attribute__((always_inline)) { load_vector(gradient[v], dy + v * Lanes); });
+      dy += group;
+    };
+    // An input value and the taps First … Last, whose voxels are inside the row.
+    const auto meet = [&]<int First, int Last>(std::integer_sequence<int, First, Last>) __attribute__((always_inline)) {
+      unrolled<Channels>([&](auto c) __attribute__((always_inline)) {
+        const A value = x[c];
+        unrolled<(Last - First + 1) * Vectors>([&](auto i) __attribute__((always_inline)) {
+          constexpr int kTap = First + i / Vectors;
+          acc[(kTap * Channels + c) * Vectors + i % Vectors] += value * gradient[kTap * Vectors + i % Vectors];
+        });
+      });
+      x += kBlock8;
+    };
+    const A* const end = dy + a.width * group;
+    next();
+    meet(std::integer_sequence<int, 0, 0>{});
+    next();
+    meet(std::integer_sequence<int, 0, 1>{});
+    while (dy != end) {
+      next();
+      meet(std::integer_sequence<int, 0, 2>{});
+    }
+    shift();
+    meet(std::integer_sequence<int, 1, 2>{});
+    shift();
+    meet(std::integer_sequence<int, 2, 2>{});
+  }
+  unrolled<kTile>([&](auto i) __attribute__((always_inline)) {
+    store_vector(dweight_at<A, Lanes, Vectors, Channels, i>(a), acc[i]);
+  });
+}
+
+/// All taps of some channels of a block by Vectors*Lanes output channels, three taps at a time.
+template <class A, int Lanes, int Vectors, int Channels>
+void conv_grad_taps(GradTileArgs<A> a, std::int64_t taps, Ahead& ahead) {
+  constexpr bool kRunFits = 3 * (Channels + 1) * Vectors + 1 <= kRegisters;
+  A* const dweight = a.dweight;
+  const std::int64_t* const offset = a.offset;
+  for (std::int64_t k = 0; k < taps; k += 3) {
+    a.dweight = dweight + k * kBlock8 * a.group;
+    a.offset = offset + k;
+    a.prefetch = ahead.take(a.lines);
+    const bool run =
+        taps - k >= 3 && a.width >= 2 && a.offset[1] - a.offset[0] == kBlock8 && a.offset[2] - a.offset[1] == kBlock8;
+    if constexpr (kRunFits) {
+      if (run) {
+        conv_grad_run<A, Lanes, Vectors, Channels>(a);
+        continue;
+      }
+    }
+    switch (taps - k) {
+      case 1:
+        conv_grad_tile<A, Lanes, Vectors, 1, Channels>(a);
+        break;
+      case 2:
+        conv_grad_tile<A, Lanes, Vectors, 2, Channels>(a);
+        break;
+      default:
+        conv_grad_tile<A, Lanes, Vectors, 3, Channels>(a);
+    }
+  }
+}
+
+/// All taps and channels of a block of input channels.
 template <class A, int Lanes, int Vectors>
 void conv_grad_tiles(GradTileArgs<A> a, std::int64_t taps, std::int64_t channels, Ahead& ahead) {
   // 3 taps x kChannels x Vectors accumulators leave room for the gradient and a value
   constexpr int kChannels = kRegisters >= 32 ? 8 / Vectors : 4 / Vectors;
   const A* const x = a.x;
   A* const dweight = a.dweight;
-  const std::int64_t* const offset = a.offset;
   for (std::int64_t c = 0; c < channels; c += kChannels) {
-    for (std::int64_t k = 0; k < taps; k += 3) {
-      a.x = x + c;
-      a.dweight = dweight + (k * kBlock8 + c) * a.group;
-      a.offset = offset + k;
-      a.prefetch = ahead.take(a.lines);
-      switch (taps - k) {
-        case 1:
-          conv_grad_tile<A, Lanes, Vectors, 1, kChannels>(a);
-          break;
-        case 2:
-          conv_grad_tile<A, Lanes, Vectors, 2, kChannels>(a);
-          break;
-        default:
-          conv_grad_tile<A, Lanes, Vectors, 3, kChannels>(a);
-      }
+    a.x = x + c;
+    a.dweight = dweight + c * a.group;
+    if constexpr (kChannels == 8) {
+      if (channels <= 4) { return conv_grad_taps<A, Lanes, Vectors, 4>(a, taps, ahead); }  // the images themselves
     }
+    conv_grad_taps<A, Lanes, Vectors, kChannels>(a, taps, ahead);
   }
 }
 

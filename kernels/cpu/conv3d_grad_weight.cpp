@@ -52,7 +52,7 @@ template <class A>
 void multiply_block(const Conv3dTiling& t, const ConvBlock& at, GradTileArgs<A> a, std::int64_t channels,
                     Ahead& ahead) {
   constexpr std::int64_t kPieceWidth = 64;
-  constexpr std::int64_t kPieceVoxels = 128;
+  constexpr std::int64_t kPieceVoxels = 256;
   const A* const x = a.x;
   const A* const dy = a.dy;
   const std::int64_t rows = at.h_end - at.h_begin;
