@@ -5,8 +5,8 @@
 namespace vox::bench {
 namespace {
 
-constexpr long kSteps = 200'000;  // well under a millisecond
-constexpr int kChains = 12;       // independent sums: more than latency times units of any machine we met
+constexpr long kSteps = 1'000'000;  // a few milliseconds
+constexpr int kChains = 12;         // independent sums: more than latency times units of any machine we met
 
 // One function per instruction set. The sums go through an empty asm, first so that the compiler cannot see that all
 // are the same, and last so that somebody reads them.
