@@ -4,8 +4,9 @@
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
 namespace vox::test {
+using Catch::Approx;  // 2.13 puts it into the global namespace
 using Catch::Matchers::ContainsSubstring;
-}
+}  // namespace vox::test
 #else
 #include <catch2/catch.hpp>
 namespace vox::test {

@@ -60,11 +60,11 @@ TEST_CASE("two cases get the scores that a pencil gives", "[evaluate]") {
   CHECK(calls == 2);
   REQUIRE(e.cases.size() == 2);
   CHECK(e.cases[0].id == "A");
-  CHECK(e.cases[0].scores[0].dice == 6.0 / 7);                        // WT: 4 and 3 voxels, 3 shared
-  CHECK(e.cases[0].scores[2].dice == 2.0 / 3);                        // ET: 2 and 1, 1 shared
-  CHECK(e.cases[0].scores[2].hd95_mm == Catch::Detail::Approx(1.8));  // of 0, 0 and 2 mm, rank 1.9
-  CHECK(e.cases[1].scores[2].dice == 0);                              // found where there is none
-  CHECK(e.cases[1].scores[2].hd95_mm == Catch::Detail::Approx(373.1286641361127));
+  CHECK(e.cases[0].scores[0].dice == 6.0 / 7);         // WT: 4 and 3 voxels, 3 shared
+  CHECK(e.cases[0].scores[2].dice == 2.0 / 3);         // ET: 2 and 1, 1 shared
+  CHECK(e.cases[0].scores[2].hd95_mm == Approx(1.8));  // of 0, 0 and 2 mm, rank 1.9
+  CHECK(e.cases[1].scores[2].dice == 0);               // found where there is none
+  CHECK(e.cases[1].scores[2].hd95_mm == Approx(373.1286641361127));
   CHECK(e.cases[1].baseline[2].dice == 1);
   CHECK(e.mean[2].dice == 1.0 / 3);
   CHECK(e.baseline[2].dice == 0.5);

@@ -29,7 +29,6 @@ constexpr std::array<Colour, kClasses> kColours{{{0, 0, 0, "background"},
                                                  {240, 228, 66, "enhancing (4)"}}};
 constexpr double kOpacity = 0.55;
 constexpr double kColumnPixels = 380;  // width of the widest plane on the page
-constexpr double kMarginMm = 12;       // around what is shown: room for the marks
 constexpr double kGap = 12;
 constexpr double kTitleHeight = 64;
 constexpr double kLegendHeight = 44;

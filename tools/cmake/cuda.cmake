@@ -1,4 +1,7 @@
 # VOX_CUDA=AUTO takes the CUDA device runtime where nvcc and a GPU are found, and builds for that GPU.
+if(NOT VOX_CUDA MATCHES "^(AUTO|ON|OFF)$")
+  message(FATAL_ERROR "VOX_CUDA is '${VOX_CUDA}', wants AUTO, ON or OFF")
+endif()
 set(vox_cuda OFF)
 if(NOT VOX_CUDA STREQUAL "OFF")
   include(CheckLanguage)
