@@ -17,6 +17,8 @@
 namespace vox {
 namespace {
 
+constexpr std::size_t kNamedExtras = 5;
+
 struct Options {
   EvaluateOptions evaluate;
   std::string labels = "auto";
@@ -64,7 +66,10 @@ void print_notes(const Evaluation& e) {
     fmt::print("\n");
   }
   if (!e.missing.empty()) { fmt::print("left out, no prediction: {}\n", fmt::join(e.missing, ", ")); }
-  if (!e.extras.empty()) { fmt::print("ignored, no such case: {}\n", fmt::join(e.extras, ", ")); }
+  if (!e.extras.empty()) {
+    const std::span first(e.extras.data(), std::min(e.extras.size(), kNamedExtras));
+    fmt::print("ignored, no such case: {}{}\n", fmt::join(first, ", "), first.size() < e.extras.size() ? ", ..." : "");
+  }
 }
 
 void run(Options options) {

@@ -93,7 +93,7 @@ void run(const Options& options) {
 void add_gradcheck(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   CLI::App* const verb = app.add_subcommand(
-      "gradcheck", "compare the gradient of every operator with central differences, in f64 (exit 1 if one is wrong)");
+      "gradcheck", "Compare the gradient of every operator with central differences, in f64 (exit 1 if one is wrong)");
   verb->add_option("--op", options->op, "operator to check, or all");
   verb->add_flag("--json", options->json, "print the table as JSON");
   verb->callback([options] { run(*options); });

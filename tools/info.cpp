@@ -76,7 +76,7 @@ void info(const InfoArgs& args) {
 }  // namespace
 
 void add_info(CLI::App& app) {
-  CLI::App* const sub = app.add_subcommand("info", "layers, shapes, parameters, FLOPs and memory of the network");
+  CLI::App* const sub = app.add_subcommand("info", "Layers, shapes, parameters, FLOPs and memory of the network");
   const auto args = std::make_shared<InfoArgs>();
   sub->add_option("--preset", args->preset, "seed or tutorial");
   sub->add_option("-m,--model", args->model, "a run folder or a checkpoint instead of a preset");

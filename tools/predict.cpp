@@ -91,7 +91,7 @@ void predict(const PredictArgs& args) {
 }  // namespace
 
 void add_predict(CLI::App& app) {
-  CLI::App* const sub = app.add_subcommand("predict", "segment raw cases with a trained network");
+  CLI::App* const sub = app.add_subcommand("predict", "Segment raw cases with a trained network");
   const auto args = std::make_shared<PredictArgs>();
   sub->add_option("-i,--input", args->input, "a case, or a folder of cases")->required();
   sub->add_option("-o,--output", args->output, "folder for <ID>.nii.gz: labels 0, 1, 2, 4 on the case's own grid")

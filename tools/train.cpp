@@ -92,7 +92,7 @@ void train(const CLI::App& app, const TrainArgs& args) {
 }  // namespace
 
 void add_train(CLI::App& app) {
-  CLI::App* const sub = app.add_subcommand("train", "train the network on prepared cases");
+  CLI::App* const sub = app.add_subcommand("train", "Train the network on prepared cases");
   const auto args = std::make_shared<TrainArgs>();
   sub->add_option("-i,--input", args->cache, "folder of prepared cases")->required();
   sub->add_option("-o,--output", args->run, "folder of the run: checkpoints, log, curves")->required();
