@@ -66,8 +66,9 @@ if [ "$quick" != --quick ]; then
   if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then part format format_is_clean; else
     echo "== format: skipped, clang-format 14 is not installed"
   fi
-  # Unoptimised kernels would take hours: the sanitizer builds are -O1, with assertions on.
-  slow=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DVOX_BENCHMARKS=OFF -DVOX_CUDA=OFF)
+  # Unoptimised kernels would take hours: the sanitizer builds are -O1, with assertions on. Instrumented code brings
+  # warnings that the code does not deserve, so they are no errors there.
+  slow=(-DVOX_WERROR=OFF -DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DVOX_BENCHMARKS=OFF -DVOX_CUDA=OFF)
   part build-asan build build-asan "${slow[@]}" -DVOX_SANITIZE=address &&
     run_tests tests-asan build-asan -LE structure
   part build-tsan build build-tsan "${slow[@]}" -DVOX_SANITIZE=thread &&
