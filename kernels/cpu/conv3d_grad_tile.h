@@ -24,78 +24,73 @@ template <class A> struct GradTileArgs {
 
 /// Where vector i of a tile of Channels inputs per tap lies in dweight.
 template <class A, int Lanes, int Vectors, int Channels, int I>
-[[gnu::always_inline]] inline A* dweight_at(const GradTileArgs<A>& a) {
+VOX_INLINED inline A* dweight_at(const GradTileArgs<A>& a) {
   constexpr int kAt = I / Vectors;
   return a.dweight + (kAt / Channels * kBlock8 + kAt % Channels) * a.group + I % Vectors * Lanes;
 }
 
-template <class A> [[gnu::always_inline]] inline void fetch_ahead(const GradTileArgs<A>& a) {
+template <class A> VOX_INLINED inline void fetch_ahead(const GradTileArgs<A>& a) {
   if (a.prefetch == nullptr) { return; }
   for (std::int64_t i = 0; i < a.lines; ++i) { __builtin_prefetch(a.prefetch + i * 64, 0, 2); }
 }
 
 /// A tile of Taps x Channels inputs by Vectors*Lanes output channels lives in registers while all voxels go by.
 template <class A, int Lanes, int Vectors, int Taps, int Channels>
-[[gnu::noinline]] void conv_grad_tile(const GradTileArgs<A>& a) {
+VOX_TILE void conv_grad_tile(const GradTileArgs<A>& a) {
   constexpr int kTile = Taps * Channels;
   Registers<A, Lanes, kTile * Vectors> acc;
   const std::int64_t group = a.group;
-  unrolled<kTile * Vectors>([&](auto i) __attribute__((always_inline)) {
-    load_vector(acc[i], dweight_at<A, Lanes, Vectors, Channels, i>(a));
-  });
+  unrolled<kTile * Vectors>([&](auto i)
+                                VOX_INLINED { load_vector(acc[i], dweight_at<A, Lanes, Vectors, Channels, i>(a)); });
   fetch_ahead(a);
   for (std::int64_t row = 0; row < a.rows; ++row) {
     const A* x[static_cast<std::size_t>(Taps)];
-    unrolled<Taps>([&](auto k) __attribute__((always_inline)) { x[k] = a.x + row * a.x_row + a.offset[k]; });
+    unrolled<Taps>([&](auto k) VOX_INLINED { x[k] = a.x + row * a.x_row + a.offset[k]; });
     const A* dy = a.dy + row * a.dy_row;
     const A* const end = dy + a.width * group;
     for (; dy != end; dy += group) {
       Registers<A, Lanes, Vectors> gradient;
-      unrolled<Vectors>([&](auto v) __attribute__((always_inline)) { load_vector(gradient[v], dy + v * Lanes); });
-      unrolled<kTile>([&](auto i) __attribute__((always_inline)) {
+      unrolled<Vectors>([&](auto v) VOX_INLINED { load_vector(gradient[v], dy + v * Lanes); });
+      unrolled<kTile>([&](auto i) VOX_INLINED {
         const A value = x[i / Channels][i % Channels];
-        unrolled<Vectors>([&](auto v) __attribute__((always_inline)) { acc[i * Vectors + v] += value * gradient[v]; });
+        unrolled<Vectors>([&](auto v) VOX_INLINED { acc[i * Vectors + v] += value * gradient[v]; });
       });
-      unrolled<Taps>([&](auto k) __attribute__((always_inline)) { x[k] += kBlock8; });
+      unrolled<Taps>([&](auto k) VOX_INLINED { x[k] += kBlock8; });
     }
   }
-  unrolled<kTile * Vectors>([&](auto i) __attribute__((always_inline)) {
-    store_vector(dweight_at<A, Lanes, Vectors, Channels, i>(a), acc[i]);
-  });
+  unrolled<kTile * Vectors>([&](auto i)
+                                VOX_INLINED { store_vector(dweight_at<A, Lanes, Vectors, Channels, i>(a), acc[i]); });
 }
 
 /// The same for three taps that are neighbours along W, and two voxels or more: an input value meets the gradients of
 /// three voxels, so it is read once where the tile above reads it three times.
-template <class A, int Lanes, int Vectors, int Channels>
-[[gnu::noinline]] void conv_grad_run(const GradTileArgs<A>& a) {
+template <class A, int Lanes, int Vectors, int Channels> VOX_TILE void conv_grad_run(const GradTileArgs<A>& a) {
   constexpr int kTile = 3 * Channels * Vectors;
   Registers<A, Lanes, kTile> acc;
   const std::int64_t group = a.group;
-  unrolled<kTile>([&](auto i) __attribute__((always_inline)) {
-    load_vector(acc[i], dweight_at<A, Lanes, Vectors, Channels, i>(a));
-  });
+  unrolled<kTile>([&](auto i) VOX_INLINED { load_vector(acc[i], dweight_at<A, Lanes, Vectors, Channels, i>(a)); });
   fetch_ahead(a);
   for (std::int64_t row = 0; row < a.rows; ++row) {
     const A* x = a.x + row * a.x_row + a.offset[0];
     const A* dy = a.dy + row * a.dy_row;
     Registers<A, Lanes, 3 * Vectors> gradient;  // of three voxels in a row, the last one first
-    unrolled<3 * Vectors>([&](auto i) __attribute__((always_inline)) { gradient[i] = Vector<A, Lanes>{}; });
-    const auto shift = [&]() __attribute__((always_inline)) {
-      unrolled<Vectors>([&](auto v) __attribute__((always_inline)) {
+    unrolled<3 * Vectors>([&](auto i) VOX_INLINED { gradient[i] = Vector<A, Lanes>{}; });
+    const auto shift = [&]() VOX_INLINED {
+      unrolled<Vectors>([&](auto v) VOX_INLINED {
         gradient[2 * Vectors + v] = gradient[Vectors + v];
         gradient[Vectors + v] = gradient[v];
       });
     };
-    const auto next = [&]() __attribute__((always_inline)) {
+    const auto next = [&]() VOX_INLINED {
       shift();
-      unrolled<Vectors>([&](auto v) __attribute__((always_inline)) { load_vector(gradient[v], dy + v * Lanes); });
+      unrolled<Vectors>([&](auto v) VOX_INLINED { load_vector(gradient[v], dy + v * Lanes); });
       dy += group;
     };
     // An input value and the taps First … Last, whose voxels are inside the row.
-    const auto meet = [&]<int First, int Last>(std::integer_sequence<int, First, Last>) __attribute__((always_inline)) {
-      unrolled<Channels>([&](auto c) __attribute__((always_inline)) {
+    const auto meet = [&]<int First, int Last>(std::integer_sequence<int, First, Last>) VOX_INLINED {
+      unrolled<Channels>([&](auto c) VOX_INLINED {
         const A value = x[c];
-        unrolled<(Last - First + 1) * Vectors>([&](auto i) __attribute__((always_inline)) {
+        unrolled<(Last - First + 1) * Vectors>([&](auto i) VOX_INLINED {
           constexpr int kTap = First + i / Vectors;
           acc[(kTap * Channels + c) * Vectors + i % Vectors] += value * gradient[kTap * Vectors + i % Vectors];
         });
@@ -116,9 +111,7 @@ template <class A, int Lanes, int Vectors, int Channels>
     shift();
     meet(std::integer_sequence<int, 2, 2>{});
   }
-  unrolled<kTile>([&](auto i) __attribute__((always_inline)) {
-    store_vector(dweight_at<A, Lanes, Vectors, Channels, i>(a), acc[i]);
-  });
+  unrolled<kTile>([&](auto i) VOX_INLINED { store_vector(dweight_at<A, Lanes, Vectors, Channels, i>(a), acc[i]); });
 }
 
 /// All taps of some channels of a block by Vectors*Lanes output channels, three taps at a time.

@@ -40,9 +40,9 @@ void pack_channel(const Conv3dTiling& t, const Conv3dTaps& taps, const Acc<T>* f
   for (std::int64_t done = 0; done < t.taps; done += kBlock8) {
     const std::int64_t k = std::min(done, t.taps - kBlock8);
     V square[8];
-    unrolled<8>([&](auto o) __attribute__((always_inline)) { load_vector(square[o], from + o * o_step + k); });
+    unrolled<8>([&](auto o) VOX_INLINED { load_vector(square[o], from + o * o_step + k); });
     transpose8<Acc<T>>(square);
-    unrolled<8>([&](auto i) __attribute__((always_inline)) {
+    unrolled<8>([&](auto i) VOX_INLINED {
       Acc<T>* const to_row = row(k + i);
       store_vector(to_row, square[i]);
       if constexpr (!std::is_same_v<T, Acc<T>>) {
@@ -81,7 +81,7 @@ template <class A>
 void unpack_channel(const Conv3dTiling& t, const A* from, std::int64_t part_step, std::int64_t outputs, A* to,
                     std::int64_t o_step) {
   using V = Vector<A, 8>;
-  const auto total = [&](V & sum, std::int64_t k) __attribute__((always_inline)) {
+  const auto total = [&](V& sum, std::int64_t k) VOX_INLINED {
     sum = V{};
     for (std::int64_t part = 0; part < t.parts; ++part) {
       V one;
@@ -100,9 +100,9 @@ void unpack_channel(const Conv3dTiling& t, const A* from, std::int64_t part_step
   for (std::int64_t done = 0; done < t.taps; done += kBlock8) {
     const std::int64_t k = std::min(done, t.taps - kBlock8);
     V square[8];
-    unrolled<8>([&](auto i) __attribute__((always_inline)) { total(square[i], k + i); });
+    unrolled<8>([&](auto i) VOX_INLINED { total(square[i], k + i); });
     transpose8<A>(square);
-    unrolled<8>([&](auto o) __attribute__((always_inline)) { store_vector(to + o * o_step + k, square[o]); });
+    unrolled<8>([&](auto o) VOX_INLINED { store_vector(to + o * o_step + k, square[o]); });
   }
 }
 

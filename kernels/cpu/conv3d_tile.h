@@ -32,8 +32,7 @@ template <class A> struct ConvTileArgs {
 };
 
 /// Tile t of Rows x Voxels and vector v of a group, where they lie.
-template <class A, int Lanes, int Vectors, int Voxels, int I>
-[[gnu::always_inline]] inline A* acc_at(const ConvTileArgs<A>& a) {
+template <class A, int Lanes, int Vectors, int Voxels, int I> VOX_INLINED inline A* acc_at(const ConvTileArgs<A>& a) {
   constexpr int kAt = I / Vectors;
   constexpr int kChannel = I % Vectors * Lanes;
   return a.acc + kChannel / 8 * a.acc_block + kAt / Voxels * a.acc_row + kAt % Voxels * a.acc_step + kChannel % 8;
@@ -42,11 +41,11 @@ template <class A, int Lanes, int Vectors, int Voxels, int I>
 /// A tile of Rows x Voxels voxels by Vectors*Lanes output channels lives in registers. An input value is broadcast from
 /// memory to all of them, and serves the Run taps along W that meet it at once.
 template <class A, int Lanes, int Vectors, int Run, int Rows, int Voxels>
-[[gnu::noinline]] void conv_tile(const ConvTileArgs<A>& a) {
+VOX_TILE void conv_tile(const ConvTileArgs<A>& a) {
   constexpr int kWide = Voxels + Run - 1;
   constexpr int kTile = Rows * Voxels * Vectors;
   Registers<A, Lanes, kTile> acc;
-  unrolled<kTile>([&](auto i) __attribute__((always_inline)) {
+  unrolled<kTile>([&](auto i) VOX_INLINED {
     if (a.start != nullptr) {
       load_vector(acc[i], a.start + i % Vectors * Lanes);
     } else {
@@ -67,12 +66,12 @@ template <class A, int Lanes, int Vectors, int Run, int Rows, int Voxels>
       const A* weight = weight_tap;
       do {
         Registers<A, Lanes, Run * Vectors> w;
-        unrolled<Run * Vectors>([&](auto i) __attribute__((always_inline)) {
+        unrolled<Run * Vectors>([&](auto i) VOX_INLINED {
           load_vector(w[i], weight + i / Vectors * kBlock8 * group + i % Vectors * Lanes);
         });
-        unrolled<Rows * kWide>([&](auto i) __attribute__((always_inline)) {
+        unrolled<Rows * kWide>([&](auto i) VOX_INLINED {
           const A value = x[i / kWide * x_row + i % kWide * kBlock8];
-          unrolled<Run * Vectors>([&](auto j) __attribute__((always_inline)) {
+          unrolled<Run * Vectors>([&](auto j) VOX_INLINED {
             constexpr int kVoxel = i % kWide - j / Vectors;
             if constexpr (kVoxel >= 0 && kVoxel < Voxels) {
               acc[(i / kWide * Voxels + kVoxel) * Vectors + j % Vectors] += value * w[j];
@@ -84,7 +83,7 @@ template <class A, int Lanes, int Vectors, int Run, int Rows, int Voxels>
       weight_tap += Run * kBlock8 * group;
     }
   }
-  unrolled<kTile>([&](auto i) __attribute__((always_inline)) {
+  unrolled<kTile>([&](auto i) VOX_INLINED {
     store_channels<A, Lanes>(acc_at<A, Lanes, Vectors, Voxels, i>(a), a.acc_block, acc[i]);
   });
 }
