@@ -97,7 +97,7 @@ Conv3dTiling conv3d_tiling(const Conv3dGeometry& g, Conv3dPass pass) {
     t.parts = std::min(t.blocks(), wanted);
     t.in_per_task = std::clamp<std::int64_t>(t.parts * t.groups * t.in.blocks() / kWantedGradTasks, 1, t.in.blocks());
   } else {
-    choose_block(t, t.in.blocks(), ceil_div(kWantedTasks, t.in.n * t.groups) * t.in.n);
+    choose_block(t, t.in.blocks(), ceil_div(kWantedTasks, std::max<std::int64_t>(t.in.n, 1) * t.groups) * t.in.n);
     t.groups_per_task = std::clamp<std::int64_t>(t.groups * t.blocks() / kWantedTasks, 1, t.groups);
   }
   return t;

@@ -36,7 +36,8 @@ std::vector<Conv3dGeometry> geometries() {
                              std::int64_t padding, std::int64_t output_padding) {
     return conv_transpose3d_geometry(x.volume(), out, kernel, stride, padding, output_padding);
   };
-  return {conv({1, 1, 1, 1, 1}, 1, 3),
+  return {conv({0, 3, 4, 4, 4}, 5, 3),  // no case at all
+          conv({1, 1, 1, 1, 1}, 1, 3),
           conv({2, 3, 5, 6, 7}, 4, 3),
           conv({1, 4, 9, 10, 31}, 16, 3),
           conv({1, 16, 11, 13, 29}, 16, 3),

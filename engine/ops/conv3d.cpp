@@ -13,8 +13,9 @@ namespace {
 Conv3dGeometry checked_geometry(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv3dOptions& o) {
   check_volume(Op::conv3d, "x", x);
   const Shape& w = weight.shape();
-  VOX_CHECK(w.rank() == 5 && w[1] == x.shape()[1] && w[2] % 2 == 1 && w[2] == w[3] && w[2] == w[4],
-            "conv3d: weight is {}, wants [O,{},K,K,K] with K odd", w.str(), x.shape()[1]);
+  VOX_CHECK(
+      w.rank() == 5 && w[0] >= 1 && w[1] >= 1 && w[1] == x.shape()[1] && w[2] % 2 == 1 && w[2] == w[3] && w[2] == w[4],
+      "conv3d: weight is {}, wants [O,{},K,K,K] with K odd", w.str(), x.shape()[1]);
   check_parameter(Op::conv3d, "weight", weight, w, x);
   if (bias.defined()) { check_parameter(Op::conv3d, "bias", bias, {w[0]}, x); }
   VOX_CHECK(o.stride == 1 || o.stride == 2, "conv3d: stride is {}, wants 1 or 2", o.stride);

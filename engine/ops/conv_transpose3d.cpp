@@ -13,8 +13,9 @@ Conv3dGeometry checked_geometry(const Tensor& x, const Tensor& weight, const Ten
                                 const ConvTranspose3dOptions& o) {
   check_volume(Op::conv_transpose3d, "x", x);
   const Shape& w = weight.shape();
-  VOX_CHECK(w.rank() == 5 && w[0] == x.shape()[1] && w[2] >= 1 && w[2] == w[3] && w[2] == w[4],
-            "conv_transpose3d: weight is {}, wants [{},O,K,K,K]", w.str(), x.shape()[1]);
+  VOX_CHECK(
+      w.rank() == 5 && w[0] >= 1 && w[1] >= 1 && w[0] == x.shape()[1] && w[2] >= 1 && w[2] == w[3] && w[2] == w[4],
+      "conv_transpose3d: weight is {}, wants [{},O,K,K,K]", w.str(), x.shape()[1]);
   check_parameter(Op::conv_transpose3d, "weight", weight, w, x);
   if (bias.defined()) { check_parameter(Op::conv_transpose3d, "bias", bias, {w[1]}, x); }
   VOX_CHECK(o.stride >= 1, "conv_transpose3d: stride is {}, wants 1 or more", o.stride);

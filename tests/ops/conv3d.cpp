@@ -109,6 +109,8 @@ const Register kCases(
                 "conv3d: weight is 2x3x2x2x2, wants [O,3,K,K,K] with K odd"),
         refused("kernel is no cube", volume({1, 3, 4, 4, 4}), plain({2, 3, 3, 3, 1}), {}, {},
                 "conv3d: weight is 2x3x3x3x1, wants [O,3,K,K,K] with K odd"),
+        refused("no output channel", volume({1, 3, 4, 4, 4}), plain({0, 3, 3, 3, 3}), {}, {},
+                "conv3d: weight is 0x3x3x3x3, wants [O,3,K,K,K]"),
         refused("wrong channels", volume({1, 3, 4, 4, 4}), plain({2, 4, 3, 3, 3}), {}, {},
                 "conv3d: weight is 2x4x3x3x3, wants [O,3,K,K,K]"),
         refused("wrong bias", volume({1, 3, 4, 4, 4}), plain({2, 3, 3, 3, 3}), plain({3}), {},
