@@ -176,7 +176,7 @@ std::vector<std::string> apply_config(const CLI::App& app, const std::vector<std
         if (value.empty()) {  // after "--key=" CLI11 would take the next argument for the value
           result.insert(result.end(), {"--" + key, ""});
         } else {
-          result.push_back("--" + key + "=" + value);
+          result.push_back(fmt::format("--{}={}", key, value));
         }
       } else {
         VOX_CHECK(value == "true" || value == "false", "'{}' is {}, wants true or false", key, value);

@@ -72,6 +72,8 @@ double neighbours(const std::array<std::int64_t, 3>& size, const std::array<std:
   return static_cast<double>(count);
 }
 
+template <class T> T whole(std::int64_t n) { return static_cast<T>(n); }
+
 /// Input channel i holds i + 1 and output channel o has the weights o + 1: small whole numbers, so exact.
 double convolution_error() {
   constexpr std::array<std::int64_t, 3> kSize{4, 5, 7};
@@ -79,9 +81,9 @@ double convolution_error() {
   constexpr std::int64_t kOut = 9;
   constexpr std::int64_t kVoxels = kSize[0] * kSize[1] * kSize[2];
   std::vector<float> x;
-  for (std::int64_t i = 0; i < kIn * kVoxels; ++i) { x.push_back(static_cast<float>(i / kVoxels + 1)); }
+  for (std::int64_t i = 0; i < kIn * kVoxels; ++i) { x.push_back(whole<float>(i / kVoxels + 1)); }
   std::vector<float> weight;
-  for (std::int64_t i = 0; i < kOut * kIn * 27; ++i) { weight.push_back(static_cast<float>(i / (kIn * 27) + 1)); }
+  for (std::int64_t i = 0; i < kOut * kIn * 27; ++i) { weight.push_back(whole<float>(i / (kIn * 27) + 1)); }
   const Tensor y = conv3d(Tensor::volume_of<float>({1, kIn, kSize[0], kSize[1], kSize[2]}, x),
                           Tensor::of<float>({kOut, kIn, 3, 3, 3}, weight), Tensor());
   const std::vector<double> got = y.to_doubles();
@@ -89,7 +91,7 @@ double convolution_error() {
   for (std::int64_t i = 0; i < kOut * kVoxels; ++i) {
     const std::int64_t v = i % kVoxels;
     const double wants = neighbours(kSize, {v / (kSize[1] * kSize[2]), v / kSize[2] % kSize[1], v % kSize[2]}) *
-                         (1 + 2 + 3) * static_cast<double>(i / kVoxels + 1);
+                         (1 + 2 + 3) * whole<double>(i / kVoxels + 1);
     const double error = std::abs(got[static_cast<std::size_t>(i)] - wants);
     if (!(error <= worst)) { worst = error; }  // NaN is kept
   }

@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct CloseFile {
-  void operator()(std::FILE* f) const { std::fclose(f); }
+  void operator()(std::FILE* f) const { std::fclose(f); }  // NOLINT(cppcoreguidelines-owning-memory): of a unique_ptr
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
 
