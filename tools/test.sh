@@ -74,7 +74,7 @@ if [ "$quick" != --quick ]; then
   part build-tsan build build-tsan "${slow[@]}" -DVOX_SANITIZE=thread &&
     run_tests tests-tsan build-tsan -L threads
   if command -v clang++ >/dev/null; then
-    part build-clang build build-clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang -DVOX_CUDA=OFF
+    part build-clang build build-clang -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang -DVOX_CUDA=OFF
   else
     echo "== build-clang: skipped, clang++ is not installed"
   fi
