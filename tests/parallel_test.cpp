@@ -9,7 +9,7 @@
 
 namespace vox::test {
 
-TEST_CASE("every index is done once, for any number of threads", "[parallel]") {
+TEST_CASE("every index is done once, for any number of threads", "[parallel][threads]") {
   for (const int threads : {1, 2, 3, 7}) {
     for (const std::int64_t n : {0, 1, 2, 5, 64, 1001}) {
       std::vector<std::atomic<int>> done(static_cast<std::size_t>(n));
@@ -20,7 +20,7 @@ TEST_CASE("every index is done once, for any number of threads", "[parallel]") {
   }
 }
 
-TEST_CASE("the split is static: a worker has one run of neighbours, and about as many as any other", "[parallel]") {
+TEST_CASE("the split is static: a worker has one run of neighbours, and about as many as any other", "[parallel][threads]") {
   constexpr int kThreads = 4;
   constexpr std::int64_t kCount = 103;
   for (int repeat = 0; repeat < 3; ++repeat) {
@@ -37,7 +37,7 @@ TEST_CASE("the split is static: a worker has one run of neighbours, and about as
   }
 }
 
-TEST_CASE("an exception in a worker is thrown by the caller, once all workers are done", "[parallel]") {
+TEST_CASE("an exception in a worker is thrown by the caller, once all workers are done", "[parallel][threads]") {
   for (const std::int64_t bad : {0, 99}) {  // in the caller's share, and in another's
     std::atomic<int> done = 0;
     const auto work = [&](std::int64_t i) {
@@ -52,7 +52,7 @@ TEST_CASE("an exception in a worker is thrown by the caller, once all workers ar
   CHECK(after == 100);
 }
 
-TEST_CASE("a parallel loop inside a worker runs, on that worker alone", "[parallel]") {
+TEST_CASE("a parallel loop inside a worker runs, on that worker alone", "[parallel][threads]") {
   std::atomic<int> done = 0;
   std::atomic<bool> strayed = false;
   parallel_for(3, 6, [&](std::int64_t) {
@@ -66,7 +66,7 @@ TEST_CASE("a parallel loop inside a worker runs, on that worker alone", "[parall
   CHECK_FALSE(strayed);
 }
 
-TEST_CASE("an exception inside a nested loop reaches the outermost caller", "[parallel]") {
+TEST_CASE("an exception inside a nested loop reaches the outermost caller", "[parallel][threads]") {
   const auto nested = [](std::int64_t) {
     parallel_for(2, 4, [](std::int64_t i) {
       if (i == 3) { throw std::runtime_error("inner"); }
@@ -75,7 +75,7 @@ TEST_CASE("an exception inside a nested loop reaches the outermost caller", "[pa
   CHECK_THROWS_WITH(parallel_for(2, 2, nested), "inner");
 }
 
-TEST_CASE("two threads may run loops at the same time", "[parallel]") {
+TEST_CASE("two threads may run loops at the same time", "[parallel][threads]") {
   std::atomic<std::int64_t> total = 0;
   {
     std::vector<std::jthread> users;
@@ -90,7 +90,7 @@ TEST_CASE("two threads may run loops at the same time", "[parallel]") {
   CHECK(total == 2 * 200 * 1225);
 }
 
-TEST_CASE("a queue says how many threads a loop may use", "[parallel]") {
+TEST_CASE("a queue says how many threads a loop may use", "[parallel][threads]") {
   struct Queue {
     int threads;
   };

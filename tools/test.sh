@@ -72,7 +72,7 @@ if [ "$quick" != --quick ]; then
   part build-asan build build-asan "${slow[@]}" -DVOX_SANITIZE=address &&
     run_tests tests-asan build-asan -LE structure
   part build-tsan build build-tsan "${slow[@]}" -DVOX_SANITIZE=thread &&
-    run_tests tests-tsan build-tsan -L threads
+    run_tests tests-tsan build-tsan
   if command -v clang++ >/dev/null; then
     part build-clang build build-clang -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang -DVOX_CUDA=OFF
   else
