@@ -20,7 +20,8 @@ TEST_CASE("every index is done once, for any number of threads", "[parallel][thr
   }
 }
 
-TEST_CASE("the split is static: a worker has one run of neighbours, and about as many as any other", "[parallel][threads]") {
+TEST_CASE("the split is static: a worker has one run of neighbours, and about as many as any other",
+          "[parallel][threads]") {
   constexpr int kThreads = 4;
   constexpr std::int64_t kCount = 103;
   for (int repeat = 0; repeat < 3; ++repeat) {
