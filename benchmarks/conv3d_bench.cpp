@@ -65,7 +65,7 @@ class Passes {
  public:
   Passes(const Layer& l, std::int64_t batch, DType dtype)
       : g_(geometry(l, batch)),
-        algorithm_(choose(g_)),
+        algorithm_(choose<float>(cpu_queue(), Conv3dPass::correlate, g_)),
         x_(volume(g_.x, dtype)),
         y_(volume(g_.y, dtype)),
         weight_(Tensor::zeros({g_.y.c, g_.x.c, l.kernel, l.kernel, l.kernel}, accumulator(dtype))),
@@ -80,7 +80,8 @@ class Passes {
   }
 
   void correlate() {
-    dispatch(Device::cpu, x_.dtype(), [&]<class T>(CpuQueue& q, TypeTag<T>) {
+    dispatch_type(x_.dtype(), [&]<class T>(TypeTag<T>) {
+      CpuQueue& q = cpu_queue();
       conv3d_forward(q, Conv3dArgs<T>{.geometry = g_,
                                       .algorithm = algorithm_,
                                       .x = x_.values<T>(),
@@ -91,7 +92,8 @@ class Passes {
     });
   }
   void spread() {
-    dispatch(Device::cpu, x_.dtype(), [&]<class T>(CpuQueue& q, TypeTag<T>) {
+    dispatch_type(x_.dtype(), [&]<class T>(TypeTag<T>) {
+      CpuQueue& q = cpu_queue();
       conv_transpose3d_forward(q, ConvTranspose3dArgs<T>{.geometry = g_,
                                                          .algorithm = algorithm_,
                                                          .x = y_.values<T>(),
@@ -102,7 +104,8 @@ class Passes {
     });
   }
   void grad_weight() {
-    dispatch(Device::cpu, x_.dtype(), [&]<class T>(CpuQueue& q, TypeTag<T>) {
+    dispatch_type(x_.dtype(), [&]<class T>(TypeTag<T>) {
+      CpuQueue& q = cpu_queue();
       conv3d_grad_weight(q, Conv3dGradWeightArgs<T>{.geometry = g_,
                                                     .algorithm = algorithm_,
                                                     .x = x_.values<T>(),

@@ -14,6 +14,7 @@
 
 #include "kernels/check.h"
 #include "kernels/cuda/runtime.h"
+#include "kernels/simt/memory.h"
 
 namespace vox {
 namespace {
@@ -40,6 +41,7 @@ std::size_t alignment_of(std::size_t size) { return size >= kLarge ? kLarge : kA
 
 std::byte* from_system(std::size_t size, Device device) {
   if (device == Device::cuda) { return static_cast<std::byte*>(cuda::allocate(size)); }
+  if (device == Device::simt) { return static_cast<std::byte*>(simt_device::allocate(size, "tensor")); }
   void* const p = ::operator new (size, std::align_val_t{alignment_of(size)}, std::nothrow);
 #ifdef __linux__
   if (p != nullptr && size >= kLarge) { static_cast<void>(madvise(p, size, MADV_HUGEPAGE)); }
@@ -50,6 +52,8 @@ std::byte* from_system(std::size_t size, Device device) {
 void to_system(std::byte* p, std::size_t size, Device device) noexcept {
   if (device == Device::cuda) {
     cuda::release(p);
+  } else if (device == Device::simt) {
+    simt_device::release(p);
   } else {
     ::operator delete (p, std::align_val_t{alignment_of(size)});
   }
@@ -63,7 +67,7 @@ class Pool {
   ~Pool() { drop_kept(); }
 
   std::byte* allocate(std::size_t bytes) {
-    const std::size_t size = rounded(bytes);
+    const std::size_t size = size_of(bytes);
     const std::lock_guard lock(mutex_);
     std::byte* p = take_kept(size);
     if (p == nullptr) { p = from_system(size, device_); }
@@ -84,10 +88,10 @@ class Pool {
   }
 
   void release(std::byte* p, std::size_t bytes) noexcept {
-    const std::size_t size = rounded(bytes);
+    const std::size_t size = size_of(bytes);
     const std::lock_guard lock(mutex_);
     report_.in_use_bytes -= size;
-    if (kReuse && kept_bytes_ + size <= kMaxKept) {
+    if (kReuse && device_ != Device::simt && kept_bytes_ + size <= kMaxKept) {
       try {
         kept_.emplace(size, p);
         kept_bytes_ += size;
@@ -114,6 +118,11 @@ class Pool {
   }
 
  private:
+  /// The simt device gets every block anew and of the very size: its checks know the ends and what was written.
+  [[nodiscard]] std::size_t size_of(std::size_t bytes) const {
+    return device_ == Device::simt ? bytes : rounded(bytes);
+  }
+
   std::byte* take_kept(std::size_t size) {
     const auto found = kept_.find(size);
     if (found == kept_.end()) { return nullptr; }
@@ -138,8 +147,9 @@ class Pool {
 
 /// Never destroyed: a tensor with static storage may outlive any static pool.
 Pool& pool_of(Device device) {
-  static auto* const pools = new std::array<Pool, 2>{Pool{Device::cpu}, Pool{Device::cuda}};  // NOLINT
-  return (*pools)[device == Device::cuda ? 1 : 0];
+  static auto* const pools =
+      new std::array<Pool, 3>{Pool{Device::cpu}, Pool{Device::cuda}, Pool{Device::simt}};  // NOLINT
+  return (*pools)[static_cast<std::size_t>(device)];
 }
 
 }  // namespace

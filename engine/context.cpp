@@ -57,6 +57,11 @@ CudaQueue& cuda_queue() {
   return queue;
 }
 
+SimtQueue& simt_queue() {
+  thread_local SimtQueue queue;
+  return queue;
+}
+
 void set_default_threads(int threads) {
   VOX_CHECK(threads >= 1, "threads is {}, wants at least 1", threads);
   default_threads = threads;

@@ -7,6 +7,7 @@ namespace vox {
 /// The calling thread's queues. cpu_queue() starts with every core and the best instruction set of this machine.
 [[nodiscard]] CpuQueue& cpu_queue();
 [[nodiscard]] CudaQueue& cuda_queue();
+[[nodiscard]] SimtQueue& simt_queue();
 
 [[nodiscard]] Isa best_isa();           ///< the best instruction set this CPU runs
 [[nodiscard]] const char* name(Isa);    ///< "baseline", "avx2", "avx512"

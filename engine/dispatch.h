@@ -9,22 +9,36 @@ namespace vox {
 
 template <class T> struct TypeTag {};
 
-/// The only switch on dtype and device in the tree. Calls body(queue, TypeTag<T>{}).
+/// The only switch on dtype in the tree. Calls body(TypeTag<T>{}).
+template <class Body> void dispatch_type(DType dtype, Body&& body) {
+  switch (dtype) {
+    case DType::f32:
+      return body(TypeTag<float>{});
+    case DType::f64:
+      return body(TypeTag<double>{});
+    case DType::bf16:
+      return body(TypeTag<Bf16>{});
+    case DType::u8:
+      break;
+  }
+  VOX_FAIL("dispatch: no kernel computes in {}", name(dtype));
+}
+
+/// The only switch on device. Calls body(queue, TypeTag<T>{}).
 template <class Body> void dispatch(Device device, DType dtype, Body&& body) {
-  const auto with_queue = [&](auto& queue) {
-    switch (dtype) {
-      case DType::f32:
-        return body(queue, TypeTag<float>{});
-      case DType::f64:
-        return body(queue, TypeTag<double>{});
-      case DType::bf16:
-        return body(queue, TypeTag<Bf16>{});
-      case DType::u8:
-        break;
-    }
-    VOX_FAIL("dispatch: no kernel computes in {}", name(dtype));
-  };
-  if (device == Device::cpu) { return with_queue(cpu_queue()); }
+  const auto with_queue = [&](auto& queue) { dispatch_type(dtype, [&](auto type) { body(queue, type); }); };
+  switch (device) {
+    case Device::cpu:
+      return with_queue(cpu_queue());
+    case Device::simt:
+      return with_queue(simt_queue());
+    case Device::cuda:
+#ifdef VOX_CUDA_ENABLED
+      return with_queue(cuda_queue());
+#else
+      break;
+#endif
+  }
   VOX_FAIL("dispatch: no {} kernel in this build", name(device));
 }
 

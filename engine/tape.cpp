@@ -26,11 +26,12 @@ Tensor sum_of(const Tensor& a, const Tensor& b) {
 }
 
 Tensor one_like(const Tensor& scalar) {
-  const double one = 1;
-  Tensor y = Tensor::like(scalar);
-  dispatch(Device::cpu, y.dtype(),
-           [&]<class T>(CpuQueue&, TypeTag<T>) { y.mutable_values<T>()[0] = store<T>(static_cast<Acc<T>>(one)); });
-  return y;
+  Tensor one(scalar.shape(), scalar.dtype(), Device::cpu, scalar.layout());
+  dispatch_type(one.dtype(), [&]<class T>(TypeTag<T>) {
+    std::ranges::fill(one.mutable_values<T>(), T{});  // a volume has padding
+    one.mutable_values<T>()[0] = store<T>(Acc<T>{1});
+  });
+  return one.to(scalar.device());
 }
 
 }  // namespace

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/device_memory.h"
 #include "engine/dispatch.h"
 #include "engine/tensor_body.h"
 #include "kernels/check.h"
+#include "kernels/labels.h"
 #include "kernels/layout.h"
 
 namespace vox {
@@ -30,8 +32,7 @@ Tensor Tensor::like(const Tensor& t) { return Tensor(t.shape(), t.dtype(), t.dev
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device, Layout layout) {
   Tensor t(shape, dtype, device, layout);
-  VOX_CHECK(device == Device::cpu, "Tensor::zeros: not on {}", name(device));
-  std::fill_n(t.body().storage->data(), t.body().storage->size_bytes(), std::byte{0});
+  zero_bytes(t.body().storage->data(), device, t.body().storage->size_bytes());
   return t;
 }
 
@@ -66,6 +67,23 @@ Tensor Tensor::detached() const {
   return t;
 }
 
+Tensor Tensor::to(Device device) const {
+  if (device == this->device()) { return *this; }
+  Tensor t(shape(), dtype(), device, layout());
+  copy_bytes(t.body().storage->data(), device, std::as_const(*body().storage).data(), this->device(),
+             body().storage->size_bytes());
+  if (dtype() == DType::u8) { t.body().largest_label = largest_label(); }
+  return t;
+}
+
+std::uint8_t Tensor::largest_label() const {
+  if (device() != Device::cpu) { return body().largest_label; }
+  const auto v = values<std::uint8_t>();
+  std::vector<std::uint8_t> largest((v.size() + kLabelChunk - 1) / kLabelChunk);
+  vox::largest_label(cpu_queue(), LargestLabelArgs<std::uint8_t>{.labels = v, .largest = largest});
+  return largest.empty() ? std::uint8_t{0} : *std::ranges::max_element(largest);
+}
+
 template <class T> std::span<const T> Tensor::values() const {
   VOX_CHECK(dtype() == kDTypeOf<T>, "values: tensor is {}, asked for {}", name(dtype()), name(kDTypeOf<T>));
   return {reinterpret_cast<const T*>(std::as_const(*body().storage).data()), static_cast<std::size_t>(stored_count())};
@@ -91,18 +109,18 @@ template <class T> Tensor Tensor::volume_of(const Shape& shape, std::span<const 
 }
 
 std::vector<double> Tensor::to_doubles() const {
-  VOX_CHECK(device() == Device::cpu, "Tensor::to_doubles: tensor is on {}", name(device()));
+  if (device() != Device::cpu) { return to(Device::cpu).to_doubles(); }
   std::vector<double> out;
   if (dtype() == DType::u8) {
     const auto v = values<std::uint8_t>();
     return {v.begin(), v.end()};
   }
-  dispatch(device(), dtype(), [&]<class T>(CpuQueue& queue, TypeTag<T>) {
+  dispatch_type(dtype(), [&]<class T>(TypeTag<T>) {
     std::vector<T> plain;
     std::span<const T> v = values<T>();
     if (layout() == Layout::blocked) {
       plain.resize(static_cast<std::size_t>(shape().count()));
-      to_plain(queue, ToPlainArgs<T>{.shape = shape().volume(), .blocked = v, .plain = plain});
+      to_plain(cpu_queue(), ToPlainArgs<T>{.shape = shape().volume(), .blocked = v, .plain = plain});
       v = plain;
     }
     out.reserve(v.size());

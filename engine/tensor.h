@@ -48,6 +48,11 @@ class Tensor {
   [[nodiscard]] bool wants_grad() const;
   [[nodiscard]] Tensor grad() const;  ///< undefined until backward() has run
   void clear_grad();
+  /// A copy on another device, without history; this tensor itself if it is there already.
+  [[nodiscard]] Tensor to(Device) const;
+  /// The largest value of a u8 tensor, found when it was copied to a device: what a loss there can refuse labels by
+  /// without waiting for the device. On the CPU it is counted now.
+  [[nodiscard]] std::uint8_t largest_label() const;
   /// The same values without their history: a leaf that wants no gradient.
   [[nodiscard]] Tensor detached() const;
 

@@ -37,6 +37,7 @@ struct TensorBody {
   Device device = Device::cpu;
   Layout layout = Layout::plain;
   std::int64_t stored_count = 0;
+  std::uint8_t largest_label = 0;  ///< of u8 values that are not on the CPU
   std::shared_ptr<Storage> storage;
   std::shared_ptr<GradSlot> slot;  ///< null: wants no gradient
 };

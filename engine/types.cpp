@@ -24,6 +24,8 @@ std::string_view name(Device d) {
       return "cpu";
     case Device::cuda:
       return "cuda";
+    case Device::simt:
+      return "simt";
   }
   VOX_FAIL("unknown device");
 }

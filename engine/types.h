@@ -18,7 +18,8 @@ namespace vox {
 
 /// Storage types. f64 is for truth and gradient checks, f32 trains, bf16 is storage with f32 sums; u8 holds labels.
 enum class DType : std::uint8_t { f32, f64, bf16, u8 };
-enum class Device : std::uint8_t { cpu, cuda };
+/// Where values are and work runs. simt: the CUDA kernels' sources, executed on the CPU with checks (kernels/simt).
+enum class Device : std::uint8_t { cpu, cuda, simt };
 
 /// How values lie in memory. plain: the last axis is contiguous. blocked: a volume [N,C,D,H,W] in blocks of eight
 /// channels, see kernels/volume.h.

@@ -28,14 +28,32 @@ struct Conv3dGeometry {
                                                        std::int64_t kernel, std::int64_t stride, std::int64_t padding,
                                                        std::int64_t output_padding);
 
-/// Ways to convolve on a CPU, fastest first. The last takes any geometry and is what the others are tested against.
+/// What a convolution kernel does with a geometry.
+enum class Conv3dPass : std::uint8_t {
+  correlate,   ///< conv3d forward: gathers x, writes y
+  spread,      ///< its adjoint: gathers y, writes x
+  grad_weight  ///< gathers x, reads y
+};
+
+/// Ways to convolve, fastest first. The last takes any geometry and is what the others are tested against.
 enum class Conv3dAlgorithm : std::uint8_t {
-  tiled,   ///< gathers blocks of rows with their halo, multiplies register tiles of voxels by packed weights
-  direct,  ///< the definition, loop by loop
+  tensor_core,  ///< GPU, bf16: tiles of voxels and channels multiplied by the tensor cores
+  gemm,         ///< GPU: one matrix product where no two windows overlap (kernel = stride, or kernel 1)
+  tiled,        ///< tiles of voxels with their halo, register tiles of voxels by channels
+  direct,       ///< the definition, loop by loop
   count_
 };
-[[nodiscard]] bool fits(Conv3dAlgorithm, const Conv3dGeometry&);
-[[nodiscard]] Conv3dAlgorithm choose(const Conv3dGeometry&);  ///< the first that fits
+template <class T> [[nodiscard]] bool fits(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
+template <class T> [[nodiscard]] bool fits(const DeviceQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
+/// The first that fits: a pure function of the geometry, the pass and the storage type.
+template <class T, class Queue>
+[[nodiscard]] Conv3dAlgorithm choose(const Queue& q, Conv3dPass pass, const Conv3dGeometry& g) {
+  auto a = Conv3dAlgorithm::tensor_core;
+  while (a != Conv3dAlgorithm::direct && !fits<T>(q, a, pass, g)) {
+    a = static_cast<Conv3dAlgorithm>(static_cast<std::uint8_t>(a) + 1);
+  }
+  return a;
+}
 
 /// The formula above.
 template <class T> struct Conv3dArgs {
@@ -74,5 +92,8 @@ VOX_KERNEL(conv3d_grad_bias, Conv3dGradBiasArgs);
 [[nodiscard]] std::int64_t conv3d_forward_scratch(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 [[nodiscard]] std::int64_t conv3d_grad_weight_scratch(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 [[nodiscard]] std::int64_t conv3d_grad_bias_scratch(const CpuQueue&, const VolumeShape& dy);
+[[nodiscard]] std::int64_t conv3d_forward_scratch(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
+[[nodiscard]] std::int64_t conv3d_grad_weight_scratch(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
+[[nodiscard]] std::int64_t conv3d_grad_bias_scratch(const DeviceQueue&, const VolumeShape& dy);
 
 }  // namespace vox

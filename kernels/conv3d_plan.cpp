@@ -55,21 +55,22 @@ void choose_block(Conv3dTiling& t, std::int64_t gathered_blocks, std::int64_t wa
 
 }  // namespace
 
-bool fits(Conv3dAlgorithm algorithm, const Conv3dGeometry& g) {
+template <class T> bool fits(const CpuQueue&, Conv3dAlgorithm algorithm, Conv3dPass, const Conv3dGeometry& g) {
   switch (algorithm) {
     case Conv3dAlgorithm::tiled:
       return g.kernel <= 7 && g.stride <= 4 && std::max(g.x.w, g.y.w) <= kMaxWidth;
     case Conv3dAlgorithm::direct:
       return true;
+    case Conv3dAlgorithm::tensor_core:
+    case Conv3dAlgorithm::gemm:
     case Conv3dAlgorithm::count_:
       break;
   }
   return false;
 }
-
-Conv3dAlgorithm choose(const Conv3dGeometry& g) {
-  return fits(Conv3dAlgorithm::tiled, g) ? Conv3dAlgorithm::tiled : Conv3dAlgorithm::direct;
-}
+template bool fits<float>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
+template bool fits<double>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
+template bool fits<Bf16>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
 
 Conv3dTiling conv3d_tiling(const Conv3dGeometry& g, Conv3dPass pass) {
   const bool spread = pass == Conv3dPass::spread;

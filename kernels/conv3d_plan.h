@@ -10,13 +10,6 @@ namespace vox {
 inline constexpr std::int64_t kMaxTaps = 7 * 7 * 7;  // of the tiled algorithm
 inline constexpr std::int64_t kMaxClasses = 4 * 4 * 4;
 
-/// What a convolution kernel does with a geometry.
-enum class Conv3dPass : std::uint8_t {
-  correlate,   ///< conv3d forward: gathers x, writes y
-  spread,      ///< its adjoint: gathers y, writes x
-  grad_weight  ///< gathers x, reads y
-};
-
 /// How the tiled algorithm cuts a convolution: a pure function of the geometry and the pass, whatever the thread count
 /// and the instruction set, so that all of them add in the same order.
 ///

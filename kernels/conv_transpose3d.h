@@ -23,5 +23,6 @@ VOX_KERNEL(conv_transpose3d_forward, ConvTranspose3dArgs);
 
 /// Elements of scratch, in the accumulator type.
 [[nodiscard]] std::int64_t conv_transpose3d_scratch(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
+[[nodiscard]] std::int64_t conv_transpose3d_scratch(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 
 }  // namespace vox

@@ -18,9 +18,16 @@ struct CpuQueue {
 /// A CpuQueue whose instruction set is known at compile time: what a CPU kernel is written against.
 template <Isa I> struct CpuIsaQueue { int threads = 1; };
 
-struct CudaQueue {
+/// What the CUDA kernel sources are submitted to: decides the algorithm and the scratch of both kinds.
+struct DeviceQueue {};
+
+/// A GPU, through the CUDA runtime.
+struct CudaQueue : DeviceQueue {
   CUstream_st* stream = nullptr;  ///< borrowed; engine/context owns it
 };
+
+/// The same kernel sources, compiled for the CPU and executed with checks (kernels/simt).
+struct SimtQueue : DeviceQueue {};
 
 #ifdef VOX_ISA
 using IsaQueue = CpuIsaQueue<Isa::VOX_ISA>;  ///< the instruction set this file is being compiled for
@@ -48,6 +55,7 @@ template <class Body> void on_isa(const CpuQueue& q, const Body& body) {
   template <class T> void kernel(CpuIsaQueue<Isa::avx2>&, const Args<T>&);     \
   template <class T> void kernel(CpuIsaQueue<Isa::avx512>&, const Args<T>&);   \
   template <class T> void kernel(CudaQueue&, const Args<T>&);                  \
+  template <class T> void kernel(SimtQueue&, const Args<T>&);                  \
   template <class T> void kernel(CpuQueue& q, const Args<T>& a) {              \
     on_isa(q, [&](auto& isa) { kernel(isa, a); });                             \
   }                                                                            \

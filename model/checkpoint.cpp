@@ -14,8 +14,7 @@ using Json = nlohmann::json;
 TensorToWrite to_write(const NamedTensor& t) {
   TensorToWrite w{.name = t.name, .dtype = file_dtype(t.tensor.dtype()), .shape = {}, .bytes = {}};
   w.shape.assign(t.tensor.shape().extents().begin(), t.tensor.shape().extents().end());
-  dispatch(Device::cpu, t.tensor.dtype(),
-           [&]<class T>(CpuQueue&, TypeTag<T>) { w.bytes = std::as_bytes(t.tensor.values<T>()); });
+  dispatch_type(t.tensor.dtype(), [&]<class T>(TypeTag<T>) { w.bytes = std::as_bytes(t.tensor.values<T>()); });
   return w;
 }
 
@@ -106,7 +105,7 @@ void CheckpointFile::load(const std::vector<NamedTensor>& into) const {
   }
   for (const NamedTensor& t : into) {
     Tensor to = t.tensor;
-    dispatch(Device::cpu, to.dtype(), [&]<class T>(CpuQueue&, TypeTag<T>) {
+    dispatch_type(to.dtype(), [&]<class T>(TypeTag<T>) {
       const auto put = [&](const auto& values) {
         std::ranges::transform(values, to.mutable_values<T>().begin(),
                                [](auto v) { return store<T>(static_cast<Acc<T>>(v)); });

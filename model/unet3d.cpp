@@ -17,7 +17,7 @@ constexpr std::int64_t kUpTaps = 8;
 
 Tensor filled(const Shape& shape, DType dtype, double value) {
   Tensor t(shape, dtype);
-  dispatch(Device::cpu, dtype, [&]<class T>(CpuQueue&, TypeTag<T>) {
+  dispatch_type(dtype, [&]<class T>(TypeTag<T>) {
     std::ranges::fill(t.mutable_values<T>(), store<T>(static_cast<Acc<T>>(value)));
   });
   return t;
@@ -67,7 +67,7 @@ UNet3d::UNet3d(const UNetConfig& config, DType dtype, std::uint64_t seed)
 Tensor UNet3d::parameter(const std::string& name, const Shape& shape, double limit) {
   const RandomKey key{.seed = seed_, .step = static_cast<std::uint32_t>(parameters_.size()), .place = kInitPlace};
   Tensor t(shape, accumulator(dtype_));
-  dispatch(Device::cpu, t.dtype(), [&]<class T>(CpuQueue&, TypeTag<T>) {
+  dispatch_type(t.dtype(), [&]<class T>(TypeTag<T>) {
     const auto values = t.mutable_values<T>();
     for (std::size_t i = 0; i < values.size(); ++i) {
       const double u = unit(random4(key, i / 4).v[i % 4]);

@@ -13,7 +13,8 @@ namespace vox::test {
 namespace {
 
 constexpr std::array<Conv3dPass, 3> kPasses = {Conv3dPass::correlate, Conv3dPass::spread, Conv3dPass::grad_weight};
-constexpr std::array<Conv3dAlgorithm, 2> kAlgorithms = {Conv3dAlgorithm::tiled, Conv3dAlgorithm::direct};
+constexpr std::array<Conv3dAlgorithm, 4> kAlgorithms = {Conv3dAlgorithm::tensor_core, Conv3dAlgorithm::gemm,
+                                                        Conv3dAlgorithm::tiled, Conv3dAlgorithm::direct};
 static_assert(kAlgorithms.size() == static_cast<std::size_t>(Conv3dAlgorithm::count_));
 
 const char* name(Conv3dPass pass) {
@@ -67,19 +68,20 @@ Shape shape_of(const VolumeShape& s) { return {s.n, s.c, s.d, s.h, s.w}; }
 Shape weight_of(const Conv3dGeometry& g) { return {g.y.c, g.x.c, g.kernel, g.kernel, g.kernel}; }
 
 /// One pass of one algorithm on values that are the same, and exact, in every dtype.
-Tensor run(Conv3dPass pass, Conv3dAlgorithm algorithm, const Conv3dGeometry& g, DType dtype) {
+Tensor run(Conv3dPass pass, Conv3dAlgorithm algorithm, const Conv3dGeometry& g, DType dtype,
+           Device device = Device::cpu) {
   const bool spread = pass == Conv3dPass::spread;
   const DType acc = accumulator(dtype);
   const auto values = [](const Shape& s, unsigned seed) { return make_values(s.count(), seed); };
-  const Tensor x = to_tensor(values(shape_of(g.x), 1), shape_of(g.x), Kind::volume, dtype);
-  const Tensor y = to_tensor(values(shape_of(g.y), 2), shape_of(g.y), Kind::volume, dtype);
-  const Tensor weight = to_tensor(values(weight_of(g), 3), weight_of(g), Kind::parameter, dtype);
+  const Tensor x = to_tensor(values(shape_of(g.x), 1), shape_of(g.x), Kind::volume, dtype).to(device);
+  const Tensor y = to_tensor(values(shape_of(g.y), 2), shape_of(g.y), Kind::volume, dtype).to(device);
+  const Tensor weight = to_tensor(values(weight_of(g), 3), weight_of(g), Kind::parameter, dtype).to(device);
   const Shape bias_shape{spread ? g.x.c : g.y.c};
-  const Tensor bias = to_tensor(values(bias_shape, 4), bias_shape, Kind::parameter, dtype);
+  const Tensor bias = to_tensor(values(bias_shape, 4), bias_shape, Kind::parameter, dtype).to(device);
   set_fresh_memory(FreshMemory::nan);
-  Tensor result = pass == Conv3dPass::grad_weight ? Tensor(weight_of(g), acc) : Tensor::like(spread ? x : y);
-  dispatch(Device::cpu, dtype, [&]<class T>(CpuQueue& q, TypeTag<T>) {
-    const auto scratch_for = [&](std::int64_t elements) { return Tensor({elements}, acc); };
+  Tensor result = pass == Conv3dPass::grad_weight ? Tensor(weight_of(g), acc, device) : Tensor::like(spread ? x : y);
+  dispatch(device, dtype, [&]<class T>(auto& q, TypeTag<T>) {
+    const auto scratch_for = [&](std::int64_t elements) { return Tensor({elements}, acc, device); };
     if (pass == Conv3dPass::correlate) {
       Tensor scratch = scratch_for(conv3d_forward_scratch(q, g, algorithm));
       conv3d_forward(q, Conv3dArgs<T>{.geometry = g,
@@ -112,6 +114,8 @@ Tensor run(Conv3dPass pass, Conv3dAlgorithm algorithm, const Conv3dGeometry& g, 
   return result;
 }
 
+Conv3dAlgorithm chosen(const Conv3dGeometry& g) { return choose<float>(cpu_queue(), Conv3dPass::correlate, g); }
+
 std::int64_t terms(Conv3dPass pass, const Conv3dGeometry& g) {
   const std::int64_t taps = g.kernel * g.kernel * g.kernel;
   return pass == Conv3dPass::correlate ? g.x.c * taps
@@ -132,7 +136,7 @@ TEST_CASE("every conv3d algorithm that fits gives the direct one's result in eve
         if (isa > best_isa()) { continue; }
         cpu_queue() = {.threads = 2, .isa = isa};
         for (const Conv3dAlgorithm algorithm : kAlgorithms) {
-          if (!fits(algorithm, g)) { continue; }
+          if (!fits<float>(cpu_queue(), algorithm, Conv3dPass::correlate, g)) { continue; }
           for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
             INFO(describe(g) << ", " << name(pass) << ", algorithm " << static_cast<int>(algorithm) << ", "
                              << vox::name(dtype) << ", " << vox::name(isa));
@@ -147,10 +151,31 @@ TEST_CASE("every conv3d algorithm that fits gives the direct one's result in eve
   cpu_queue() = before;
 }
 
+TEST_CASE("every conv3d algorithm that fits on the simt device gives the cpu's result", "[conv3d][simt]") {
+  for (const Conv3dAlgorithm algorithm : kAlgorithms) {
+    DYNAMIC_SECTION("algorithm " << static_cast<int>(algorithm)) {
+      for (const Conv3dGeometry& g : geometries()) {
+        for (const Conv3dPass pass : kPasses) {
+          const Values wants = run(pass, Conv3dAlgorithm::direct, g, DType::f64).to_doubles();
+          for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+            bool takes = false;
+            dispatch_type(dtype, [&]<class T>(TypeTag<T>) { takes = fits<T>(simt_queue(), algorithm, pass, g); });
+            if (!takes) { continue; }
+            INFO(describe(g) << ", " << name(pass) << ", " << vox::name(dtype));
+            const Tensor got = run(pass, algorithm, g, dtype, Device::simt);
+            CHECK(first_mismatch(got.to_doubles(), wants, got.dtype(), terms(pass, g)) == "");
+            CHECK(nonzero_padding(got) == "");
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("tiled convolutions give the same bits for any number of threads", "[conv3d][determinism]") {
   const CpuQueue before = cpu_queue();
   for (const Conv3dGeometry& g : geometries()) {
-    if (!fits(Conv3dAlgorithm::tiled, g)) { continue; }
+    if (!fits<float>(cpu_queue(), Conv3dAlgorithm::tiled, Conv3dPass::correlate, g)) { continue; }
     for (const Conv3dPass pass : kPasses) {
       INFO(describe(g) << ", " << name(pass));
       cpu_queue().threads = 1;
@@ -166,17 +191,19 @@ TEST_CASE("tiled convolutions give the same bits for any number of threads", "[c
 
 TEST_CASE("choose takes the first algorithm that fits, and the direct one fits everything", "[conv3d]") {
   const VolumeShape x{.n = 1, .c = 16, .d = 64, .h = 64, .w = 64};
-  CHECK(choose(conv3d_geometry(x, 16, 3, 1, 1)) == Conv3dAlgorithm::tiled);
-  CHECK(choose(conv3d_geometry(x, 4, 1, 1, 0)) == Conv3dAlgorithm::tiled);
-  CHECK(choose(conv3d_geometry(x, 16, 9, 1, 4)) == Conv3dAlgorithm::direct);
-  CHECK(choose(conv3d_geometry(x, 16, 5, 5, 0)) == Conv3dAlgorithm::direct);
-  CHECK(choose(conv3d_geometry({.n = 1, .c = 1, .d = 1, .h = 1, .w = 5000}, 1, 3, 1, 1)) == Conv3dAlgorithm::direct);
-  for (const Conv3dGeometry& g : geometries()) { CHECK(fits(Conv3dAlgorithm::direct, g)); }
+  CHECK(chosen(conv3d_geometry(x, 16, 3, 1, 1)) == Conv3dAlgorithm::tiled);
+  CHECK(chosen(conv3d_geometry(x, 4, 1, 1, 0)) == Conv3dAlgorithm::tiled);
+  CHECK(chosen(conv3d_geometry(x, 16, 9, 1, 4)) == Conv3dAlgorithm::direct);
+  CHECK(chosen(conv3d_geometry(x, 16, 5, 5, 0)) == Conv3dAlgorithm::direct);
+  CHECK(chosen(conv3d_geometry({.n = 1, .c = 1, .d = 1, .h = 1, .w = 5000}, 1, 3, 1, 1)) == Conv3dAlgorithm::direct);
+  for (const Conv3dGeometry& g : geometries()) {
+    CHECK(fits<float>(cpu_queue(), Conv3dAlgorithm::direct, Conv3dPass::correlate, g));
+  }
 }
 
 TEST_CASE("the blocks of a tiling cover the lattice and its classes cover the taps", "[conv3d]") {
   for (const Conv3dGeometry& g : geometries()) {
-    if (!fits(Conv3dAlgorithm::tiled, g)) { continue; }
+    if (!fits<float>(cpu_queue(), Conv3dAlgorithm::tiled, Conv3dPass::correlate, g)) { continue; }
     for (const Conv3dPass pass : kPasses) {
       INFO(describe(g) << ", " << name(pass));
       const Conv3dTiling t = conv3d_tiling(g, pass);

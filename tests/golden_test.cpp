@@ -30,7 +30,7 @@ class Golden {
     const auto set = [&](const std::vector<NamedTensor>& tensors) {
       for (const NamedTensor& t : tensors) {
         Tensor to = t.tensor;
-        dispatch(Device::cpu, to.dtype(), [&]<class T>(CpuQueue&, TypeTag<T>) {
+        dispatch_type(to.dtype(), [&]<class T>(TypeTag<T>) {
           std::ranges::transform(file_.read<double>("start." + t.name), to.mutable_values<T>().begin(),
                                  [](double v) { return store<T>(static_cast<Acc<T>>(v)); });
         });

@@ -25,7 +25,7 @@ Tensor stored(const Values& values, const Shape& shape, DType dtype, Layout layo
     return Tensor::of<std::uint8_t>(shape, v);
   }
   Tensor t;
-  dispatch(Device::cpu, dtype, [&]<class T>(CpuQueue&, TypeTag<T>) {
+  dispatch_type(dtype, [&]<class T>(TypeTag<T>) {
     std::vector<T> v;
     v.reserve(values.size());
     for (const double x : values) { v.push_back(store<T>(static_cast<Acc<T>>(x))); }
@@ -106,22 +106,23 @@ Tensor to_tensor(const Values& values, const Shape& shape, Kind kind, DType dtyp
 }
 
 Tensor to_tensor_like(const Values& values, const Tensor& like) {
-  return stored(values, like.shape(), like.dtype(), like.layout());
+  return stored(values, like.shape(), like.dtype(), like.layout()).to(like.device());
 }
 
-std::vector<Tensor> to_tensors(const OpCase& c, const std::vector<Values>& values, DType dtype) {
+std::vector<Tensor> to_tensors(const OpCase& c, const std::vector<Values>& values, DType dtype, Device device) {
   std::vector<Tensor> tensors;
   for (std::size_t k = 0; k < values.size(); ++k) {
-    tensors.push_back(to_tensor(values[k], c.inputs[k].shape, c.inputs[k].kind, dtype));
+    tensors.push_back(to_tensor(values[k], c.inputs[k].shape, c.inputs[k].kind, dtype).to(device));
   }
   return tensors;
 }
 
-std::string nonzero_padding(const Tensor& t) {
-  if (t.layout() != Layout::blocked) { return {}; }
+std::string nonzero_padding(const Tensor& there) {
+  if (there.layout() != Layout::blocked) { return {}; }
+  const Tensor t = there.to(Device::cpu);
   const VolumeShape s = t.shape().volume();
   std::string found;
-  dispatch(Device::cpu, t.dtype(), [&]<class T>(CpuQueue&, TypeTag<T>) {
+  dispatch_type(t.dtype(), [&]<class T>(TypeTag<T>) {
     const auto values = t.values<T>();
     for (std::int64_t n = 0; n < s.n; ++n) {
       for (std::int64_t v = 0; v < s.voxels(); ++v) {

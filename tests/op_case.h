@@ -63,7 +63,7 @@ struct Register {
 [[nodiscard]] Values make_labels(std::int64_t count, std::int64_t classes, unsigned seed);
 [[nodiscard]] Tensor to_tensor(const Values&, const Shape&, Kind, DType);
 [[nodiscard]] Tensor to_tensor_like(const Values&, const Tensor& like);
-[[nodiscard]] std::vector<Tensor> to_tensors(const OpCase&, const std::vector<Values>&, DType);
+[[nodiscard]] std::vector<Tensor> to_tensors(const OpCase&, const std::vector<Values>&, DType, Device = Device::cpu);
 /// Empty when the padding channels of a blocked tensor all hold zero.
 [[nodiscard]] std::string nonzero_padding(const Tensor&);
 

@@ -45,9 +45,9 @@ struct Run {
 };
 
 /// Forward and backward of a case in a dtype, in memory whose fresh bytes are NaN: what is read unwritten shows.
-Run run(const OpCase& c, DType dtype) {
+Run run(const OpCase& c, DType dtype, Device device = Device::cpu) {
   set_fresh_memory(FreshMemory::nan);
-  Run r{.y = {}, .inputs = to_tensors(c, make_inputs(c), dtype)};
+  Run r{.y = {}, .inputs = to_tensors(c, make_inputs(c), dtype, device)};
   bool differentiable = false;
   for (std::size_t k = 0; k < r.inputs.size(); ++k) {
     if (c.inputs[k].differentiable && c.inputs[k].kind != Kind::labels) {
@@ -79,6 +79,18 @@ std::string padding_of(const Run& r) {
 /// bf16 results are compared with the gradient of the f64 run, which central differences have checked.
 DType roundoff_of(DType run, const Tensor& grad) {
   return grad.dtype() == DType::f32 && run == DType::bf16 ? run : grad.dtype();
+}
+
+void check_gradients(const OpCase& c, const Run& r, const Run& truth, DType dtype) {
+  for (std::size_t k = 0; k < r.inputs.size(); ++k) {
+    if (!r.inputs[k].wants_grad()) { continue; }
+    INFO("input " << k);
+    const Tensor got = r.inputs[k].grad();
+    REQUIRE(got.defined());
+    const auto terms = c.grad_terms > 0 ? c.grad_terms : r.y.shape().count();
+    CHECK(first_mismatch(got.to_doubles(), truth.inputs[k].grad().to_doubles(), roundoff_of(dtype, got), terms,
+                         c.conditioning) == "");
+  }
 }
 
 }  // namespace
@@ -122,19 +134,31 @@ TEST_CASE("every op's f32 and bf16 gradients match its f64 gradient on every ins
     for (const Isa isa : runnable_isas()) {
       cpu_queue().isa = isa;
       for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
-        const Run r = run(c, dtype);
-        for (std::size_t k = 0; k < r.inputs.size(); ++k) {
-          if (!r.inputs[k].wants_grad()) { continue; }
-          INFO(c.label << " " << name(dtype) << " " << name(isa) << ", input " << k);
-          const Tensor got = r.inputs[k].grad();
-          const auto terms = c.grad_terms > 0 ? c.grad_terms : r.y.shape().count();
-          CHECK(first_mismatch(got.to_doubles(), truth.inputs[k].grad().to_doubles(), roundoff_of(dtype, got), terms,
-                               c.conditioning) == "");
-        }
+        INFO(c.label << " " << name(dtype) << " " << name(isa));
+        check_gradients(c, run(c, dtype), truth, dtype);
       }
     }
   }
   cpu_queue().isa = before;
+}
+
+TEST_CASE("every op on the simt device matches its reference, and its gradients those of the cpu", "[ops][simt]") {
+  for (const std::string_view op : kOpNames) {
+    DYNAMIC_SECTION(op) {
+      for (const OpCase& c : op_cases()) {
+        if (name(c.op) != op) { continue; }
+        const Values wants = c.reference(make_inputs(c));
+        const Run truth = run(c, DType::f64);
+        for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+          INFO(c.label << " " << name(dtype));
+          const Run r = run(c, dtype, Device::simt);
+          CHECK(first_mismatch(r.y.to_doubles(), wants, dtype, c.terms, c.conditioning) == "");
+          CHECK(padding_of(r) == "");
+          check_gradients(c, r, truth, dtype);
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("every op gives the same bits with one thread and with four, run after run", "[ops][determinism]") {

@@ -9,7 +9,7 @@ namespace {
 
 Tensor casted(const Tensor& x, DType to) {
   Tensor y(x.shape(), to, x.device(), x.layout());
-  dispatch(x.device(), to, [&]<class To>(auto&, TypeTag<To>) {
+  dispatch_type(to, [&]<class To>(TypeTag<To>) {
     dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
       cast_forward(queue, CastArgs<T>{.x = x.values<T>(), .y = y.mutable_values<To>()});
     });

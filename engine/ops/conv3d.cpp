@@ -29,9 +29,10 @@ Conv3dGeometry checked_geometry(const Tensor& x, const Tensor& weight, const Ten
 Tensor grad_input(const Conv3dGeometry& g, const Tensor& x, const Tensor& weight, const Tensor& dy) {
   Tensor dx = Tensor::like(x);
   dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
-    Tensor scratch = scratch_for(x, conv_transpose3d_scratch(queue, g, choose(g)));
+    const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::spread, g);
+    Tensor scratch = scratch_for(x, conv_transpose3d_scratch(queue, g, algorithm));
     conv_transpose3d_forward(queue, ConvTranspose3dArgs<T>{.geometry = g,
-                                                           .algorithm = choose(g),
+                                                           .algorithm = algorithm,
                                                            .x = dy.values<T>(),
                                                            .weight = weight.values<Acc<T>>(),
                                                            .bias = {},
@@ -44,9 +45,10 @@ Tensor grad_input(const Conv3dGeometry& g, const Tensor& x, const Tensor& weight
 Tensor grad_weight(const Conv3dGeometry& g, const Tensor& x, const Tensor& weight, const Tensor& dy) {
   Tensor dweight = Tensor::like(weight);
   dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
-    Tensor scratch = scratch_for(x, conv3d_grad_weight_scratch(queue, g, choose(g)));
+    const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::grad_weight, g);
+    Tensor scratch = scratch_for(x, conv3d_grad_weight_scratch(queue, g, algorithm));
     conv3d_grad_weight(queue, Conv3dGradWeightArgs<T>{.geometry = g,
-                                                      .algorithm = choose(g),
+                                                      .algorithm = algorithm,
                                                       .x = x.values<T>(),
                                                       .dy = dy.values<T>(),
                                                       .dweight = dweight.mutable_values<Acc<T>>(),
@@ -61,9 +63,10 @@ Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   const Conv3dGeometry g = checked_geometry(x, weight, bias, options);
   Tensor y = Tensor::volume({g.y.n, g.y.c, g.y.d, g.y.h, g.y.w}, x.dtype(), x.device());
   dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
-    Tensor scratch = scratch_for(x, conv3d_forward_scratch(queue, g, choose(g)));
+    const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::correlate, g);
+    Tensor scratch = scratch_for(x, conv3d_forward_scratch(queue, g, algorithm));
     conv3d_forward(queue, Conv3dArgs<T>{.geometry = g,
-                                        .algorithm = choose(g),
+                                        .algorithm = algorithm,
                                         .x = x.values<T>(),
                                         .weight = weight.values<Acc<T>>(),
                                         .bias = bias.defined() ? bias.values<Acc<T>>() : std::span<const Acc<T>>{},

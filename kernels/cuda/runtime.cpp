@@ -5,6 +5,13 @@
 #include "kernels/check.h"
 
 namespace vox::cuda {
+namespace {
+
+void check(cudaError_t code, const char* call) {
+  VOX_CHECK(code == cudaSuccess, "{}: {}", call, cudaGetErrorString(code));
+}
+
+}  // namespace
 
 bool built() noexcept { return true; }
 
@@ -33,10 +40,33 @@ std::string versions() {
 void* allocate(std::size_t bytes) {
   void* p = nullptr;
   const cudaError_t code = cudaMalloc(&p, bytes);
-  VOX_CHECK(code == cudaSuccess, "cudaMalloc of {} bytes: {}", bytes, cudaGetErrorString(code));
+  if (code == cudaErrorMemoryAllocation) {
+    static_cast<void>(cudaGetLastError());  // it is not sticky: the next call must not see it
+    return nullptr;
+  }
+  check(code, "cudaMalloc");
   return p;
+}
+
+void copy(void* to, const void* from, std::size_t bytes, CUstream_st* stream) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream), "cudaMemcpyAsync");
+  check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+}
+
+void zero(void* p, std::size_t bytes, CUstream_st* stream) {
+  check(cudaMemsetAsync(p, 0, bytes, stream), "cudaMemsetAsync");
 }
 
 void release(void* p) noexcept { static_cast<void>(cudaFree(p)); }  // a destructor has no one to tell
 
 }  // namespace vox::cuda
+
+namespace vox::gpu {
+
+void launch_failed(const char* kernel, const char* file, int line, dim3 grid, dim3 block, std::size_t shared_bytes,
+                   cudaError_t code) {
+  VOX_FAIL("kernel {} launched at {}:{} with grid {}x{}x{}, block {}x{}x{}, {} bytes of shared memory: {}", kernel,
+           file, line, grid.x, grid.y, grid.z, block.x, block.y, block.z, shared_bytes, cudaGetErrorString(code));
+}
+
+}  // namespace vox::gpu

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+struct CUstream_st;  // cudaStream_t
+
 /// All of the CUDA runtime that the rest of the tree sees. Without VOX_CUDA, none.cpp answers instead.
 namespace vox::cuda {
 
@@ -17,7 +19,11 @@ struct DeviceInfo {
 [[nodiscard]] bool built() noexcept;              ///< was this program built with VOX_CUDA?
 [[nodiscard]] std::vector<DeviceInfo> devices();  ///< empty where there is no GPU or no driver
 [[nodiscard]] std::string versions();             ///< "runtime 13.0, driver 13.0", or why there are none
-[[nodiscard]] void* allocate(std::size_t bytes);
+[[nodiscard]] void* allocate(std::size_t bytes);  ///< null when there is no room
 void release(void*) noexcept;
+
+/// Host to device, device to host or within the device, after all work of the stream; returns when it is done.
+void copy(void* to, const void* from, std::size_t bytes, CUstream_st* stream);
+void zero(void*, std::size_t bytes, CUstream_st* stream);
 
 }  // namespace vox::cuda

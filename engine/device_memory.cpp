@@ -1,0 +1,45 @@
+#include "engine/device_memory.h"
+
+#include <cstring>
+
+#include "engine/context.h"
+#include "kernels/check.h"
+#include "kernels/cuda/runtime.h"
+#include "kernels/simt/memory.h"
+
+namespace vox {
+
+void copy_bytes(std::byte* to, Device to_device, const std::byte* from, Device from_device, std::size_t bytes) {
+  if (bytes == 0) { return; }
+  VOX_CHECK(to_device == Device::cpu || from_device == Device::cpu || to_device == from_device,
+            "copy: from {} to {} wants a stop on the cpu", name(from_device), name(to_device));
+  const Device there = to_device == Device::cpu ? from_device : to_device;
+  switch (there) {
+    case Device::cpu:
+      std::memcpy(to, from, bytes);
+      return;
+    case Device::cuda:
+      cuda::copy(to, from, bytes, cuda_queue().stream);
+      return;
+    case Device::simt:
+      to_device == Device::cpu ? simt_device::copy_out(to, from, bytes) : simt_device::copy_in(to, from, bytes);
+      return;
+  }
+}
+
+void zero_bytes(std::byte* p, Device device, std::size_t bytes) {
+  if (bytes == 0) { return; }
+  switch (device) {
+    case Device::cpu:
+      std::memset(p, 0, bytes);
+      return;
+    case Device::cuda:
+      cuda::zero(p, bytes, cuda_queue().stream);
+      return;
+    case Device::simt:
+      simt_device::fill_zero(p, bytes);
+      return;
+  }
+}
+
+}  // namespace vox

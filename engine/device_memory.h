@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstddef>
+
+#include "engine/types.h"
+
+namespace vox {
+
+/// Bytes from one device to another; one of the two must be the CPU, or both the same device. Returns when the bytes
+/// are there and the source may be changed.
+void copy_bytes(std::byte* to, Device to_device, const std::byte* from, Device from_device, std::size_t bytes);
+
+void zero_bytes(std::byte*, Device, std::size_t bytes);
+
+}  // namespace vox

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstddef>
+
+/// Memory of the simt device. Fresh memory is NaN in every float type, and the checking build knows every block's
+/// bounds and what has been written.
+namespace vox::simt_device {
+
+[[nodiscard]] void* allocate(std::size_t bytes, const char* name);
+void release(void*) noexcept;
+void copy_in(void* device, const void* host, std::size_t bytes);
+void copy_out(void* host, const void* device, std::size_t bytes);
+void fill_zero(void* device, std::size_t bytes);
+void set_threads(int threads);  ///< blocks that run at the same time; the checking build always takes one
+
+}  // namespace vox::simt_device

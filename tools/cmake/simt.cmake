@@ -1,0 +1,18 @@
+# The CUDA kernel sources once more, for the CPU: each .cu is included by a generated .cpp and compiled by the host
+# compiler against kernels/simt, the executor. No CUDA Toolkit is needed.
+file(GLOB simt_sources CONFIGURE_DEPENDS kernels/simt/*.cpp)
+file(GLOB gpu_kernel_sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} kernels/cuda/*.cu)
+set(simt_kernel_sources "")
+foreach(source IN LISTS gpu_kernel_sources)
+  string(REPLACE "/" "_" name ${source})
+  set(wrapper ${PROJECT_BINARY_DIR}/simt/${name}.cpp)
+  file(GENERATE OUTPUT ${wrapper} CONTENT "#pragma GCC diagnostic ignored \"-Wsign-conversion\"  // indices are int, as in CUDA\n#include \"${source}\"\n")
+  list(APPEND simt_kernel_sources ${wrapper})
+endforeach()
+add_library(vox_simt_kernels OBJECT ${simt_kernel_sources})
+target_compile_options(vox_simt_kernels PRIVATE -Wno-unknown-pragmas)
+target_link_libraries(vox_simt_kernels PRIVATE vox_flags fmt::fmt)
+add_library(vox_simt OBJECT ${simt_sources})
+set_source_files_properties(kernels/simt/runtime.cpp PROPERTIES COMPILE_OPTIONS -w)
+target_link_libraries(vox_simt PRIVATE vox_flags fmt::fmt)
+target_sources(vox PRIVATE $<TARGET_OBJECTS:vox_simt_kernels> $<TARGET_OBJECTS:vox_simt>)
