@@ -1,0 +1,63 @@
+#include "kernels/dropout.h"
+
+#include <cmath>
+
+#include "kernels/cuda/elementwise.cuh"
+
+namespace vox {
+namespace gpu {
+
+inline constexpr int kNumbers = 4;  // of one Philox call
+/// Elements of one thread: whole calls, and 16 bytes at least.
+template <class T> inline constexpr int kDropoutLane = kWide<T> > kNumbers ? kWide<T> : kNumbers;
+
+template <class T> struct Dropout {
+  RandomKey key;
+  std::uint32_t largest_dropped;
+  Acc<T> scale;
+
+  __device__ T operator()(T x, std::uint32_t random) const {
+    return store<T>(random > largest_dropped ? load(x) * scale : Acc<T>{0});
+  }
+};
+
+/// y[e] = 0 or scale * x[e], as number e of the key's stream says: thread i takes elements [i, i+1) * kDropoutLane.
+template <class T> __global__ void dropout_kernel(const T* x, T* y, std::int64_t count, Dropout<T> drop) {
+  constexpr int kLane = kDropoutLane<T>;
+  const std::int64_t first = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * kLane;
+  if (first + kLane <= count) {
+    Pack<T, kLane> v = load_pack<kLane>(x + first);
+    VOX_UNROLL
+    for (int i = 0; i < kLane; i += kNumbers) {
+      const Philox4 random = random4(drop.key, static_cast<std::uint64_t>(first + i) / kNumbers);
+      VOX_UNROLL
+      for (int k = 0; k < kNumbers; ++k) { v.v[i + k] = drop(v.v[i + k], random.v[k]); }
+    }
+    store_pack(y + first, v);
+    return;
+  }
+  for (std::int64_t group = first; group < count; group += kNumbers) {
+    const Philox4 random = random4(drop.key, static_cast<std::uint64_t>(group) / kNumbers);
+    VOX_UNROLL
+    for (int k = 0; k < kNumbers; ++k) {
+      if (group + k < count) { y[group + k] = drop(x[group + k], random.v[k]); }
+    }
+  }
+}
+
+}  // namespace gpu
+
+template <class T> void dropout_forward(GpuQueue& q, const DropoutArgs<T>& a) {
+  constexpr int kLane = gpu::kDropoutLane<T>;
+  const std::int64_t count = std::ssize(a.y);
+  if (count == 0) { return; }
+  const gpu::Dropout<T> drop{.key = a.key,
+                             .largest_dropped = static_cast<std::uint32_t>(std::ceil(a.p * 0x1p32) - 1),
+                             .scale = static_cast<Acc<T>>(1 / (1 - a.p))};
+  VOX_LAUNCH(q, (gpu::dropout_kernel<T>), gpu::blocks_for((count + kLane - 1) / kLane, gpu::kElementThreads),
+             gpu::kElementThreads, 0, a.x.data(), a.y.data(), count, drop);
+}
+
+VOX_INSTANTIATE(GpuQueue, dropout_forward, DropoutArgs);
+
+}  // namespace vox

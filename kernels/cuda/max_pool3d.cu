@@ -1,0 +1,136 @@
+#include "kernels/max_pool3d.h"
+
+#include "kernels/cuda/chunk.cuh"
+
+namespace vox {
+namespace gpu {
+
+inline constexpr int kPoolThreads = 256;
+
+/// A grid of one thread per 16 bytes of a voxel's lanes of each 2x2x2 cell. Blocks are counted (volume, plane of
+/// cells, tile of the plane), volume = (case, block of channels).
+struct PoolGrid {
+  int d, h, w;                    ///< extents of x
+  int cells_d, cells_h, cells_w;  ///< cells that have a thread
+  unsigned tiles;                 ///< blocks of threads per plane
+};
+
+template <class T>
+[[nodiscard]] PoolGrid pool_grid(const VolumeShape& x, std::int64_t d, std::int64_t h, std::int64_t w) {
+  return {.d = static_cast<int>(x.d),
+          .h = static_cast<int>(x.h),
+          .w = static_cast<int>(x.w),
+          .cells_d = static_cast<int>(d),
+          .cells_h = static_cast<int>(h),
+          .cells_w = static_cast<int>(w),
+          .tiles = blocks_for(h * w * kPieces<T>, kPoolThreads)};
+}
+
+/// This thread's cell.
+struct PoolCell {
+  bool present;
+  int d, h, w;     ///< in cells
+  std::int64_t x;  ///< element of x at the cell's first voxel
+  std::int64_t y;  ///< element of y
+};
+
+template <class T> __device__ __forceinline__ PoolCell this_cell(const PoolGrid& g) {
+  constexpr int kLanes = static_cast<int>(kBlock8);
+  const unsigned plane = blockIdx.x / g.tiles;
+  const int i = static_cast<int>(blockIdx.x % g.tiles * kPoolThreads + threadIdx.x);
+  const int volume = static_cast<int>(plane / static_cast<unsigned>(g.cells_d));
+  const int cell = i / kPieces<T>;
+  const int lane = i % kPieces<T> * kWide<T>;
+  const int d = static_cast<int>(plane % static_cast<unsigned>(g.cells_d));
+  const int h = cell / g.cells_w;
+  const int w = cell % g.cells_w;
+  const std::int64_t row = (static_cast<std::int64_t>(volume) * g.d + 2 * d) * g.h + 2 * h;
+  const std::int64_t row_y = (static_cast<std::int64_t>(volume) * (g.d / 2) + d) * (g.h / 2) + h;
+  return {.present = h < g.cells_h,
+          .d = d,
+          .h = h,
+          .w = w,
+          .x = (row * g.w + 2 * w) * kLanes + lane,
+          .y = (row_y * (g.w / 2) + w) * kLanes + lane};
+}
+
+/// Elements from a cell's first voxel to voxel k of it, in scan order.
+__device__ __forceinline__ std::int64_t voxel_of_cell(const PoolGrid& g, int k) {
+  return ((static_cast<std::int64_t>(k / 4) * g.h + k / 2 % 2) * g.w + k % 2) * kBlock8;
+}
+
+/// best = the largest of the cell, winner = which of its voxels: the first that is, but any NaN wins.
+template <class T>
+__device__ __forceinline__ void compete(const T* x, const PoolGrid& g, Acc<T> (&best)[kWide<T>],
+                                        int (&winner)[kWide<T>]) {
+  VOX_UNROLL
+  for (int k = 0; k < 8; ++k) {
+    const Pack<T, kWide<T>> v = load_pack<kWide<T>>(x + voxel_of_cell(g, k));
+    VOX_UNROLL
+    for (int i = 0; i < kWide<T>; ++i) {
+      const Acc<T> value = load(v.v[i]);
+      const bool wins = k == 0 || value > best[i] || value != value;
+      best[i] = wins ? value : best[i];
+      winner[i] = wins ? k : winner[i];
+    }
+  }
+}
+
+template <class T> __global__ void max_pool3d_kernel(const T* x, T* y, PoolGrid g) {
+  const PoolCell cell = this_cell<T>(g);
+  if (!cell.present) { return; }
+  Acc<T> best[kWide<T>];
+  int winner[kWide<T>];
+  compete(x + cell.x, g, best, winner);
+  Pack<T, kWide<T>> out;
+  VOX_UNROLL
+  for (int i = 0; i < kWide<T>; ++i) { out.v[i] = store<T>(best[i]); }
+  store_pack(y + cell.y, out);
+}
+
+/// Also has threads for the cells that an odd last plane cuts: their voxels get 0.
+template <class T> __global__ void max_pool3d_backward_kernel(const T* x, const T* dy, T* dx, PoolGrid g) {
+  const PoolCell cell = this_cell<T>(g);
+  if (!cell.present) { return; }
+  int winner[kWide<T>];
+  Pack<T, kWide<T>> share{};
+  const bool whole = 2 * cell.d + 1 < g.d && 2 * cell.h + 1 < g.h && 2 * cell.w + 1 < g.w;
+  if (whole) {
+    Acc<T> best[kWide<T>];
+    compete(x + cell.x, g, best, winner);
+    share = load_pack<kWide<T>>(dy + cell.y);
+  }
+  VOX_UNROLL
+  for (int k = 0; k < 8; ++k) {
+    if (2 * cell.d + k / 4 >= g.d || 2 * cell.h + k / 2 % 2 >= g.h || 2 * cell.w + k % 2 >= g.w) { continue; }
+    Pack<T, kWide<T>> out;
+    VOX_UNROLL
+    for (int i = 0; i < kWide<T>; ++i) { out.v[i] = whole && winner[i] == k ? share.v[i] : T{}; }
+    store_pack(dx + cell.x + voxel_of_cell(g, k), out);
+  }
+}
+
+[[nodiscard]] inline unsigned pool_blocks(const VolumeShape& x, const PoolGrid& g) {
+  return static_cast<unsigned>(x.n * x.blocks() * g.cells_d) * g.tiles;
+}
+
+}  // namespace gpu
+
+template <class T> void max_pool3d_forward(GpuQueue& q, const MaxPool3dArgs<T>& a) {
+  const VolumeShape y = pooled(a.shape);
+  const gpu::PoolGrid g = gpu::pool_grid<T>(a.shape, y.d, y.h, y.w);
+  VOX_LAUNCH(q, (gpu::max_pool3d_kernel<T>), gpu::pool_blocks(a.shape, g), gpu::kPoolThreads, 0, a.x.data(), a.y.data(),
+             g);
+}
+
+template <class T> void max_pool3d_backward(GpuQueue& q, const MaxPool3dGradArgs<T>& a) {
+  const VolumeShape& s = a.shape;
+  const gpu::PoolGrid g = gpu::pool_grid<T>(s, (s.d + 1) / 2, (s.h + 1) / 2, (s.w + 1) / 2);
+  VOX_LAUNCH(q, (gpu::max_pool3d_backward_kernel<T>), gpu::pool_blocks(s, g), gpu::kPoolThreads, 0, a.x.data(),
+             a.dy.data(), a.dx.data(), g);
+}
+
+VOX_INSTANTIATE(GpuQueue, max_pool3d_forward, MaxPool3dArgs);
+VOX_INSTANTIATE(GpuQueue, max_pool3d_backward, MaxPool3dGradArgs);
+
+}  // namespace vox
