@@ -1,0 +1,92 @@
+#include "kernels/conv3d_device.h"
+#include "kernels/conv_transpose3d.h"
+
+namespace vox {
+namespace {
+
+constexpr std::int64_t kMinDepth = 4;      // slices of a part: two more are read
+constexpr std::int64_t kMinGradDepth = 8;  // a weight gradient's parts save nothing by being short
+constexpr std::int64_t kDirectThreads = 1LL << 18;
+
+std::int64_t packed_elements(const Conv3dGeometry& g, Conv3dPass pass) {
+  const Conv3dMarch m = conv3d_march(g, pass, kBlock8);
+  return m.groups * m.warps_n * kGroup * m.in.blocks() * kBlock8 * kTaps;
+}
+
+}  // namespace
+
+template <class T> bool fits(const DeviceQueue&, Conv3dAlgorithm algorithm, Conv3dPass, const Conv3dGeometry&) {
+  switch (algorithm) {
+    case Conv3dAlgorithm::direct:
+      return true;
+    case Conv3dAlgorithm::tensor_core:
+    case Conv3dAlgorithm::tiled:
+    case Conv3dAlgorithm::gemm:
+    case Conv3dAlgorithm::count_:
+      break;
+  }
+  return false;
+}
+template bool fits<float>(const DeviceQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
+template bool fits<double>(const DeviceQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
+template bool fits<Bf16>(const DeviceQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
+
+Conv3dMarch conv3d_march(const Conv3dGeometry& g, Conv3dPass pass, std::int64_t rows_per_thread) {
+  const bool spread = pass == Conv3dPass::spread;
+  Conv3dMarch m;
+  m.in = spread ? g.y : g.x;
+  m.out = spread ? g.x : g.y;
+  m.wide = m.out.w > 8 || m.out.h > 8;
+  m.tile_w = m.wide ? 16 : 8;
+  m.tile_h = m.wide ? 2 * rows_per_thread : rows_per_thread;
+  m.tiles_w = ceil_div(m.out.w, m.tile_w);
+  m.tiles_h = ceil_div(m.out.h, m.tile_h);
+  m.warps_n = m.wide || pass == Conv3dPass::grad_weight ? 1 : 2;
+  m.groups = ceil_div(m.out.c, m.warps_n * kGroup);
+  const std::int64_t whole = std::max<std::int64_t>(1, m.out.n * m.tiles_h * m.tiles_w * m.groups);
+  const std::int64_t least = pass == Conv3dPass::grad_weight ? kMinGradDepth : kMinDepth;
+  const std::int64_t parts = std::clamp<std::int64_t>(ceil_div(kWantedBlocks, whole), 1, ceil_div(m.out.d, least));
+  m.depth = ceil_div(m.out.d, parts);
+  m.parts = ceil_div(m.out.d, m.depth);
+  return m;
+}
+
+Conv3dGradMarch conv3d_grad_march(const Conv3dGeometry& g, std::int64_t input_group) {
+  Conv3dGradMarch m;
+  m.march = conv3d_march(g, Conv3dPass::grad_weight, input_group / 2);
+  m.input_group = input_group;
+  m.input_groups = ceil_div(g.x.c, input_group);
+  const std::int64_t wanted = ceil_div(kWantedBlocks, m.march.groups * m.input_groups);
+  m.splits = std::clamp<std::int64_t>(m.march.columns(), 1, wanted);
+  return m;
+}
+
+std::int64_t conv3d_direct_splits(const Conv3dGeometry& g) {
+  const std::int64_t most = ceil_div(g.y.n * g.y.voxels(), 256);
+  return std::clamp<std::int64_t>(kDirectThreads / weight_elements(g), 1, std::max<std::int64_t>(1, most));
+}
+
+std::int64_t conv3d_forward_scratch(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
+  return algorithm == Conv3dAlgorithm::direct ? 0 : packed_elements(g, Conv3dPass::correlate);
+}
+std::int64_t conv_transpose3d_scratch(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
+  return algorithm == Conv3dAlgorithm::direct ? 0 : packed_elements(g, Conv3dPass::spread);
+}
+std::int64_t conv3d_grad_weight_scratch(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
+  switch (algorithm) {
+    case Conv3dAlgorithm::tensor_core:
+      return conv3d_grad_march(g, 2 * kBlock8).partial_elements();
+    case Conv3dAlgorithm::tiled:
+      return conv3d_grad_march(g, kBlock8).partial_elements();
+    case Conv3dAlgorithm::gemm:
+    case Conv3dAlgorithm::direct:
+    case Conv3dAlgorithm::count_:
+      break;
+  }
+  return conv3d_direct_splits(g) * weight_elements(g);
+}
+std::int64_t conv3d_grad_bias_scratch(const DeviceQueue&, const VolumeShape& dy) {
+  return dy.n * dy.blocks() * ceil_div(dy.voxels(), kGradBiasVoxels) * kBlock8;
+}
+
+}  // namespace vox

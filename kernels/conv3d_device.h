@@ -1,0 +1,65 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/conv3d.h"
+
+/// How the GPU's convolutions cut their work: pure functions of the geometry, so that the order of every sum, and with
+/// it every bit, is the same on every GPU and on the CPU that executes the kernels.
+namespace vox {
+
+[[nodiscard]] constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+inline constexpr std::int64_t kTaps = 27;             ///< of the marching algorithms (tiled and tensor_core): 3^3
+inline constexpr std::int64_t kGroup = 16;            ///< output channels of a warp
+inline constexpr std::int64_t kWantedBlocks = 528;    ///< thread blocks: four for each multiprocessor of a large GPU
+inline constexpr std::int64_t kMaxSlice = 1LL << 27;  ///< voxels of a slice: its elements are counted in 32 bits
+
+/// A march: a thread block takes a tile of tile_h x tile_w output voxels and `group` output channels and walks along D
+/// through `depth` slices, its sums for three neighbouring slices in registers.
+struct Conv3dMarch {
+  VolumeShape in;    ///< what is gathered
+  VolumeShape out;   ///< what is written; for grad_weight what is read beside it
+  bool wide = true;  ///< 16x16 tiles and 16 channels; else 8x8 and 32, for volumes that are no larger
+  std::int64_t tile_w = 0;
+  std::int64_t tile_h = 0;
+  std::int64_t tiles_w = 0;
+  std::int64_t tiles_h = 0;
+  std::int64_t warps_n = 1;  ///< warps side by side in output channels
+  std::int64_t groups = 0;   ///< of warps_n*kGroup output channels
+  std::int64_t depth = 1;    ///< slices a thread block walks
+  std::int64_t parts = 0;    ///< of D
+
+  [[nodiscard]] std::int64_t columns() const { return out.n * parts * tiles_h * tiles_w; }
+  [[nodiscard]] std::int64_t blocks() const { return columns() * groups; }
+};
+/// rows_per_thread: output rows a thread or warp of the wide tile holds one above the other: 8, or 4 in f64.
+[[nodiscard]] Conv3dMarch conv3d_march(const Conv3dGeometry&, Conv3dPass, std::int64_t rows_per_thread);
+
+/// The weight gradient's split: thread block (split, output group, input group) adds the columns of its split and
+/// writes one partial [27][input_group][kGroup]; a second kernel adds the splits in order.
+struct Conv3dGradMarch {
+  Conv3dMarch march;
+  std::int64_t input_group = 8;  ///< input channels of a thread block: 8, or 16 on tensor cores
+  std::int64_t input_groups = 0;
+  std::int64_t splits = 1;
+
+  [[nodiscard]] std::int64_t partial_elements() const {
+    return splits * march.groups * input_groups * kTaps * input_group * kGroup;
+  }
+};
+[[nodiscard]] Conv3dGradMarch conv3d_grad_march(const Conv3dGeometry&, std::int64_t input_group);
+
+/// Splits of the direct weight gradient: enough threads for a GPU, each with at least 256 voxels to add.
+[[nodiscard]] std::int64_t conv3d_direct_splits(const Conv3dGeometry&);
+
+/// Elements of conv3d's weight: [O,I,K,K,K].
+[[nodiscard]] constexpr std::int64_t weight_elements(const Conv3dGeometry& g) {
+  return g.y.c * g.x.c * g.kernel * g.kernel * g.kernel;
+}
+
+/// Voxels of dy that one thread block of the bias gradient adds.
+inline constexpr std::int64_t kGradBiasVoxels = 4096;
+
+}  // namespace vox
