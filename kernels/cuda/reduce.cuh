@@ -4,7 +4,7 @@
 
 #include "kernels/cuda/chunk.cuh"
 
-/// Sums in a fixed order. Each function uses its own shared memory and may be called once in a kernel.
+/// Sums in a fixed order. Each function has shared memory of its own: a barrier stands between two calls of one.
 namespace vox::gpu {
 
 inline constexpr unsigned kWholeWarp = 0xFFFFFFFFU;
