@@ -15,10 +15,10 @@ struct AugmentOptions {
   double rotate_probability = 0.3;
   double rotate_degrees = 15;  ///< each of three angles is uniform in +-this
   double shift_probability = 0.3;
-  std::int64_t shift_voxels = 8;  ///< along each axis uniform in +-this, zeros move in
-  double intensity_probability = 0.5;
-  double intensity_scale = 0.1;  ///< per channel: x * (1 + this * normal) + intensity_shift * normal,
-  double intensity_shift = 0.1;  ///< inside the brain, that is, where x is not 0
+  std::int64_t shift_voxels = 8;     ///< along each axis uniform in +-this, zeros move in
+  double intensity_probability = 1;  ///< every sample, as in MONAI's BraTS recipe
+  double intensity_scale = 0.1;      ///< per channel: x * (1 + this * normal) + intensity_shift * normal,
+  double intensity_shift = 0.1;      ///< inside the brain, that is, where x is not 0
   double noise_probability = 0.2;
   double noise_sigma = 0.1;  ///< standard deviation uniform in [0, this], inside the brain
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "data/recipe.h"
 #include "kernels/check.h"
 
 namespace vox {
@@ -12,10 +13,6 @@ namespace {
 constexpr double kRoundoff = 1e-3;             // as read_nifti_labels()
 constexpr double kMostLostByCrop = 0.01;       // of the tumour
 constexpr double kLeastTumourFraction = 0.01;  // the tutorial keeps a case above this
-
-/// The tutorial's crop of BraTS' 240x240x155, along D, H, W: first voxel and one past the last.
-constexpr std::array<std::int64_t, 3> kCropBegin{13, 56, 56};
-constexpr std::array<std::int64_t, 3> kCropEnd{141, 184, 184};
 
 struct Counts {
   std::array<std::int64_t, 256> by_label{};
@@ -54,19 +51,16 @@ struct Crop {
 
 Crop crop(const Image& labels) {
   const auto& size = labels.geometry.size;
-  std::array<std::int64_t, 3> begin{};
-  std::array<std::int64_t, 3> end = size;
-  Crop c;
-  c.applies = size[0] >= kCropEnd[0] && size[1] >= kCropEnd[1] && size[2] >= kCropEnd[2];
-  if (c.applies) {
-    begin = kCropBegin;
-    end = kCropEnd;
+  Crop c{.applies = true};
+  for (std::size_t a = 0; a < 3; ++a) {
+    c.applies = c.applies && size[a] >= kTutorialCrop.start[a] + kTutorialCrop.size[a];
   }
-  for (std::int64_t d = begin[0]; d < end[0]; ++d) {
-    for (std::int64_t h = begin[1]; h < end[1]; ++h) {
-      const auto row = labels.values.begin() + labels.index(d, h, begin[2]);
-      c.voxels += end[2] - begin[2];
-      c.tumour += std::count_if(row, row + (end[2] - begin[2]), [](float v) { return v > 0.5F; });
+  const auto [start, extent] = c.applies ? kTutorialCrop : Box{.start = {}, .size = size};
+  for (std::int64_t d = start[0]; d < start[0] + extent[0]; ++d) {
+    for (std::int64_t h = start[1]; h < start[1] + extent[1]; ++h) {
+      const auto row = labels.values.begin() + labels.index(d, h, start[2]);
+      c.voxels += extent[2];
+      c.tumour += std::count_if(row, row + extent[2], [](float v) { return v > 0.5F; });
     }
   }
   return c;

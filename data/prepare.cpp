@@ -11,29 +11,9 @@
 namespace vox {
 namespace {
 
-/// The tutorial's crop of BraTS' 240x240x155: [13:141] along D, [56:184] along H and W.
-constexpr Box kTutorialCrop{{13, 56, 56}, {128, 128, 128}};
 constexpr double kGridTolerance_mm = 1e-3;
 
 std::string text(const Extent3& size) { return fmt::format("{}", fmt::join(size, "x")); }
-
-/// How far apart two grids put the same voxel, at most: a corner's distance, because affines are linear.
-double distance_mm(const Geometry& a, const Geometry& b) {
-  double furthest = 0;
-  for (int corner = 0; corner < 8; ++corner) {
-    double squares = 0;
-    for (std::size_t row = 0; row < 3; ++row) {
-      double difference = a.affine[4 * row + 3] - b.affine[4 * row + 3];
-      for (std::size_t axis = 0; axis < 3; ++axis) {  // i, j, k are W, H, D
-        const auto index = ((corner >> axis) & 1) != 0 ? static_cast<double>(a.size[2 - axis] - 1) : 0.0;
-        difference += (a.affine[4 * row + axis] - b.affine[4 * row + axis]) * index;
-      }
-      squares += difference * difference;
-    }
-    furthest = std::max(furthest, std::sqrt(squares));
-  }
-  return furthest;
-}
 
 /// Files of one case share size and spacing; where only their place in the scanner differs, BraTS' own files do too.
 void check_grid(const Geometry& grid, const Geometry& other, const std::string& file, const std::string& first,
@@ -45,7 +25,7 @@ void check_grid(const Geometry& grid, const Geometry& other, const std::string& 
                    "{}: has voxels of {} mm, but {} of {} mm: one case, one grid", file,
                    fmt::join(other.spacing_mm, "x"), first, fmt::join(grid.spacing_mm, "x"));
   }
-  const double apart = distance_mm(grid, other);
+  const double apart = grid_distance_mm(grid, other);
   if (apart > kGridTolerance_mm) {
     notes.push_back(fmt::format("{} and {} put the same voxel {:.1f} mm apart", file, first, apart));
   }

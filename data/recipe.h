@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/resample.h"
 
 namespace vox {
 
@@ -15,6 +16,9 @@ enum class RecipeKind : std::uint8_t {
   zscore     ///< t1, t1ce, t2, flair; mean 0 and deviation 1 inside the brain, cropped to the brain, resized
 };
 [[nodiscard]] std::string_view name(RecipeKind);
+
+/// The tutorial's crop of BraTS' 240x240x155: [13:141] along D, [56:184] along H and W.
+inline constexpr Box kTutorialCrop{{13, 56, 56}, {128, 128, 128}};
 
 struct Recipe {
   RecipeKind kind = RecipeKind::seed;

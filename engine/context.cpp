@@ -46,9 +46,10 @@ int hardware_threads() {
   return static_cast<int>(std::thread::hardware_concurrency());
 }
 
+int threads_or_all(int threads) { return threads > 0 ? threads : hardware_threads(); }
+
 CpuQueue& cpu_queue() {
-  thread_local CpuQueue queue{.threads = default_threads > 0 ? default_threads.load() : hardware_threads(),
-                              .isa = best_isa()};
+  thread_local CpuQueue queue{.threads = threads_or_all(default_threads), .isa = best_isa()};
   return queue;
 }
 

@@ -18,8 +18,8 @@ fi
 fresh="$(mktemp -d)"
 trap 'rm -rf "$fresh"' EXIT
 
-help_of() { # VERB...: without what depends on the machine
-  COLUMNS=100 "$program" "$@" --help | sed -E 's/(threads INT[:A-Z]*=)[0-9]+/\1CORES/'
+help_of() { # VERB...
+  COLUMNS=100 "$program" "$@" --help
 }
 help_of >"$fresh/voxgrad.txt"
 sed -n '/^Subcommands:/,/^$/p' "$fresh/voxgrad.txt" | awk '/^  [a-z]/ {print $1}' | while read -r verb; do

@@ -19,7 +19,7 @@ struct Options {
   std::string input;
   bool json = false;
   bool strict = false;
-  int threads = hardware_threads();
+  int threads = 0;
 };
 
 std::string labels_of(const CaseCheck& c) { return c.labels ? std::string(name(*c.labels)) : "-"; }
@@ -85,10 +85,11 @@ void print_findings(const CheckReport& report) {
 
 void run(const Options& o) {
   std::optional<ProgressBar> bar;
-  const CheckReport report = check_cases(o.input, o.threads, [&](std::int64_t done, std::int64_t total) {
-    if (!bar) { bar.emplace("check", total, "cases"); }
-    bar->update(done);
-  });
+  const CheckReport report =
+      check_cases(o.input, threads_or_all(o.threads), [&](std::int64_t done, std::int64_t total) {
+        if (!bar) { bar.emplace("check", total, "cases"); }
+        bar->update(done);
+      });
   bar.reset();
   if (o.json) {
     print_json(report);
@@ -111,7 +112,8 @@ void add_check(CLI::App& app) {
   command->add_option("-i,--input", o->input, "folder of cases, or one case")->required();
   command->add_flag("--json", o->json, "findings as JSON");
   command->add_flag("--strict", o->strict, "exit 3 for a warning as well");
-  command->add_option("--threads", o->threads, "cases at a time, about 0.25 GiB each")->check(CLI::PositiveNumber);
+  command->add_option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core")
+      ->check(CLI::NonNegativeNumber);
   command->footer("docs/check-codes.md lists the codes: what is tested, and what to do.");
   command->callback([o] { run(*o); });
 }

@@ -24,7 +24,7 @@ struct Options {
   std::string labels = "auto";
   std::string summary;
   std::string csv;
-  int threads = hardware_threads();
+  int threads = 0;
 };
 
 void write_text(const std::string& file, const std::string& text) {
@@ -76,8 +76,7 @@ void run(Options options) {
   if (options.labels != "auto") {
     options.evaluate.labels = options.labels == "brats2020" ? LabelConvention::brats2020 : LabelConvention::brats2023;
   }
-  VOX_CHECK(options.threads > 0, "evaluate: --threads {}, wants 1 or more", options.threads);
-  options.evaluate.threads = options.threads;
+  options.evaluate.threads = threads_or_all(options.threads);
   std::unique_ptr<ProgressBar> bar;
   const Evaluation result = evaluate(options.evaluate, [&](std::int64_t done, std::int64_t all) {
     if (!bar) { bar = std::make_unique<ProgressBar>("evaluate", all, "case"); }
@@ -109,7 +108,8 @@ void add_evaluate(CLI::App& app) {
       ->check(CLI::IsMember({"auto", "brats2020", "brats2023"}));
   verb->add_flag("--allow-missing", options->evaluate.allow_missing,
                  "leave cases without a prediction out, and say so");
-  verb->add_option("--threads", options->threads, "cases scored at a time");
+  verb->add_option("--threads", options->threads, "cases scored at a time; 0: one per core")
+      ->check(CLI::NonNegativeNumber);
   verb->callback([options] { run(*options); });
 }
 

@@ -33,7 +33,8 @@ int run(int argc, char** argv) {
   CLI::App app{"voxgrad: train and run a 3D U-Net that segments brain tumours in multi-modal MRI", "voxgrad"};
   vox::add_verbs(app);
   app.footer(
-      "Exit codes: 0 fine, 2 usage, 3 data, 4 does not fit in memory, 5 non-finite numbers, 130 interrupted.\n"
+      "Exit codes: 0 fine, 1 a gradient check failed, 2 usage, 3 data, 4 does not fit in memory, 5 non-finite numbers, "
+      "130 interrupted.\n"
       "'voxgrad VERB --help' tells what a verb takes.");
   try {
     std::vector<std::string> arguments = vox::apply_config(app, {argv + 1, argv + argc});

@@ -23,6 +23,7 @@ struct PredictArgs {
   fs::path model;
   bool save_probabilities = false;
   bool save_logits = false;
+  bool mirror = false;
   int threads = 0;
 };
 
@@ -45,7 +46,7 @@ void predict_case(const CaseFiles& files, const Segmenter& segmenter, const Pred
   CaseFiles images = files;
   images.labels.clear();  // never read for a prediction
   const PreparedCase prepared = prepare_case(images, segmenter.recipe(), threads);
-  const Segmenter::Output out = segmenter.run(prepared.image);
+  const Segmenter::Output out = args.mirror ? segmenter.run_mirrored(prepared.image) : segmenter.run(prepared.image);
   const GridMapping& mapping = prepared.info.mapping;
   const auto header = read_nifti(files.image(segmenter.recipe().modalities.front())).header;
   if (args.save_probabilities) {
@@ -99,6 +100,7 @@ void add_predict(CLI::App& app) {
   sub->add_option("-m,--model", args->model, "run folder, or a checkpoint")->required();
   sub->add_flag("--save-probabilities", args->save_probabilities, "one <ID>_p_<class>.nii.gz per class as well");
   sub->add_flag("--save-logits", args->save_logits, "the network's own input and output, <ID>_logits.safetensors");
+  sub->add_flag("--mirror", args->mirror, "mean over the eight mirror images; takes eight times as long");
   sub->add_option("--threads", args->threads, "CPU threads; 0: every core. Never changes the result");
   sub->callback([args] { predict(*args); });
 }

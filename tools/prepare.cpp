@@ -19,7 +19,7 @@ struct Options {
   std::string output;
   std::string recipe = "seed";
   std::int64_t size = 128;
-  int threads = hardware_threads();
+  int threads = 0;
   bool json = false;
 };
 
@@ -49,7 +49,7 @@ std::vector<CaseReport> prepare_with_progress(const Options& o, const Recipe& re
   return prepare_cases({.input = o.input,
                         .output = o.output,
                         .recipe = recipe,
-                        .threads = o.threads,
+                        .threads = threads_or_all(o.threads),
                         .on_report = [&](const CaseReport& r, std::size_t done, std::size_t) {
                           bar.update(static_cast<std::int64_t>(done), fmt::format("{} {}", r.id, name(r.outcome)));
                         }});
@@ -91,7 +91,8 @@ void add_prepare(CLI::App& app) {
   verb->add_option("-o,--output", o->output, "folder for ID.safetensors, made when absent")->required();
   verb->add_option("--recipe", o->recipe, "tutorial, seed or zscore");
   verb->add_option("--size", o->size, "edge of the prepared cube in voxels");
-  verb->add_option("--threads", o->threads, "cases at a time, about 0.25 GiB each")->check(CLI::PositiveNumber);
+  verb->add_option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core")
+      ->check(CLI::NonNegativeNumber);
   verb->add_flag("--json", o->json, "print the outcome of every case as JSON");
   verb->callback([o] { run(*o); });
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "engine/dispatch.h"
 #include "engine/tape.h"
@@ -47,6 +48,23 @@ Recipe recipe_of(const CheckpointFile& checkpoint, const std::string& file) {
   return recipe;
 }
 
+/// values [C,size,size,size] mirrored along the axes whose bit is set: 1 for W, 2 for H, 4 for D. Its own inverse.
+std::vector<float> mirrored(std::span<const float> values, std::int64_t size, unsigned axes) {
+  std::vector<float> out(values.size());
+  const auto along = [&](unsigned axis, std::int64_t i) { return (axes & axis) != 0 ? size - 1 - i : i; };
+  const std::int64_t planes = std::ssize(values) / (size * size);
+  for (std::int64_t p = 0; p < planes; ++p) {
+    for (std::int64_t h = 0; h < size; ++h) {
+      const std::int64_t from_plane = p / size * size + along(4, p % size);
+      const auto row = values.subspan(static_cast<std::size_t>((from_plane * size + along(2, h)) * size),
+                                      static_cast<std::size_t>(size));
+      auto* const to = out.data() + (p * size + h) * size;
+      (axes & 1U) != 0 ? std::ranges::reverse_copy(row, to).out : std::ranges::copy(row, to).out;
+    }
+  }
+  return out;
+}
+
 std::vector<float> plain_values(const Tensor& t) {
   std::vector<float> plain(static_cast<std::size_t>(t.shape().count()));
   to_plain(cpu_queue(), ToPlainArgs<float>{.shape = t.shape().volume(), .blocked = t.values<float>(), .plain = plain});
@@ -72,6 +90,18 @@ Segmenter::Output Segmenter::run(std::span<const float> image) const {
                          fmt::format("{}: the network's output is not finite: are its weights?", file_.string()));
   }
   return out;
+}
+
+Segmenter::Output Segmenter::run_mirrored(std::span<const float> image) const {
+  constexpr unsigned kImages = 8;
+  Output mean = run(image);
+  for (unsigned axes = 1; axes < kImages; ++axes) {
+    const Output out = run(mirrored(image, recipe_.size, axes));
+    const std::vector<float> back = mirrored(out.probabilities, recipe_.size, axes);
+    std::ranges::transform(mean.probabilities, back, mean.probabilities.begin(), std::plus<>());
+  }
+  for (float& p : mean.probabilities) { p /= kImages; }
+  return mean;
 }
 
 }  // namespace vox

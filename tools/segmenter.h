@@ -26,6 +26,9 @@ class Segmenter {
   };
   /// image: [C,D,H,W] as the recipe prepares it. Throws NonFiniteError when a logit is not finite.
   [[nodiscard]] Output run(std::span<const float> image) const;
+  /// The same, but the probabilities are the mean over the eight mirror images along D, H and W, each segmented on its
+  /// own and mirrored back (nnU-Net's test-time augmentation). Takes eight times as long.
+  [[nodiscard]] Output run_mirrored(std::span<const float> image) const;
 
  private:
   std::filesystem::path file_;

@@ -18,7 +18,7 @@ struct Options {
   std::uint64_t seed = 1;
   std::vector<std::int64_t> size{240, 240, 155};
   bool plant_faults = false;
-  int threads = hardware_threads();
+  int threads = 0;
 };
 
 void run(const Options& o) {
@@ -32,7 +32,7 @@ void run(const Options& o) {
                                             .seed = o.seed,
                                             .size = {o.size[2], o.size[1], o.size[0]},
                                             .plant_faults = o.plant_faults,
-                                            .threads = o.threads,
+                                            .threads = threads_or_all(o.threads),
                                             .on_case = on_case});
   bar.reset();
   fmt::print("{} cases of {} voxels in '{}'\n", codes.size(), fmt::join(o.size, "x"), o.output);
@@ -53,7 +53,8 @@ void add_synth(CLI::App& app) {
       ->expected(3)
       ->check(CLI::Range(16, 512));
   command->add_flag("--plant-faults", o->plant_faults, "also one case for every finding of check, and faults.json");
-  command->add_option("--threads", o->threads, "cases at a time, about 0.25 GiB each")->check(CLI::PositiveNumber);
+  command->add_option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core")
+      ->check(CLI::NonNegativeNumber);
   command->callback([o] { run(*o); });
 }
 
