@@ -43,6 +43,8 @@ void check_loss_inputs(Op op, const char* operand, const Tensor& x, const Tensor
   check_volume(op, operand, x);
   check_labels(op, labels, x);
   VOX_CHECK(x.shape().count() > 0, "{}: {} is {}, wants at least one voxel", name(op), operand, x.shape().str());
+  VOX_CHECK(x.device() == Device::cpu || x.shape()[1] <= kMaxClasses, "{}: {} classes, wants at most {} on {}",
+            name(op), x.shape()[1], kMaxClasses, name(x.device()));
   check_label_values(op, labels, x.shape()[1]);
 }
 

@@ -27,6 +27,15 @@ template <int K> __device__ __forceinline__ void block_sum(double (&v)[K]) {
   }
 }
 
+/// y[0] = factor * sum of the partials, by one block of kChunkThreads.
+template <class A>
+__global__ void sum_of_chunks_kernel(const double* partials, std::int64_t count, double factor, A* y) {
+  double total[1] = {0};
+  for (std::int64_t i = threadIdx.x; i < count; i += kChunkThreads) { total[0] += partials[i]; }
+  block_sum(total);
+  if (threadIdx.x == 0) { y[0] = static_cast<A>(factor * total[0]); }
+}
+
 /// Adds up K sums per lane of a block of channels over the kChunkThreads threads of a block. Thread t brings sums of
 /// the kWide<T> lanes from t * kWide<T> % 8 on. Threads 0 ... 8*K-1 get, in double, sum t / 8 of lane t % 8.
 template <class T, int K> __device__ __forceinline__ double lane_sums(const Acc<T> (&v)[K][kWide<T>]) {
@@ -34,13 +43,19 @@ template <class T, int K> __device__ __forceinline__ double lane_sums(const Acc<
   constexpr int kRows = kChunkThreads / kPieces<T>;  // threads that bring the same lane
   constexpr int kReaders = kChunkThreads / kLanes;   // threads that add up the same lane
   constexpr int kWarps = kChunkThreads / kWarp;
+  constexpr int kStore = kWide<Acc<T>>;
   VOX_SHARED(Acc<T>, rows, [K][kRows * kLanes]);
   VOX_SHARED(double, of_warps, [kWarps][K * kLanes]);
   const int t = static_cast<int>(threadIdx.x);
   VOX_UNROLL
   for (int k = 0; k < K; ++k) {
     VOX_UNROLL
-    for (int i = 0; i < kWide<T>; ++i) { rows[k][t * kWide<T> + i] = v[k][i]; }
+    for (int i = 0; i < kWide<T>; i += kStore) {
+      Pack<Acc<T>, kStore> part;
+      VOX_UNROLL
+      for (int j = 0; j < kStore; ++j) { part.v[j] = v[k][i + j]; }
+      store_pack(rows[k] + t * kWide<T> + i, part);
+    }
   }
   __syncthreads();
   VOX_UNROLL

@@ -29,15 +29,6 @@ template <class T> __global__ void chunk_sums_kernel(const T* x, std::int64_t co
   if (threadIdx.x == 0) { partials[blockIdx.x] = total[0]; }
 }
 
-/// y[0] = factor * sum of the partials, by one block.
-template <class A>
-__global__ void sum_of_chunks_kernel(const double* partials, std::int64_t count, double factor, A* y) {
-  double total[1] = {0};
-  for (std::int64_t i = threadIdx.x; i < count; i += kSumThreads) { total[0] += partials[i]; }
-  block_sum(total);
-  if (threadIdx.x == 0) { y[0] = static_cast<A>(factor * total[0]); }
-}
-
 /// dx[e] = factor * dy[0]
 template <class T> __global__ void spread_kernel(const Acc<T>* dy, double factor, T* dx, std::int64_t count) {
   constexpr int kLane = kWide<T>;
@@ -77,7 +68,7 @@ template <class T> void sum_forward(GpuQueue& q, const SumArgs<T>& a) {
     VOX_LAUNCH(q, (gpu::chunk_sums_kernel<T>), static_cast<unsigned>(chunks), gpu::kSumThreads, 0, a.x.data(),
                std::ssize(a.x), a.partials.data());
   }
-  VOX_LAUNCH(q, (gpu::sum_of_chunks_kernel<Acc<T>>), 1, gpu::kSumThreads, 0, a.partials.data(), chunks, a.factor,
+  VOX_LAUNCH(q, (gpu::sum_of_chunks_kernel<Acc<T>>), 1, gpu::kChunkThreads, 0, a.partials.data(), chunks, a.factor,
              a.y.data());
 }
 

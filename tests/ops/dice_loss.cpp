@@ -75,6 +75,14 @@ const Register kCases(
         call(kLabels, 0, {.class_weights = {1, 1, -1, 1}});
       },
       "dice_loss: class_weights[2] is -1, wants 0 or more"},
+     {"more classes than a byte counts",
+      [] {
+        const Tensor p = Tensor::zeros({1, 257, 1, 1, 1}, DType::f32, Device::cpu, Layout::blocked);
+        const std::vector<std::uint8_t> label{0};
+        static_cast<void>(
+            dice_loss(p.to(Device::simt), Tensor::of<std::uint8_t>({1, 1, 1, 1}, label).to(Device::simt)));
+      },
+      "dice_loss: 257 classes, wants at most 256 on simt"},
      {"smooth 0", [] { call(kLabels, 0, {.smooth = 0}); }, "dice_loss: smooth is 0, wants more than 0"}});
 
 }  // namespace
