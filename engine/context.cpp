@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "kernels/check.h"
+#include "kernels/simt/memory.h"
 
 namespace vox {
 namespace {
@@ -59,6 +60,7 @@ CudaQueue& cuda_queue() {
 }
 
 SimtQueue& simt_queue() {
+  simt_device::set_threads(cpu_queue().threads);
   thread_local SimtQueue queue;
   return queue;
 }

@@ -1,15 +1,145 @@
+#include "kernels/simt/faults.h"
+
+#include <link.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <utility>
+#include <vector>
+
 #include "kernels/check.h"
-#include "kernels/queue.h"
-#include "kernels/simt/cuda.h"
 
-namespace vox::gpu {
+namespace vox::simt {
+namespace {
 
-void throw_faults(const char* kernel, const char* file, int line) {
-  std::string all;
-  for (const auto& e : ::simt::errors()) { all += "\n  " + e.msg; }
-  if (all.empty()) { return; }
-  ::simt::errors().clear();
-  VOX_FAIL("kernel {} launched at {}:{}:{}", kernel, file, line, all);
+constexpr std::size_t kMostFaults = 20;  // the rest rarely says more
+
+struct Found {
+  Fault kind;
+  Site at;
+  std::string text;
+};
+
+struct Faults {
+  std::mutex mutex;
+  std::vector<Found> found;
+  std::set<std::pair<Fault, std::string>> seen;
+};
+
+Faults& faults() {
+  static Faults f;
+  return f;
 }
 
-}  // namespace vox::gpu
+/// The program is linked at 0 or loaded elsewhere: addr2line wants the address it was linked at.
+std::uintptr_t load_address() {
+  std::uintptr_t address = 0;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* result) {
+        *static_cast<std::uintptr_t*>(result) = info->dlpi_addr;
+        return 1;  // the first one is the program
+      },
+      &address);
+  return address;
+}
+
+struct ClosePipe {
+  void operator()(std::FILE* f) const noexcept { static_cast<void>(pclose(f)); }
+};
+
+std::string look_up(const void* address) {
+  std::array<char, 4096> program{};
+  if (readlink("/proc/self/exe", program.data(), program.size() - 1) <= 0) { return {}; }
+  // One byte back: the hook's return address is the instruction after the access.
+  const std::string command = fmt::format("addr2line -s -e '{}' {:#x} 2>/dev/null", program.data(),
+                                          reinterpret_cast<std::uintptr_t>(address) - load_address() - 1);
+  const std::unique_ptr<std::FILE, ClosePipe> pipe(popen(command.c_str(), "r"));
+  std::array<char, 512> line{};
+  if (pipe == nullptr || std::fgets(line.data(), line.size(), pipe.get()) == nullptr) { return {}; }
+  std::string text = line.data();
+  text.resize(std::min({text.size(), text.find('\n'), text.find(" (disc")}));
+  return text.starts_with("??") ? std::string() : text;
+}
+
+}  // namespace
+
+const char* name(Fault f) {
+  switch (f) {
+    case Fault::deadlock:
+      return "deadlock";
+    case Fault::divergent_barrier:
+      return "divergent-barrier";
+    case Fault::exit_at_barrier:
+      return "exit-at-barrier";
+    case Fault::bad_mask:
+      return "bad-mask";
+    case Fault::bad_lane:
+      return "bad-lane";
+    case Fault::warp_divergence:
+      return "warp-divergence";
+    case Fault::shared_bounds:
+      return "shared-out-of-bounds";
+    case Fault::global_bounds:
+      return "global-out-of-bounds";
+    case Fault::wild_address:
+      return "wild-address";
+    case Fault::uninitialised_shared:
+      return "uninitialised-shared-read";
+    case Fault::uninitialised_global:
+      return "uninitialised-global-read";
+    case Fault::shared_race:
+      return "shared-race";
+    case Fault::global_race:
+      return "global-race";
+    case Fault::async_hazard:
+      return "async-copy-hazard";
+    case Fault::pending_async:
+      return "pending-async";
+    case Fault::misaligned:
+      return "misaligned";
+    case Fault::limit:
+      return "limit";
+    case Fault::tf32_operand:
+      return "tf32-operand";
+  }
+  return "fault";
+}
+
+std::string text_of(const Site& s) {
+  if (s.file != nullptr) {
+    const std::string_view path = s.file;
+    return fmt::format("{}:{}", path.substr(path.rfind('/') + 1), s.line);
+  }
+  const std::string text = look_up(s.address);
+  return text.empty() ? fmt::format("address {}", s.address) : text;
+}
+
+std::string place_of(const ThreadContext& t) {
+  const uint3& b = this_block.index;
+  return fmt::format("block ({},{},{}) thread ({},{},{})", b.x, b.y, b.z, t.index.x, t.index.y, t.index.z);
+}
+
+void report(Fault kind, const Site& at, const std::string& text) {
+  Faults& f = faults();
+  const std::lock_guard lock(f.mutex);
+  const std::string key = fmt::format("{} {} {}", at.address, at.file == nullptr ? "" : at.file, at.line);
+  if (f.found.size() < kMostFaults && f.seen.insert({kind, key}).second) { f.found.push_back({kind, at, text}); }
+}
+
+void throw_faults(const Launch& l) {
+  Faults& f = faults();
+  const std::lock_guard lock(f.mutex);
+  if (f.found.empty()) { return; }
+  const std::vector<Found> found = std::exchange(f.found, {});
+  f.seen.clear();
+  std::string all;
+  for (const Found& e : found) { all += fmt::format("\n  {} at {}: {}", name(e.kind), text_of(e.at), e.text); }
+  VOX_FAIL("kernel {} launched at {}:{}", l.name, text_of(l.at), all);
+}
+
+}  // namespace vox::simt

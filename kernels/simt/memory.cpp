@@ -1,22 +1,55 @@
 #include "kernels/simt/memory.h"
 
+#include <cstdlib>
 #include <cstring>
+#include <new>
 
-#include "kernels/simt/host.h"
+#include "kernels/check.h"
+#include "kernels/simt/arena.h"
+#include "kernels/simt/options.h"
 
 namespace vox::simt_device {
+namespace {
 
-void* allocate(std::size_t bytes, const char* name) { return ::simt::rt::device_alloc(bytes, name); }
-void release(void* p) noexcept { ::simt::rt::device_free(p); }
-void copy_in(void* device, const void* host, std::size_t bytes) {
-  std::memcpy(device, host, bytes);
-  ::simt::rt::mark_init(device, bytes);
+constexpr std::align_val_t kAlignment{256};  // as cudaMalloc
+
+void mark_written(const void* p, std::size_t bytes) {
+  if constexpr (simt::kChecked) { simt::Arena::get().mark_written(p, bytes); }
 }
-void copy_out(void* host, const void* device, std::size_t bytes) { std::memcpy(host, device, bytes); }
+
+}  // namespace
+
+// Exact sizes: AddressSanitizer, or the checking build's arena, knows where each block ends.
+void* allocate(std::size_t bytes, const char* name) {
+  if constexpr (simt::kChecked) { return simt::Arena::get().allocate(bytes, name); }
+  void* p = ::operator new(bytes, kAlignment, std::nothrow);
+  if (p == nullptr) {
+    fail<MemoryError>(__FILE__, __LINE__, fmt::format("simt: no memory for {} ({} bytes)", name, bytes));
+  }
+  std::memset(p, 0xFF, bytes);
+  return p;
+}
+
+void release(void* p) noexcept {
+  if constexpr (simt::kChecked) {
+    simt::Arena::get().release(p);
+  } else {
+    ::operator delete(p, kAlignment);
+  }
+}
+
+void copy_in(void* device, const void* host, std::size_t bytes) {
+  std::memmove(device, host, bytes);
+  mark_written(device, bytes);
+}
+
+void copy_out(void* host, const void* device, std::size_t bytes) { std::memmove(host, device, bytes); }
+
 void fill_zero(void* device, std::size_t bytes) {
   std::memset(device, 0, bytes);
-  ::simt::rt::mark_init(device, bytes);
+  mark_written(device, bytes);
 }
-void set_threads(int threads) { ::simt::options().os_threads = threads; }
+
+void set_threads(int threads) { simt::options().os_threads = threads; }
 
 }  // namespace vox::simt_device

@@ -1,0 +1,132 @@
+#include "kernels/simt/arena.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
+#include "kernels/check.h"
+
+namespace vox::simt {
+namespace {
+
+constexpr std::size_t kBytes = std::size_t{4} << 30U;     // of addresses: memory is taken when it is touched
+constexpr std::size_t kResting = std::size_t{64} << 20U;  // freed ranges that are kept out of use
+constexpr std::size_t kAlignment = 256;                   // as cudaMalloc
+constexpr std::size_t kGap = 512;                         // an overrun ends here and not in the next block
+
+void* reserve(std::size_t bytes) {
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED) { fail<MemoryError>(__FILE__, __LINE__, "simt: no addresses for checked device memory"); }
+  return p;
+}
+
+std::size_t cell_count(std::size_t bytes) { return (bytes + kCellBytes - 1) / kCellBytes; }
+
+}  // namespace
+
+Arena& Arena::get() {
+  static auto* a = new Arena;  // NOLINT: outlives every tensor of static lifetime
+  return *a;
+}
+
+Arena::Arena()
+    : memory_(static_cast<std::byte*>(reserve(kBytes))),
+      cells_(static_cast<Cell*>(reserve(kBytes / kCellBytes * sizeof(Cell)))) {
+  free_[kAlignment] = kBytes - kAlignment;
+}
+
+std::size_t Arena::offset(const void* p) const {
+  return static_cast<std::size_t>(static_cast<const std::byte*>(p) - memory_);
+}
+
+bool Arena::holds(const void* p) const { return p >= memory_ && p < memory_ + kBytes; }
+
+Cell* Arena::cells(const void* p) { return cells_ + (offset(p) >> kCellShift); }
+
+void* Arena::allocate(std::size_t bytes, const char* name) {
+  const std::lock_guard lock(mutex_);
+  const std::size_t room = (bytes + kGap + kAlignment - 1) / kAlignment * kAlignment;
+  const auto find = [&] { return std::ranges::find_if(free_, [&](const auto& f) { return f.second >= room; }); };
+  auto found = find();
+  while (found == free_.end() && !resting_.empty()) {
+    recycle_oldest();
+    found = find();
+  }
+  if (found == free_.end()) {
+    fail<MemoryError>(__FILE__, __LINE__, fmt::format("simt: no {} bytes left of checked device memory", bytes));
+  }
+  const auto [at, size] = *found;
+  free_.erase(found);
+  if (size > room) { free_[at + room] = size - room; }
+  blocks_[at] = {bytes, room, name};
+  std::memset(memory_ + at, 0xFF, bytes);
+  Cell fresh;
+  fresh.allocated = true;
+  std::fill_n(cells(memory_ + at), cell_count(bytes), fresh);
+  return memory_ + at;
+}
+
+/// Its memory back to the system and its cells to "not allocated", whole pages of them without touching them.
+void Arena::forget(std::size_t at, const Block& b) {
+  Cell* first = cells(memory_ + at);
+  std::fill_n(first, cell_count(b.bytes), Cell{});
+  constexpr std::uintptr_t kPage = 4096;
+  const auto give_back = [](const void* p, std::size_t bytes) {
+    const auto begin = (reinterpret_cast<std::uintptr_t>(p) + kPage - 1) / kPage * kPage;
+    const auto end = (reinterpret_cast<std::uintptr_t>(p) + bytes) / kPage * kPage;
+    if (end > begin) { madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED); }
+  };
+  give_back(memory_ + at, b.bytes);
+  give_back(first, cell_count(b.bytes) * sizeof(Cell));
+}
+
+void Arena::release(void* p) {
+  const std::lock_guard lock(mutex_);
+  const auto found = blocks_.find(offset(p));
+  if (found == blocks_.end() || found->second.freed) { return; }
+  found->second.freed = true;
+  forget(found->first, found->second);
+  resting_.push_back(found->first);
+  resting_bytes_ += found->second.room;
+  while (resting_bytes_ > kResting) { recycle_oldest(); }
+}
+
+void Arena::recycle_oldest() {
+  const std::size_t at = resting_.front();
+  resting_.pop_front();
+  const auto block = blocks_.find(at);
+  std::size_t room = block->second.room;
+  resting_bytes_ -= room;
+  blocks_.erase(block);
+  auto next = free_.lower_bound(at);
+  if (next != free_.end() && next->first == at + room) {
+    room += next->second;
+    next = free_.erase(next);
+  }
+  if (next != free_.begin()) {
+    const auto before = std::prev(next);
+    if (before->first + before->second == at) {
+      before->second += room;
+      return;
+    }
+  }
+  free_[at] = room;
+}
+
+void Arena::mark_written(const void* p, std::size_t bytes) {
+  Cell* c = cells(p);
+  for (std::size_t i = 0; i < cell_count(bytes); ++i) { c[i].written = true; }
+}
+
+std::string Arena::describe(const void* p) {
+  const std::lock_guard lock(mutex_);
+  auto block = blocks_.upper_bound(offset(p));
+  if (block == blocks_.begin()) { return "device memory before the first allocation"; }
+  --block;
+  const auto& [at, b] = *block;
+  return fmt::format("{} + {} ({} bytes{})", b.name, offset(p) - at, b.bytes, b.freed ? ", freed" : "");
+}
+
+}  // namespace vox::simt

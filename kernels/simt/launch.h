@@ -1,0 +1,78 @@
+#pragma once
+
+#include <span>
+#include <tuple>
+#include <type_traits>
+
+#include "kernels/queue.h"
+#include "kernels/simt/builtins.h"
+#include "kernels/simt/calls.h"
+
+namespace vox::simt {
+
+struct Argument {
+  const void* data;
+  std::size_t bytes;
+};
+
+struct Launch {
+  const void* kernel;
+  const char* name;
+  Site at;
+  dim3 grid;
+  dim3 block;
+  std::size_t shared_bytes;
+  std::span<const Argument> arguments;
+};
+
+/// Kernel and arguments, to be called once per thread.
+struct Body {
+  void (*call)(void* closure);
+  void* closure;
+  std::size_t closure_bytes;
+};
+
+/// Runs every thread of every block. Throws vox::Error with what was found: kernel, source line, block and thread.
+void run(const Launch&, const Body&);
+
+/// Where it is set, launches go there instead: the tests run what nvcc made of the same kernel.
+using Interpreter = void (*)(const Launch&);
+void set_interpreter(Interpreter);
+[[nodiscard]] Interpreter interpreter();
+
+template <class... P> struct Closure {
+  void (*kernel)(P...);
+  std::tuple<std::decay_t<P>...> arguments;
+};
+
+/// Not instrumented: reading the arguments is the launch's doing, not the kernel's.
+template <class... P> __attribute__((no_sanitize("thread"))) void call_kernel(void* closure) {
+  auto& c = *static_cast<Closure<P...>*>(closure);
+  std::apply(c.kernel, c.arguments);
+}
+
+}  // namespace vox::simt
+
+namespace vox::gpu {
+
+template <class... P, class... A>
+void launch(const SimtQueue&, const char* name, const char* file, int line, void (*kernel)(P...), dim3 grid, dim3 block,
+            std::size_t shared_bytes, A... a) {
+  simt::Closure<P...> closure{kernel, {static_cast<std::decay_t<P>>(a)...}};
+  std::apply(
+      [&](const auto&... v) {
+        const simt::Argument arguments[] = {{&v, sizeof v}..., {nullptr, 0}};
+        const simt::Launch what{reinterpret_cast<const void*>(kernel),
+                                name,
+                                {file, line, nullptr},
+                                grid,
+                                block,
+                                shared_bytes,
+                                {arguments, sizeof...(P)}};
+        if (simt::interpreter() != nullptr) { return simt::interpreter()(what); }
+        simt::run(what, {&simt::call_kernel<P...>, &closure, sizeof closure});
+      },
+      closure.arguments);
+}
+
+}  // namespace vox::gpu

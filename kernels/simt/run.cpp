@@ -1,0 +1,85 @@
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+
+#include "kernels/check.h"
+#include "kernels/parallel.h"
+#include "kernels/simt/runner.h"
+
+namespace vox::simt {
+namespace {
+
+std::atomic<std::uint32_t> next_block{1};  // never twice the same, so that memory remembers who touched it
+Interpreter chosen_interpreter = nullptr;
+constexpr std::uint64_t kThreadsPerWorker = 2048;  // less is done sooner than a worker is woken
+
+void check_limits(const Launch& l, const Options& o) {
+  const auto refuse = [&](const std::string& why) {
+    report(Fault::limit, l.at,
+           fmt::format("grid {}x{}x{}, block {}x{}x{}: {}", l.grid.x, l.grid.y, l.grid.z, l.block.x, l.block.y,
+                       l.block.z, why));
+    throw_faults(l);
+  };
+  if (l.grid.count() == 0 || l.block.count() == 0) { refuse("empty"); }
+  if (l.grid.x > 0x7FFFFFFFU || l.grid.y > 65535 || l.grid.z > 65535) { refuse("more blocks than CUDA allows"); }
+  if (l.block.count() > kMaxThreads || l.block.z > 64) { refuse("more threads than CUDA allows"); }
+  if (l.shared_bytes > o.shared_limit_bytes) {
+    refuse(fmt::format("{} bytes of dynamic shared memory, a block has {}", l.shared_bytes, o.shared_limit_bytes));
+  }
+}
+
+struct Job {
+  const Launch& launch;
+  const Body& body;
+  const Options& options;
+  std::uint32_t first_block;
+  std::atomic<std::uint64_t> next{0};
+  std::atomic<bool> stop{false};
+};
+
+void run_blocks(Job& job) {
+  Runner& r = runner();
+  if (r.options.order != job.options.order) { r.lanes.clear(); }
+  r.options = job.options;
+  r.body = job.body;
+  r.random.seed(job.options.seed);
+  r.aborted = false;
+  r.history.launch = job.first_block;
+  r.history.published.clear();
+  const std::uint64_t blocks = job.launch.grid.count();
+  for (std::uint64_t i = job.next++; i < blocks && !job.stop; i = job.next++) {
+    r.history.block = next_block++;
+    run_block(r, job.options.order == Order::reverse ? blocks - 1 - i : i, job.launch);
+    if (r.aborted) { job.stop = true; }
+  }
+}
+
+}  // namespace
+
+Options& options() {
+  static Options o;
+  return o;
+}
+
+bool checks_accesses() { return kChecked; }
+void set_interpreter(Interpreter i) { chosen_interpreter = i; }
+Interpreter interpreter() { return chosen_interpreter; }
+
+void run(const Launch& l, const Body& body) {
+  static std::mutex one_at_a_time;  // faults and the history of memory belong to one launch
+  const std::lock_guard lock(one_at_a_time);
+  const Options o = options();
+  check_limits(l, o);
+  Job job{l, body, o, next_block++};
+  const std::uint64_t worth = std::min(l.grid.count(), l.grid.count() * l.block.count() / kThreadsPerWorker);
+  const auto workers = static_cast<int>(std::min<std::uint64_t>(worth, static_cast<std::uint64_t>(o.os_threads)));
+  if (kChecked || workers < 2) {
+    run_blocks(job);
+  } else {
+    run_workers(
+        workers, [](void* context, int) { run_blocks(*static_cast<Job*>(context)); }, &job);
+  }
+  throw_faults(l);
+}
+
+}  // namespace vox::simt
