@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 
 #include "kernels/bf16.h"
@@ -11,36 +12,57 @@ namespace vox {
 /// the step size, so its eps is larger by 1/sqrt(1-b2^t).
 enum class AdamEpsilon : unsigned char { torch, keras };
 
-/// One Adam step on one parameter (D. Kingma, J. Ba, "Adam", ICLR 2015; decoupled decay: I. Loshchilov, F. Hutter, ICLR
-/// 2019):
-///   g = gradient_scale * grad;  p = p * (1 - lr * weight_decay)
-///   m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2
-///   torch: p -= lr / (1-b1^t) * m / (sqrt(v) / sqrt(1-b2^t) + eps)
-///   keras: p -= lr * sqrt(1-b2^t) / (1-b1^t) * m / (sqrt(v) + eps)
-template <class T> struct AdamArgs {
+/// A parameter with what a step reads and moves; all of one size. The list of them is host memory, the values are the
+/// device's.
+template <class T> struct AdamTensor {
   std::span<T> parameter;
   std::span<const T> grad;
   std::span<T> m;
   std::span<T> v;
+};
+
+/// sums[k] = sum over e of grad[e]^2 of tensor k, in a fixed order and in double.
+template <class T> struct AdamSquaresArgs {
+  std::span<const AdamTensor<T>> tensors;
+  std::span<double> partials;  ///< scratch, adam_squares_scratch()
+  std::span<double> sums;      ///< [tensors], overwritten
+};
+
+/// One Adam step on all tensors (D. Kingma, J. Ba, "Adam", ICLR 2015; decoupled decay: I. Loshchilov, F. Hutter, ICLR
+/// 2019):
+///   norm = sqrt(sum of squares);  g = grad * (clip_norm > 0 and norm > clip_norm ? clip_norm / norm : 1)
+///   p = p * (1 - lr * weight_decay);  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2
+///   torch: p -= lr / (1-b1^t) * m / (sqrt(v) / sqrt(1-b2^t) + eps)
+///   keras: p -= lr * sqrt(1-b2^t) / (1-b1^t) * m / (sqrt(v) + eps)
+/// Where norm is not finite, nothing changes.
+template <class T> struct AdamArgs {
+  std::span<const AdamTensor<T>> tensors;
+  std::span<const double> squares;  ///< [tensors], what adam_squares() gave
+  double clip_norm;                 ///< 0: gradients are taken as they are
   double lr;
   double beta1;
   double beta2;
   double eps;
   double weight_decay;
-  double gradient_scale;
   double beta1_correction;  ///< 1 - b1^t, t counted from 1
   double beta2_correction;  ///< 1 - b2^t
   AdamEpsilon epsilon;
 };
 
+VOX_KERNEL(adam_squares, AdamSquaresArgs);
 VOX_KERNEL(adam_step, AdamArgs);
 
-/// Sum of squares of x in a fixed order: *sum = sum over e of x[e]^2, carried in double across chunks.
-template <class T> struct SquaredNormArgs {
-  std::span<const T> x;
-  double* sum;
-};
+inline constexpr std::int64_t kAdamChunk = 4096;  ///< elements of a tensor that one block of a GPU takes
 
-VOX_KERNEL(squared_norm, SquaredNormArgs);
+/// Doubles of scratch that the sums of squares need on this queue.
+template <class T> [[nodiscard]] std::int64_t adam_squares_scratch(const CpuQueue&, std::span<const AdamTensor<T>>) {
+  return 0;
+}
+template <class T>
+[[nodiscard]] std::int64_t adam_squares_scratch(const DeviceQueue&, std::span<const AdamTensor<T>> tensors) {
+  std::int64_t chunks = 0;
+  for (const AdamTensor<T>& t : tensors) { chunks += (std::ssize(t.grad) + kAdamChunk - 1) / kAdamChunk; }
+  return chunks;
+}
 
 }  // namespace vox

@@ -13,52 +13,66 @@ Adam::Adam(std::vector<NamedTensor> parameters, const AdamOptions& options) : op
   VOX_CHECK(options.weight_decay >= 0 && options.clip_norm >= 0, "adam: weight decay {} and clip norm {} want >= 0",
             options.weight_decay, options.clip_norm);
   for (NamedTensor& p : parameters) {
+    const Tensor& first = parameters.front().tensor;
+    VOX_CHECK(p.tensor.dtype() == first.dtype() && p.tensor.device() == first.device(),
+              "adam: {} is {} on {}, wants {} on {} as {} is", p.name, name(p.tensor.dtype()), name(p.tensor.device()),
+              name(first.dtype()), name(first.device()), parameters.front().name);
     const auto zeros = [&] { return Tensor::zeros(p.tensor.shape(), p.tensor.dtype(), p.tensor.device()); };
     slots_.push_back({.parameter = p, .m = zeros(), .v = zeros()});
   }
 }
 
 double Adam::step(double lr) {
-  double total = 0;
-  for (const Slot& s : slots_) {
-    const Tensor grad = s.parameter.tensor.grad();
-    if (!grad.defined()) { continue; }
-    double sum = 0;
-    dispatch(grad.device(), grad.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
-      squared_norm(queue, SquaredNormArgs<T>{.x = grad.values<T>(), .sum = &sum});
-    });
-    if (!std::isfinite(sum)) {
-      fail<NonFiniteError>(__FILE__, __LINE__,
-                           fmt::format("the gradient of {} is not finite at step {}", s.parameter.name, steps_ + 1));
-    }
-    total += sum;
-  }
-  const double norm = std::sqrt(total);
-  const double scale = options_.clip_norm > 0 && norm > options_.clip_norm ? options_.clip_norm / norm : 1.0;
-
-  ++steps_;
-  const auto t = static_cast<double>(steps_);
+  std::vector<Slot*> moving;
   for (Slot& s : slots_) {
-    const Tensor grad = s.parameter.tensor.grad();
-    if (!grad.defined()) { continue; }
-    dispatch(grad.device(), grad.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
-      adam_step(queue, AdamArgs<T>{.parameter = s.parameter.tensor.mutable_values<T>(),
-                                   .grad = grad.values<T>(),
-                                   .m = s.m.mutable_values<T>(),
-                                   .v = s.v.mutable_values<T>(),
-                                   .lr = lr,
-                                   .beta1 = options_.beta1,
-                                   .beta2 = options_.beta2,
-                                   .eps = options_.eps,
-                                   .weight_decay = options_.weight_decay,
-                                   .gradient_scale = scale,
-                                   .beta1_correction = 1 - std::pow(options_.beta1, t),
-                                   .beta2_correction = 1 - std::pow(options_.beta2, t),
-                                   .epsilon = options_.epsilon});
-    });
-    s.parameter.tensor.clear_grad();
+    if (s.parameter.tensor.grad().defined()) { moving.push_back(&s); }
   }
-  return norm;
+  std::vector<double> squares;
+  if (!moving.empty()) { squares = enqueue_step(moving, lr); }
+  double total = 0;
+  for (std::size_t k = 0; k < moving.size(); ++k) {
+    total += squares[k];
+    if (!std::isfinite(total)) {
+      fail<NonFiniteError>(
+          __FILE__, __LINE__,
+          fmt::format("the gradient of {} is not finite at step {}", moving[k]->parameter.name, steps_ + 1));
+    }
+  }
+  ++steps_;
+  for (Slot* s : moving) { s->parameter.tensor.clear_grad(); }
+  return std::sqrt(total);
+}
+
+std::vector<double> Adam::enqueue_step(const std::vector<Slot*>& moving, double lr) {
+  const Tensor& first = moving.front()->parameter.tensor;
+  const auto t = static_cast<double>(steps_ + 1);
+  Tensor squares({std::ssize(moving)}, DType::f64, first.device());
+  dispatch(first.device(), first.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+    std::vector<AdamTensor<T>> tensors;
+    for (Slot* s : moving) {
+      tensors.push_back({.parameter = s->parameter.tensor.mutable_values<T>(),
+                         .grad = s->parameter.tensor.grad().values<T>(),
+                         .m = s->m.mutable_values<T>(),
+                         .v = s->v.mutable_values<T>()});
+    }
+    const std::span<const AdamTensor<T>> list(tensors);
+    Tensor partials({adam_squares_scratch(queue, list)}, DType::f64, first.device());
+    adam_squares(queue, AdamSquaresArgs<T>{.tensors = list,
+                                           .partials = partials.mutable_values<double>(),
+                                           .sums = squares.mutable_values<double>()});
+    adam_step(queue, AdamArgs<T>{.tensors = list,
+                                 .squares = squares.values<double>(),
+                                 .clip_norm = options_.clip_norm,
+                                 .lr = lr,
+                                 .beta1 = options_.beta1,
+                                 .beta2 = options_.beta2,
+                                 .eps = options_.eps,
+                                 .weight_decay = options_.weight_decay,
+                                 .beta1_correction = 1 - std::pow(options_.beta1, t),
+                                 .beta2_correction = 1 - std::pow(options_.beta2, t),
+                                 .epsilon = options_.epsilon});
+  });
+  return squares.to_doubles();
 }
 
 std::vector<NamedTensor> Adam::state() const {

@@ -17,14 +17,16 @@ struct AdamOptions {
   double clip_norm = 0;     ///< gradients are scaled so that their common 2-norm is at most this; 0: never
 };
 
-/// Adam over a list of parameters; formulas in kernels/adam.h. The moments are tensors like the parameters.
+/// Adam over a list of parameters of one type, on one device; formulas in kernels/adam.h. The moments are tensors like
+/// the parameters.
 class Adam {
  public:
   Adam(std::vector<NamedTensor> parameters, const AdamOptions&);
 
-  /// One step with the gradients that backward() left, which are then cleared. Returns their 2-norm before clipping,
-  /// summed in a fixed order. Throws NonFiniteError naming the first parameter whose gradient is not finite; nothing
-  /// has changed then. A parameter without a gradient is left as it is.
+  /// One step with the gradients that backward() left, which are then cleared. All is submitted before the host waits
+  /// for the device, once. Returns the gradients' 2-norm before clipping, summed in a fixed order. Throws
+  /// NonFiniteError naming the first parameter whose gradient is not finite; nothing has changed then. A parameter
+  /// without a gradient is left as it is.
   double step(double lr);
 
   [[nodiscard]] std::int64_t steps() const { return steps_; }
@@ -40,6 +42,9 @@ class Adam {
     Tensor m;
     Tensor v;
   };
+  /// Submits the step of these; gives each gradient's sum of squares. Nothing changes where their sum is not finite.
+  [[nodiscard]] std::vector<double> enqueue_step(const std::vector<Slot*>& moving, double lr);
+
   std::vector<Slot> slots_;
   AdamOptions options_;
   std::int64_t steps_ = 0;

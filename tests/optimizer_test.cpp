@@ -1,6 +1,9 @@
 #include "model/optimizer.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
+#include <limits>
 
 #include "engine/tape.h"
 #include "kernels/check.h"
@@ -12,11 +15,15 @@ namespace {
 
 constexpr std::int64_t kCount = 37;  // no multiple of a vector
 
-Tensor leaf(const Values& v, DType dtype) { return to_tensor(v, {std::ssize(v)}, Kind::plain, dtype).requires_grad(); }
+constexpr Device kDevices[] = {Device::cpu, Device::simt};
+
+Tensor leaf(const Values& v, DType dtype, Device device = Device::cpu) {
+  return to_tensor(v, {std::ssize(v)}, Kind::plain, dtype).to(device).requires_grad();
+}
 
 /// Gives a leaf the gradient g: backward of sum(p * g).
 void set_gradient(const Tensor& p, const Values& g) {
-  backward(sum(mul(p, to_tensor(g, p.shape(), Kind::plain, p.dtype()))));
+  backward(sum(mul(p, to_tensor(g, p.shape(), Kind::plain, p.dtype()).to(p.device()))));
 }
 
 /// The formulas of kernels/adam.h, one value at a time.
@@ -50,29 +57,64 @@ double worst(const Values& got, const Values& wants) {
 
 }  // namespace
 
-TEST_CASE("Adam follows its formula with each epsilon, with decay and clipping", "[optimizer]") {
-  for (const AdamEpsilon epsilon : {AdamEpsilon::torch, AdamEpsilon::keras}) {
-    for (const double decay : {0.0, 0.1}) {
-      for (const double clip : {0.0, 0.5}) {
-        const AdamOptions options{.eps = 1e-3, .epsilon = epsilon, .weight_decay = decay, .clip_norm = clip};
-        for (const DType dtype : {DType::f64, DType::f32}) {
-          const Tensor p = leaf(make_values(kCount, 1), dtype);
-          Adam adam({{"p", p}}, options);
-          Reference reference{.options = options, .p = make_values(kCount, 1)};
-          for (unsigned step = 0; step < 5; ++step) {
-            const Values g = make_values(kCount, 10 + step);
-            double norm = 0;
-            for (const double x : g) { norm += x * x; }
-            norm = std::sqrt(norm);
-            set_gradient(p, g);
-            const double reported = adam.step(0.01);
-            CHECK(std::abs(reported - norm) <= 1e-12 * norm);
-            reference.step(g, 0.01, clip > 0 && norm > clip ? clip / norm : 1.0);
+TEST_CASE("Adam follows its formula with each epsilon, with decay and clipping, on each device", "[optimizer][simt]") {
+  for (const Device device : kDevices) {
+    for (const AdamEpsilon epsilon : {AdamEpsilon::torch, AdamEpsilon::keras}) {
+      for (const double decay : {0.0, 0.1}) {
+        for (const double clip : {0.0, 0.5}) {
+          const AdamOptions options{.eps = 1e-3, .epsilon = epsilon, .weight_decay = decay, .clip_norm = clip};
+          for (const DType dtype : {DType::f64, DType::f32}) {
+            const Tensor p = leaf(make_values(kCount, 1), dtype, device);
+            Adam adam({{"p", p}}, options);
+            Reference reference{.options = options, .p = make_values(kCount, 1)};
+            for (unsigned step = 0; step < 5; ++step) {
+              const Values g = make_values(kCount, 10 + step);
+              double norm = 0;
+              for (const double x : g) { norm += x * x; }
+              norm = std::sqrt(norm);
+              set_gradient(p, g);
+              const double reported = adam.step(0.01);
+              CHECK(std::abs(reported - norm) <= 1e-12 * norm);
+              reference.step(g, 0.01, clip > 0 && norm > clip ? clip / norm : 1.0);
+            }
+            CHECK(worst(p.to_doubles(), reference.p) <= (dtype == DType::f64 ? 1e-14 : 4e-6));
+            CHECK_FALSE(p.grad().defined());
           }
-          CHECK(worst(p.to_doubles(), reference.p) <= (dtype == DType::f64 ? 1e-14 : 4e-6));
-          CHECK_FALSE(p.grad().defined());
         }
       }
+    }
+  }
+}
+
+TEST_CASE("one step moves many tensors of any size, clipped by their common norm", "[optimizer][simt]") {
+  // More than one launch takes, more than one chunk of a launch, and sizes that are no multiple of anything.
+  constexpr std::size_t kTensors = 70;
+  const auto size = [](std::size_t k) { return k == 3 ? 2 * kAdamChunk + 5 : 1 + static_cast<std::int64_t>(k % 9); };
+  for (const Device device : kDevices) {
+    std::vector<NamedTensor> parameters;
+    std::vector<Reference> references;
+    const AdamOptions options{.weight_decay = 0.1, .clip_norm = 0.5};
+    for (std::size_t k = 0; k < kTensors; ++k) {
+      const Values start = make_values(size(k), static_cast<unsigned>(k));
+      parameters.push_back({fmt::format("p{}", k), leaf(start, DType::f64, device)});
+      references.push_back({.options = options, .p = start});
+    }
+    Adam adam(parameters, options);
+    for (unsigned step = 0; step < 2; ++step) {
+      double squares = 0;
+      std::vector<Values> grads;
+      for (std::size_t k = 0; k < kTensors; ++k) {
+        grads.push_back(make_values(size(k), 100 * step + static_cast<unsigned>(k)));
+        for (const double g : grads.back()) { squares += g * g; }
+        set_gradient(parameters[k].tensor, grads.back());
+      }
+      const double norm = std::sqrt(squares);
+      CHECK(std::abs(adam.step(0.01) - norm) <= 1e-12 * norm);
+      for (std::size_t k = 0; k < kTensors; ++k) { references[k].step(grads[k], 0.01, options.clip_norm / norm); }
+    }
+    for (std::size_t k = 0; k < kTensors; ++k) {
+      INFO("tensor " << k << " on " << name(device));
+      CHECK(worst(parameters[k].tensor.to_doubles(), references[k].p) <= 1e-14);
     }
   }
 }
@@ -88,16 +130,25 @@ TEST_CASE("the two places of epsilon are not the same step", "[optimizer]") {
   CHECK(std::abs(after(AdamEpsilon::torch) - after(AdamEpsilon::keras)) > 1e-4);
 }
 
-TEST_CASE("a gradient that is not finite stops the step before anything changes", "[optimizer]") {
-  const Tensor a = leaf({1.0, 2.0}, DType::f32);
-  const Tensor b = leaf({3.0}, DType::f32);
-  Adam adam({{"first", a}, {"second", b}}, {});
-  set_gradient(a, {0.5, 0.5});
-  set_gradient(b, {NAN});
-  CHECK_THROWS_AS(adam.step(0.1), NonFiniteError);
-  CHECK(a.to_doubles() == Values{1.0, 2.0});
-  CHECK(b.to_doubles() == Values{3.0});
-  CHECK(adam.steps() == 0);
+TEST_CASE("a gradient that is not finite stops the step before anything changes", "[optimizer][simt]") {
+  for (const Device device : kDevices) {
+    for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+      const Tensor a = leaf({1.0, 2.0}, DType::f32, device);
+      const Tensor b = leaf({3.0}, DType::f32, device);
+      Adam adam({{"first", a}, {"second", b}}, {.weight_decay = 0.5, .clip_norm = 1});
+      set_gradient(a, {0.5, 0.5});
+      set_gradient(b, {bad});
+      CHECK_THROWS_WITH(adam.step(0.1), ContainsSubstring("the gradient of second is not finite at step 1"));
+      CHECK_THROWS_AS(adam.step(0.1), NonFiniteError);
+      CHECK(a.to_doubles() == Values{1.0, 2.0});
+      CHECK(b.to_doubles() == Values{3.0});
+      for (const NamedTensor& moment : adam.state()) {
+        const Values values = moment.tensor.to_doubles();
+        CHECK(values == Values(values.size()));
+      }
+      CHECK(adam.steps() == 0);
+    }
+  }
 }
 
 TEST_CASE("a parameter without a gradient stays", "[optimizer]") {
@@ -113,6 +164,10 @@ TEST_CASE("a parameter without a gradient stays", "[optimizer]") {
 TEST_CASE("Adam refuses options that make no sense", "[optimizer]") {
   CHECK_THROWS_AS(Adam({}, {.beta1 = 1.0}), Error);
   CHECK_THROWS_AS(Adam({}, {.weight_decay = -1.0}), Error);
+  const Tensor a = leaf({1.0}, DType::f32);
+  const Tensor b = leaf({1.0}, DType::f64);
+  CHECK_THROWS_WITH(Adam({{"a", a}, {"b", b}}, {}),
+                    ContainsSubstring("adam: b is f64 on cpu, wants f32 on cpu as a is"));
 }
 
 }  // namespace vox::test
