@@ -8,6 +8,10 @@ constexpr std::int64_t kMinDepth = 4;      // slices of a part: two more are rea
 constexpr std::int64_t kMinGradDepth = 8;  // a weight gradient's parts save nothing by being short
 constexpr std::int64_t kDirectThreads = 1LL << 18;
 
+bool is_march(const Conv3dGeometry& g) {
+  return g.kernel == 3 && g.stride == 1 && g.padding == 1 && g.x.h * g.x.w <= kMaxSlice;
+}
+
 std::int64_t packed_elements(const Conv3dGeometry& g, Conv3dPass pass) {
   const Conv3dMarch m = conv3d_march(g, pass, kBlock8);
   return m.groups * m.warps_n * kGroup * m.in.blocks() * kBlock8 * kTaps;
@@ -15,12 +19,13 @@ std::int64_t packed_elements(const Conv3dGeometry& g, Conv3dPass pass) {
 
 }  // namespace
 
-template <class T> bool fits(const DeviceQueue&, Conv3dAlgorithm algorithm, Conv3dPass, const Conv3dGeometry&) {
+template <class T> bool fits(const DeviceQueue&, Conv3dAlgorithm algorithm, Conv3dPass pass, const Conv3dGeometry& g) {
   switch (algorithm) {
     case Conv3dAlgorithm::direct:
       return true;
-    case Conv3dAlgorithm::tensor_core:
     case Conv3dAlgorithm::tiled:
+      return is_march(g) && pass != Conv3dPass::grad_weight;
+    case Conv3dAlgorithm::tensor_core:
     case Conv3dAlgorithm::gemm:
     case Conv3dAlgorithm::count_:
       break;

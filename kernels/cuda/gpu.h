@@ -5,7 +5,7 @@
 ///
 ///   VOX_SHARED(T, name, [a][b]);           a block's shared array
 ///   VOX_DYNAMIC_SHARED(T, name);           the bytes asked for at the launch
-///   VOX_UNROLL                             before a loop: unroll it
+///   VOX_UNROLL, VOX_NO_UNROLL              before a loop: unroll it, or keep it small
 ///   VOX_LAUNCH(queue, (kernel<T>), grid, block, shared_bytes, arguments...)   the only way to launch
 ///   gpu::cp_async, gpu::ldmatrix_x4, gpu::mma_m16n8k16_bf16, ...              what has no spelling in C++ (ptx.h)
 ///
@@ -18,6 +18,7 @@
 #include "kernels/queue.h"
 
 #define VOX_UNROLL _Pragma("unroll")
+#define VOX_NO_UNROLL _Pragma("unroll 1")
 #define VOX_SHARED(T, name, extents) __shared__ __align__(16) T name extents
 #define VOX_DYNAMIC_SHARED(T, name)                                      \
   extern __shared__ __align__(1024) unsigned char vox_dynamic_shared_[]; \

@@ -9,6 +9,7 @@
 #include "kernels/simt/launch.h"
 
 #define VOX_UNROLL
+#define VOX_NO_UNROLL
 #define VOX_SHARED(T, name, extents)                                                                                  \
   static char vox_key_##name; /* one per instance of a kernel template */                                             \
   using vox_type_##name = T extents;                                                                                  \
