@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "kernels/conv3d_device.h"
 #include "kernels/conv_transpose3d.h"
 
@@ -26,6 +28,7 @@ template <class T> bool fits(const DeviceQueue&, Conv3dAlgorithm algorithm, Conv
     case Conv3dAlgorithm::tiled:
       return is_march(g) && pass != Conv3dPass::grad_weight;
     case Conv3dAlgorithm::tensor_core:
+      return std::is_same_v<T, Bf16> && is_march(g) && pass != Conv3dPass::grad_weight;
     case Conv3dAlgorithm::gemm:
     case Conv3dAlgorithm::count_:
       break;
