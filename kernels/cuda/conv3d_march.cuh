@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/cuda/conv3d.cuh"
+#include "kernels/cuda/conv3d_tile.cuh"
 
 /// The march of a 3^3 convolution of stride 1 along D, which tiled and tensor_core share (conv3d_device.h says what a
 /// thread block owns). For each input slice and each step of input channels the block copies the tile with its halo,
@@ -24,7 +24,8 @@ template <int WARPS_W, int WARPS_H, int WARPS_N, int ROWS, int CELLS> struct Mar
   static constexpr int kThreads = 32 * WARPS_W * WARPS_H * WARPS_N;
   static constexpr int kMinBlocks = 384 / kThreads;  ///< of a multiprocessor: at least 12 warps, at most 168 registers
   static constexpr int kPitch = 8 * WARPS_W + 2;
-  static constexpr int kPlane = kPitch * (ROWS * WARPS_H + 2);  ///< voxels of the tile with its halo
+  static constexpr int kHaloRows = ROWS * WARPS_H + 2;
+  static constexpr int kPlane = kPitch * kHaloRows;  ///< voxels of the tile with its halo
   static constexpr int kInputCells = kPlane * CELLS;
 };
 
@@ -73,23 +74,6 @@ template <class Tile, class T> __device__ __forceinline__ MarchPlace march_place
   return p;
 }
 
-/// Copies a tile with its halo of one voxel, zero outside the volume, to [cell][row][column]: `rows` x `pitch` voxels,
-/// of which the first is (h,w). A voxel's cells are `apart` elements from each other; TOGETHER: they are neighbours.
-template <int THREADS, bool TOGETHER, class T>
-__device__ __forceinline__ void copy_tile(Pack<T, kWide<T>>* to, const T* slice, int cells, std::int64_t apart,
-                                          int plane, int pitch, int h, int w, int height, int width) {
-  VOX_NO_UNROLL
-  for (int i = static_cast<int>(threadIdx.x); i < plane * cells; i += THREADS) {
-    const int cell = TOGETHER ? i % cells : i / plane;
-    const int v = TOGETHER ? i / cells : i % plane;
-    const int at_h = h + v / pitch;
-    const int at_w = w + v % pitch;
-    const bool inside = at_h >= 0 && at_h < height && at_w >= 0 && at_w < width;
-    const T* const from = slice + (inside ? cell * apart + (at_h * width + at_w) * 8 : 0);
-    cp_async_zfill<16>(to + cell * plane + v, from, inside ? 16 : 0);
-  }
-}
-
 /// Copies the weights of one step for the block's output channels.
 template <class Tile, class T>
 __device__ __forceinline__ void copy_weights(unsigned char* to, const MarchArgs<T>& a, int group, int step) {
@@ -100,45 +84,63 @@ __device__ __forceinline__ void copy_weights(unsigned char* to, const MarchArgs<
   }
 }
 
-/// Element `tap` of the weight from input channel i to output channel o of the pass, zero where there is none. Spread
-/// is a correlation too, with the taps read backwards.
-template <class T> struct PackArgs {
-  const Acc<T>* weight;
-  int in_channels;
-  int out_channels;
-  int steps;
-  int spread;
-};
-template <class T> __device__ __forceinline__ Acc<T> march_weight(const PackArgs<T>& a, int o, int i, int tap) {
-  if (o >= a.out_channels || i >= a.in_channels) { return Acc<T>{0}; }
-  const std::int64_t pair = a.spread != 0 ? static_cast<std::int64_t>(i) * a.out_channels + o
-                                          : static_cast<std::int64_t>(o) * a.in_channels + i;
-  return rounded<T>(a.weight[pair * 27 + (a.spread != 0 ? 26 - tap : tap)]);
-}
-
-template <class T> [[nodiscard]] MarchArgs<T> march_args(const Convolve<T>& a, const Conv3dMarch& m, int steps) {
-  return {.in = a.in,
-          .packed = a.scratch,
-          .bias = a.bias,
-          .out = a.out,
-          .d = static_cast<int>(m.out.d),
-          .h = static_cast<int>(m.out.h),
-          .w = static_cast<int>(m.out.w),
-          .in_blocks = static_cast<int>(m.in.blocks()),
-          .out_blocks = static_cast<int>(m.out.blocks()),
-          .out_channels = static_cast<int>(m.out.c),
-          .tiles_w = static_cast<int>(m.tiles_w),
-          .tiles_h = static_cast<int>(m.tiles_h),
-          .groups = static_cast<int>(m.groups),
-          .parts = static_cast<int>(m.parts),
-          .depth = static_cast<int>(m.depth),
-          .steps = steps,
-          .resident = steps * m.warps_n * kChunkBytes <= kResidentBytes ? 1 : 0};
-}
-
-template <class Tile, class T> [[nodiscard]] std::size_t march_shared_bytes(const MarchArgs<T>& a) {
+/// The march itself. Algorithm gives:
+///   using Tile, Sums;                                   Sums: what a thread holds, zero when built
+///   copy(to, a, n, slice, step, h, w)                   the tile of one step to a place in shared memory
+///   add(input, weight, a, step, active, sums)           one step: input at the warp's first voxel, the warp's weights
+///   store(a, n, d, h, w, channel, sums)                 the slice before: h, w, channel are the warp's first
+///   shift(sums)                                         what was of one slice is now of the one before
+template <class Algorithm, class T> __device__ __forceinline__ void march(const MarchArgs<T>& a) {
+  using Tile = typename Algorithm::Tile;
+  using Cell = Pack<T, kWide<T>>;
+  VOX_DYNAMIC_SHARED(unsigned char, shared);
+  VOX_SHARED(MarchPlace, places, [1]);  // read again where needed: the registers are for the sums
+  if (threadIdx.x == 0) { places[0] = march_place<Tile>(a); }
+  __syncthreads();
+  const MarchPlace& at = places[0];
   const int chunks = a.resident != 0 ? a.steps : kStages;
-  return static_cast<std::size_t>(chunks * Tile::kWarpsN * kChunkBytes + kStages * Tile::kInputCells * 16);
+  Cell* const inputs = reinterpret_cast<Cell*>(shared + chunks * Tile::kWarpsN * kChunkBytes);
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  const int row = warp / Tile::kWarpsW % Tile::kWarpsH * Tile::kRows;
+  const int column = warp % Tile::kWarpsW * 8;
+  const int warp_n = warp / (Tile::kWarpsW * Tile::kWarpsH);
+
+  const int low = max(at.first - 1, 0);  // the slices that exist
+  const int high = min(at.last, a.d - 1);
+  const int count = (high - low + 1) * a.steps;
+  const auto copy = [&](int i) {  // step i of the march
+    if (i < count) {
+      const int step = i % a.steps;
+      const int slot = i % kStages;
+      Algorithm::copy(inputs + slot * Tile::kInputCells, a, at.n, low + i / a.steps, step, at.h - 1, at.w - 1);
+      if (a.resident == 0) { copy_weights<Tile>(shared + slot * Tile::kWarpsN * kChunkBytes, a, at.group, step); }
+    }
+    cp_async_commit();  // also where nothing is left to copy: the number of groups in flight is what is waited for
+  };
+  if (a.resident != 0) {
+    for (int s = 0; s < a.steps; ++s) { copy_weights<Tile>(shared + s * Tile::kWarpsN * kChunkBytes, a, at.group, s); }
+  }
+  for (int i = 0; i < kStages - 1; ++i) { copy(i); }
+
+  typename Algorithm::Sums sums{};
+  int i = 0;
+  for (int slice = at.first - 1; slice <= at.last; ++slice) {
+    if (slice >= low && slice <= high) {
+      const bool active[3] = {slice > at.first, slice >= at.first && slice < at.last, slice + 1 < at.last};
+      for (int step = 0; step < a.steps; ++step, ++i) {
+        cp_async_wait<kStages - 2>();
+        __syncthreads();
+        copy(i + kStages - 1);
+        const int chunk = (a.resident != 0 ? step : i % kStages) * Tile::kWarpsN + warp_n;
+        Algorithm::add(inputs + i % kStages * Tile::kInputCells + row * Tile::kPitch + column,
+                       shared + chunk * kChunkBytes, a, step, active, sums);
+      }
+    }
+    if (slice > at.first) {
+      Algorithm::store(a, at.n, slice - 1, at.h + row, at.w + column, (at.group * Tile::kWarpsN + warp_n) * 16, sums);
+    }
+    Algorithm::shift(sums);
+  }
 }
 
 }  // namespace vox::gpu

@@ -1,4 +1,4 @@
-#include "kernels/cuda/conv3d_march.cuh"
+#include "kernels/cuda/conv3d_march_launch.cuh"
 
 // 3^3, stride 1, padding 1, in bf16 on tensor cores: [voxels x input channels] x [input channels x output channels] for
 // each tap, sums in f32. Warp = 8x8 voxels by 16 output channels for three output slices, as 4 m16 tiles of two rows of
@@ -103,67 +103,45 @@ __device__ __forceinline__ void store_tensor(const MarchArgs<Bf16>& a, int n, in
   }
 }
 
-template <class Tile>
-__global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks) convolve_tensor_core_kernel(MarchArgs<Bf16> a) {
-  VOX_DYNAMIC_SHARED(unsigned char, shared);
-  VOX_SHARED(MarchPlace, places, [1]);  // read again where needed: the registers are for the sums
-  if (threadIdx.x == 0) { places[0] = march_place<Tile>(a); }
-  __syncthreads();
-  const MarchPlace& at = places[0];
-  const int chunks = a.resident != 0 ? a.steps : kStages;
-  Bf16Cell* const inputs = reinterpret_cast<Bf16Cell*>(shared + chunks * Tile::kWarpsN * kChunkBytes);
-  const int warp = static_cast<int>(threadIdx.x) / 32;
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int row = warp / Tile::kWarpsW % Tile::kWarpsH * 8;
-  const int column = warp % Tile::kWarpsW * 8;
-  const int warp_n = warp / (Tile::kWarpsW * Tile::kWarpsH);
-
-  const int low = max(at.first - 1, 0);  // the slices that exist
-  const int high = min(at.last, a.d - 1);
-  const int count = (high - low + 1) * a.steps;
-  const auto copy = [&](int i) {  // step i of the march
-    if (i < count) {
-      const int step = i % a.steps;
-      const int slot = i % kStages;
-      const std::int64_t slice = (static_cast<std::int64_t>(at.n) * a.in_blocks + 2 * step) * a.d + low + i / a.steps;
-      copy_tile<Tile::kThreads, false>(
-          inputs + slot * Tile::kInputCells, a.in + slice * a.h * a.w * 8, 2 * step + 1 < a.in_blocks ? 2 : 1,
-          static_cast<std::int64_t>(a.d) * a.h * a.w * 8, Tile::kPlane, Tile::kPitch, at.h - 1, at.w - 1, a.h, a.w);
-      if (a.resident == 0) { copy_weights<Tile>(shared + slot * Tile::kWarpsN * kChunkBytes, a, at.group, step); }
-    }
-    cp_async_commit();  // also where nothing is left to copy: the number of groups in flight is what is waited for
+template <class TileOf> struct TensorMarch {
+  using Tile = TileOf;
+  struct Sums {
+    float acc[3][4][2][4];  ///< [output slice][m16 tile][n8 tile][of the fragment]
   };
-  if (a.resident != 0) {
-    for (int s = 0; s < a.steps; ++s) { copy_weights<Tile>(shared + s * Tile::kWarpsN * kChunkBytes, a, at.group, s); }
-  }
-  for (int i = 0; i < kStages - 1; ++i) { copy(i); }
 
-  float acc[3][4][2][4] = {};
-  int i = 0;
-  for (int slice = at.first - 1; slice <= at.last; ++slice) {
-    if (slice >= low && slice <= high) {
-      const bool active[3] = {slice > at.first, slice >= at.first && slice < at.last, slice + 1 < at.last};
-      for (int step = 0; step < a.steps; ++step, ++i) {
-        cp_async_wait<kStages - 2>();
-        __syncthreads();
-        copy(i + kStages - 1);
-        const int chunk = (a.resident != 0 ? step : i % kStages) * Tile::kWarpsN + warp_n;
-        add_tensor_step<Tile>(inputs + i % kStages * Tile::kInputCells + row * Tile::kPitch + column,
-                              reinterpret_cast<const Bf16Cell*>(shared + chunk * kChunkBytes),
-                              2 * step + 1 >= a.in_blocks, lane, active, acc);
-      }
-    }
-    if (slice > at.first) {
-      store_tensor<Tile>(a, at.n, slice - 1, at.h + row, at.w + column + lane / 4,
-                         (at.group * Tile::kWarpsN + warp_n) * 16 + lane % 4 * 2, acc[0]);
-    }
+  static __device__ __forceinline__ void copy(Bf16Cell* to, const MarchArgs<Bf16>& a, int n, int slice, int step, int h,
+                                              int w) {
+    const std::int64_t at = (static_cast<std::int64_t>(n) * a.in_blocks + 2 * step) * a.d + slice;
+    const int blocks = 2 * step + 1 < a.in_blocks ? 2 : 1;
+    copy_tile<Tile::kThreads, false>(to, {blocks, Tile::kHaloRows, Tile::kPitch, Tile::kPitch, Tile::kPlane},
+                                     a.in + at * a.h * a.w * 8, static_cast<std::int64_t>(a.d) * a.h * a.w * 8, h, w,
+                                     a.h, a.w);
+  }
+  static __device__ __forceinline__ void add(const Bf16Cell* input, const unsigned char* weight,
+                                             const MarchArgs<Bf16>& a, int step, const bool (&active)[3], Sums& sums) {
+    add_tensor_step<Tile>(input, reinterpret_cast<const Bf16Cell*>(weight), 2 * step + 1 >= a.in_blocks,
+                          static_cast<int>(threadIdx.x) % 32, active, sums.acc);
+  }
+  static __device__ __forceinline__ void store(const MarchArgs<Bf16>& a, int n, int d, int h, int w, int channel,
+                                               const Sums& sums) {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    store_tensor<Tile>(a, n, d, h, w + lane / 4, channel + lane % 4 * 2, sums.acc[0]);
+  }
+  static __device__ __forceinline__ void shift(Sums& sums) {
     VOX_UNROLL
     for (int e = 0; e < 32; ++e) {
-      acc[0][e / 8][e / 4 % 2][e % 4] = acc[1][e / 8][e / 4 % 2][e % 4];
-      acc[1][e / 8][e / 4 % 2][e % 4] = acc[2][e / 8][e / 4 % 2][e % 4];
-      acc[2][e / 8][e / 4 % 2][e % 4] = 0;
+      const int t = e / 8;
+      const int b = e / 4 % 2;
+      sums.acc[0][t][b][e % 4] = sums.acc[1][t][b][e % 4];
+      sums.acc[1][t][b][e % 4] = sums.acc[2][t][b][e % 4];
+      sums.acc[2][t][b][e % 4] = 0;
     }
   }
+};
+
+template <class Tile>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks) convolve_tensor_core_kernel(MarchArgs<Bf16> a) {
+  march<TensorMarch<Tile>>(a);
 }
 
 template <class Tile> void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>& a, std::int64_t blocks) {

@@ -1,4 +1,4 @@
-#include "kernels/cuda/conv3d_march.cuh"
+#include "kernels/cuda/conv3d_march_launch.cuh"
 
 // 3^3, stride 1, padding 1, on the ordinary arithmetic units. Warp = 8 voxels of W x 4 quads of output channels; thread
 // = a column of 8 rows (f64: 4) by 4 output channels, for three output slices: 96 sums. Per tap column kw and step of
@@ -76,72 +76,47 @@ __device__ __forceinline__ void store_tiled(const MarchArgs<T>& a, int n, int d,
   }
 }
 
-template <class T, class Tile>
-__global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks) convolve_tiled_kernel(MarchArgs<T> a) {
-  using A = Acc<T>;
+template <class T, class TileOf> struct TiledMarch {
+  using Tile = TileOf;
   using Cell = Pack<T, kWide<T>>;
-  constexpr int kStepsPerBlock = 8 / kStepChannels<T>;
-  VOX_DYNAMIC_SHARED(unsigned char, shared);
-  const int chunks = a.resident != 0 ? a.steps : kStages;
-  Cell* const inputs = reinterpret_cast<Cell*>(shared + chunks * Tile::kWarpsN * kChunkBytes);
-  VOX_SHARED(MarchPlace, places, [1]);  // read again where needed: the registers are for the sums
-  if (threadIdx.x == 0) { places[0] = march_place<Tile>(a); }
-  __syncthreads();
-  const MarchPlace& at = places[0];
-  const int warp = static_cast<int>(threadIdx.x) / 32;
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int row = warp / Tile::kWarpsW % Tile::kWarpsH * Tile::kRows;
-  const int column = warp % Tile::kWarpsW * 8 + lane % 8;
-  const int warp_n = warp / (Tile::kWarpsW * Tile::kWarpsH);
-
-  const int low = max(at.first - 1, 0);  // the slices that exist
-  const int high = min(at.last, a.d - 1);
-  const int count = (high - low + 1) * a.steps;
-  const auto copy = [&](int i) {  // step i of the march
-    if (i < count) {
-      const int step = i % a.steps;
-      const int slot = i % kStages;
-      const std::int64_t slice = (static_cast<std::int64_t>(at.n) * a.in_blocks + step / kStepsPerBlock) * a.d + low;
-      const T* const from = a.in + (slice + i / a.steps) * a.h * a.w * 8 + step % kStepsPerBlock * kStepChannels<T>;
-      copy_tile<Tile::kThreads, true>(inputs + slot * Tile::kInputCells, from, Tile::kCells, kWide<T>, Tile::kPlane,
-                                      Tile::kPitch, at.h - 1, at.w - 1, a.h, a.w);
-      if (a.resident == 0) { copy_weights<Tile>(shared + slot * Tile::kWarpsN * kChunkBytes, a, at.group, step); }
-    }
-    cp_async_commit();  // also where nothing is left to copy: the number of groups in flight is what is waited for
+  struct Sums {
+    Acc<T> acc[3][Tile::kRows][4];
   };
-  if (a.resident != 0) {
-    for (int s = 0; s < a.steps; ++s) { copy_weights<Tile>(shared + s * Tile::kWarpsN * kChunkBytes, a, at.group, s); }
-  }
-  for (int i = 0; i < kStages - 1; ++i) { copy(i); }
 
-  A acc[3][Tile::kRows][4] = {};
-  int i = 0;
-  for (int slice = at.first - 1; slice <= at.last; ++slice) {
-    if (slice >= low && slice <= high) {
-      const bool active[3] = {slice > at.first, slice >= at.first && slice < at.last, slice + 1 < at.last};
-      for (int step = 0; step < a.steps; ++step, ++i) {
-        cp_async_wait<kStages - 2>();
-        __syncthreads();
-        copy(i + kStages - 1);
-        const int chunk = (a.resident != 0 ? step : i % kStages) * Tile::kWarpsN + warp_n;
-        add_tiled_step<T, Tile>(inputs + i % kStages * Tile::kInputCells + row * Tile::kPitch + column,
-                                reinterpret_cast<const A*>(shared + chunk * kChunkBytes) + lane / 8 * 4, active, acc);
-      }
-    }
-    if (slice > at.first) {
-      store_tiled<T, Tile>(a, at.n, slice - 1, at.h + row, at.w + column,
-                           (at.group * Tile::kWarpsN + warp_n) * 16 + lane / 8 * 4, acc[0]);
-    }
+  static __device__ __forceinline__ void copy(Cell* to, const MarchArgs<T>& a, int n, int slice, int step, int h,
+                                              int w) {
+    constexpr int kStepsPerBlock = 8 / kStepChannels<T>;
+    const std::int64_t at = (static_cast<std::int64_t>(n) * a.in_blocks + step / kStepsPerBlock) * a.d + slice;
+    copy_tile<Tile::kThreads, true>(to, {Tile::kCells, Tile::kHaloRows, Tile::kPitch, Tile::kPitch, Tile::kPlane},
+                                    a.in + at * a.h * a.w * 8 + step % kStepsPerBlock * kStepChannels<T>, kWide<T>, h,
+                                    w, a.h, a.w);
+  }
+  static __device__ __forceinline__ void add(const Cell* input, const unsigned char* weight, const MarchArgs<T>&, int,
+                                             const bool (&active)[3], Sums& sums) {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    add_tiled_step<T, Tile>(input + lane % 8, reinterpret_cast<const Acc<T>*>(weight) + lane / 8 * 4, active, sums.acc);
+  }
+  static __device__ __forceinline__ void store(const MarchArgs<T>& a, int n, int d, int h, int w, int channel,
+                                               const Sums& sums) {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    store_tiled<T, Tile>(a, n, d, h, w + lane % 8, channel + lane / 8 * 4, sums.acc[0]);
+  }
+  static __device__ __forceinline__ void shift(Sums& sums) {
     VOX_UNROLL
     for (int v = 0; v < Tile::kRows; ++v) {
       VOX_UNROLL
       for (int o = 0; o < 4; ++o) {
-        acc[0][v][o] = acc[1][v][o];
-        acc[1][v][o] = acc[2][v][o];
-        acc[2][v][o] = A{0};
+        sums.acc[0][v][o] = sums.acc[1][v][o];
+        sums.acc[1][v][o] = sums.acc[2][v][o];
+        sums.acc[2][v][o] = 0;
       }
     }
   }
+};
+
+template <class T, class Tile>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks) convolve_tiled_kernel(MarchArgs<T> a) {
+  march<TiledMarch<T, Tile>>(a);
 }
 
 template <class Tile, class T> void launch_tiled(GpuQueue& q, const MarchArgs<T>& a, std::int64_t blocks) {

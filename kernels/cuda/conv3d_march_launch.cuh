@@ -1,0 +1,49 @@
+#pragma once
+
+#include "kernels/cuda/conv3d_march.cuh"
+
+/// Before a march: packing the weights, and its launch.
+namespace vox::gpu {
+
+/// Element `tap` of the weight from input channel i to output channel o of the pass, zero where there is none. Spread
+/// is a correlation too, with the taps read backwards.
+template <class T> struct PackArgs {
+  const Acc<T>* weight;
+  int in_channels;
+  int out_channels;
+  int steps;
+  int spread;
+};
+template <class T> __device__ __forceinline__ Acc<T> march_weight(const PackArgs<T>& a, int o, int i, int tap) {
+  if (o >= a.out_channels || i >= a.in_channels) { return Acc<T>{0}; }
+  const std::int64_t pair = a.spread != 0 ? static_cast<std::int64_t>(i) * a.out_channels + o
+                                          : static_cast<std::int64_t>(o) * a.in_channels + i;
+  return rounded<T>(a.weight[pair * 27 + (a.spread != 0 ? 26 - tap : tap)]);
+}
+
+template <class T> [[nodiscard]] MarchArgs<T> march_args(const Convolve<T>& a, const Conv3dMarch& m, int steps) {
+  return {.in = a.in,
+          .packed = a.scratch,
+          .bias = a.bias,
+          .out = a.out,
+          .d = static_cast<int>(m.out.d),
+          .h = static_cast<int>(m.out.h),
+          .w = static_cast<int>(m.out.w),
+          .in_blocks = static_cast<int>(m.in.blocks()),
+          .out_blocks = static_cast<int>(m.out.blocks()),
+          .out_channels = static_cast<int>(m.out.c),
+          .tiles_w = static_cast<int>(m.tiles_w),
+          .tiles_h = static_cast<int>(m.tiles_h),
+          .groups = static_cast<int>(m.groups),
+          .parts = static_cast<int>(m.parts),
+          .depth = static_cast<int>(m.depth),
+          .steps = steps,
+          .resident = steps * m.warps_n * kChunkBytes <= kResidentBytes ? 1 : 0};
+}
+
+template <class Tile, class T> [[nodiscard]] std::size_t march_shared_bytes(const MarchArgs<T>& a) {
+  const int chunks = a.resident != 0 ? a.steps : kStages;
+  return static_cast<std::size_t>(chunks * Tile::kWarpsN * kChunkBytes + kStages * Tile::kInputCells * 16);
+}
+
+}  // namespace vox::gpu
