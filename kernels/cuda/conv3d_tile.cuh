@@ -17,8 +17,8 @@ struct TileShape {
 /// Starts copying the voxels of a slice from (h,w) on, zero where the slice has none. A voxel's cells are `apart`
 /// elements from each other; TOGETHER: they are neighbours, and so are the threads that copy them.
 template <int THREADS, bool TOGETHER, class T>
-__device__ __forceinline__ void copy_tile(Pack<T, kWide<T>>* to, TileShape s, const T* slice, std::int64_t apart,
-                                          int h, int w, int height, int width) {
+__device__ __forceinline__ void copy_tile(Pack<T, kWide<T>>* to, TileShape s, const T* slice, std::int64_t apart, int h,
+                                          int w, int height, int width) {
   const int voxels = s.rows * s.columns;
   VOX_NO_UNROLL
   for (int i = static_cast<int>(threadIdx.x); i < voxels * s.cells; i += THREADS) {
