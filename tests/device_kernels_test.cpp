@@ -1,0 +1,145 @@
+#include <utility>
+
+#include "engine/context.h"
+#include "engine/dispatch.h"
+#include "engine/ops.h"
+#include "kernels/add.h"
+#include "kernels/batch_norm.h"
+#include "kernels/dropout.h"
+#include "kernels/labels.h"
+#include "kernels/softmax.h"
+#include "tests/catch.h"
+#include "tests/compare.h"
+#include "tests/op_case.h"
+
+// What the contracts promise of the device kernels and no operator of the engine asks for.
+
+namespace vox::test {
+namespace {
+
+/// More than two chunks of voxels, with a ragged tail, and a block with padding channels.
+const Shape kShape{2, 11, 11, 13, 17};
+constexpr DType kTypes[] = {DType::f64, DType::f32, DType::bf16};
+
+Tensor volume(DType dtype, unsigned seed, const Shape& shape = kShape) {
+  return to_tensor(make_values(shape.count(), seed), shape, Kind::volume, dtype).to(Device::simt);
+}
+Tensor parameter(DType dtype, double first) {
+  Values v(static_cast<std::size_t>(kShape[1]));
+  for (std::size_t c = 0; c < v.size(); ++c) { v[c] = first + static_cast<double>(c) / 8; }
+  return to_tensor(v, {kShape[1]}, Kind::parameter, dtype).to(Device::simt);
+}
+
+/// Calls body(queue, tag, input, output) once with an output of its own and once with one tensor as both: same values?
+template <class Body> void check_alias(Tensor x, const Body& body) {
+  Tensor apart = Tensor::like(x);
+  dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+    body(queue, std::as_const(x).values<T>(), apart.mutable_values<T>());
+    body(queue, std::as_const(x).values<T>(), x.mutable_values<T>());
+  });
+  CHECK(x.to_doubles() == apart.to_doubles());
+  CHECK(nonzero_padding(x) == "");
+}
+
+}  // namespace
+
+TEST_CASE("dropout drops and scales the same elements to the same bits on the cpu and on simt", "[dropout][simt]") {
+  const DropoutOptions options{.p = 0.3, .key = {.seed = 0xFEDCBA9876543210ULL, .step = 5, .place = 7}};
+  for (const DType dtype : kTypes) {
+    for (const std::int64_t count : {1, 3, 4, 5, 8, 13, 2048, 100003}) {
+      const Tensor x = to_tensor(make_nonzero(count, 3), {count}, Kind::plain, dtype);
+      INFO(name(dtype) << " " << count);
+      CHECK(dropout(x.to(Device::simt), options).to_doubles() == dropout(x, options).to_doubles());
+    }
+  }
+}
+
+TEST_CASE("batch norm moves the running statistics on simt as on the cpu", "[batch_norm][simt]") {
+  for (const double offset : {0.0, 1000.0}) {
+    for (const DType dtype : {DType::f64, DType::f32}) {
+      Values values = make_values(kShape.count(), 5);
+      for (double& v : values) { v += offset; }
+      const auto moved = [&](Device device) {
+        const Tensor mean = parameter(dtype, 0.5).to(device);
+        const Tensor variance = parameter(dtype, 2).to(device);
+        const Tensor x = to_tensor(values, kShape, Kind::volume, dtype).to(device);
+        static_cast<void>(
+            batch_norm(x, parameter(dtype, 1).to(device), parameter(dtype, 0).to(device), mean, variance));
+        return std::pair{mean.to_doubles(), variance.to_doubles()};
+      };
+      const auto [cpu_mean, cpu_variance] = moved(Device::cpu);
+      const auto [mean, variance] = moved(Device::simt);
+      INFO(name(dtype) << " about " << offset);
+      CHECK(first_mismatch(mean, cpu_mean, dtype, 4) == "");
+      CHECK(first_mismatch(variance, cpu_variance, dtype, 64) == "");
+    }
+  }
+}
+
+TEST_CASE("device kernels may write over their input where the contract says so", "[simt]") {
+  for (const DType dtype : kTypes) {
+    INFO(name(dtype));
+    const Tensor other = volume(dtype, 2);
+    const Tensor mean = parameter(dtype, 0.25);
+    const Tensor variance = parameter(dtype, 1);
+    Tensor dgamma = Tensor::like(mean);
+    Tensor dbeta = Tensor::like(mean);
+    const VolumeShape s = kShape.volume();
+    Tensor partials({batch_norm_partials(s)}, DType::f64, Device::simt);
+    check_alias(volume(dtype, 1), [&]<class T>(auto& queue, std::span<const T> x, std::span<T> y) {
+      add_forward(queue, AddArgs<T>{.a = x, .b = other.values<T>(), .y = y});
+    });
+    check_alias(volume(dtype, 1), [&]<class T>(auto& queue, std::span<const T> x, std::span<T> y) {
+      dropout_forward(queue, DropoutArgs<T>{.x = x, .p = 0.5, .key = {.seed = 3}, .y = y});
+    });
+    check_alias(volume(dtype, 1), [&]<class T>(auto& queue, std::span<const T> x, std::span<T> y) {
+      batch_norm_forward(queue, BatchNormArgs<T>{.shape = s,
+                                                 .x = x,
+                                                 .mean = mean.values<Acc<T>>(),
+                                                 .variance = variance.values<Acc<T>>(),
+                                                 .gamma = variance.values<Acc<T>>(),
+                                                 .beta = mean.values<Acc<T>>(),
+                                                 .eps = 1e-5,
+                                                 .y = y});
+    });
+    check_alias(volume(dtype, 1), [&]<class T>(auto& queue, std::span<const T> dy, std::span<T> dx) {
+      batch_norm_backward(queue, BatchNormGradArgs<T>{.shape = s,
+                                                      .statistics = Statistics::of_batch,
+                                                      .x = other.values<T>(),
+                                                      .mean = mean.values<Acc<T>>(),
+                                                      .variance = variance.values<Acc<T>>(),
+                                                      .gamma = variance.values<Acc<T>>(),
+                                                      .eps = 1e-5,
+                                                      .dy = dy,
+                                                      .partials = partials.mutable_values<double>(),
+                                                      .dx = dx,
+                                                      .dgamma = dgamma.mutable_values<Acc<T>>(),
+                                                      .dbeta = dbeta.mutable_values<Acc<T>>()});
+    });
+    const Shape few{2, 5, 11, 13, 17};
+    check_alias(volume(dtype, 1, few), [&]<class T>(auto& queue, std::span<const T> x, std::span<T> y) {
+      softmax_forward(queue, SoftmaxArgs<T>{.shape = few.volume(), .x = x, .y = y});
+    });
+  }
+}
+
+TEST_CASE("the largest label of each chunk is found on simt", "[labels][simt]") {
+  for (const std::int64_t count : {std::int64_t{1}, std::int64_t{37}, 2 * kLabelChunk + 5}) {
+    const auto chunks = static_cast<std::size_t>((count + kLabelChunk - 1) / kLabelChunk);
+    std::vector<std::uint8_t> values(static_cast<std::size_t>(count), 1);
+    std::vector<double> wants(chunks, 1);
+    values.back() = 255;
+    wants.back() = 255;
+    if (chunks > 1) {
+      values[kLabelChunk - 1] = 7;
+      wants[0] = 7;
+    }
+    const Tensor labels = Tensor::of<std::uint8_t>({count}, values).to(Device::simt);
+    Tensor largest({std::ssize(wants)}, DType::u8, Device::simt);
+    largest_label(simt_queue(), LargestLabelArgs<std::uint8_t>{.labels = labels.values<std::uint8_t>(),
+                                                               .largest = largest.mutable_values<std::uint8_t>()});
+    CHECK(largest.to_doubles() == wants);
+  }
+}
+
+}  // namespace vox::test
