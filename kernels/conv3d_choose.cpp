@@ -14,14 +14,22 @@ bool is_march(const Conv3dGeometry& g) {
   return g.kernel == 3 && g.stride == 1 && g.padding == 1 && g.x.h * g.x.w <= kMaxSlice;
 }
 
-std::int64_t packed_elements(const Conv3dGeometry& g, Conv3dPass pass) {
+bool is_gemm(const Conv3dGeometry& g) {
+  const auto side_by_side = [&](std::int64_t fine, std::int64_t coarse) { return fine == coarse * g.kernel; };
+  return g.kernel <= 2 && g.stride == g.kernel && g.padding == 0 && side_by_side(g.x.d, g.y.d) &&
+         side_by_side(g.x.h, g.y.h) && side_by_side(g.x.w, g.y.w) && g.x.voxels() <= kMaxSlice;
+}
+
+std::int64_t packed_elements(const Conv3dGeometry& g, Conv3dPass pass, Conv3dAlgorithm algorithm) {
+  if (algorithm == Conv3dAlgorithm::direct) { return 0; }
+  if (algorithm == Conv3dAlgorithm::gemm) { return conv3d_gemm(g, pass).packed_elements(); }
   const Conv3dMarch m = conv3d_march(g, pass, kBlock8);
   return m.groups * m.warps_n * kGroup * m.in.blocks() * kBlock8 * kTaps;
 }
 
 }  // namespace
 
-template <class T> bool fits(const DeviceQueue&, Conv3dAlgorithm algorithm, Conv3dPass, const Conv3dGeometry& g) {
+template <class T> bool fits(const DeviceQueue&, Conv3dAlgorithm algorithm, Conv3dPass pass, const Conv3dGeometry& g) {
   switch (algorithm) {
     case Conv3dAlgorithm::direct:
       return true;
@@ -30,6 +38,7 @@ template <class T> bool fits(const DeviceQueue&, Conv3dAlgorithm algorithm, Conv
     case Conv3dAlgorithm::tensor_core:
       return std::is_same_v<T, Bf16> && is_march(g);
     case Conv3dAlgorithm::gemm:
+      return is_gemm(g) && pass != Conv3dPass::grad_weight;
     case Conv3dAlgorithm::count_:
       break;
   }
@@ -69,16 +78,37 @@ Conv3dGradMarch conv3d_grad_march(const Conv3dGeometry& g, std::int64_t input_gr
   return m;
 }
 
+Conv3dGemm conv3d_gemm(const Conv3dGeometry& g, Conv3dPass pass) {
+  const bool spread = pass == Conv3dPass::spread;
+  Conv3dGemm m;
+  m.in = spread ? g.y : g.x;
+  m.out = spread ? g.x : g.y;
+  m.taps = g.kernel * g.kernel * g.kernel;
+  m.chunks = m.in.blocks() * (spread ? 1 : m.taps);
+  m.tiles = m.out.blocks() * (spread ? m.taps : 1);
+  return m;
+}
+
+Conv3dGradGemm conv3d_grad_gemm(const Conv3dGeometry& g) {
+  Conv3dGradGemm m;
+  m.taps = g.kernel * g.kernel * g.kernel;
+  m.groups = ceil_div(g.y.c, Conv3dGradGemm::kOut);
+  m.input_groups = ceil_div(g.x.c, Conv3dGradGemm::kIn);
+  const std::int64_t wanted = ceil_div(kWantedBlocks, m.groups * m.input_groups);
+  m.splits = std::clamp<std::int64_t>(ceil_div(g.y.n * g.y.voxels(), Conv3dGradGemm::kVoxels), 1, wanted);
+  return m;
+}
+
 std::int64_t conv3d_direct_splits(const Conv3dGeometry& g) {
   const std::int64_t most = ceil_div(g.y.n * g.y.voxels(), 256);
   return std::clamp<std::int64_t>(kDirectThreads / weight_elements(g), 1, std::max<std::int64_t>(1, most));
 }
 
 std::int64_t conv3d_forward_scratch(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
-  return algorithm == Conv3dAlgorithm::direct ? 0 : packed_elements(g, Conv3dPass::correlate);
+  return packed_elements(g, Conv3dPass::correlate, algorithm);
 }
 std::int64_t conv_transpose3d_scratch(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
-  return algorithm == Conv3dAlgorithm::direct ? 0 : packed_elements(g, Conv3dPass::spread);
+  return packed_elements(g, Conv3dPass::spread, algorithm);
 }
 std::int64_t conv3d_grad_weight_scratch(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   switch (algorithm) {
@@ -87,6 +117,7 @@ std::int64_t conv3d_grad_weight_scratch(const DeviceQueue&, const Conv3dGeometry
     case Conv3dAlgorithm::tiled:
       return conv3d_grad_march(g, kBlock8).partial_elements();
     case Conv3dAlgorithm::gemm:
+      return conv3d_grad_gemm(g).partial_elements();
     case Conv3dAlgorithm::direct:
     case Conv3dAlgorithm::count_:
       break;

@@ -51,6 +51,39 @@ struct Conv3dGradMarch {
 };
 [[nodiscard]] Conv3dGradMarch conv3d_grad_march(const Conv3dGeometry&, std::int64_t input_group);
 
+/// A convolution whose windows lie side by side (kernel = stride, no padding) as one matrix product over the voxels of
+/// geometry.y: [voxels x 8*chunks] x [8*chunks x 8*tiles]. A chunk is a block of input channels, a tile one of output
+/// channels; on the side of geometry.x there is one of each for every tap.
+struct Conv3dGemm {
+  VolumeShape in;
+  VolumeShape out;
+  std::int64_t taps = 1;
+  std::int64_t chunks = 0;  ///< correlate: (tap, block); spread: block
+  std::int64_t tiles =
+      0;  ///< correlate: block; spread: (kd, kh, block, kw), so that neighbours in memory are neighbours
+
+  /// Weights in the order of the kernels, chunks padded to 2 and tiles to 4.
+  [[nodiscard]] std::int64_t packed_elements() const {
+    return ceil_div(chunks, 2) * 2 * ceil_div(tiles, 4) * 4 * kBlock8 * kBlock8;
+  }
+};
+[[nodiscard]] Conv3dGemm conv3d_gemm(const Conv3dGeometry&, Conv3dPass);
+
+/// Its weight gradient: thread block (split, output group, input group) adds every voxel of its split for 32 channels
+/// of y and 16 of x, all taps.
+struct Conv3dGradGemm {
+  static constexpr std::int64_t kOut = 32;
+  static constexpr std::int64_t kIn = 16;
+  static constexpr std::int64_t kVoxels = 512;  ///< the least that a split is
+  std::int64_t taps = 1;
+  std::int64_t groups = 0;
+  std::int64_t input_groups = 0;
+  std::int64_t splits = 1;
+
+  [[nodiscard]] std::int64_t partial_elements() const { return splits * groups * input_groups * taps * kOut * kIn; }
+};
+[[nodiscard]] Conv3dGradGemm conv3d_grad_gemm(const Conv3dGeometry&);
+
 /// Splits of the direct weight gradient: enough threads for a GPU, each with at least 256 voxels to add.
 [[nodiscard]] std::int64_t conv3d_direct_splits(const Conv3dGeometry&);
 
