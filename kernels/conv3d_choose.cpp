@@ -29,7 +29,7 @@ std::int64_t packed_elements(const Conv3dGeometry& g, Conv3dPass pass, Conv3dAlg
 
 }  // namespace
 
-template <class T> bool fits(const DeviceQueue&, Conv3dAlgorithm algorithm, Conv3dPass pass, const Conv3dGeometry& g) {
+template <class T> bool fits(const DeviceQueue&, Conv3dAlgorithm algorithm, Conv3dPass, const Conv3dGeometry& g) {
   switch (algorithm) {
     case Conv3dAlgorithm::direct:
       return true;
@@ -38,7 +38,7 @@ template <class T> bool fits(const DeviceQueue&, Conv3dAlgorithm algorithm, Conv
     case Conv3dAlgorithm::tensor_core:
       return std::is_same_v<T, Bf16> && is_march(g);
     case Conv3dAlgorithm::gemm:
-      return is_gemm(g) && pass != Conv3dPass::grad_weight;
+      return is_gemm(g);
     case Conv3dAlgorithm::count_:
       break;
   }

@@ -1,0 +1,232 @@
+#include "kernels/cuda/conv3d_gemm.cuh"
+
+#include <type_traits>
+
+// Weight gradient of side-by-side windows: for each tap [channels of y x voxels] x [voxels x channels of x]. Thread
+// block = 32 channels of y, 16 of x, all taps and a split of the voxels, in stages of kStageVoxels through shared
+// memory; threads that copy neighbouring fine voxels are neighbours. 2^3: warp = one tap. 1^3: warp = every eighth part
+// of the voxels, added up in order at the end. bf16: 2 m16 by 2 n8 tiles on tensor cores, both operands transposed by
+// ldmatrix. f32, f64: thread = 4 by 4 channels.
+
+namespace vox::gpu {
+
+inline constexpr int kGradGemmThreads = 256;
+inline constexpr int kGradOut = 32;
+inline constexpr int kGradIn = 16;
+
+template <class T> struct GradGemmArgs {
+  const T* x;
+  const T* dy;
+  Acc<T>* partial;      ///< [splits][groups][input_groups][taps][kGradIn][kGradOut]
+  std::int64_t stages;  ///< of all cases
+  int d;                ///< of the coarse side
+  int h;
+  int w;
+  int in_blocks;
+  int out_blocks;
+  int groups;
+  int input_groups;
+  int splits;
+  int stages_per_case;
+};
+
+/// Shared memory of one stage, in cells of 16 bytes: dy [cell][voxel], then x [tap][cell][voxel].
+template <class T, int KERNEL> struct GradGemm {
+  using Cell = Pack<T, kWide<T>>;
+  static constexpr int kKernel = KERNEL;
+  static constexpr int kTaps = KERNEL * KERNEL * KERNEL;
+  static constexpr int kStageVoxels = (KERNEL == 1 ? 256 : 64) * 2 / static_cast<int>(sizeof(T));
+  static constexpr int kStride = kStageVoxels + 1;  ///< from cell to cell: odd, so that lanes keep to their banks
+  static constexpr int kDyCells = kGradOut / kWide<T>;
+  static constexpr int kXCells = kGradIn / kWide<T>;  ///< of a tap
+  static constexpr int kStageCells = (kDyCells + kTaps * kXCells) * kStride;
+  static constexpr int kWarpsPerTap = 8 / kTaps;
+  static constexpr int kSums = 16;  ///< of a thread: 32 lanes have 32x16
+  static constexpr int kSumBytes = kWarpsPerTap > 1 ? 8 * 32 * kSums* static_cast<int>(sizeof(Acc<T>)) : 0;
+  static constexpr std::size_t kSharedBytes = kSumBytes > 2 * kStageCells * 16 ? kSumBytes : 2 * kStageCells * 16;
+};
+
+/// Starts copying one stage: voxels [first, first+kStageVoxels) of case n, zero beyond the last and for missing blocks.
+template <class T, class Grad>
+__device__ __forceinline__ void copy_stage(typename Grad::Cell* to, const GradGemmArgs<T>& a, std::int64_t n, int first,
+                                           int group, int input_group) {
+  constexpr int kV = Grad::kStageVoxels;
+  constexpr int kK = Grad::kKernel;
+  constexpr int kPerBlock = 8 / kWide<T>;  // cells
+  const int coarse = a.d * a.h * a.w;
+  VOX_NO_UNROLL
+  for (int i = static_cast<int>(threadIdx.x); i < Grad::kDyCells * kV; i += kGradGemmThreads) {
+    const int voxel = i / kPerBlock % kV;
+    const int block = i / kPerBlock / kV;
+    const bool there = first + voxel < coarse && group * 4 + block < a.out_blocks;
+    const std::int64_t at = (n * a.out_blocks + group * 4 + block) * coarse + first + voxel;
+    cp_async_zfill<16>(to + (block * kPerBlock + i % kPerBlock) * Grad::kStride + voxel,
+                       a.dy + (there ? at * 8 + i % kPerBlock * kWide<T> : 0), there ? 16 : 0);
+  }
+  typename Grad::Cell* const x = to + Grad::kDyCells * Grad::kStride;
+  constexpr int kRow = kPerBlock * kK;  // cells of a coarse voxel that lie in a row
+  VOX_NO_UNROLL
+  for (int i = static_cast<int>(threadIdx.x); i < kRow * kV; i += kGradGemmThreads) {
+    const int voxel = i / kRow;
+    const int kw = i % kRow / kPerBlock;
+    const int part = i % kPerBlock;
+    const bool inside = first + voxel < coarse;
+    const int fine = fine_voxel(inside ? first + voxel : 0, kK, a.h, a.w) + kw;
+    VOX_UNROLL
+    for (int j = 0; j < 2 * kK * kK; ++j) {  // two blocks by (kd, kh)
+      const int tap = j / 2 * kK + kw;
+      const int block = input_group * 2 + j % 2;
+      const bool there = inside && block < a.in_blocks;
+      const std::int64_t at =
+          (n * a.in_blocks + block) * coarse * Grad::kTaps + fine + tap_offset(tap - kw, kK, a.h, a.w);
+      cp_async_zfill<16>(x + (tap * Grad::kXCells + j % 2 * kPerBlock + part) * Grad::kStride + voxel,
+                         a.x + (there ? at * 8 + part * kWide<T> : 0), there ? 16 : 0);
+    }
+  }
+}
+
+/// sums += the products of one stage, of the warp's tap and part of the voxels.
+template <class T, class Grad>
+__device__ __forceinline__ void add_stage(const typename Grad::Cell* dy, const typename Grad::Cell* x, int part,
+                                          int lane, Acc<T> (&sums)[4][4]) {
+  constexpr int kV = Grad::kStageVoxels;
+  if constexpr (std::is_same_v<T, Bf16>) {
+    const auto* const g = dy + lane / 8 % 2 * Grad::kStride + lane / 16 * 8 + lane % 8;
+    const auto* const v = x + lane / 16 * Grad::kStride + lane / 8 % 2 * 8 + lane % 8;
+    VOX_UNROLL
+    for (int k = part * 16; k < kV; k += 16 * Grad::kWarpsPerTap) {
+      std::uint32_t b[4];
+      ldmatrix_x4_trans(b, v + k);
+      const std::uint32_t low[2] = {b[0], b[1]};
+      const std::uint32_t high[2] = {b[2], b[3]};
+      VOX_UNROLL
+      for (int m = 0; m < 2; ++m) {
+        std::uint32_t f[4];
+        ldmatrix_x4_trans(f, g + m * 2 * Grad::kStride + k);
+        mma_m16n8k16_bf16(sums[2 * m], f, low, sums[2 * m]);
+        mma_m16n8k16_bf16(sums[2 * m + 1], f, high, sums[2 * m + 1]);
+      }
+    }
+  } else {
+    constexpr int kCells = 4 / kWide<T>;  // of four channels
+    const auto* const g = dy + lane % 8 * kCells * Grad::kStride;
+    const auto* const v = x + lane / 8 * kCells * Grad::kStride;
+    for (int k = part; k < kV; k += Grad::kWarpsPerTap) {
+      T out[4];
+      T in[4];
+      VOX_UNROLL
+      for (int c = 0; c < 4; ++c) {
+        out[c] = g[c / kWide<T> * Grad::kStride + k].v[c % kWide<T>];
+        in[c] = v[c / kWide<T> * Grad::kStride + k].v[c % kWide<T>];
+      }
+      VOX_UNROLL
+      for (int e = 0; e < 16; ++e) { sums[e / 4][e % 4] += out[e % 4] * in[e / 4]; }
+    }
+  }
+}
+
+/// Channel of y and of x of a thread's sum e.
+template <class T> __device__ __forceinline__ int sum_place(int lane, int e) {
+  int out = 0;
+  int in = 0;
+  if constexpr (std::is_same_v<T, Bf16>) {
+    out = e / 8 * 16 + e / 2 % 2 * 8 + lane / 4;
+    in = e / 4 % 2 * 8 + lane % 4 * 2 + e % 2;
+  } else {
+    out = lane % 8 * 4 + e % 4;
+    in = lane / 8 * 4 + e / 4;
+  }
+  return in * kGradOut + out;
+}
+
+template <class T, class Grad>
+__global__ void __launch_bounds__(kGradGemmThreads, 2) grad_weight_gemm_kernel(GradGemmArgs<T> a) {
+  using A = Acc<T>;
+  using Cell = typename Grad::Cell;
+  VOX_DYNAMIC_SHARED(Cell, shared);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  const int tap = warp / Grad::kWarpsPerTap;
+  const int input_group = static_cast<int>(blockIdx.x) % a.input_groups;
+  const int group = static_cast<int>(blockIdx.x) / a.input_groups % a.groups;
+  const std::int64_t split = static_cast<int>(blockIdx.x) / a.input_groups / a.groups;
+  const std::int64_t first = a.stages * split / a.splits;
+  const std::int64_t end = a.stages * (split + 1) / a.splits;
+  const auto copy = [&](std::int64_t stage) {
+    if (stage < end) {
+      copy_stage<T, Grad>(shared + (stage - first) % 2 * Grad::kStageCells, a, stage / a.stages_per_case,
+                          static_cast<int>(stage % a.stages_per_case) * Grad::kStageVoxels, group, input_group);
+    }
+    cp_async_commit();
+  };
+  A sums[4][4] = {};
+  copy(first);
+  for (std::int64_t stage = first; stage < end; ++stage) {
+    cp_async_wait<0>();
+    __syncthreads();
+    copy(stage + 1);
+    const Cell* const dy = shared + (stage - first) % 2 * Grad::kStageCells;
+    add_stage<T, Grad>(dy, dy + (Grad::kDyCells + tap * Grad::kXCells) * Grad::kStride, warp % Grad::kWarpsPerTap, lane,
+                       sums);
+  }
+  A* const partial = a.partial + (static_cast<std::int64_t>(blockIdx.x) * Grad::kTaps + tap) * (kGradIn * kGradOut);
+  if constexpr (Grad::kWarpsPerTap == 1) {
+    VOX_UNROLL
+    for (int e = 0; e < Grad::kSums; ++e) { partial[sum_place<T>(lane, e)] = sums[e / 4][e % 4]; }
+  } else {
+    A* const handed = reinterpret_cast<A*>(shared);
+    __syncthreads();  // the stages have been read
+    VOX_UNROLL
+    for (int e = 0; e < Grad::kSums; ++e) { handed[(warp * Grad::kSums + e) * 32 + lane] = sums[e / 4][e % 4]; }
+    __syncthreads();
+    VOX_UNROLL
+    for (int j = 0; j < 2; ++j) {  // each warp adds two of the sixteen
+      const int e = warp * 2 + j;
+      A total{0};
+      for (int w = 0; w < 8; ++w) { total += handed[(w * Grad::kSums + e) * 32 + lane]; }
+      partial[sum_place<T>(lane, e)] = total;
+    }
+  }
+}
+
+template <class Grad, class T> void launch_grad_gemm(GpuQueue& q, GradGemmArgs<T> a, std::int64_t cases) {
+  a.stages_per_case = static_cast<int>(ceil_div(static_cast<std::int64_t>(a.d) * a.h * a.w, Grad::kStageVoxels));
+  a.stages = cases * a.stages_per_case;
+  const auto blocks = static_cast<unsigned>(a.splits * a.groups * a.input_groups);
+  VOX_LAUNCH(q, (grad_weight_gemm_kernel<T, Grad>), blocks, kGradGemmThreads, Grad::kSharedBytes, a);
+}
+
+template <class T> void grad_weight_gemm(GpuQueue& q, const Conv3dGradWeightArgs<T>& a) {
+  const Conv3dGeometry& g = a.geometry;
+  const Conv3dGradGemm m = conv3d_grad_gemm(g);
+  const GradGemmArgs<T> args{.x = a.x.data(),
+                             .dy = a.dy.data(),
+                             .partial = a.scratch.data(),
+                             .stages = 0,
+                             .d = static_cast<int>(g.y.d),
+                             .h = static_cast<int>(g.y.h),
+                             .w = static_cast<int>(g.y.w),
+                             .in_blocks = static_cast<int>(g.x.blocks()),
+                             .out_blocks = static_cast<int>(g.y.blocks()),
+                             .groups = static_cast<int>(m.groups),
+                             .input_groups = static_cast<int>(m.input_groups),
+                             .splits = static_cast<int>(m.splits),
+                             .stages_per_case = 0};
+  if (g.kernel == 1) {
+    launch_grad_gemm<GradGemm<T, 1>>(q, args, g.y.n);
+  } else {
+    launch_grad_gemm<GradGemm<T, 2>>(q, args, g.y.n);
+  }
+  sum_partials(q, Partials<Acc<T>>{.partial = a.scratch.data(),
+                                   .dweight = a.dweight.data(),
+                                   .splits = static_cast<int>(m.splits),
+                                   .taps = static_cast<int>(m.taps),
+                                   .in_channels = static_cast<int>(g.x.c),
+                                   .out_channels = static_cast<int>(g.y.c),
+                                   .in_group = kGradIn,
+                                   .out_group = kGradOut});
+}
+
+VOX_INSTANTIATE(GpuQueue, grad_weight_gemm, Conv3dGradWeightArgs);
+
+}  // namespace vox::gpu
