@@ -5,9 +5,11 @@
 #endif
 
 #include <atomic>
+#include <charconv>
 #include <thread>
 
 #include "kernels/check.h"
+#include "kernels/cuda/runtime.h"
 #include "kernels/simt/memory.h"
 
 namespace vox {
@@ -47,6 +49,33 @@ int hardware_threads() {
   return static_cast<int>(std::thread::hardware_concurrency());
 }
 
+Device select_device(std::string_view text) {
+  if (text == "cpu") { return Device::cpu; }
+  if (text == "simt") { return Device::simt; }
+  constexpr std::string_view kCuda = "cuda";
+  int index = 0;
+  bool valid = text == kCuda;
+  if (text.starts_with("cuda:") && text.size() > kCuda.size() + 1) {
+    const auto parsed = std::from_chars(text.data() + kCuda.size() + 1, text.data() + text.size(), index);
+    valid = parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size();
+  }
+  VOX_CHECK(valid, "device '{}' is none of cpu, cuda, cuda:N, simt", text);
+  cuda::select(index);
+  return Device::cuda;
+}
+
+std::string describe(Device device) {
+  switch (device) {
+    case Device::cpu:
+      return fmt::format("cpu: {} threads, {}", cpu_queue().threads, name(cpu_queue().isa));
+    case Device::cuda:
+      return fmt::format("cuda: {}", cuda::current_device_name());
+    case Device::simt:
+      return fmt::format("simt: CUDA kernels on the CPU, {} threads", cpu_queue().threads);
+  }
+  VOX_FAIL("unknown device");
+}
+
 int threads_or_all(int threads) { return threads > 0 ? threads : hardware_threads(); }
 
 CpuQueue& cpu_queue() {
@@ -55,7 +84,8 @@ CpuQueue& cpu_queue() {
 }
 
 CudaQueue& cuda_queue() {
-  thread_local CudaQueue queue;
+  thread_local const cuda::Stream stream;
+  thread_local CudaQueue queue{DeviceQueue{}, stream.handle()};
   return queue;
 }
 

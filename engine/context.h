@@ -1,5 +1,9 @@
 #pragma once
 
+#include <string>
+#include <string_view>
+
+#include "engine/types.h"
 #include "kernels/queue.h"
 
 namespace vox {
@@ -8,6 +12,13 @@ namespace vox {
 [[nodiscard]] CpuQueue& cpu_queue();
 [[nodiscard]] CudaQueue& cuda_queue();
 [[nodiscard]] SimtQueue& simt_queue();
+
+/// "cpu", "simt", "cuda" or "cuda:N", N the number of a GPU: makes that GPU the calling thread's. Throws Error saying
+/// what is missing: the build, the driver, a GPU, or that one.
+Device select_device(std::string_view text);
+
+/// "cpu: 2 threads, avx2", "cuda: NVIDIA H200, …": where work runs, for the user.
+[[nodiscard]] std::string describe(Device);
 
 [[nodiscard]] Isa best_isa();                   ///< the best instruction set this CPU runs
 [[nodiscard]] const char* name(Isa);            ///< "baseline", "avx2", "avx512"

@@ -64,22 +64,22 @@ std::vector<double> arriving(std::int64_t count, std::uint64_t seed) {
 /// A function under check, on fresh copies of its inputs each time.
 class Subject {
  public:
-  Subject(const GradcheckFunction& function, const std::vector<Tensor>& inputs, std::uint64_t seed)
-      : function_(function), inputs_(inputs), seed_(seed) {}
+  Subject(const GradcheckFunction& function, const std::vector<Tensor>& inputs, const GradcheckOptions& options)
+      : function_(function), inputs_(inputs), seed_(options.seed), device_(options.device) {}
 
   /// sum(dy * function), with `shift` added to one element.
   [[nodiscard]] double loss(std::size_t input, std::int64_t index, double shift) const {
     const NoGradScope no_grad;
     std::vector<Tensor> at = copies();
     at[input].mutable_values<double>()[static_cast<std::size_t>(stored_at(at[input], index))] += shift;
-    const std::vector<double> y = checked(function_(at)).to_doubles();
+    const std::vector<double> y = checked(function_(moved(at))).to_doubles();
     const std::vector<double> dy = arriving(std::ssize(y), seed_);
     return std::inner_product(y.begin(), y.end(), dy.begin(), 0.0);
   }
 
   /// The tape's gradients; undefined where it gave none.
   [[nodiscard]] std::vector<Tensor> gradients() const {
-    std::vector<Tensor> at = copies();
+    std::vector<Tensor> at = moved(copies());
     for (std::size_t k = 0; k < at.size(); ++k) {
       if (inputs_[k].wants_grad()) { at[k].requires_grad(); }
     }
@@ -91,14 +91,19 @@ class Subject {
   }
 
  private:
+  [[nodiscard]] std::vector<Tensor> moved(std::vector<Tensor> at) const {
+    for (Tensor& t : at) { t = t.defined() ? t.to(device_) : t; }
+    return at;
+  }
   [[nodiscard]] std::vector<Tensor> copies() const {
     std::vector<Tensor> copies(inputs_.size());
     std::ranges::transform(inputs_, copies.begin(), deep_copy);
     return copies;
   }
   static Tensor like(const Tensor& y, const std::vector<double>& values) {
-    return y.layout() == Layout::blocked ? Tensor::volume_of<double>(y.shape(), values)
-                                         : Tensor::of<double>(y.shape(), values);
+    const Tensor host = y.layout() == Layout::blocked ? Tensor::volume_of<double>(y.shape(), values)
+                                                      : Tensor::of<double>(y.shape(), values);
+    return host.to(y.device());
   }
   static Tensor checked(Tensor y) {
     VOX_CHECK(y.defined() && y.dtype() == DType::f64, "gradcheck: the function gives {}, wants f64",
@@ -109,6 +114,7 @@ class Subject {
   const GradcheckFunction& function_;
   const std::vector<Tensor>& inputs_;
   std::uint64_t seed_;
+  Device device_;
 };
 
 /// Error of order step^4.
@@ -175,7 +181,7 @@ GradcheckResult gradcheck(const GradcheckFunction& function, const std::vector<T
               "gradcheck: input {} is {} on {}, wants f64 on cpu", k, name(inputs[k].dtype()),
               name(inputs[k].device()));
   }
-  const Subject subject(function, inputs, options.seed);
+  const Subject subject(function, inputs, options);
   const std::vector<Tensor> gradients = subject.gradients();
   GradcheckResult result;
   for (std::size_t k = 0; k < inputs.size(); ++k) {

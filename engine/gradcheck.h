@@ -10,10 +10,11 @@
 namespace vox {
 
 struct GradcheckOptions {
-  double step = 0x1p-10;   ///< of the differences; inputs nearer to a kink of the function than twice this fail
-  double relative = 1e-6;  ///< allowed error, as a part of the input's largest gradient
-  double absolute = 1e-9;  ///< allowed error beside that, for gradients that are 0
-  std::uint64_t seed = 0;  ///< of the gradient that arrives
+  double step = 0x1p-10;        ///< of the differences; inputs nearer to a kink of the function than twice this fail
+  double relative = 1e-6;       ///< allowed error, as a part of the input's largest gradient
+  double absolute = 1e-9;       ///< allowed error beside that, for gradients that are 0
+  std::uint64_t seed = 0;       ///< of the gradient that arrives
+  Device device = Device::cpu;  ///< where the function gets its inputs; they are given on the CPU
 };
 
 /// What was found for one input: its worst element, and whether that is close enough.

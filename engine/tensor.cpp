@@ -76,6 +76,15 @@ Tensor Tensor::to(Device device) const {
   return t;
 }
 
+void Tensor::assign(const Tensor& from) {
+  VOX_CHECK(from.shape() == shape() && from.dtype() == dtype() && from.layout() == layout(),
+            "Tensor::assign: from is {} {} {}, wants {} {} {}", from.shape().str(), name(from.dtype()),
+            name(from.layout()), shape().str(), name(dtype()), name(layout()));
+  copy_bytes(body().storage->data(), device(), std::as_const(*from.body().storage).data(), from.device(),
+             body().storage->size_bytes());
+  if (dtype() == DType::u8) { body().largest_label = from.largest_label(); }
+}
+
 std::uint8_t Tensor::largest_label() const {
   if (device() != Device::cpu) { return body().largest_label; }
   const auto v = values<std::uint8_t>();

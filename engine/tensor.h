@@ -50,6 +50,8 @@ class Tensor {
   void clear_grad();
   /// A copy on another device, without history; this tensor itself if it is there already.
   [[nodiscard]] Tensor to(Device) const;
+  /// Takes the values of a tensor of the same shape, dtype and layout on any device; handles to this one see them.
+  void assign(const Tensor& from);
   /// The largest value of a u8 tensor, found when it was copied to a device: what a loss there can refuse labels by
   /// without waiting for the device. On the CPU it is counted now.
   [[nodiscard]] std::uint8_t largest_label() const;

@@ -18,6 +18,12 @@ TensorToWrite to_write(const NamedTensor& t) {
   return w;
 }
 
+/// The same tensors on the CPU: what is written must be readable there until it is written.
+std::vector<NamedTensor> on_cpu(std::vector<NamedTensor> all) {
+  for (NamedTensor& t : all) { t.tensor = t.tensor.to(Device::cpu); }
+  return all;
+}
+
 /// "encoder.0.norm1.running_mean" -> "encoder.0.norm1.num_batches_tracked"
 std::string batches_tracked_name(const std::string& running_mean) {
   return running_mean.substr(0, running_mean.rfind('.')) + ".num_batches_tracked";
@@ -61,6 +67,7 @@ void save_checkpoint(const std::filesystem::path& path, const UNet3d& net, const
   std::vector<NamedTensor> all = net.parameters();
   std::ranges::copy(net.buffers(), std::back_inserter(all));
   if (optimizer != nullptr) { std::ranges::copy(optimizer->state(), std::back_inserter(all)); }
+  all = on_cpu(std::move(all));
   std::vector<TensorToWrite> tensors;
   std::ranges::transform(all, std::back_inserter(tensors), to_write);
 
@@ -104,7 +111,7 @@ void CheckpointFile::load(const std::vector<NamedTensor>& into) const {
                    path_.string(), t.name);
   }
   for (const NamedTensor& t : into) {
-    Tensor to = t.tensor;
+    Tensor to(t.tensor.shape(), t.tensor.dtype());
     dispatch_type(to.dtype(), [&]<class T>(TypeTag<T>) {
       const auto put = [&](const auto& values) {
         std::ranges::transform(values, to.mutable_values<T>().begin(),
@@ -116,6 +123,7 @@ void CheckpointFile::load(const std::vector<NamedTensor>& into) const {
         put(file_.read<float>(t.name));
       }
     });
+    Tensor(t.tensor).assign(to);
   }
 }
 

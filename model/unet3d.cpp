@@ -15,14 +15,6 @@ constexpr std::uint32_t kPlacesPerMicroBatch = 1U << 8;  // more than there are 
 constexpr std::int64_t kConvTaps = 27;
 constexpr std::int64_t kUpTaps = 8;
 
-Tensor filled(const Shape& shape, DType dtype, double value) {
-  Tensor t(shape, dtype);
-  dispatch_type(dtype, [&]<class T>(TypeTag<T>) {
-    std::ranges::fill(t.mutable_values<T>(), store<T>(static_cast<Acc<T>>(value)));
-  });
-  return t;
-}
-
 double he_limit(std::int64_t fan_in) { return std::sqrt(6.0 / static_cast<double>(fan_in)); }
 double glorot_limit(std::int64_t fan_in, std::int64_t fan_out) {
   return std::sqrt(6.0 / static_cast<double>(fan_in + fan_out));
@@ -40,8 +32,8 @@ UNetConfig unet_preset(std::string_view name) {
   return c;
 }
 
-UNet3d::UNet3d(const UNetConfig& config, DType dtype, std::uint64_t seed)
-    : config_(config), dtype_(dtype), seed_(seed) {
+UNet3d::UNet3d(const UNetConfig& config, DType dtype, std::uint64_t seed, Device device)
+    : config_(config), dtype_(dtype), device_(device), seed_(seed) {
   VOX_CHECK(config.in_channels >= 1 && config.classes >= 2,
             "unet3d: {} channels in and {} classes, wants >= 1 and >= 2", config.in_channels, config.classes);
   const auto& widths = config_.widths;
@@ -75,9 +67,18 @@ Tensor UNet3d::parameter(const std::string& name, const Shape& shape, double lim
       values[i] = store<T>(static_cast<Acc<T>>(static_cast<float>((2 * u - 1) * limit)));
     }
   });
-  t.requires_grad();
+  t = t.to(device_).requires_grad();
   parameters_.push_back({name, t});
   return t;
+}
+
+/// In the accumulator type.
+Tensor UNet3d::filled(const Shape& shape, double value) const {
+  Tensor t(shape, accumulator(dtype_));
+  dispatch_type(t.dtype(), [&]<class T>(TypeTag<T>) {
+    std::ranges::fill(t.mutable_values<T>(), store<T>(static_cast<Acc<T>>(value)));
+  });
+  return t.to(device_);
 }
 
 UNet3d::ConvNorm UNet3d::make_conv_norm(const std::string& conv, const std::string& norm, std::int64_t in,
@@ -88,11 +89,10 @@ UNet3d::ConvNorm UNet3d::make_conv_norm(const std::string& conv, const std::stri
     c.bias = parameter(conv + ".bias", {out}, 0);
     return c;
   }
-  const DType dtype = accumulator(dtype_);
-  c.gamma = filled({out}, dtype, 1).requires_grad();
-  c.beta = filled({out}, dtype, 0).requires_grad();
-  c.running_mean = filled({out}, dtype, 0);
-  c.running_var = filled({out}, dtype, 1);
+  c.gamma = filled({out}, 1).requires_grad();
+  c.beta = filled({out}, 0).requires_grad();
+  c.running_mean = filled({out}, 0);
+  c.running_var = filled({out}, 1);
   parameters_.push_back({norm + ".weight", c.gamma});
   parameters_.push_back({norm + ".bias", c.beta});
   buffers_.push_back({norm + ".running_mean", c.running_mean});
@@ -134,6 +134,7 @@ Tensor UNet3d::run_block(const Tensor& x, const Block& b, std::uint32_t place, c
 
 Tensor UNet3d::forward(const Tensor& x, const ForwardOptions& o) const {
   const Shape& s = x.shape();
+  VOX_CHECK(x.device() == device_, "unet3d: x is on {}, the network on {}", name(x.device()), name(device_));
   VOX_CHECK(s.rank() == 5 && s[1] == config_.in_channels, "unet3d: x is {}, wants [N,{},D,H,W]", s.str(),
             config_.in_channels);
   constexpr std::int64_t kDivisor = 1 << (kLevels - 1);

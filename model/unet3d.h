@@ -61,13 +61,14 @@ class UNet3d {
   /// Weights: he_uniform U(-l,l), l = sqrt(6/fan_in), for the 3x3x3 convs; glorot_uniform, l =
   /// sqrt(6/(fan_in+fan_out)), for the transposed convs and the head; biases 0; gamma 1, beta 0. Counter-based: the
   /// same on every device. dtype: f32, f64 or bf16 activations; parameters are in its accumulator type.
-  UNet3d(const UNetConfig&, DType dtype, std::uint64_t seed);
+  UNet3d(const UNetConfig&, DType dtype, std::uint64_t seed, Device = Device::cpu);
 
   /// x: [N,in_channels,D,H,W], extents divisible by 16   logits: [N,classes,D,H,W]
   [[nodiscard]] Tensor forward(const Tensor& x, const ForwardOptions&) const;
 
   [[nodiscard]] const UNetConfig& config() const { return config_; }
   [[nodiscard]] DType dtype() const { return dtype_; }
+  [[nodiscard]] Device device() const { return device_; }
   /// What the optimiser changes, in the order of the state dict.
   [[nodiscard]] const std::vector<NamedTensor>& parameters() const { return parameters_; }
   /// Running statistics, changed by a forward pass in training.
@@ -94,6 +95,7 @@ class UNet3d {
   };
 
   [[nodiscard]] Tensor parameter(const std::string& name, const Shape&, double limit);
+  [[nodiscard]] Tensor filled(const Shape&, double value) const;
   [[nodiscard]] ConvNorm make_conv_norm(const std::string& conv, const std::string& norm, std::int64_t in,
                                         std::int64_t out);
   [[nodiscard]] Block make_block(const std::string& name, std::int64_t in, std::int64_t out, double dropout);
@@ -102,6 +104,7 @@ class UNet3d {
 
   UNetConfig config_;
   DType dtype_;
+  Device device_;
   std::uint64_t seed_;
   std::vector<NamedTensor> parameters_;
   std::vector<NamedTensor> buffers_;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/context.h"
 #include "engine/gradcheck.h"
 #include "kernels/check.h"
 #include "tools/commands.h"
@@ -18,6 +19,7 @@ namespace {
 
 struct Options {
   std::string op = "all";
+  std::string device = "cpu";
   bool json = false;
 };
 
@@ -33,11 +35,11 @@ void check_name(const std::string& op) {
             "gradcheck: no operator '{}'; there are all, {}", op, fmt::join(kOpNames, ", "));
 }
 
-std::vector<Row> check_all(const std::string& op) {
+std::vector<Row> check_all(const std::string& op, Device device) {
   std::vector<Row> rows;
   for (const GradcheckCase& c : gradcheck_cases()) {
     if (op != "all" && op != name(c.op)) { continue; }
-    for (const GradcheckInput& found : gradcheck(c.apply, c.inputs).inputs) {
+    for (const GradcheckInput& found : gradcheck(c.apply, c.inputs, {.device = device}).inputs) {
       rows.push_back({std::string(name(c.op)), c.variant, c.input_names[found.input], found});
     }
   }
@@ -73,7 +75,7 @@ void print_json(const std::vector<Row>& rows) {
 
 void run(const Options& options) {
   check_name(options.op);
-  const std::vector<Row> rows = check_all(options.op);
+  const std::vector<Row> rows = check_all(options.op, select_device(options.device));
   const auto failed = std::ranges::count_if(rows, [](const Row& r) { return !r.found.ok(); });
   if (options.json) {
     print_json(rows);
@@ -95,6 +97,7 @@ void add_gradcheck(CLI::App& app) {
   CLI::App* const verb = app.add_subcommand(
       "gradcheck", "Compare the gradient of every operator with central differences, in f64 (exit 1 if one is wrong)");
   verb->add_option("--op", options->op, "operator to check, or all");
+  verb->add_option("--device", options->device, "where: cpu, cuda, cuda:N or simt");
   verb->add_flag("--json", options->json, "print the table as JSON");
   verb->callback([options] { run(*options); });
 }

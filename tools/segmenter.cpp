@@ -73,18 +73,19 @@ std::vector<float> plain_values(const Tensor& t) {
 
 }  // namespace
 
-Segmenter::Segmenter(const fs::path& run_or_file) : file_(checkpoint_in(run_or_file)) {
+Segmenter::Segmenter(const fs::path& run_or_file, Device device) : file_(checkpoint_in(run_or_file)) {
   const CheckpointFile checkpoint(file_);
   recipe_ = recipe_of(checkpoint, file_.string());
-  net_ = std::make_unique<UNet3d>(checkpoint.config(), DType::f32, 0);
+  net_ = std::make_unique<UNet3d>(checkpoint.config(), DType::f32, 0, device);
   checkpoint.load(*net_);
 }
 
 Segmenter::Output Segmenter::run(std::span<const float> image) const {
   const NoGradScope no_grad;
   const std::array<std::int64_t, 5> shape{1, config().in_channels, recipe_.size, recipe_.size, recipe_.size};
-  const Tensor logits = net_->forward(network_input(image, shape, DType::f32), {});
-  Output out{.logits = plain_values(logits), .probabilities = plain_values(softmax(logits))};
+  const Tensor logits = net_->forward(network_input(image, shape, DType::f32).to(net_->device()), {});
+  Output out{.logits = plain_values(logits.to(Device::cpu)),
+             .probabilities = plain_values(softmax(logits).to(Device::cpu))};
   if (!std::ranges::all_of(out.logits, [](float v) { return std::isfinite(v); })) {
     fail<NonFiniteError>(__FILE__, __LINE__,
                          fmt::format("{}: the network's output is not finite: are its weights?", file_.string()));

@@ -22,7 +22,8 @@ void add_network_options(CLI::App& app, TrainOptions& o) {
       ->expected(5);
   app.add_option("--block-order", o.block_order, "dropout-between or dropout-last of the two convs of a block");
   app.add_option("--size", o.size, "edge of the network's cube in voxels; 0: the cache's");
-  app.add_option("--dtype", o.dtype, "storage of activations: f32, bf16 or f64; weights and sums are f32 or f64");
+  app.add_option("--dtype,--amp", o.dtype,
+                 "storage of activations: f32, bf16 or f64; weights, statistics, sums and losses stay f32 or f64");
 }
 
 void add_loss_options(CLI::App& app, TrainOptions& o) {
@@ -59,6 +60,7 @@ void add_data_options(CLI::App& app, TrainOptions& o) {
 }
 
 void add_machine_options(CLI::App& app, TrainOptions& o) {
+  app.add_option("--device", o.device, "cpu, cuda, cuda:N or simt (the CUDA kernels' sources on the CPU: slow)");
   app.add_option("--threads", o.threads, "CPU threads; 0: every core. Never changes the result");
   app.add_option("--loader-threads", o.loader_threads, "threads that read and augment. Never changes the result");
   app.add_option("--loader-memory-mib", o.loader_memory_mib, "MiB of batches read ahead");

@@ -12,8 +12,8 @@ namespace vox {
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainOptions, preset, widths, block_order, size, batch, micro_batch, epochs, dtype,
                                    loss, class_weights, background, sums, focal_mean, lr, schedule, plateau_factor,
                                    plateau_patience, warmup, min_lr, adam_epsilon, adam_eps, weight_decay, clip_norm,
-                                   augment, seed, fold, folds, splits, threads, loader_threads, loader_memory_mib,
-                                   validate_every)
+                                   augment, seed, fold, folds, splits, device, threads, loader_threads,
+                                   loader_memory_mib, validate_every)
 
 namespace {
 
@@ -31,8 +31,8 @@ E chosen(const char* option, const std::string& word, const std::array<std::pair
   VOX_FAIL("--{} is '{}', wants one of: {}", option, word, wanted);
 }
 
-bool changes_only_time(const std::string& key) {
-  constexpr std::array kFree{"epochs", "threads", "loader_threads", "loader_memory_mib", "validate_every"};
+bool may_change(const std::string& key) {
+  constexpr std::array kFree{"epochs", "device", "threads", "loader_threads", "loader_memory_mib", "validate_every"};
   return std::ranges::find(kFree, key) != kFree.end();
 }
 
@@ -65,7 +65,7 @@ TrainOptions resumed(const TrainOptions& run, const TrainOptions& asked, const s
   const nlohmann::json wanted = asked;
   for (const auto& [key, value] : wanted.items()) {
     if (!given.contains(key)) { continue; }
-    VOX_CHECK(changes_only_time(key) || result.at(key) == value,
+    VOX_CHECK(may_change(key) || result.at(key) == value,
               "--resume: {} is {} in the run, {} was asked: a resumed run keeps what shapes its result", key,
               result.at(key).dump(), value.dump());
     result[key] = value;

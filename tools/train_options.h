@@ -40,8 +40,9 @@ struct TrainOptions {
   std::string augment = "all";
   std::uint64_t seed = 42;
   std::int64_t fold = 0;
-  std::int64_t folds = 5;  ///< made from the cases when there is no splits file
-  std::string splits;      ///< path; empty: folds are made
+  std::int64_t folds = 5;      ///< made from the cases when there is no splits file
+  std::string splits;          ///< path; empty: folds are made
+  std::string device = "cpu";  ///< a run may go on elsewhere: sums are in another order there, no more
   // What changes the time, and nothing else:
   int threads = 0;  ///< 0: every core
   int loader_threads = 1;

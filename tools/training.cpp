@@ -45,7 +45,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }  // namespace
 
 Training::Training(fs::path cache, fs::path run, const TrainOptions& options, Start start)
-    : folder_(std::move(run)), options_(options), loss_(loss_options(options)) {
+    : folder_(std::move(run)), options_(options), device_(select_device(options.device)), loss_(loss_options(options)) {
   const fs::path last = folder_ / "last.safetensors";
   if (start == Start::fresh) {
     VOX_CHECK(!fs::exists(last), "{}: holds a run already; give --resume to go on with it, or another folder",
@@ -100,7 +100,8 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
                     .augment = augment_named(options_.augment)});
   const std::int64_t total_steps = options_.epochs * loader_->batches_per_epoch();
   schedule_ = std::make_unique<Schedule>(schedule_options(options_, total_steps));
-  net_ = std::make_unique<UNet3d>(config, dtype_named(options_.dtype), options_.seed);
+  net_ = std::make_unique<UNet3d>(config, dtype_named(options_.dtype), options_.seed, device_);
+  uploader_ = std::make_unique<Uploader>(device_);
   adam_ = std::make_unique<Adam>(net_->parameters(), adam_options(options_));
   progress_.schedule = schedule_->state();
 
@@ -116,8 +117,8 @@ void Training::say_start() const {
              net_->parameter_count(), name(prepared_.recipe.kind), options_.size, options_.batch);
   fmt::print("cases: {} to train, {} to validate (fold {})\n", train_files_.size(), val_files_.size(), options_.fold);
   fmt::print("{}\n", loader_->memory_plan());
-  fmt::print("cpu: {} threads, {}; loss {}; Adam lr {:g}, schedule {}\n", cpu_queue().threads, name(cpu_queue().isa),
-             loss_name(loss_.terms), options_.lr, options_.schedule);
+  fmt::print("{}; loss {}; Adam lr {:g}, schedule {}\n", describe(device_), loss_name(loss_.terms), options_.lr,
+             options_.schedule);
   if (options_.micro_batch < options_.batch) {
     fmt::print(
         "note: gradients are accumulated over micro-batches of {}; batch-norm statistics and dice sums are those "
@@ -140,13 +141,16 @@ void Training::run_epoch() {
   ProgressBar bar(fmt::format("epoch {}/{}", progress_.epoch + 1, options_.epochs), loader_->batches_per_epoch(),
                   "steps", progress_.batches);
   auto start = std::chrono::steady_clock::now();
-  while (const auto batch = loader_->next()) {
+  for (auto staged = stage_next(); staged;) {
     const double lr = schedule_->lr(progress_.step);
-    const StepResult r = run_step(*batch, lr);
+    std::optional<Staged> next;
+    const StepResult r = run_step(*staged, lr, next);
+    const Batch batch = std::move(staged->batch);
+    staged = std::move(next);
     ++progress_.step;
     ++progress_.batches;
-    progress_.loss_sum += r.loss * static_cast<double>(batch->shape[0]);
-    progress_.samples += batch->shape[0];
+    progress_.loss_sum += r.loss * static_cast<double>(batch.shape[0]);
+    progress_.samples += batch.shape[0];
     const double seconds = seconds_since(start);
     start = std::chrono::steady_clock::now();
     progress_.seconds += seconds;
@@ -157,7 +161,7 @@ void Training::run_epoch() {
                  {"gradient_norm", r.gradient_norm},
                  {"lr", lr},
                  {"seconds", seconds},
-                 {"cases", batch->ids}});
+                 {"cases", batch.ids}});
     const double mean = progress_.loss_sum / static_cast<double>(progress_.samples);
     bar.update(progress_.batches, fmt::format("loss {:.4f} (mean {:.4f}) {:.2f} samples/s", r.loss, mean,
                                               static_cast<double>(progress_.samples) / progress_.seconds));
@@ -173,38 +177,54 @@ void Training::run_epoch() {
   end_epoch();
 }
 
-Training::StepResult Training::run_step(const Batch& batch, double lr) {
-  const std::int64_t samples = batch.shape[0];
-  const auto image_count = static_cast<std::size_t>(batch.shape[1] * batch.shape[2] * batch.shape[3] * batch.shape[4]);
-  const std::size_t label_count = image_count / static_cast<std::size_t>(batch.shape[1]);
-  double total = 0;
-  std::uint32_t micro = 0;
-  for (std::int64_t n = 0; n < samples; n += options_.micro_batch, ++micro) {
+std::optional<Training::Staged> Training::stage_next() {
+  auto batch = loader_->next();
+  if (!batch) { return std::nullopt; }
+  const std::int64_t samples = batch->shape[0];
+  const auto image_count =
+      static_cast<std::size_t>(batch->shape[1] * batch->shape[2] * batch->shape[3] * batch->shape[4]);
+  const std::size_t label_count = image_count / static_cast<std::size_t>(batch->shape[1]);
+  std::vector<Tensor> parts;
+  for (std::int64_t n = 0; n < samples; n += options_.micro_batch) {
     const std::int64_t count = std::min(options_.micro_batch, samples - n);
     const auto first = static_cast<std::size_t>(n);
-    std::array<std::int64_t, 5> shape = batch.shape;
+    std::array<std::int64_t, 5> shape = batch->shape;
     shape[0] = count;
-    const auto images =
-        std::span(batch.images).subspan(first * image_count, static_cast<std::size_t>(count) * image_count);
-    const auto labels =
-        std::span(batch.labels).subspan(first * label_count, static_cast<std::size_t>(count) * label_count);
-    const Tensor logits =
-        net_->forward(network_input(images, shape, net_->dtype()), {.mode = UNetMode::training,
-                                                                    .seed = options_.seed,
-                                                                    .step = static_cast<std::uint32_t>(progress_.step),
-                                                                    .micro_batch = micro});
-    const Tensor loss = segmentation_loss(logits, network_labels(labels, shape), loss_);
-    const double share = static_cast<double>(count) / static_cast<double>(samples);
-    const double value = loss.item();
-    if (!std::isfinite(value)) {
-      fail<NonFiniteError>(__FILE__, __LINE__,
-                           fmt::format("the loss is {} at step {} (cases {}); the last checkpoint is untouched", value,
-                                       progress_.step + 1, fmt::join(batch.ids, ", ")));
-    }
-    total += share * value;
-    backward(count == samples ? loss : scale(loss, share));
+    parts.push_back(network_input(
+        std::span(batch->images).subspan(first * image_count, static_cast<std::size_t>(count) * image_count), shape,
+        net_->dtype()));
+    parts.push_back(network_labels(
+        std::span(batch->labels).subspan(first * label_count, static_cast<std::size_t>(count) * label_count), shape));
   }
+  return Staged{.batch = std::move(*batch), .parts = uploader_->start(parts)};
+}
+
+Training::StepResult Training::run_step(const Staged& now, double lr, std::optional<Staged>& next) {
+  const auto samples = static_cast<double>(now.batch.shape[0]);
+  std::vector<std::pair<Tensor, double>> losses;  // with their share in the batch; read once all work is submitted
+  for (std::size_t i = 0; i < now.parts.size(); i += 2) {
+    const Tensor& images = now.parts[i];
+    const Tensor logits = net_->forward(images, {.mode = UNetMode::training,
+                                                 .seed = options_.seed,
+                                                 .step = static_cast<std::uint32_t>(progress_.step),
+                                                 .micro_batch = static_cast<std::uint32_t>(i / 2)});
+    const Tensor loss = segmentation_loss(logits, now.parts[i + 1], loss_);
+    const double share = static_cast<double>(images.shape()[0]) / samples;
+    backward(now.parts.size() == 2 ? loss : scale(loss, share));
+    losses.emplace_back(loss.detached(), share);
+  }
+  next = stage_next();
+  double total = 0;
+  for (const auto& [loss, share] : losses) { total += share * loss.item(); }
+  check_finite(total, now.batch);
   return {.loss = total, .gradient_norm = adam_->step(lr)};
+}
+
+void Training::check_finite(double loss, const Batch& batch) const {
+  if (std::isfinite(loss)) { return; }
+  fail<NonFiniteError>(__FILE__, __LINE__,
+                       fmt::format("the loss is {} at step {} (cases {}); the last checkpoint is untouched", loss,
+                                   progress_.step + 1, fmt::join(batch.ids, ", ")));
 }
 
 void Training::end_epoch() {
@@ -220,12 +240,12 @@ void Training::end_epoch() {
             {"train_loss", train_loss},
             {"seconds", progress_.seconds},
             {"samples_per_second", static_cast<double>(progress_.samples) / progress_.seconds},
-            {"peak_tensor_bytes", memory_report(Device::cpu).peak_bytes}};
+            {"peak_tensor_bytes", memory_report(device_).peak_bytes}};
   double score = -train_loss;
   fmt::print("epoch {}: train loss {:.4f}, lr {:g}, {:.1f} s, {:.2f} samples/s, peak of tensors {:.0f} MiB\n",
              progress_.epoch + 1, train_loss, schedule_->lr(progress_.step), progress_.seconds,
              static_cast<double>(progress_.samples) / progress_.seconds,
-             static_cast<double>(memory_report(Device::cpu).peak_bytes) / 0x1p20);
+             static_cast<double>(memory_report(device_).peak_bytes) / 0x1p20);
   if (validates) {
     const Validation v = validate(*net_, val_files_, loss_);
     score = v.mean_dice();

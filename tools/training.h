@@ -3,12 +3,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "data/loader.h"
 #include "data/prepared_case.h"
 #include "data/splits.h"
+#include "engine/uploader.h"
 #include "model/checkpoint.h"
 #include "model/schedule.h"
 #include "tools/run_log.h"
@@ -40,7 +42,15 @@ class Training {
 
   void say_start() const;
   void run_epoch();
-  [[nodiscard]] StepResult run_step(const Batch&, double lr);
+  /// A batch on the device, in the parts that are computed at a time: images and labels in turn.
+  struct Staged {
+    Batch batch;
+    std::vector<Tensor> parts;
+  };
+  [[nodiscard]] std::optional<Staged> stage_next();
+  /// One step on `now`; meanwhile `next` is read and brought to the device.
+  [[nodiscard]] StepResult run_step(const Staged& now, double lr, std::optional<Staged>& next);
+  void check_finite(double loss, const Batch&) const;
   void end_epoch();
   void save(const std::filesystem::path&) const;
   void restore();
@@ -49,10 +59,12 @@ class Training {
   std::filesystem::path folder_;
   TrainOptions options_;
   PreparedInfo prepared_;  ///< of the first case: recipe and size are the same in all
+  Device device_;
   std::vector<std::filesystem::path> train_files_;
   std::vector<std::filesystem::path> val_files_;
   LossOptions loss_;
   std::unique_ptr<Loader> loader_;
+  std::unique_ptr<Uploader> uploader_;
   std::unique_ptr<UNet3d> net_;
   std::unique_ptr<Adam> adam_;
   std::unique_ptr<Schedule> schedule_;

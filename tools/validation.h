@@ -16,6 +16,9 @@ namespace vox {
 /// Labels [N,D,H,W].
 [[nodiscard]] Tensor network_labels(std::span<const std::uint8_t> labels, const std::array<std::int64_t, 5>& shape);
 
+/// The logits of a network on a device, in f32 on the CPU, blocked.
+[[nodiscard]] Tensor scores_on_cpu(const Tensor& logits);
+
 /// What a network does on cases it was not trained on, on the network's grid.
 struct Validation {
   double loss = 0;                                ///< mean over cases

@@ -1,11 +1,10 @@
 #include "kernels/conv3d.h"
 
-#include "engine/dispatch.h"
 #include "engine/ops.h"
 #include "engine/ops/check.h"
-#include "engine/ops/scratch.h"
+#include "engine/ops/convolve.h"
 #include "engine/tape.h"
-#include "kernels/conv_transpose3d.h"
+#include "kernels/check.h"
 
 namespace vox {
 namespace {
@@ -26,58 +25,16 @@ Conv3dGeometry checked_geometry(const Tensor& x, const Tensor& weight, const Ten
   return g;
 }
 
-Tensor grad_input(const Conv3dGeometry& g, const Tensor& x, const Tensor& weight, const Tensor& dy) {
-  Tensor dx = Tensor::like(x);
-  dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
-    const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::spread, g);
-    Tensor scratch = scratch_for(x, conv_transpose3d_scratch(queue, g, algorithm));
-    conv_transpose3d_forward(queue, ConvTranspose3dArgs<T>{.geometry = g,
-                                                           .algorithm = algorithm,
-                                                           .x = dy.values<T>(),
-                                                           .weight = weight.values<Acc<T>>(),
-                                                           .bias = {},
-                                                           .y = dx.mutable_values<T>(),
-                                                           .scratch = scratch.mutable_values<Acc<T>>()});
-  });
-  return dx;
-}
-
-Tensor grad_weight(const Conv3dGeometry& g, const Tensor& x, const Tensor& weight, const Tensor& dy) {
-  Tensor dweight = Tensor::like(weight);
-  dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
-    const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::grad_weight, g);
-    Tensor scratch = scratch_for(x, conv3d_grad_weight_scratch(queue, g, algorithm));
-    conv3d_grad_weight(queue, Conv3dGradWeightArgs<T>{.geometry = g,
-                                                      .algorithm = algorithm,
-                                                      .x = x.values<T>(),
-                                                      .dy = dy.values<T>(),
-                                                      .dweight = dweight.mutable_values<Acc<T>>(),
-                                                      .scratch = scratch.mutable_values<Acc<T>>()});
-  });
-  return dweight;
-}
-
 }  // namespace
 
 Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv3dOptions& options) {
   const Conv3dGeometry g = checked_geometry(x, weight, bias, options);
-  Tensor y = Tensor::volume({g.y.n, g.y.c, g.y.d, g.y.h, g.y.w}, x.dtype(), x.device());
-  dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
-    const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::correlate, g);
-    Tensor scratch = scratch_for(x, conv3d_forward_scratch(queue, g, algorithm));
-    conv3d_forward(queue, Conv3dArgs<T>{.geometry = g,
-                                        .algorithm = algorithm,
-                                        .x = x.values<T>(),
-                                        .weight = weight.values<Acc<T>>(),
-                                        .bias = bias.defined() ? bias.values<Acc<T>>() : std::span<const Acc<T>>{},
-                                        .y = y.mutable_values<T>(),
-                                        .scratch = scratch.mutable_values<Acc<T>>()});
-  });
-  return record(Op::conv3d, y, {x, weight, bias}, [g, x, weight](const Tensor& dy, GradSink& grads) {
-    if (grads.wants(0)) { grads.add(0, grad_input(g, x, weight, dy)); }
-    if (grads.wants(1)) { grads.add(1, grad_weight(g, x, weight, dy)); }
-    if (grads.wants(2)) { grads.add(2, channel_sums(dy)); }
-  });
+  return record(Op::conv3d, correlate(g, x, weight, bias), {x, weight, bias},
+                [g, x = x.detached(), weight = weight.detached()](const Tensor& dy, GradSink& grads) {
+                  if (grads.wants(0)) { grads.add(0, spread(g, dy, weight, {})); }
+                  if (grads.wants(1)) { grads.add(1, weight_gradient(g, x, dy, weight)); }
+                  if (grads.wants(2)) { grads.add(2, channel_sums(dy)); }
+                });
 }
 
 }  // namespace vox

@@ -14,6 +14,7 @@
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
 
+#include "kernels/cuda/launch.h"
 #include "kernels/cuda/ptx.h"
 #include "kernels/queue.h"
 
@@ -27,10 +28,6 @@
 namespace vox {
 using GpuQueue = CudaQueue;  ///< what a kernel source defines its launchers for
 namespace gpu {
-
-/// Throws vox::Error naming the kernel, where it was launched and what the runtime said.
-[[noreturn]] void launch_failed(const char* kernel, const char* file, int line, dim3 grid, dim3 block,
-                                std::size_t shared_bytes, cudaError_t);
 
 template <class... P, class... A>
 void launch(const CudaQueue& q, const char* name, const char* file, int line, void (*kernel)(P...), dim3 grid,

@@ -13,6 +13,21 @@ namespace {
 bool built() noexcept { return false; }
 std::vector<DeviceInfo> devices() { return {}; }
 std::string versions() { return "not built in: configure with -DVOX_CUDA=ON and a CUDA Toolkit"; }
+void select(int) { not_built(); }
+std::string current_device_name() { not_built(); }
+Stream::Stream() { not_built(); }
+Stream::~Stream() = default;
+void Stream::wait() const {}
+void wait(CUstream_st*) { not_built(); }
+Event::Event() { not_built(); }
+Event::~Event() = default;
+void Event::record(CUstream_st*) {}
+void Event::hold_back(CUstream_st*) const {}
+void Event::wait() const {}
+float Event::milliseconds_since(const Event&) const { return 0; }
+PinnedBytes::PinnedBytes(std::size_t) { not_built(); }
+void PinnedBytes::Release::operator()(void*) const noexcept {}
+void copy_async(void*, const void*, std::size_t, CUstream_st*) { not_built(); }
 void* allocate(std::size_t) { not_built(); }
 void release(void*) noexcept {}
 void copy(void*, const void*, std::size_t, CUstream_st*) { not_built(); }

@@ -3,15 +3,12 @@
 #include <cuda_runtime.h>
 
 #include "kernels/check.h"
+#include "kernels/cuda/launch.h"
 
 namespace vox::cuda {
-namespace {
-
 void check(cudaError_t code, const char* call) {
   VOX_CHECK(code == cudaSuccess, "{}: {}", call, cudaGetErrorString(code));
 }
-
-}  // namespace
 
 bool built() noexcept { return true; }
 
@@ -35,6 +32,30 @@ std::string versions() {
   static_cast<void>(cudaDriverGetVersion(&driver));
   const auto text = [](int v) { return fmt::format("{}.{}", v / 1000, v % 1000 / 10); };
   return fmt::format("runtime {}, driver {}", text(runtime), driver == 0 ? "none" : text(driver));
+}
+
+void select(int index) {
+  int count = 0;
+  const cudaError_t code = cudaGetDeviceCount(&count);
+  VOX_CHECK(code != cudaErrorInsufficientDriver, "device 'cuda': the driver is too old for this program ({})",
+            versions());
+  VOX_CHECK(
+      code == cudaSuccess && count > 0, "device 'cuda': {}",
+      code == cudaSuccess || code == cudaErrorNoDevice ? "this machine has no NVIDIA GPU" : cudaGetErrorString(code));
+  VOX_CHECK(index >= 0 && index < count, "device 'cuda:{}': this machine has {} GPU{}, numbered from 0", index, count,
+            count == 1 ? "" : "s");
+  check(cudaSetDevice(index), "cudaSetDevice");
+  cudaDeviceProp p{};
+  check(cudaGetDeviceProperties(&p, index), "cudaGetDeviceProperties");
+  VOX_CHECK(p.major * 10 + p.minor >= VOX_CUDA_LOWEST,
+            "device 'cuda:{}': {} has compute capability {}.{}, and this program was built for {}.{} and later", index,
+            p.name, p.major, p.minor, VOX_CUDA_LOWEST / 10, VOX_CUDA_LOWEST % 10);
+}
+
+std::string current_device_name() {
+  int index = 0;
+  check(cudaGetDevice(&index), "cudaGetDevice");
+  return devices().at(static_cast<std::size_t>(index)).name;
 }
 
 void* allocate(std::size_t bytes) {

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
+struct CUevent_st;   // cudaEvent_t
 struct CUstream_st;  // cudaStream_t
 
 /// All of the CUDA runtime that the rest of the tree sees. Without VOX_CUDA, none.cpp answers instead.
@@ -21,6 +23,64 @@ struct DeviceInfo {
 [[nodiscard]] std::string versions();             ///< "runtime 13.0, driver 13.0", or why there are none
 [[nodiscard]] void* allocate(std::size_t bytes);  ///< null when there is no room
 void release(void*) noexcept;
+
+/// Makes a GPU the calling thread's. Throws Error when this program was built without CUDA, when there is no driver or
+/// no such GPU, or when the program holds no code for it.
+void select(int index);
+[[nodiscard]] std::string current_device_name();
+
+/// A queue of work of the calling thread's GPU, which lives as long as the object.
+class Stream {
+ public:
+  Stream();
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  Stream(Stream&&) = delete;
+  Stream& operator=(Stream&&) = delete;
+  [[nodiscard]] CUstream_st* handle() const { return stream_; }
+  void wait() const;  ///< until all its work is done
+
+ private:
+  CUstream_st* stream_ = nullptr;
+};
+void wait(CUstream_st*);
+
+/// A point in a stream that others can wait for. Nothing waits for one that was never recorded.
+class Event {
+ public:
+  Event();
+  ~Event();
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  Event(Event&&) = delete;
+  Event& operator=(Event&&) = delete;
+  void record(CUstream_st*);
+  void hold_back(CUstream_st*) const;  ///< work submitted to that stream from now on waits for the event
+  void wait() const;                   ///< the caller waits
+  /// From another event to this one, both recorded and waited for.
+  [[nodiscard]] float milliseconds_since(const Event&) const;
+
+ private:
+  [[maybe_unused]] CUevent_st* event_ = nullptr;  // unused in a build without CUDA
+};
+
+/// Page-locked memory on the CPU: what copies at full speed and beside the work of another stream.
+class PinnedBytes {
+ public:
+  PinnedBytes() = default;
+  explicit PinnedBytes(std::size_t bytes);
+  [[nodiscard]] void* data() const { return bytes_.get(); }
+
+ private:
+  struct Release {
+    void operator()(void*) const noexcept;
+  };
+  std::unique_ptr<void, Release> bytes_;
+};
+
+/// Host to device or back; returns at once. The host's side must be page-locked and stay until the copy is done.
+void copy_async(void* to, const void* from, std::size_t bytes, CUstream_st* stream);
 
 /// Host to device, device to host or within the device, after all work of the stream; returns when it is done.
 void copy(void* to, const void* from, std::size_t bytes, CUstream_st* stream);

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "engine/tensor.h"
+#include "kernels/conv3d.h"
+
+namespace vox {
+
+// The three kernels that conv3d and conv_transpose3d are made of, each the other's gradient, on any device, by the
+// fastest algorithm that fits. g is the geometry of the conv3d.
+
+/// y of conv3d: x [g.x], weight [O,I,K,K,K], bias [O] or undefined.
+[[nodiscard]] Tensor correlate(const Conv3dGeometry& g, const Tensor& x, const Tensor& weight, const Tensor& bias);
+
+/// Its adjoint, y of conv_transpose3d: y [g.y] in, a volume batch [g.x] out, bias [I] or undefined.
+[[nodiscard]] Tensor spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weight, const Tensor& bias);
+
+/// The gradient of the weight, given the fine side x [g.x] and the coarse side y [g.y], one of them a gradient.
+[[nodiscard]] Tensor weight_gradient(const Conv3dGeometry& g, const Tensor& x, const Tensor& y, const Tensor& weight);
+
+/// The gradient of a bias: the sum of dy over cases and voxels. [C], accumulator type
+[[nodiscard]] Tensor channel_sums(const Tensor& dy);
+
+}  // namespace vox
