@@ -1,3 +1,4 @@
+#include <limits>
 #include <type_traits>
 
 #include "kernels/conv3d_device.h"
@@ -9,15 +10,18 @@ namespace {
 constexpr std::int64_t kMinDepth = 4;      // slices of a part: two more are read
 constexpr std::int64_t kMinGradDepth = 8;  // a weight gradient's parts save nothing by being short
 constexpr std::int64_t kDirectThreads = 1LL << 18;
+constexpr std::int64_t kMaxGrid = std::numeric_limits<std::int32_t>::max();  // thread blocks of a launch
 
-bool is_march(const Conv3dGeometry& g) {
-  return g.kernel == 3 && g.stride == 1 && g.padding == 1 && g.x.h * g.x.w <= kMaxSlice;
+bool is_march(const Conv3dGeometry& g, Conv3dPass pass) {
+  return g.kernel == 3 && g.stride == 1 && g.padding == 1 && g.x.h * g.x.w <= kMaxSlice &&
+         conv3d_march(g, pass, kBlock8 / 2).blocks() <= kMaxGrid;
 }
 
 bool is_gemm(const Conv3dGeometry& g) {
   const auto side_by_side = [&](std::int64_t fine, std::int64_t coarse) { return fine == coarse * g.kernel; };
   return g.kernel <= 2 && g.stride == g.kernel && g.padding == 0 && side_by_side(g.x.d, g.y.d) &&
-         side_by_side(g.x.h, g.y.h) && side_by_side(g.x.w, g.y.w) && g.x.voxels() <= kMaxSlice;
+         side_by_side(g.x.h, g.y.h) && side_by_side(g.x.w, g.y.w) && g.x.voxels() <= kMaxSlice &&
+         g.y.n * ceil_div(g.y.voxels(), 256) + kWantedBlocks <= kMaxGrid;
 }
 
 std::int64_t packed_elements(const Conv3dGeometry& g, Conv3dPass pass, Conv3dAlgorithm algorithm) {
@@ -29,14 +33,14 @@ std::int64_t packed_elements(const Conv3dGeometry& g, Conv3dPass pass, Conv3dAlg
 
 }  // namespace
 
-template <class T> bool fits(const DeviceQueue&, Conv3dAlgorithm algorithm, Conv3dPass, const Conv3dGeometry& g) {
+template <class T> bool fits(const DeviceQueue&, Conv3dAlgorithm algorithm, Conv3dPass pass, const Conv3dGeometry& g) {
   switch (algorithm) {
     case Conv3dAlgorithm::direct:
       return true;
     case Conv3dAlgorithm::tiled:
-      return is_march(g);
+      return is_march(g, pass);
     case Conv3dAlgorithm::tensor_core:
-      return std::is_same_v<T, Bf16> && is_march(g);
+      return std::is_same_v<T, Bf16> && is_march(g, pass);
     case Conv3dAlgorithm::gemm:
       return is_gemm(g);
     case Conv3dAlgorithm::count_:

@@ -5,6 +5,7 @@
 #include "engine/dispatch.h"
 #include "kernels/conv3d_plan.h"
 #include "kernels/conv_transpose3d.h"
+#include "kernels/simt/options.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
 #include "tests/op_case.h"
@@ -47,6 +48,10 @@ std::vector<Conv3dGeometry> geometries() {
           conv({2, 40, 4, 4, 4}, 32, 3),
           conv({1, 8, 3, 7, 2}, 64, 3),
           conv({1, 5, 40, 33, 3}, 3, 3),
+          conv({2, 16, 9, 9, 33}, 24, 3),   // a GPU's tiles of 16x16: a voxel more than two, and half of one
+          conv({1, 33, 5, 17, 16}, 16, 3),  // an odd number of channel blocks, and a row more than a tile
+          conv({1, 72, 4, 6, 18}, 8, 3),    // more weights than a GPU keeps in shared memory
+          conv({540, 3, 2, 1, 2}, 5, 3),    // more columns of tiles than a GPU has splits of a weight gradient
           conv({1, 16, 6, 7, 9}, 4, 1),
           conv({1, 300, 3, 2, 4}, 8, 1),
           conv({1, 3, 6, 5, 7}, 8, 5),
@@ -58,6 +63,7 @@ std::vector<Conv3dGeometry> geometries() {
           conv({1, 3, 4, 5, 6}, 5, 3, 1, 4),
           transposed({1, 20, 5, 4, 16}, 12, 2, 2, 0, 0),
           transposed({2, 8, 3, 4, 5}, 33, 2, 2, 0, 0),
+          transposed({2, 24, 5, 9, 13}, 48, 2, 2, 0, 0),  // odd chunks, and more voxels than a thread block has
           transposed({1, 5, 3, 4, 5}, 7, 3, 2, 1, 1),
           transposed({1, 5, 3, 4, 2}, 7, 4, 3, 2, 2),
           transposed({1, 3, 2, 3, 4}, 9, 1, 3, 0, 2),
@@ -170,6 +176,37 @@ TEST_CASE("every conv3d algorithm that fits on the simt device gives the cpu's r
       }
     }
   }
+}
+
+TEST_CASE("conv3d on the simt device gives the same bits in any order of blocks and threads",
+          "[conv3d][simt][determinism]") {
+  const simt::Options before = simt::options();
+  const auto conv = [](const Shape& x, std::int64_t out, std::int64_t kernel) {
+    return conv3d_geometry(x.volume(), out, kernel, 1, kernel / 2);
+  };
+  for (const Conv3dGeometry& g :
+       {conv({2, 16, 5, 9, 18}, 24, 3), conv({1, 20, 9, 7, 8}, 33, 3), conv({1, 24, 3, 5, 33}, 4, 1),
+        conv_transpose3d_geometry(Shape{1, 24, 3, 4, 5}.volume(), 12, 2, 2, 0, 0)}) {
+    for (const Conv3dPass pass : kPasses) {
+      for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+        for (const Conv3dAlgorithm algorithm : kAlgorithms) {
+          bool takes = false;
+          dispatch_type(dtype, [&]<class T>(TypeTag<T>) { takes = fits<T>(simt_queue(), algorithm, pass, g); });
+          if (!takes) { continue; }
+          INFO(describe(g) << ", " << name(pass) << ", " << vox::name(dtype) << ", algorithm "
+                           << static_cast<int>(algorithm));
+          simt::options().order = simt::Order::forward;
+          const Values forward = run(pass, algorithm, g, dtype, Device::simt).to_doubles();
+          simt::options().order = simt::Order::reverse;
+          CHECK(forward == run(pass, algorithm, g, dtype, Device::simt).to_doubles());
+          simt::options().order = simt::Order::random;
+          simt::options().seed = 7;
+          CHECK(forward == run(pass, algorithm, g, dtype, Device::simt).to_doubles());
+        }
+      }
+    }
+  }
+  simt::options() = before;
 }
 
 TEST_CASE("tiled convolutions give the same bits for any number of threads", "[conv3d][determinism]") {
