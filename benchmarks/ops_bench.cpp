@@ -72,6 +72,7 @@ std::vector<Timed> timed_ops() {
       {"dice_loss", {p, labels}, [](const auto& in) { return dice_loss(in[0], in[1]); }, 1, 1},
       {"focal_loss", {p, labels}, [](const auto& in) { return focal_loss(in[0], in[1]); }, 1, 2},
       {"cross_entropy", {x, labels}, [](const auto& in) { return cross_entropy(in[0], in[1]); }, 1, 2},
+      {"dice_focal_loss", {x, labels}, [](const auto& in) { return dice_focal_loss(in[0], in[1]); }, 1, 2},
   };
 }
 

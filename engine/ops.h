@@ -34,6 +34,7 @@ enum class Op : std::uint8_t {
   dice_loss,
   focal_loss,
   cross_entropy,
+  dice_focal_loss,
   count_
 };  // clang-format off
 
@@ -41,7 +42,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Op::count
     "add", "mul", "scale", "sum", "mean", "cast",
     "relu", "leaky_relu", "dropout", "concat", "max_pool3d",
     "conv3d", "conv_transpose3d", "batch_norm",
-    "softmax", "dice_loss", "focal_loss", "cross_entropy"};  // clang-format on
+    "softmax", "dice_loss", "focal_loss", "cross_entropy", "dice_focal_loss"};  // clang-format on
 static_assert(!kOpNames.back().empty(), "kOpNames is shorter than enum class Op");
 
 [[nodiscard]] constexpr std::string_view name(Op op) { return kOpNames[static_cast<std::size_t>(op)]; }
@@ -164,5 +165,24 @@ struct CrossEntropyOptions {
 /// Where no voxel counts (all background, say) the loss is 0 and has no gradient, where PyTorch gives NaN.
 /// logits: [N,C,D,H,W]   labels: u8 [N,D,H,W]
 [[nodiscard]] Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& = {});
+
+/// Those of the three losses; dice, focal and cross_entropy are what each is multiplied by.
+struct DiceFocalLossOptions {
+  double smooth = 1e-5;
+  double alpha = 0.25;
+  double gamma = 2.0;
+  double clip = 1e-7;
+  std::vector<double> class_weights = {};
+  Background background = Background::include;
+  Sums sums = Sums::batch;
+  FocalMean mean = FocalMean::voxels_and_classes;
+  double dice = 1;
+  double focal = 1;
+  double cross_entropy = 0;
+};
+/// dice * dice_loss(p) + focal * focal_loss(p) + cross_entropy * cross_entropy(logits) with p = softmax(logits), never
+/// stored: the logits are read once in each direction. MONAI's DiceFocalLoss and DiceCELoss, with the means above.
+/// logits: [N,C,D,H,W], C <= 256   labels: u8 [N,D,H,W]
+[[nodiscard]] Tensor dice_focal_loss(const Tensor& logits, const Tensor& labels, const DiceFocalLossOptions& = {});
 
 }  // namespace vox

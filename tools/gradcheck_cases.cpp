@@ -136,6 +136,11 @@ std::vector<GradcheckCase> losses() {
   const FocalLossOptions focal{.gamma = 1.5, .class_weights = weights, .background = Background::exclude};
   const CrossEntropyOptions entropy{
       .class_weights = weights, .background = Background::exclude, .sums = Sums::per_case};
+  const DiceFocalLossOptions all{.gamma = 1.5,
+                                 .class_weights = weights,
+                                 .background = Background::exclude,
+                                 .sums = Sums::per_case,
+                                 .cross_entropy = 0.5};
   return {
       {Op::softmax, "", {"x"}, {volume(s)}, [](const Inputs& in) { return softmax(in[0]); }},
       {Op::softmax, "9 channels", {"x"}, {volume({1, 9, 1, 2, 2})}, [](const Inputs& in) { return softmax(in[0]); }},
@@ -161,6 +166,16 @@ std::vector<GradcheckCase> losses() {
        {"logits", "labels"},
        {volume(s), truth},
        [entropy](const Inputs& in) { return cross_entropy(in[0], in[1], entropy); }},
+      {Op::dice_focal_loss,
+       "",
+       {"logits", "labels"},
+       {volume(s), truth},
+       [](const Inputs& in) { return dice_focal_loss(in[0], in[1]); }},
+      {Op::dice_focal_loss,
+       "and cross entropy, weighted, no background, per case",
+       {"logits", "labels"},
+       {volume(s), truth},
+       [all](const Inputs& in) { return dice_focal_loss(in[0], in[1], all); }},
   };
 }
 

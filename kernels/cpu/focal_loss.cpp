@@ -2,50 +2,17 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
 
+#include "kernels/cpu/focal.h"
 #include "kernels/parallel.h"
 
 namespace vox {
-namespace {
-
-constexpr double kUsualGamma = 2;  // of the paper; a multiplication instead of std::pow
-
-/// The focal term of one voxel and its derivative, in the accumulator type.
-template <class A> struct Focal {
-  A gamma;
-  A lowest;
-  A highest;
-
-  [[nodiscard]] A value(A p) const {
-    const A clipped = std::clamp(p, lowest, highest);
-    return -power(1 - clipped, gamma) * std::log(clipped);
-  }
-  [[nodiscard]] A slope(A p) const {
-    if (p < lowest || p > highest) { return 0; }
-    return gamma * power(1 - p, gamma - 1) * std::log(p) - power(1 - p, gamma) / p;
-  }
-
- private:
-  [[nodiscard]] static A power(A base, A exponent) {
-    if (exponent == static_cast<A>(kUsualGamma)) { return base * base; }
-    if (exponent == static_cast<A>(kUsualGamma - 1)) { return base; }
-    return std::pow(base, exponent);
-  }
-};
-
-template <class T, class Args> Focal<Acc<T>> focal_of(const Args& a) {
-  using A = Acc<T>;
-  return {static_cast<A>(a.gamma), static_cast<A>(a.clip), static_cast<A>(1 - a.clip)};
-}
-
-}  // namespace
 
 template <class T> void focal_loss_forward(IsaQueue& q, const FocalLossArgs<T>& a) {
   const VolumeShape& s = a.shape;
   const VoxelChunks chunks = chunks_of_cases(s);
   assert(std::ssize(a.partials) == focal_partials(s));
-  const auto focal = focal_of<T>(a);
+  const auto focal = focal_of<Acc<T>>(a.gamma, a.clip);
   parallel_for(q, chunks.count(), [&](std::int64_t i) {
     const std::int64_t n = chunks.row(i);
     const std::int64_t first = chunks.first(i);
@@ -67,7 +34,7 @@ template <class T> void focal_loss_forward(IsaQueue& q, const FocalLossArgs<T>& 
 template <class T> void focal_loss_backward(IsaQueue& q, const FocalLossGradArgs<T>& a) {
   const VolumeShape& s = a.shape;
   const VoxelChunks chunks = chunks_of_cases(s);
-  const auto focal = focal_of<T>(a);
+  const auto focal = focal_of<Acc<T>>(a.gamma, a.clip);
   const auto dy = static_cast<double>(a.dy[0]);
   parallel_for(q, chunks.count(), [&](std::int64_t i) {
     const std::int64_t n = chunks.row(i);

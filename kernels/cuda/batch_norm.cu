@@ -32,7 +32,7 @@ template <class T> __global__ void batch_norm_chunks_kernel(const T* x, double* 
     for (int j = 0; j < kWide<T>; ++j) { sums[0][j] += load(values[turn].v[j]); }
   }
   VOX_SHARED(A, about, [kNormLanes]);
-  const double rough = lane_sums<T>(sums);
+  const double rough = lane_sums(sums);
   if (t < kNormLanes) { about[t] = static_cast<A>(rough / chunk.voxels); }
   __syncthreads();
   A centred[2][kWide<T>]{};
@@ -46,7 +46,7 @@ template <class T> __global__ void batch_norm_chunks_kernel(const T* x, double* 
       centred[1][j] += d * d;
     }
   }
-  const double total = lane_sums<T>(centred);  // of d in threads 0 ... 7, of d * d in 8 ... 15
+  const double total = lane_sums(centred);  // of d in threads 0 ... 7, of d * d in 8 ... 15
   const double sum = __shfl_sync(kWholeWarp, total, t % kNormLanes);
   if (t < 2 * kNormLanes) {
     partials[static_cast<std::int64_t>(blockIdx.x) * 2 * kNormLanes + t] =
@@ -157,7 +157,7 @@ __global__ void batch_norm_gradient_chunks_kernel(const T* x, const T* dy, const
       sums[1][j] += load(vy.v[j]) * (load(vx.v[j]) - mean[j]);
     }
   }
-  const double total = lane_sums<T>(sums);
+  const double total = lane_sums(sums);
   if (t < 2 * kNormLanes) { partials[static_cast<std::int64_t>(blockIdx.x) * 2 * kNormLanes + t] = total; }
 }
 

@@ -27,7 +27,7 @@ __global__ void dice_chunks_kernel(const T* p, const std::uint8_t* labels, doubl
       sums[2][j] += hit == j ? Acc<T>{1} : Acc<T>{0};
     }
   }
-  const double total = lane_sums<T>(sums);
+  const double total = lane_sums(sums);
   if (t < kDiceSums * kDiceLanes) {
     partials[static_cast<std::int64_t>(blockIdx.x) * kDiceSums * kDiceLanes + t] = total;
   }

@@ -4,7 +4,8 @@
 
 #include "kernels/cuda/chunk.cuh"
 
-/// Sums in a fixed order. Each function has shared memory of its own: a barrier stands between two calls of one.
+/// Sums in a fixed order. Each function has shared memory of its own: a barrier stands between two calls of one, but
+/// where it says otherwise.
 namespace vox::gpu {
 
 inline constexpr unsigned kWholeWarp = 0xFFFFFFFFU;
@@ -36,31 +37,32 @@ __global__ void sum_of_chunks_kernel(const double* partials, std::int64_t count,
   if (threadIdx.x == 0) { y[0] = static_cast<A>(factor * total[0]); }
 }
 
-/// Adds up K sums per lane of a block of channels over the kChunkThreads threads of a block. Thread t brings sums of
-/// the kWide<T> lanes from t * kWide<T> % 8 on. Threads 0 ... 8*K-1 get, in double, sum t / 8 of lane t % 8.
-template <class T, int K> __device__ __forceinline__ double lane_sums(const Acc<T> (&v)[K][kWide<T>]) {
+/// Adds up K sums per lane of a block of channels over the kChunkThreads threads of a block. Thread t brings the sums
+/// of W lanes from t * W % 8 on. Threads 0 ... 8*K-1 get, in double, sum t / 8 of lane t % 8. No barrier is needed
+/// between two calls.
+template <class A, int K, int W> __device__ __forceinline__ double lane_sums(const A (&v)[K][W]) {
   constexpr int kLanes = static_cast<int>(kBlock8);
-  constexpr int kRows = kChunkThreads / kPieces<T>;  // threads that bring the same lane
+  constexpr int kRows = kChunkThreads * W / kLanes;  // threads that bring the same lane
   constexpr int kReaders = kChunkThreads / kLanes;   // threads that add up the same lane
   constexpr int kWarps = kChunkThreads / kWarp;
-  constexpr int kStore = kWide<Acc<T>>;
-  VOX_SHARED(Acc<T>, rows, [K][kRows * kLanes]);
+  constexpr int kStore = kWide<A>;
+  VOX_SHARED(A, rows, [K][kRows * kLanes]);
   VOX_SHARED(double, of_warps, [kWarps][K * kLanes]);
   const int t = static_cast<int>(threadIdx.x);
   VOX_UNROLL
   for (int k = 0; k < K; ++k) {
     VOX_UNROLL
-    for (int i = 0; i < kWide<T>; i += kStore) {
-      Pack<Acc<T>, kStore> part;
+    for (int i = 0; i < W; i += kStore) {
+      Pack<A, kStore> part;
       VOX_UNROLL
       for (int j = 0; j < kStore; ++j) { part.v[j] = v[k][i + j]; }
-      store_pack(rows[k] + t * kWide<T> + i, part);
+      store_pack(rows[k] + t * W + i, part);
     }
   }
   __syncthreads();
   VOX_UNROLL
   for (int k = 0; k < K; ++k) {
-    Acc<T> sum = 0;
+    A sum = 0;
     VOX_UNROLL
     for (int row = 0; row < kRows / kReaders; ++row) { sum += rows[k][row * kChunkThreads + t]; }
     sum += __shfl_xor_sync(kWholeWarp, sum, 16);

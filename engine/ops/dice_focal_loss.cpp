@@ -1,0 +1,75 @@
+#include "kernels/dice_focal_loss.h"
+
+#include "engine/dispatch.h"
+#include "engine/ops.h"
+#include "engine/ops/loss.h"
+#include "engine/tape.h"
+#include "kernels/check.h"
+
+namespace vox {
+namespace {
+
+void check_options(const DiceFocalLossOptions& o) {
+  VOX_CHECK(o.smooth > 0, "dice_focal_loss: smooth is {}, wants more than 0", o.smooth);
+  VOX_CHECK(o.gamma >= 0, "dice_focal_loss: gamma is {}, wants 0 or more", o.gamma);
+  VOX_CHECK(o.alpha >= 0, "dice_focal_loss: alpha is {}, wants 0 or more", o.alpha);
+  VOX_CHECK(o.clip > 0 && o.clip < 0.5, "dice_focal_loss: clip is {}, wants (0,0.5)", o.clip);
+  VOX_CHECK(o.dice >= 0 && o.focal >= 0 && o.cross_entropy >= 0 && o.dice + o.focal + o.cross_entropy > 0,
+            "dice_focal_loss: factors {}, {} and {} of dice, focal and cross entropy want 0 or more, one of them more",
+            o.dice, o.focal, o.cross_entropy);
+}
+
+DiceFocalTerms terms_of(const DiceFocalLossOptions& o, const VolumeShape& s) {
+  const std::int64_t classes = counted(o.background, s.c);
+  const std::int64_t focal_terms = s.n * s.voxels() * (o.mean == FocalMean::voxels_and_classes ? classes : 1);
+  return {.groups = groups(o.sums, s.n),
+          .counted = classes,
+          .smooth = o.smooth,
+          .gamma = o.gamma,
+          .clip = o.clip,
+          .dice = o.dice,
+          .focal = o.focal * o.alpha / static_cast<double>(focal_terms),
+          .cross_entropy = o.cross_entropy};
+}
+
+}  // namespace
+
+Tensor dice_focal_loss(const Tensor& logits, const Tensor& labels, const DiceFocalLossOptions& options) {
+  check_loss_inputs(Op::dice_focal_loss, "logits", logits, labels);
+  check_options(options);
+  const VolumeShape s = logits.shape().volume();
+  VOX_CHECK(s.c <= kDiceFocalClasses, "dice_focal_loss: {} classes, wants at most {}", s.c, kDiceFocalClasses);
+  const auto weights = counted_weights(Op::dice_focal_loss, options.class_weights, options.background, s.c);
+  const DiceFocalTerms terms = terms_of(options, s);
+
+  Tensor loss({1}, accumulator(logits.dtype()), logits.device());
+  Tensor partials({dice_focal_partials(s)}, DType::f64, logits.device());
+  Tensor sums({terms.groups, dice_focal_rows(s.blocks()), kBlock8}, DType::f64, logits.device());
+  dispatch(logits.device(), logits.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+    dice_focal_loss_forward(queue, DiceFocalLossArgs<T>{.shape = s,
+                                                        .x = logits.values<T>(),
+                                                        .labels = labels.values<std::uint8_t>(),
+                                                        .weights = weights,
+                                                        .terms = terms,
+                                                        .partials = partials.mutable_values<double>(),
+                                                        .sums = sums.mutable_values<double>(),
+                                                        .loss = loss.mutable_values<Acc<T>>()});
+  });
+  const auto rule = [x = logits.detached(), labels, weights, sums, s, terms](const Tensor& dy, GradSink& grads) {
+    Tensor dx = Tensor::like(x);
+    dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+      dice_focal_loss_backward(queue, DiceFocalLossGradArgs<T>{.shape = s,
+                                                               .x = x.values<T>(),
+                                                               .labels = labels.values<std::uint8_t>(),
+                                                               .weights = weights,
+                                                               .terms = terms,
+                                                               .sums = sums.values<double>(),
+                                                               .dy = dy.values<Acc<T>>(),
+                                                               .dx = dx.mutable_values<T>()});
+    });
+    grads.add(0, dx);
+  };
+  return record(Op::dice_focal_loss, loss, {logits, labels}, rule);
+}
+
+}  // namespace vox

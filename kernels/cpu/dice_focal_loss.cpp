@@ -1,0 +1,243 @@
+#include "kernels/dice_focal_loss.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+#include "kernels/cpu/focal.h"
+#include "kernels/cpu/softmax_lanes.h"
+#include "kernels/parallel.h"
+
+namespace vox {
+namespace {
+
+template <class A> constexpr LaneMask<A> kLaneNumbers = {0, 1, 2, 3, 4, 5, 6, 7};
+
+constexpr std::int64_t kShort = 256;  // voxels summed in the accumulator type before double takes over
+
+/// Probabilities of the voxels of one run, with what its labels need.
+template <class T, bool kOneBlock> class Run {
+ public:
+  using A = Acc<T>;
+
+  Run(const DiceFocalLossArgs<T>& a, std::int64_t n, std::int64_t first, std::int64_t voxels)
+      : a_(a),
+        lanes_(a.shape),
+        x_(a.x.data() + a.shape.offset(n, 0, first)),
+        labels_(a.labels.data() + n * a.shape.voxels() + first),
+        voxels_(voxels) {}
+
+  void add_to(double* rows) {
+    for (std::int64_t b = 0; b < lanes_.blocks(); ++b) { add_block(b, rows + b * kDiceRows * kBlock8); }
+    add_labels(rows + lanes_.blocks() * kDiceRows * kBlock8);
+  }
+
+ private:
+  void add_block(std::int64_t b, double* rows) {
+    Lanes<A> all{};
+    Lanes<A> hits{};
+    LaneMask<A> count{};
+    for (std::int64_t v = 0; v < voxels_; ++v) {
+      Lanes<A> p;
+      auto& scale = scales_[static_cast<std::size_t>(v)];
+      const T* const x = x_ + v * kBlock8;
+      if constexpr (kOneBlock) {
+        lanes_.only_block(x, scale, p);
+      } else {
+        if (b == 0) { lanes_.find_scale(x, scale); }
+        lanes_.exponentials(x, b, scale, p);
+      }
+      p *= A{1} / scale.sum;
+      const std::int64_t label = labels_[v] - b * kBlock8;
+      const LaneMask<A> hit = kLaneNumbers<A> == static_cast<LaneInt<A>>(label);
+      all += p;
+      hits += hit ? p : Lanes<A>{};
+      count -= hit;  // true is -1
+      if (label >= 0 && label < kBlock8) { p_labels_[static_cast<std::size_t>(v)] = p[label]; }
+    }
+    for (std::int64_t c = 0; c < kBlock8; ++c) {
+      rows[c] += static_cast<double>(all[c]);
+      rows[kBlock8 + c] += static_cast<double>(hits[c]);
+      rows[2 * kBlock8 + c] += static_cast<double>(count[c]);
+    }
+  }
+
+  void add_labels(double* row) const {
+    const auto focal = focal_of<A>(a_.terms.gamma, a_.terms.clip);
+    for (std::int64_t v = 0; v < voxels_; ++v) {
+      const double weight = a_.weights[labels_[v]];
+      if (weight == 0) { continue; }
+      const auto i = static_cast<std::size_t>(v);
+      if (a_.terms.focal != 0) { row[0] += weight * static_cast<double>(focal.value(p_labels_[i])); }
+      if (a_.terms.cross_entropy != 0) {
+        const A logit = load(x_[v * kBlock8 + labels_[v] / kBlock8 * lanes_.stride() + labels_[v] % kBlock8]);
+        row[1] += weight * static_cast<double>(std::log(scales_[i].sum[0]) - (logit - scales_[i].top[0]));
+      }
+      row[2] += weight;
+    }
+  }
+
+  const DiceFocalLossArgs<T>& a_;
+  SoftmaxLanes<T> lanes_;
+  const T* x_;
+  const std::uint8_t* labels_;
+  std::int64_t voxels_;
+  std::array<typename SoftmaxLanes<T>::Scale, kShort> scales_;
+  std::array<A, kShort> p_labels_;
+};
+
+template <class T, bool kOneBlock> void sum_chunks(const IsaQueue& q, const DiceFocalLossArgs<T>& a) {
+  const VoxelChunks chunks = chunks_of_cases(a.shape);
+  const std::int64_t doubles = dice_focal_rows(a.shape.blocks()) * kBlock8;
+  parallel_for(q, chunks.count(), [&](std::int64_t i) {
+    double* const rows = a.partials.data() + i * doubles;
+    std::fill_n(rows, doubles, 0.0);
+    for (std::int64_t v = 0; v < chunks.size(i); v += kShort) {
+      Run<T, kOneBlock>(a, chunks.row(i), chunks.first(i) + v, std::min(kShort, chunks.size(i) - v)).add_to(rows);
+    }
+  });
+}
+
+DiceFocalSums group_sums(std::span<const double> sums, std::int64_t blocks, std::int64_t group) {
+  return {.rows = sums.data() + group * dice_focal_rows(blocks) * kBlock8, .blocks = blocks};
+}
+
+double loss_of(const DiceFocalTerms& terms, std::span<const double> weights, std::span<const double> sums,
+               const VolumeShape& s) {
+  double scores = 0;
+  double focal = 0;
+  double entropy = 0;
+  for (std::int64_t g = 0; g < terms.groups; ++g) {
+    const DiceFocalSums of = group_sums(sums, s.blocks(), g);
+    for (std::int64_t c = 0; c < s.c; ++c) {
+      scores += weights[static_cast<std::size_t>(c)] * of.over(c, terms.smooth) / of.under(c, terms.smooth);
+    }
+    focal += of.focal();
+    entropy += of.mean_entropy();
+  }
+  return dice_focal_loss_of(terms, scores, focal, entropy);
+}
+
+/// The gradients of a case's classes, which the labels pick from.
+template <class A> struct ClassGradients {
+  ClassGradients(const DiceFocalTerms& terms, const DiceFocalSums& sums, std::span<const double> weights, double dy) {
+    for (std::size_t c = 0; c < weights.size(); ++c) {
+      const ClassGradient g = class_gradient(terms, sums, static_cast<std::int64_t>(c), weights[c], dy);
+      miss[c] = static_cast<A>(g.miss);
+      more[c] = static_cast<A>(g.more);
+      focal[c] = static_cast<A>(g.focal);
+      entropy[c] = static_cast<A>(g.entropy);
+    }
+  }
+
+  std::array<A, kDiceFocalClasses> miss{};
+  std::array<A, kDiceFocalClasses> more{};
+  std::array<A, kDiceFocalClasses> focal{};
+  std::array<A, kDiceFocalClasses> entropy{};
+};
+
+/// dx of one voxel at a time.
+template <class T, bool kOneBlock> class VoxelGradient {
+ public:
+  using A = Acc<T>;
+
+  VoxelGradient(const DiceFocalLossGradArgs<T>& a, std::int64_t group)
+      : lanes_(a.shape),
+        classes_(a.terms, group_sums(a.sums, a.shape.blocks(), group), a.weights, static_cast<double>(a.dy[0])),
+        focal_(focal_of<A>(a.terms.gamma, a.terms.clip)) {}
+
+  [[gnu::always_inline]] void write(const T* x, std::uint8_t label, T* dx) {
+    if constexpr (kOneBlock) {
+      lanes_.only_block(x, scale_, only_);
+      only_ *= A{1} / scale_.sum;
+    } else {
+      lanes_.find_scale(x, scale_);
+    }
+    Lanes<A> p;
+    Lanes<A> miss;
+    probabilities(x, label / kBlock8, p);
+    const A p_label = p[label % kBlock8];
+    A at_label = classes_.more[label];
+    if (classes_.focal[label] != 0) { at_label += classes_.focal[label] * focal_.slope(p_label); }
+    Lanes<A> mean{};
+    for (std::int64_t b = 0; b < blocks(); ++b) {
+      probabilities(x, b, p);
+      load_lanes(classes_.miss.data() + b * kBlock8, miss);
+      mean += p * miss;
+    }
+    spread_sum(mean);
+    mean += p_label * at_label;
+    for (std::int64_t b = 0; b < blocks(); ++b) {
+      probabilities(x, b, p);
+      load_lanes(classes_.miss.data() + b * kBlock8, miss);
+      const LaneMask<A> is_label = kLaneNumbers<A> == static_cast<LaneInt<A>>(label - b * kBlock8);
+      const Lanes<A> more = is_label ? Lanes<A>{} + at_label : Lanes<A>{};
+      const Lanes<A> one = is_label ? Lanes<A>{} + A{1} : Lanes<A>{};
+      store_lanes<T>(dx + b * lanes_.stride(), p * (miss + more - mean) + classes_.entropy[label] * (p - one));
+    }
+  }
+
+ private:
+  [[nodiscard]] std::int64_t blocks() const { return kOneBlock ? 1 : lanes_.blocks(); }
+  [[gnu::always_inline]] void probabilities(const T* x, std::int64_t b, Lanes<A>& p) const {
+    if constexpr (kOneBlock) {
+      p = only_;
+    } else {
+      lanes_.exponentials(x, b, scale_, p);
+      p *= A{1} / scale_.sum;
+    }
+  }
+
+  SoftmaxLanes<T> lanes_;
+  ClassGradients<A> classes_;
+  Focal<A> focal_;
+  typename SoftmaxLanes<T>::Scale scale_;
+  Lanes<A> only_;  ///< the probabilities, where there is one block
+};
+
+template <class T, bool kOneBlock> void write_gradient(const IsaQueue& q, const DiceFocalLossGradArgs<T>& a) {
+  const VoxelChunks chunks = chunks_of_cases(a.shape);
+  parallel_for(q, chunks.count(), [&](std::int64_t i) {
+    const std::int64_t n = chunks.row(i);
+    const std::int64_t first = a.shape.offset(n, 0, chunks.first(i));
+    const std::uint8_t* const labels = a.labels.data() + n * a.shape.voxels() + chunks.first(i);
+    VoxelGradient<T, kOneBlock> voxel(a, a.terms.groups == 1 ? 0 : n);
+    for (std::int64_t v = 0; v < chunks.size(i); ++v) {
+      voxel.write(a.x.data() + first + v * kBlock8, labels[v], a.dx.data() + first + v * kBlock8);
+    }
+  });
+}
+
+}  // namespace
+
+template <class T> void dice_focal_loss_forward(IsaQueue& q, const DiceFocalLossArgs<T>& a) {
+  const VolumeShape& s = a.shape;
+  assert(std::ssize(a.partials) == dice_focal_partials(s));
+  if (s.blocks() == 1) {
+    sum_chunks<T, true>(q, a);
+  } else {
+    sum_chunks<T, false>(q, a);
+  }
+  const std::int64_t doubles = dice_focal_rows(s.blocks()) * kBlock8;
+  const VoxelChunks chunks = chunks_of_cases(s);
+  std::fill(a.sums.begin(), a.sums.end(), 0.0);
+  for (std::int64_t i = 0; i < chunks.count(); ++i) {
+    const double* const from = a.partials.data() + i * doubles;
+    double* const to = a.sums.data() + (a.terms.groups == 1 ? 0 : chunks.row(i)) * doubles;
+    for (std::int64_t k = 0; k < doubles; ++k) { to[k] += from[k]; }
+  }
+  a.loss[0] = static_cast<Acc<T>>(loss_of(a.terms, a.weights, a.sums, s));
+}
+
+template <class T> void dice_focal_loss_backward(IsaQueue& q, const DiceFocalLossGradArgs<T>& a) {
+  if (a.shape.blocks() == 1) {
+    write_gradient<T, true>(q, a);
+  } else {
+    write_gradient<T, false>(q, a);
+  }
+}
+
+VOX_INSTANTIATE(IsaQueue, dice_focal_loss_forward, DiceFocalLossArgs);
+VOX_INSTANTIATE(IsaQueue, dice_focal_loss_backward, DiceFocalLossGradArgs);
+
+}  // namespace vox
