@@ -7,7 +7,8 @@
 namespace vox {
 namespace {
 
-constexpr std::int64_t kMinDepth = 4;      // slices of a part: two more are read
+constexpr std::int64_t kMinDepth = 2;      // slices of a part: two more are read
+constexpr std::int64_t kMaxDepth = 32;     // so that the last thread blocks to run are not long alone
 constexpr std::int64_t kMinGradDepth = 8;  // a weight gradient's parts save nothing by being short
 constexpr std::int64_t kDirectThreads = 1LL << 18;
 constexpr std::int64_t kMaxGrid = std::numeric_limits<std::int32_t>::max();  // thread blocks of a launch
@@ -64,9 +65,11 @@ Conv3dMarch conv3d_march(const Conv3dGeometry& g, Conv3dPass pass, std::int64_t 
   m.tiles_h = ceil_div(m.out.h, m.tile_h);
   m.warps_n = m.wide || pass == Conv3dPass::grad_weight ? 1 : 2;
   m.groups = ceil_div(m.out.c, m.warps_n * kGroup);
+  const bool grad = pass == Conv3dPass::grad_weight;
   const std::int64_t whole = std::max<std::int64_t>(1, m.out.n * m.tiles_h * m.tiles_w * m.groups);
-  const std::int64_t least = pass == Conv3dPass::grad_weight ? kMinGradDepth : kMinDepth;
-  const std::int64_t parts = std::clamp<std::int64_t>(ceil_div(kWantedBlocks, whole), 1, ceil_div(m.out.d, least));
+  const std::int64_t wanted =
+      std::max((grad ? kWantedBlocks : kWantedMarches) / whole, grad ? 1 : ceil_div(m.out.d, kMaxDepth));
+  const std::int64_t parts = std::clamp<std::int64_t>(wanted, 1, ceil_div(m.out.d, grad ? kMinGradDepth : kMinDepth));
   m.depth = ceil_div(m.out.d, parts);
   m.parts = ceil_div(m.out.d, m.depth);
   return m;
@@ -78,7 +81,8 @@ Conv3dGradMarch conv3d_grad_march(const Conv3dGeometry& g, std::int64_t input_gr
   m.input_group = input_group;
   m.input_groups = ceil_div(g.x.c, input_group);
   const std::int64_t wanted = ceil_div(kWantedBlocks, m.march.groups * m.input_groups);
-  m.splits = std::clamp<std::int64_t>(m.march.columns(), 1, wanted);
+  const std::int64_t columns = std::max<std::int64_t>(1, m.march.columns());
+  m.splits = ceil_div(columns, ceil_div(columns, wanted));  // of equal work
   return m;
 }
 

@@ -14,6 +14,7 @@ namespace vox {
 inline constexpr std::int64_t kTaps = 27;             ///< of the marching algorithms (tiled and tensor_core): 3^3
 inline constexpr std::int64_t kGroup = 16;            ///< output channels of a warp
 inline constexpr std::int64_t kWantedBlocks = 528;    ///< thread blocks: four for each multiprocessor of a large GPU
+inline constexpr std::int64_t kWantedMarches = 792;   ///< six, as two or three run at a time
 inline constexpr std::int64_t kMaxSlice = 1LL << 27;  ///< voxels of a slice: its elements are counted in 32 bits
 
 /// A march: a thread block takes a tile of tile_h x tile_w output voxels and `group` output channels and walks along D

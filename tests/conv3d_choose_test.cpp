@@ -115,6 +115,7 @@ TEST_CASE("the tiles and parts of a march cover the volume, and the splits of it
       const Conv3dGradMarch m = conv3d_grad_march(g, input_group);
       CHECK(m.splits >= 1);
       CHECK(m.splits <= m.march.columns());
+      CHECK(m.splits * m.march.groups * m.input_groups <= 2 * std::max(kWantedBlocks, m.march.groups * m.input_groups));
       CHECK(covers(m.input_groups, input_group, g.x.c));
     }
   }
