@@ -38,6 +38,7 @@ std::string to_json(const UNetConfig& c) {
               {"widths", c.widths},
               {"norm", c.norm == Norm::batch ? "batch" : "none"},
               {"block_order", c.block_order == BlockOrder::dropout_between ? "dropout_between" : "dropout_last"},
+              {"init", c.init == Init::torch ? "torch" : "keras"},
               {"encoder_dropout", c.encoder_dropout},
               {"decoder_dropout", c.decoder_dropout},
               {"batch_norm_eps", c.batch_norm_eps},
@@ -55,6 +56,7 @@ UNetConfig unet_config_from_json(const std::string& text, const std::string& fil
     j.at("widths").get_to(c.widths);
     c.norm = j.at("norm") == "batch" ? Norm::batch : Norm::none;
     c.block_order = j.at("block_order") == "dropout_last" ? BlockOrder::dropout_last : BlockOrder::dropout_between;
+    c.init = j.value("init", "keras") == "torch" ? Init::torch : Init::keras;
     j.at("encoder_dropout").get_to(c.encoder_dropout);
     j.at("decoder_dropout").get_to(c.decoder_dropout);
     j.at("batch_norm_eps").get_to(c.batch_norm_eps);

@@ -46,13 +46,20 @@ UNet3d::UNet3d(const UNetConfig& config, DType dtype, std::uint64_t seed, Device
     const std::int64_t deep = widths[kLevels - 1 - i];
     const std::int64_t out = widths[kLevels - 2 - i];
     const std::string name = fmt::format("up.{}", i);
-    up_[i].weight = parameter(name + ".weight", {deep, out, 2, 2, 2}, glorot_limit(kUpTaps * deep, kUpTaps * out));
-    up_[i].bias = parameter(name + ".bias", {out}, 0);
+    up_[i] = make_conv(name, {deep, out, 2, 2, 2}, out, glorot_limit(kUpTaps * deep, kUpTaps * out));
     decoder_[i] = make_block(fmt::format("decoder.{}", i), 2 * out, out, config_.decoder_dropout[i]);
   }
-  head_.weight =
-      parameter("head.weight", {config_.classes, widths[0], 1, 1, 1}, glorot_limit(widths[0], config_.classes));
-  head_.bias = parameter("head.bias", {config_.classes}, 0);
+  head_ = make_conv("head", {config_.classes, widths[0], 1, 1, 1}, config_.classes,
+                    glorot_limit(widths[0], config_.classes));
+}
+
+UNet3d::Conv UNet3d::make_conv(const std::string& name, const Shape& weight, std::int64_t out, double keras_limit) {
+  const bool torch = config_.init == Init::torch;
+  const double torch_limit = 1 / std::sqrt(static_cast<double>(weight[1] * weight[2] * weight[3] * weight[4]));
+  Conv c;
+  c.weight = parameter(name + ".weight", weight, torch ? torch_limit : keras_limit);
+  c.bias = parameter(name + ".bias", {out}, torch ? torch_limit : 0);
+  return c;
 }
 
 /// A leaf with values U(-limit, limit), drawn from the stream (seed, number of the parameter).
@@ -84,11 +91,15 @@ Tensor UNet3d::filled(const Shape& shape, double value) const {
 UNet3d::ConvNorm UNet3d::make_conv_norm(const std::string& conv, const std::string& norm, std::int64_t in,
                                         std::int64_t out) {
   ConvNorm c;
-  c.weight = parameter(conv + ".weight", {out, in, 3, 3, 3}, he_limit(kConvTaps * in));
+  const Shape shape{out, in, 3, 3, 3};
   if (config_.norm == Norm::none) {
-    c.bias = parameter(conv + ".bias", {out}, 0);
+    const Conv with_bias = make_conv(conv, shape, out, he_limit(kConvTaps * in));
+    c.weight = with_bias.weight;
+    c.bias = with_bias.bias;
     return c;
   }
+  const double torch_limit = 1 / std::sqrt(static_cast<double>(kConvTaps * in));
+  c.weight = parameter(conv + ".weight", shape, config_.init == Init::torch ? torch_limit : he_limit(kConvTaps * in));
   c.gamma = filled({out}, 1).requires_grad();
   c.beta = filled({out}, 0).requires_grad();
   c.running_mean = filled({out}, 0);

@@ -16,6 +16,11 @@ enum class Norm : std::uint8_t { none, batch };
 /// Where a block's dropout sits: between its two convolutions (the tutorial's place), or behind both.
 enum class BlockOrder : std::uint8_t { dropout_between, dropout_last };
 
+/// How far from 0 initial weights lie, each uniform in [-l,l]. keras: l = sqrt(6/fan_in) for the 3x3x3 convs
+/// (he_uniform), sqrt(6/(fan_in+fan_out)) for the transposed convs and the head (glorot_uniform), biases 0. torch: l =
+/// 1/sqrt(fan_in), biases too, where PyTorch counts a transposed conv's outputs as its fan_in.
+enum class Init : std::uint8_t { keras, torch };
+
 /// The fixed 3D U-Net. Level l has widths[l] channels at 1/2^l of the extents. A block is
 ///   conv 3x3x3 -> (batch norm) -> ReLU -> dropout -> conv 3x3x3 -> (batch norm) -> ReLU.
 /// Down: max pool 2x2x2. Up: transposed conv 2x2x2 stride 2 with bias, then concat [up, skip]. Head: conv 1x1x1 with
@@ -27,6 +32,7 @@ struct UNetConfig {
   std::array<std::int64_t, kLevels> widths{16, 32, 64, 128, 256};
   Norm norm = Norm::batch;
   BlockOrder block_order = BlockOrder::dropout_between;
+  Init init = Init::keras;
   std::array<double, kLevels> encoder_dropout{0.1, 0.1, 0.2, 0.2, 0.3};  ///< shallow to deep, bottleneck last
   std::array<double, kLevels - 1> decoder_dropout{0.2, 0.2, 0.1, 0.1};   ///< deep to shallow
   double batch_norm_eps = 1e-5;
@@ -58,9 +64,8 @@ struct ForwardOptions {
 
 class UNet3d {
  public:
-  /// Weights: he_uniform U(-l,l), l = sqrt(6/fan_in), for the 3x3x3 convs; glorot_uniform, l =
-  /// sqrt(6/(fan_in+fan_out)), for the transposed convs and the head; biases 0; gamma 1, beta 0. Counter-based: the
-  /// same on every device. dtype: f32, f64 or bf16 activations; parameters are in its accumulator type.
+  /// Weights as config.init says; gamma 1, beta 0. Counter-based: the same on every device. dtype: f32, f64 or bf16
+  /// activations; parameters are in its accumulator type.
   UNet3d(const UNetConfig&, DType dtype, std::uint64_t seed, Device = Device::cpu);
 
   /// x: [N,in_channels,D,H,W], extents divisible by 16   logits: [N,classes,D,H,W]
@@ -95,6 +100,8 @@ class UNet3d {
   };
 
   [[nodiscard]] Tensor parameter(const std::string& name, const Shape&, double limit);
+  /// A weight and its bias; keras_limit is that of the weight.
+  [[nodiscard]] Conv make_conv(const std::string& name, const Shape& weight, std::int64_t out, double keras_limit);
   [[nodiscard]] Tensor filled(const Shape&, double value) const;
   [[nodiscard]] ConvNorm make_conv_norm(const std::string& conv, const std::string& norm, std::int64_t in,
                                         std::int64_t out);

@@ -82,6 +82,18 @@ TEST_CASE("initial weights fill their interval, and depend on the seed", "[unet]
   CHECK(bounds(net, "up.0.weight").second <= glorot);
   CHECK(bounds(net, "up.0.weight").second > 0.99 * glorot);
   CHECK(bounds(net, "encoder.0.conv2.weight") != bounds(other, "encoder.0.conv2.weight"));
+
+  UNetConfig config = unet_preset("seed");
+  config.init = Init::torch;
+  const UNet3d torch(config, DType::f32, 1);
+  const double conv = 1 / std::sqrt(27.0 * 16);
+  const double up = 1 / std::sqrt(8.0 * 128);  // of up.0 [256,128,2,2,2]
+  CHECK(bounds(torch, "encoder.0.conv2.weight").second <= conv);
+  CHECK(bounds(torch, "encoder.0.conv2.weight").second > 0.99 * conv);
+  CHECK(bounds(torch, "up.0.weight").second > 0.99 * up);
+  CHECK(bounds(torch, "up.0.bias").first < -0.9 * up);
+  CHECK(bounds(torch, "up.0.bias").first >= -up);
+  CHECK(bounds(net, "up.0.bias") == std::pair(0.0, 0.0));
 }
 
 TEST_CASE("the network refuses a volume it cannot halve four times, and a wrong number of channels", "[unet]") {

@@ -21,6 +21,7 @@ void add_network_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--widths", o.widths, "channels of the five levels; default: the preset's, 16 32 64 128 256")
       ->expected(5);
   app.add_option("--block-order", o.block_order, "dropout-between or dropout-last of the two convs of a block");
+  app.add_option("--init", o.init, "limits of the initial weights: keras (he_uniform, glorot_uniform) or torch");
   app.add_option("--size", o.size, "edge of the network's cube in voxels; 0: the cache's");
   app.add_option("--dtype,--amp", o.dtype,
                  "storage of activations: f32, bf16 or f64; weights, statistics, sums and losses stay f32 or f64");

@@ -9,11 +9,11 @@
 
 namespace vox {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainOptions, preset, widths, block_order, size, batch, micro_batch, epochs, dtype,
-                                   loss, class_weights, background, sums, focal_mean, lr, schedule, plateau_factor,
-                                   plateau_patience, warmup, min_lr, adam_epsilon, adam_eps, weight_decay, clip_norm,
-                                   augment, seed, fold, folds, splits, device, threads, loader_threads,
-                                   loader_memory_mib, validate_every)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainOptions, preset, widths, block_order, init, size, batch, micro_batch, epochs,
+                                   dtype, loss, class_weights, background, sums, focal_mean, lr, schedule,
+                                   plateau_factor, plateau_patience, warmup, min_lr, adam_epsilon, adam_eps,
+                                   weight_decay, clip_norm, augment, seed, fold, folds, splits, device, threads,
+                                   loader_threads, loader_memory_mib, validate_every)
 
 namespace {
 
@@ -82,6 +82,7 @@ UNetConfig unet_config(const TrainOptions& o) {
   c.block_order = chosen<BlockOrder, 2>(
       "block-order", o.block_order,
       {{{"dropout-between", BlockOrder::dropout_between}, {"dropout-last", BlockOrder::dropout_last}}});
+  c.init = chosen<Init, 2>("init", o.init, {{{"keras", Init::keras}, {"torch", Init::torch}}});
   return c;
 }
 

@@ -17,6 +17,7 @@ struct TrainOptions {
   std::string preset = "seed";
   std::vector<std::int64_t> widths;  ///< five; empty: the preset's
   std::string block_order = "dropout-between";
+  std::string init = "keras";
   std::int64_t size = 0;  ///< edge of the network's cube; 0: the cache's
   std::int64_t batch = 2;
   std::int64_t micro_batch = 0;  ///< 0: the batch
