@@ -40,28 +40,15 @@ std::string loss_name(const std::vector<LossTerm>& terms) {
 
 Tensor segmentation_loss(const Tensor& logits, const Tensor& labels, const LossOptions& o) {
   VOX_CHECK(!o.terms.empty(), "segmentation_loss: no term");
-  Tensor probabilities;
-  if (std::ranges::any_of(o.terms, [](LossTerm t) { return t != LossTerm::cross_entropy; })) {
-    probabilities = softmax(logits);
-  }
-  const auto value = [&](LossTerm term) {
-    switch (term) {
-      case LossTerm::dice:
-        return dice_loss(probabilities, labels,
-                         {.class_weights = o.class_weights, .background = o.background, .sums = o.sums});
-      case LossTerm::focal:
-        return focal_loss(
-            probabilities, labels,
-            {.class_weights = o.class_weights, .background = o.background, .sums = o.sums, .mean = o.focal_mean});
-      case LossTerm::cross_entropy:
-        return cross_entropy(logits, labels,
-                             {.class_weights = o.class_weights, .background = o.background, .sums = o.sums});
-    }
-    VOX_FAIL("segmentation_loss: unknown term");
-  };
-  Tensor total = value(o.terms[0]);
-  for (std::size_t i = 1; i < o.terms.size(); ++i) { total = add(total, value(o.terms[i])); }
-  return total;
+  const auto weight = [&](LossTerm term) { return std::ranges::find(o.terms, term) != o.terms.end() ? 1.0 : 0.0; };
+  return dice_focal_loss(logits, labels,
+                         {.class_weights = o.class_weights,
+                          .background = o.background,
+                          .sums = o.sums,
+                          .mean = o.focal_mean,
+                          .dice = weight(LossTerm::dice),
+                          .focal = weight(LossTerm::focal),
+                          .cross_entropy = weight(LossTerm::cross_entropy)});
 }
 
 }  // namespace vox

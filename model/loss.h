@@ -22,7 +22,8 @@ struct LossOptions {
 [[nodiscard]] std::vector<LossTerm> loss_terms(const std::string&);
 [[nodiscard]] std::string loss_name(const std::vector<LossTerm>&);
 
-/// The sum of the terms, each as in engine/ops.h.   logits: [N,C,D,H,W]   labels: u8 [N,D,H,W]   loss: [1]
+/// The sum of the terms, each as in engine/ops.h, in one operator that stores no probabilities.   logits: [N,C,D,H,W]
+/// labels: u8 [N,D,H,W]   loss: [1]
 [[nodiscard]] Tensor segmentation_loss(const Tensor& logits, const Tensor& labels, const LossOptions&);
 
 }  // namespace vox
