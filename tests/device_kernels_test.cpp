@@ -1,8 +1,13 @@
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <numeric>
 #include <utility>
 
 #include "engine/context.h"
 #include "engine/dispatch.h"
 #include "engine/ops.h"
+#include "engine/tape.h"
 #include "kernels/add.h"
 #include "kernels/batch_norm.h"
 #include "kernels/dropout.h"
@@ -41,12 +46,55 @@ template <class Body> void check_alias(Tensor x, const Body& body) {
   CHECK(nonzero_padding(x) == "");
 }
 
+bool same(const Values& a, const Values& b) {
+  bool all = a.size() == b.size();
+  for (std::size_t i = 0; all && i < a.size(); ++i) { all = a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i])); }
+  return all;
+}
+
 }  // namespace
+
+TEST_CASE("ties, NaN and infinities are on simt what they are on the cpu", "[simt]") {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  constexpr double kOdd[] = {-kInf, -1, -1, 0, 0, -0.0, 1, 1, 1.00390625, 1e39, kInf, kNan};
+  const Shape shape{2, 11, 4, 5, 6};
+  Values values = make_values(shape.count(), 4);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = kOdd[static_cast<std::size_t>(values[i] * 32 + 64) % 12];
+  }
+  const std::vector<std::pair<const char*, std::function<Tensor(const Tensor&)>>> functions{
+      {"max_pool3d", max_pool3d},
+      {"relu", relu},
+      {"leaky_relu", [](const Tensor& x) { return leaky_relu(x, 0.25); }},
+      {"scale", [](const Tensor& x) { return scale(x, -2); }},
+      {"add", [](const Tensor& x) { return add(x, x); }},
+      {"cast to bf16", [](const Tensor& x) { return cast(x, DType::bf16); }},
+      {"cast to f32", [](const Tensor& x) { return cast(x, DType::f32); }}};
+  for (const DType dtype : kTypes) {
+    for (const auto& named : functions) {
+      const auto results = [&](Device device) {
+        const Tensor x = to_tensor(values, shape, Kind::volume, dtype).to(device).requires_grad();
+        const Tensor y = named.second(x);
+        backward(y, to_tensor_like(make_values(y.shape().count(), 9), y));
+        return std::pair{y.to_doubles(), x.grad().to_doubles()};
+      };
+      const auto cpu = results(Device::cpu);
+      const auto simt = results(Device::simt);
+      INFO(named.first << " " << name(dtype));
+      CHECK(same(simt.first, cpu.first));
+      CHECK(same(simt.second, cpu.second));
+    }
+  }
+}
 
 TEST_CASE("dropout drops and scales the same elements to the same bits on the cpu and on simt", "[dropout][simt]") {
   const DropoutOptions options{.p = 0.3, .key = {.seed = 0xFEDCBA9876543210ULL, .step = 5, .place = 7}};
   for (const DType dtype : kTypes) {
-    for (const std::int64_t count : {1, 3, 4, 5, 8, 13, 2048, 100003}) {
+    std::vector<std::int64_t> counts(40);  // every kind of tail
+    std::iota(counts.begin(), counts.end(), 1);
+    counts.push_back(100003);
+    for (const std::int64_t count : counts) {
       const Tensor x = to_tensor(make_nonzero(count, 3), {count}, Kind::plain, dtype);
       INFO(name(dtype) << " " << count);
       CHECK(dropout(x.to(Device::simt), options).to_doubles() == dropout(x, options).to_doubles());
