@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "engine/allocator.h"
 #include "engine/context.h"
 #include "engine/dispatch.h"
@@ -73,14 +75,19 @@ std::vector<Conv3dGeometry> geometries() {
 Shape shape_of(const VolumeShape& s) { return {s.n, s.c, s.d, s.h, s.w}; }
 Shape weight_of(const Conv3dGeometry& g) { return {g.y.c, g.x.c, g.kernel, g.kernel, g.kernel}; }
 
-/// One pass of one algorithm on values that are the same, and exact, in every dtype.
+/// One pass of one algorithm on values that are the same, and exact, in every dtype; `first` is that of x and of y.
 Tensor run(Conv3dPass pass, Conv3dAlgorithm algorithm, const Conv3dGeometry& g, DType dtype,
-           Device device = Device::cpu) {
+           Device device = Device::cpu, double first = 0.5) {
   const bool spread = pass == Conv3dPass::spread;
   const DType acc = accumulator(dtype);
   const auto values = [](const Shape& s, unsigned seed) { return make_values(s.count(), seed); };
-  const Tensor x = to_tensor(values(shape_of(g.x), 1), shape_of(g.x), Kind::volume, dtype).to(device);
-  const Tensor y = to_tensor(values(shape_of(g.y), 2), shape_of(g.y), Kind::volume, dtype).to(device);
+  const auto input = [&](const Shape& s, unsigned seed) {
+    Values v = values(s, seed);
+    if (!v.empty()) { v[0] = first; }
+    return v;
+  };
+  const Tensor x = to_tensor(input(shape_of(g.x), 1), shape_of(g.x), Kind::volume, dtype).to(device);
+  const Tensor y = to_tensor(input(shape_of(g.y), 2), shape_of(g.y), Kind::volume, dtype).to(device);
   const Tensor weight = to_tensor(values(weight_of(g), 3), weight_of(g), Kind::parameter, dtype).to(device);
   const Shape bias_shape{spread ? g.x.c : g.y.c};
   const Tensor bias = to_tensor(values(bias_shape, 4), bias_shape, Kind::parameter, dtype).to(device);
@@ -207,6 +214,26 @@ TEST_CASE("conv3d on the simt device gives the same bits in any order of blocks 
     }
   }
   simt::options() = before;
+}
+
+TEST_CASE("padding channels stay zero on the simt device where an input is infinite", "[conv3d][simt]") {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const Conv3dGeometry g = conv3d_geometry(Shape{1, 3, 3, 4, 5}.volume(), 12, 3, 1, 1);
+  const Conv3dGeometry up = conv_transpose3d_geometry(Shape{1, 3, 2, 2, 3}.volume(), 5, 2, 2, 0, 0);
+  for (const Conv3dAlgorithm algorithm : kAlgorithms) {
+    for (const Conv3dPass pass : {Conv3dPass::correlate, Conv3dPass::spread}) {
+      for (const DType dtype : {DType::f32, DType::bf16}) {
+        for (const Conv3dGeometry& geometry : {g, up}) {
+          bool takes = false;
+          dispatch_type(dtype, [&]<class T>(TypeTag<T>) { takes = fits<T>(simt_queue(), algorithm, pass, geometry); });
+          if (!takes) { continue; }
+          INFO(describe(geometry) << ", " << name(pass) << ", " << vox::name(dtype) << ", algorithm "
+                                  << static_cast<int>(algorithm));
+          CHECK(nonzero_padding(run(pass, algorithm, geometry, dtype, Device::simt, kInfinity)) == "");
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("tiled convolutions give the same bits for any number of threads", "[conv3d][determinism]") {

@@ -7,6 +7,10 @@
 /// What the algorithms of a convolution share: conv3d.cu calls them, one file each defines them.
 namespace vox::gpu {
 
+/// Shared memory that a thread block may have on every GPU from sm_80 on: sm_86 and sm_89 have 99 KiB, and the marches
+/// take one for themselves.
+inline constexpr int kSharedBytesEverywhere = 98 * 1024;
+
 /// Both directions of a convolution in one shape: correlate reads geometry.x and writes geometry.y, spread the reverse.
 template <class T> struct Convolve {
   Conv3dGeometry geometry;

@@ -143,6 +143,7 @@ template <class T, class Grad>
 __global__ void __launch_bounds__(kGradGemmThreads, 2) grad_weight_gemm_kernel(GradGemmArgs<T> a) {
   using A = Acc<T>;
   using Cell = typename Grad::Cell;
+  static_assert(Grad::kSharedBytes <= kSharedBytesEverywhere);
   VOX_DYNAMIC_SHARED(Cell, shared);
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;

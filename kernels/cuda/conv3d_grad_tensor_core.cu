@@ -70,6 +70,7 @@ template <int TILE> struct TensorGrad {
 
 template <class Grad>
 __global__ void __launch_bounds__(Grad::kThreads, 2) grad_weight_tensor_core_kernel(GradArgs<Bf16> a) {
+  static_assert(Grad::kSharedBytes <= kSharedBytesEverywhere);
   VOX_DYNAMIC_SHARED(Bf16Cell, shared);
   typename Grad::Sums sums{};
   grad_march<Grad>(a, shared, sums);

@@ -42,8 +42,11 @@ template <class T> [[nodiscard]] MarchArgs<T> march_args(const Convolve<T>& a, c
 }
 
 template <class Tile, class T> [[nodiscard]] std::size_t march_shared_bytes(const MarchArgs<T>& a) {
+  constexpr int kInputs = kStages * Tile::kInputCells * 16;
+  static_assert(kInputs + kResidentBytes <= kSharedBytesEverywhere);
+  static_assert(kInputs + kStages * Tile::kWarpsN * kChunkBytes <= kSharedBytesEverywhere);
   const int chunks = a.resident != 0 ? a.steps : kStages;
-  return static_cast<std::size_t>(chunks * Tile::kWarpsN * kChunkBytes + kStages * Tile::kInputCells * 16);
+  return static_cast<std::size_t>(chunks * Tile::kWarpsN * kChunkBytes + kInputs);
 }
 
 }  // namespace vox::gpu
