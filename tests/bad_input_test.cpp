@@ -8,6 +8,7 @@
 #include "kernels/philox.h"
 #include "tests/catch.h"
 #include "tests/files.h"
+#include "tests/gzip.h"
 #include "tests/nifti_file.h"
 
 namespace vox::test {

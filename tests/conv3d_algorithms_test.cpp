@@ -10,6 +10,7 @@
 #include "kernels/simt/options.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
+#include "tests/devices.h"
 #include "tests/op_case.h"
 
 namespace vox::test {
@@ -164,7 +165,8 @@ TEST_CASE("every conv3d algorithm that fits gives the direct one's result in eve
   cpu_queue() = before;
 }
 
-TEST_CASE("every conv3d algorithm that fits on the simt device gives the cpu's result", "[conv3d][simt]") {
+TEST_CASE("every conv3d algorithm that fits on simt and on a GPU gives the cpu's result", "[conv3d][simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
   for (const Conv3dAlgorithm algorithm : kAlgorithms) {
     DYNAMIC_SECTION("algorithm " << static_cast<int>(algorithm)) {
       for (const Conv3dGeometry& g : geometries()) {
@@ -175,7 +177,7 @@ TEST_CASE("every conv3d algorithm that fits on the simt device gives the cpu's r
             dispatch_type(dtype, [&]<class T>(TypeTag<T>) { takes = fits<T>(simt_queue(), algorithm, pass, g); });
             if (!takes) { continue; }
             INFO(describe(g) << ", " << name(pass) << ", " << vox::name(dtype));
-            const Tensor got = run(pass, algorithm, g, dtype, Device::simt);
+            const Tensor got = run(pass, algorithm, g, dtype, device);
             CHECK(first_mismatch(got.to_doubles(), wants, got.dtype(), terms(pass, g)) == "");
             CHECK(nonzero_padding(got) == "");
           }

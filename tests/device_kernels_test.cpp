@@ -15,6 +15,7 @@
 #include "kernels/softmax.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
+#include "tests/devices.h"
 #include "tests/op_case.h"
 
 // What the contracts promise of the device kernels and no operator of the engine asks for.
@@ -26,13 +27,13 @@ namespace {
 const Shape kShape{2, 11, 11, 13, 17};
 constexpr DType kTypes[] = {DType::f64, DType::f32, DType::bf16};
 
-Tensor volume(DType dtype, unsigned seed, const Shape& shape = kShape) {
-  return to_tensor(make_values(shape.count(), seed), shape, Kind::volume, dtype).to(Device::simt);
+Tensor volume(DType dtype, unsigned seed, Device device, const Shape& shape = kShape) {
+  return to_tensor(make_values(shape.count(), seed), shape, Kind::volume, dtype).to(device);
 }
-Tensor parameter(DType dtype, double first) {
+Tensor parameter(DType dtype, double first, Device device) {
   Values v(static_cast<std::size_t>(kShape[1]));
   for (std::size_t c = 0; c < v.size(); ++c) { v[c] = first + static_cast<double>(c) / 8; }
-  return to_tensor(v, {kShape[1]}, Kind::parameter, dtype).to(Device::simt);
+  return to_tensor(v, {kShape[1]}, Kind::parameter, dtype).to(device);
 }
 
 /// Calls body(queue, tag, input, output) once with an output of its own and once with one tensor as both: same values?
@@ -54,7 +55,8 @@ bool same(const Values& a, const Values& b) {
 
 }  // namespace
 
-TEST_CASE("ties, NaN and infinities are on simt what they are on the cpu", "[simt]") {
+TEST_CASE("ties, NaN and infinities are on simt and on a GPU what they are on the cpu", "[simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
   constexpr double kInf = std::numeric_limits<double>::infinity();
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
   constexpr double kOdd[] = {-kInf, -1, -1, 0, 0, -0.0, 1, 1, 1.00390625, 1e39, kInf, kNan};
@@ -73,22 +75,24 @@ TEST_CASE("ties, NaN and infinities are on simt what they are on the cpu", "[sim
       {"cast to f32", [](const Tensor& x) { return cast(x, DType::f32); }}};
   for (const DType dtype : kTypes) {
     for (const auto& named : functions) {
-      const auto results = [&](Device device) {
-        const Tensor x = to_tensor(values, shape, Kind::volume, dtype).to(device).requires_grad();
+      const auto results = [&](Device on) {
+        const Tensor x = to_tensor(values, shape, Kind::volume, dtype).to(on).requires_grad();
         const Tensor y = named.second(x);
         backward(y, to_tensor_like(make_values(y.shape().count(), 9), y));
         return std::pair{y.to_doubles(), x.grad().to_doubles()};
       };
       const auto cpu = results(Device::cpu);
-      const auto simt = results(Device::simt);
+      const auto other = results(device);
       INFO(named.first << " " << name(dtype));
-      CHECK(same(simt.first, cpu.first));
-      CHECK(same(simt.second, cpu.second));
+      CHECK(same(other.first, cpu.first));
+      CHECK(same(other.second, cpu.second));
     }
   }
 }
 
-TEST_CASE("dropout drops and scales the same elements to the same bits on the cpu and on simt", "[dropout][simt]") {
+TEST_CASE("dropout drops and scales the same elements to the same bits on the cpu, on simt and on a GPU",
+          "[dropout][simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
   const DropoutOptions options{.p = 0.3, .key = {.seed = 0xFEDCBA9876543210ULL, .step = 5, .place = 7}};
   for (const DType dtype : kTypes) {
     std::vector<std::int64_t> counts(40);  // every kind of tail
@@ -97,26 +101,26 @@ TEST_CASE("dropout drops and scales the same elements to the same bits on the cp
     for (const std::int64_t count : counts) {
       const Tensor x = to_tensor(make_nonzero(count, 3), {count}, Kind::plain, dtype);
       INFO(name(dtype) << " " << count);
-      CHECK(dropout(x.to(Device::simt), options).to_doubles() == dropout(x, options).to_doubles());
+      CHECK(dropout(x.to(device), options).to_doubles() == dropout(x, options).to_doubles());
     }
   }
 }
 
-TEST_CASE("batch norm moves the running statistics on simt as on the cpu", "[batch_norm][simt]") {
+TEST_CASE("batch norm moves the running statistics on simt and on a GPU as on the cpu", "[batch_norm][simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
   for (const double offset : {0.0, 1000.0}) {
     for (const DType dtype : {DType::f64, DType::f32}) {
       Values values = make_values(kShape.count(), 5);
       for (double& v : values) { v += offset; }
-      const auto moved = [&](Device device) {
-        const Tensor mean = parameter(dtype, 0.5).to(device);
-        const Tensor variance = parameter(dtype, 2).to(device);
-        const Tensor x = to_tensor(values, kShape, Kind::volume, dtype).to(device);
-        static_cast<void>(
-            batch_norm(x, parameter(dtype, 1).to(device), parameter(dtype, 0).to(device), mean, variance));
+      const auto moved = [&](Device on) {
+        const Tensor mean = parameter(dtype, 0.5, on);
+        const Tensor variance = parameter(dtype, 2, on);
+        const Tensor x = to_tensor(values, kShape, Kind::volume, dtype).to(on);
+        static_cast<void>(batch_norm(x, parameter(dtype, 1, on), parameter(dtype, 0, on), mean, variance));
         return std::pair{mean.to_doubles(), variance.to_doubles()};
       };
       const auto [cpu_mean, cpu_variance] = moved(Device::cpu);
-      const auto [mean, variance] = moved(Device::simt);
+      const auto [mean, variance] = moved(device);
       INFO(name(dtype) << " about " << offset);
       CHECK(first_mismatch(mean, cpu_mean, dtype, 4) == "");
       CHECK(first_mismatch(variance, cpu_variance, dtype, 64) == "");
@@ -124,23 +128,24 @@ TEST_CASE("batch norm moves the running statistics on simt as on the cpu", "[bat
   }
 }
 
-TEST_CASE("device kernels may write over their input where the contract says so", "[simt]") {
+TEST_CASE("device kernels may write over their input where the contract says so", "[simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
   for (const DType dtype : kTypes) {
     INFO(name(dtype));
-    const Tensor other = volume(dtype, 2);
-    const Tensor mean = parameter(dtype, 0.25);
-    const Tensor variance = parameter(dtype, 1);
+    const Tensor other = volume(dtype, 2, device);
+    const Tensor mean = parameter(dtype, 0.25, device);
+    const Tensor variance = parameter(dtype, 1, device);
     Tensor dgamma = Tensor::like(mean);
     Tensor dbeta = Tensor::like(mean);
     const VolumeShape s = kShape.volume();
-    Tensor partials({batch_norm_partials(s)}, DType::f64, Device::simt);
-    check_alias(volume(dtype, 1), [&]<class T>(auto& queue, std::span<const T> x, std::span<T> y) {
+    Tensor partials({batch_norm_partials(s)}, DType::f64, device);
+    check_alias(volume(dtype, 1, device), [&]<class T>(auto& queue, std::span<const T> x, std::span<T> y) {
       add_forward(queue, AddArgs<T>{.a = x, .b = other.values<T>(), .y = y});
     });
-    check_alias(volume(dtype, 1), [&]<class T>(auto& queue, std::span<const T> x, std::span<T> y) {
+    check_alias(volume(dtype, 1, device), [&]<class T>(auto& queue, std::span<const T> x, std::span<T> y) {
       dropout_forward(queue, DropoutArgs<T>{.x = x, .p = 0.5, .key = {.seed = 3}, .y = y});
     });
-    check_alias(volume(dtype, 1), [&]<class T>(auto& queue, std::span<const T> x, std::span<T> y) {
+    check_alias(volume(dtype, 1, device), [&]<class T>(auto& queue, std::span<const T> x, std::span<T> y) {
       batch_norm_forward(queue, BatchNormArgs<T>{.shape = s,
                                                  .x = x,
                                                  .mean = mean.values<Acc<T>>(),
@@ -150,7 +155,7 @@ TEST_CASE("device kernels may write over their input where the contract says so"
                                                  .eps = 1e-5,
                                                  .y = y});
     });
-    check_alias(volume(dtype, 1), [&]<class T>(auto& queue, std::span<const T> dy, std::span<T> dx) {
+    check_alias(volume(dtype, 1, device), [&]<class T>(auto& queue, std::span<const T> dy, std::span<T> dx) {
       batch_norm_backward(queue, BatchNormGradArgs<T>{.shape = s,
                                                       .statistics = Statistics::of_batch,
                                                       .x = other.values<T>(),
@@ -165,13 +170,14 @@ TEST_CASE("device kernels may write over their input where the contract says so"
                                                       .dbeta = dbeta.mutable_values<Acc<T>>()});
     });
     const Shape few{2, 5, 11, 13, 17};
-    check_alias(volume(dtype, 1, few), [&]<class T>(auto& queue, std::span<const T> x, std::span<T> y) {
+    check_alias(volume(dtype, 1, device, few), [&]<class T>(auto& queue, std::span<const T> x, std::span<T> y) {
       softmax_forward(queue, SoftmaxArgs<T>{.shape = few.volume(), .x = x, .y = y});
     });
   }
 }
 
-TEST_CASE("the largest label of each chunk is found on simt", "[labels][simt]") {
+TEST_CASE("the largest label of each chunk is found on simt and on a GPU", "[labels][simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
   for (const std::int64_t count : {std::int64_t{1}, std::int64_t{37}, 2 * kLabelChunk + 5}) {
     const auto chunks = static_cast<std::size_t>((count + kLabelChunk - 1) / kLabelChunk);
     std::vector<std::uint8_t> values(static_cast<std::size_t>(count), 1);
@@ -182,10 +188,11 @@ TEST_CASE("the largest label of each chunk is found on simt", "[labels][simt]") 
       values[kLabelChunk - 1] = 7;
       wants[0] = 7;
     }
-    const Tensor labels = Tensor::of<std::uint8_t>({count}, values).to(Device::simt);
-    Tensor largest({std::ssize(wants)}, DType::u8, Device::simt);
-    largest_label(simt_queue(), LargestLabelArgs<std::uint8_t>{.labels = labels.values<std::uint8_t>(),
-                                                               .largest = largest.mutable_values<std::uint8_t>()});
+    const Tensor labels = Tensor::of<std::uint8_t>({count}, values).to(device);
+    Tensor largest({std::ssize(wants)}, DType::u8, device);
+    const LargestLabelArgs<std::uint8_t> args{.labels = labels.values<std::uint8_t>(),
+                                              .largest = largest.mutable_values<std::uint8_t>()};
+    dispatch(device, DType::f32, [&](auto& queue, auto) { largest_label(queue, args); });
     CHECK(largest.to_doubles() == wants);
   }
 }

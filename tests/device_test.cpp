@@ -1,8 +1,11 @@
+#include <fmt/format.h>
+
 #include "engine/allocator.h"
 #include "engine/context.h"
 #include "engine/uploader.h"
 #include "kernels/cuda/runtime.h"
 #include "tests/catch.h"
+#include "tests/devices.h"
 #include "tests/op_case.h"
 
 namespace vox::test {
@@ -21,14 +24,15 @@ TEST_CASE("a device is chosen by name, and a wrong one is refused with what ther
   if (!cuda::devices().empty()) { CHECK_THROWS_WITH(select_device("cuda:99"), ContainsSubstring("numbered from 0")); }
 }
 
-TEST_CASE("values come back from the simt device as they went", "[device][simt]") {
+TEST_CASE("values come back from simt and from a GPU as they went", "[device][simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
   const Shape shape{2, 5, 3, 1, 4};
   for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
-    const Tensor there = to_tensor(make_values(shape.count(), 1), shape, Kind::volume, dtype).to(Device::simt);
-    CHECK(there.device() == Device::simt);
+    const Tensor there = to_tensor(make_values(shape.count(), 1), shape, Kind::volume, dtype).to(device);
+    CHECK(there.device() == device);
     CHECK(there.to_doubles() == make_values(shape.count(), 1));
   }
-  const Tensor zeros = Tensor::zeros(shape, DType::f32, Device::simt, Layout::blocked);
+  const Tensor zeros = Tensor::zeros(shape, DType::f32, device, Layout::blocked);
   CHECK(zeros.to_doubles() == Values(static_cast<std::size_t>(shape.count()), 0.0));
 }
 
@@ -41,11 +45,12 @@ TEST_CASE("fresh memory of the simt device is NaN, and what was given back is co
   CHECK(memory_report(Device::simt).in_use_bytes == before);
 }
 
-TEST_CASE("labels carry their largest value to the device, where a loss refuses them by it", "[device][simt]") {
+TEST_CASE("labels carry their largest value to the device, where a loss refuses them by it", "[device][simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
   const Shape shape{1, 3, 2, 2, 2};
-  const Tensor x = to_tensor(make_values(shape.count(), 1), shape, Kind::volume, DType::f32).to(Device::simt);
-  const auto labelled = [](double largest) {
-    return to_tensor({0, 1, 2, 0, 1, 2, 0, largest}, {1, 2, 2, 2}, Kind::labels, DType::f32).to(Device::simt);
+  const Tensor x = to_tensor(make_values(shape.count(), 1), shape, Kind::volume, DType::f32).to(device);
+  const auto labelled = [device](double largest) {
+    return to_tensor({0, 1, 2, 0, 1, 2, 0, largest}, {1, 2, 2, 2}, Kind::labels, DType::f32).to(device);
   };
   CHECK(labelled(2).largest_label() == 2);
   CHECK(labelled(200).largest_label() == 200);
@@ -53,15 +58,17 @@ TEST_CASE("labels carry their largest value to the device, where a loss refuses 
   CHECK_THROWS_WITH(cross_entropy(x, labelled(3), {}), ContainsSubstring("label 3, wants less than 3"));
 }
 
-TEST_CASE("an operator refuses inputs on different devices", "[device][simt]") {
+TEST_CASE("an operator refuses inputs on different devices", "[device][simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
   const Shape shape{1, 3, 2, 2, 2};
   const Tensor x = to_tensor(make_values(shape.count(), 1), shape, Kind::volume, DType::f32);
-  CHECK_THROWS_WITH(add(x, x.to(Device::simt)), ContainsSubstring("on simt"));
+  CHECK_THROWS_WITH(add(x, x.to(device)), ContainsSubstring(fmt::format("on {}", name(device))));
 }
 
-TEST_CASE("uploaded batches are what was given, also when their shape changes", "[device][simt]") {
-  for (const Device device : {Device::cpu, Device::simt}) {
-    Uploader uploader(device);
+TEST_CASE("uploaded batches are what was given, also when their shape changes", "[device][simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
+  for (const Device on : {Device::cpu, device}) {
+    Uploader uploader(on);
     for (const std::int64_t n : {2, 2, 2, 1, 3}) {
       const Shape shape{n, 3, 2, 2, 2};
       const Values images = make_values(shape.count(), static_cast<unsigned>(n));
@@ -69,7 +76,7 @@ TEST_CASE("uploaded batches are what was given, also when their shape changes", 
       const auto there = uploader.start({to_tensor(images, shape, Kind::volume, DType::f32),
                                          to_tensor(labels, {n, 2, 2, 2}, Kind::labels, DType::f32)});
       REQUIRE(there.size() == 2);
-      CHECK(there[0].device() == device);
+      CHECK(there[0].device() == on);
       CHECK(there[0].to_doubles() == images);
       CHECK(there[1].to_doubles() == labels);
       CHECK(there[1].largest_label() == 3);

@@ -1,4 +1,4 @@
-// A whole training step of the network on the CPU and on the simt device, which runs the CUDA kernels.
+// A whole training step of the network on the CPU and where the CUDA kernels run: on the simt device, on a GPU.
 #include <algorithm>
 #include <cmath>
 #include <tuple>
@@ -8,6 +8,7 @@
 #include "model/loss.h"
 #include "model/optimizer.h"
 #include "tests/catch.h"
+#include "tests/devices.h"
 #include "tests/files.h"
 #include "tests/op_case.h"
 
@@ -65,80 +66,85 @@ double relative_error(const Tensor& got, const Tensor& want) {
 
 }  // namespace
 
-TEST_CASE("a training step on the simt device gives the loss and every gradient of the cpu", "[net][simt]") {
+TEST_CASE("a training step on simt and on a GPU gives the loss and every gradient of the cpu", "[net][simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
   Lab cpu(DType::f64, Device::cpu);
-  Lab simt(DType::f64, Device::simt);
+  Lab other(DType::f64, device);
   const double wants = cpu.loss_and_gradients(0);
-  CHECK(std::abs(simt.loss_and_gradients(0) - wants) <= 1e-13 * wants);  // the masks of dropout are the same, then
+  CHECK(std::abs(other.loss_and_gradients(0) - wants) <= 1e-13 * wants);  // the masks of dropout are the same, then
   for (std::size_t p = 0; p < cpu.net.parameters().size(); ++p) {
     INFO(cpu.net.parameters()[p].name);
-    const Tensor got = simt.net.parameters()[p].tensor.grad();
+    const Tensor got = other.net.parameters()[p].tensor.grad();
     CHECK(relative_error(got, cpu.net.parameters()[p].tensor.grad()) < 1e-10);
   }
   for (std::size_t b = 0; b < cpu.net.buffers().size(); ++b) {
     INFO(cpu.net.buffers()[b].name);
-    CHECK(relative_error(simt.net.buffers()[b].tensor, cpu.net.buffers()[b].tensor) < 1e-12);
+    CHECK(relative_error(other.net.buffers()[b].tensor, cpu.net.buffers()[b].tensor) < 1e-12);
   }
 }
 
-TEST_CASE("gradients in f32 on the simt device are as near to the truth as those of the cpu", "[net][simt]") {
+TEST_CASE("gradients in f32 on simt and on a GPU are as near to the truth as those of the cpu", "[net][simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
   Lab truth(DType::f64, Device::cpu);
   Lab cpu(DType::f32, Device::cpu);
-  Lab simt(DType::f32, Device::simt);
-  for (Lab* lab : {&truth, &cpu, &simt}) { lab->loss_and_gradients(0); }
+  Lab other(DType::f32, device);
+  for (Lab* lab : {&truth, &cpu, &other}) { lab->loss_and_gradients(0); }
   for (std::size_t p = 0; p < truth.net.parameters().size(); ++p) {
     INFO(truth.net.parameters()[p].name);
     const Tensor exact = truth.net.parameters()[p].tensor.grad();
     const double of_cpu = relative_error(cpu.net.parameters()[p].tensor.grad(), exact);
-    CHECK(relative_error(simt.net.parameters()[p].tensor.grad(), exact) <= 4 * of_cpu + 1e-5);
+    CHECK(relative_error(other.net.parameters()[p].tensor.grad(), exact) <= 4 * of_cpu + 1e-5);
   }
 }
 
-TEST_CASE("ten training steps on the simt device stay with those of the cpu", "[net][simt]") {
+TEST_CASE("ten training steps on simt and on a GPU stay with those of the cpu", "[net][simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
   // Adam divides a gradient by its own size, so an f32 gradient that is all rounding error would move its weight by lr
   // in either direction. In f64 there is none; in f32 an epsilon above the rounding errors keeps such weights still.
   const auto [dtype, eps, allowed] = GENERATE(std::tuple(DType::f64, 1e-8, 1e-9), std::tuple(DType::f32, 1e-2, 1e-5));
   Lab cpu(dtype, Device::cpu, eps);
-  Lab simt(dtype, Device::simt, eps);
+  Lab other(dtype, device, eps);
   const double first = cpu.loss_and_gradients(0);
-  CHECK(std::abs(simt.loss_and_gradients(0) - first) <= allowed * first);
+  CHECK(std::abs(other.loss_and_gradients(0) - first) <= allowed * first);
   for (std::uint32_t step = 1; step <= 10; ++step) {
     INFO(name(dtype) << " step " << step);
     const double norm = cpu.adam.step(kLr);
-    CHECK(std::abs(simt.adam.step(kLr) - norm) <= 100 * allowed * norm);
+    CHECK(std::abs(other.adam.step(kLr) - norm) <= 100 * allowed * norm);
     const double wants = cpu.loss_and_gradients(step);
-    CHECK(std::abs(simt.loss_and_gradients(step) - wants) <= allowed * wants);
+    CHECK(std::abs(other.loss_and_gradients(step) - wants) <= allowed * wants);
     CHECK(wants != first);
   }
 }
 
-TEST_CASE("bf16 activations on the simt device change the loss by no more than their rounding", "[net][simt]") {
+TEST_CASE("bf16 activations on simt and on a GPU change the loss by no more than their rounding", "[net][simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
   Lab exact(DType::f32, Device::cpu);
   Lab cpu(DType::bf16, Device::cpu);
-  Lab simt(DType::bf16, Device::simt);
+  Lab other(DType::bf16, device);
   const double wants = exact.loss_and_gradients(0);
-  const double got = simt.loss_and_gradients(0);
+  const double got = other.loss_and_gradients(0);
   // Some 30 roundings of 2^-9 lie between image and loss, of either sign; the loss is a mean over 8192 voxels.
   CHECK(std::abs(got - wants) <= 30 * 0x1p-9 * wants);
   CHECK(std::abs(got - cpu.loss_and_gradients(0)) <= 30 * 0x1p-9 * wants);
   CHECK(got != wants);
 }
 
-TEST_CASE("a checkpoint moves between devices", "[net][simt]") {
+TEST_CASE("a checkpoint moves between devices", "[net][simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
   const TempFolder folder;
-  Lab simt(DType::f32, Device::simt);
-  simt.loss_and_gradients(0);
-  simt.adam.step(kLr);
-  save_checkpoint(folder / "net.safetensors", simt.net, &simt.adam, {});
+  Lab other(DType::f32, device);
+  other.loss_and_gradients(0);
+  other.adam.step(kLr);
+  save_checkpoint(folder / "net.safetensors", other.net, &other.adam, {});
   Lab cpu(DType::f32, Device::cpu);
   const CheckpointFile file(folder / "net.safetensors");
   file.load(cpu.net);
   file.load(cpu.adam);
   for (std::size_t p = 0; p < cpu.net.parameters().size(); ++p) {
-    CHECK(cpu.net.parameters()[p].tensor.to_doubles() == simt.net.parameters()[p].tensor.to_doubles());
+    CHECK(cpu.net.parameters()[p].tensor.to_doubles() == other.net.parameters()[p].tensor.to_doubles());
   }
   const double wants = cpu.loss_and_gradients(1);
-  CHECK(std::abs(simt.loss_and_gradients(1) - wants) <= 1e-5 * wants);
+  CHECK(std::abs(other.loss_and_gradients(1) - wants) <= 1e-5 * wants);
 }
 
 }  // namespace vox::test

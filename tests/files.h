@@ -1,7 +1,5 @@
 #pragma once
 
-#include <zlib.h>
-
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -26,7 +24,6 @@ class TempFolder {
 
 [[nodiscard]] std::string read_bytes(const std::filesystem::path&);
 void write_bytes(const std::filesystem::path&, const std::string&);
-[[nodiscard]] std::string gzipped(const std::string&, int level = Z_BEST_SPEED);
 
 /// A folder of real scans, which the licences do not let us ship: $VOXGRAD_DATA/NAME or ../shared/data/NAME beside the
 /// source tree. Empty, with a printed warning, where it is absent: the test then checks nothing.

@@ -10,6 +10,7 @@
 
 #include "tests/catch.h"
 #include "tests/files.h"
+#include "tests/gzip.h"
 #include "tests/nifti_file.h"
 
 namespace vox::test {

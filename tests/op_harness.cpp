@@ -6,6 +6,7 @@
 #include "kernels/check.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
+#include "tests/devices.h"
 #include "tests/op_case.h"
 
 namespace vox::test {
@@ -142,7 +143,9 @@ TEST_CASE("every op's f32 and bf16 gradients match its f64 gradient on every ins
   cpu_queue().isa = before;
 }
 
-TEST_CASE("every op on the simt device matches its reference, and its gradients those of the cpu", "[ops][simt]") {
+TEST_CASE("every op on simt and on a GPU matches its reference, and its gradients those of the cpu",
+          "[ops][simt][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
   for (const std::string_view op : kOpNames) {
     DYNAMIC_SECTION(op) {
       for (const OpCase& c : op_cases()) {
@@ -151,7 +154,7 @@ TEST_CASE("every op on the simt device matches its reference, and its gradients 
         const Run truth = run(c, DType::f64);
         for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
           INFO(c.label << " " << name(dtype));
-          const Run r = run(c, dtype, Device::simt);
+          const Run r = run(c, dtype, device);
           CHECK(first_mismatch(r.y.to_doubles(), wants, dtype, c.terms, c.conditioning) == "");
           CHECK(padding_of(r) == "");
           check_gradients(c, r, truth, dtype);

@@ -8,6 +8,7 @@
 #include "engine/tape.h"
 #include "kernels/check.h"
 #include "tests/catch.h"
+#include "tests/devices.h"
 #include "tests/op_case.h"
 
 namespace vox::test {
@@ -15,7 +16,11 @@ namespace {
 
 constexpr std::int64_t kCount = 37;  // no multiple of a vector
 
-constexpr Device kDevices[] = {Device::cpu, Device::simt};
+std::vector<Device> devices() {
+  std::vector<Device> all = kernel_devices();
+  all.insert(all.begin(), Device::cpu);
+  return all;
+}
 
 Tensor leaf(const Values& v, DType dtype, Device device = Device::cpu) {
   return to_tensor(v, {std::ssize(v)}, Kind::plain, dtype).to(device).requires_grad();
@@ -57,8 +62,9 @@ double worst(const Values& got, const Values& wants) {
 
 }  // namespace
 
-TEST_CASE("Adam follows its formula with each epsilon, with decay and clipping, on each device", "[optimizer][simt]") {
-  for (const Device device : kDevices) {
+TEST_CASE("Adam follows its formula with each epsilon, with decay and clipping, on each device",
+          "[optimizer][simt][cuda]") {
+  for (const Device device : devices()) {
     for (const AdamEpsilon epsilon : {AdamEpsilon::torch, AdamEpsilon::keras}) {
       for (const double decay : {0.0, 0.1}) {
         for (const double clip : {0.0, 0.5}) {
@@ -86,11 +92,11 @@ TEST_CASE("Adam follows its formula with each epsilon, with decay and clipping, 
   }
 }
 
-TEST_CASE("one step moves many tensors of any size, clipped by their common norm", "[optimizer][simt]") {
+TEST_CASE("one step moves many tensors of any size, clipped by their common norm", "[optimizer][simt][cuda]") {
   // More than one launch takes, more than one chunk of a launch, and sizes that are no multiple of anything.
   constexpr std::size_t kTensors = 70;
   const auto size = [](std::size_t k) { return k == 3 ? 2 * kAdamChunk + 5 : 1 + static_cast<std::int64_t>(k % 9); };
-  for (const Device device : kDevices) {
+  for (const Device device : devices()) {
     std::vector<NamedTensor> parameters;
     std::vector<Reference> references;
     const AdamOptions options{.weight_decay = 0.1, .clip_norm = 0.5};
@@ -130,8 +136,8 @@ TEST_CASE("the two places of epsilon are not the same step", "[optimizer]") {
   CHECK(std::abs(after(AdamEpsilon::torch) - after(AdamEpsilon::keras)) > 1e-4);
 }
 
-TEST_CASE("a gradient that is not finite stops the step before anything changes", "[optimizer][simt]") {
-  for (const Device device : kDevices) {
+TEST_CASE("a gradient that is not finite stops the step before anything changes", "[optimizer][simt][cuda]") {
+  for (const Device device : devices()) {
     for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
       const Tensor a = leaf({1.0, 2.0}, DType::f32, device);
       const Tensor b = leaf({3.0}, DType::f32, device);

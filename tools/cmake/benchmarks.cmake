@@ -1,3 +1,5 @@
+find_package(CLI11 REQUIRED)
+
 # Convolutions against the measured FMA peak: needs nothing that is not installed.
 set(conv_bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/conv3d_bench.cpp ${PROJECT_SOURCE_DIR}/benchmarks/fma_peak.cpp)
 add_executable(vox_conv_bench ${conv_bench_sources})
@@ -12,4 +14,50 @@ if(benchmark_FOUND)
   target_link_libraries(vox_bench PRIVATE vox benchmark::benchmark)
 else()
   message(STATUS "Google Benchmark is not installed: vox_bench is left out")
+endif()
+
+# Every kernel and whole steps on a GPU, or on the simt device: benchmarks/gpu. Its own kernels are compiled as those of
+# kernels/cuda are: by nvcc where CUDA is on, and for the CPU.
+file(GLOB gpu_bench_sources CONFIGURE_DEPENDS benchmarks/gpu/*.cpp)
+list(FILTER gpu_bench_sources EXCLUDE REGEX "/(main|step_main|rivals_[a-z]+|cudnn_[a-z]+)\\.cpp$")
+set(probes_wrapper ${PROJECT_BINARY_DIR}/simt/benchmarks_gpu_probes.cu.cpp)
+file(GENERATE OUTPUT ${probes_wrapper} CONTENT
+  "#pragma GCC diagnostic ignored \"-Wsign-conversion\"  // indices are int, as in CUDA\n#include \"benchmarks/gpu/probes.cu\"\n")
+set_source_files_properties(${probes_wrapper} PROPERTIES COMPILE_OPTIONS -Wno-unknown-pragmas)
+set(gpu_bench_libraries "")
+set(gpu_bench_definitions "")
+if(vox_cuda)
+  list(APPEND gpu_bench_sources benchmarks/gpu/probes.cu)
+  # NVIDIA's libraries are rivals here and used nowhere else. CUDNN_ROOT and CUBLAS_ROOT may point at them; pip's
+  # packages have no libcudnn.so, only libcudnn.so.9.
+  find_path(CUDNN_INCLUDE_DIR cudnn.h HINTS ${CUDNN_ROOT}/include ${CUDAToolkit_INCLUDE_DIRS})
+  find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 HINTS ${CUDNN_ROOT}/lib ${CUDAToolkit_LIBRARY_DIR})
+  find_path(CUBLAS_INCLUDE_DIR cublas_v2.h HINTS ${CUBLAS_ROOT}/include ${CUDAToolkit_INCLUDE_DIRS})
+  find_library(CUBLAS_LIBRARY NAMES cublas libcublas.so.13 libcublas.so.12
+    HINTS ${CUBLAS_ROOT}/lib ${CUDAToolkit_LIBRARY_DIR})
+  foreach(library cudnn cublas)
+    string(TOUPPER ${library} name)
+    if(${name}_INCLUDE_DIR AND ${name}_LIBRARY)
+      file(GLOB rival_sources benchmarks/gpu/rivals_${library}.cpp benchmarks/gpu/${library}_*.cpp)
+      list(APPEND gpu_bench_sources ${rival_sources})
+      set_source_files_properties(${rival_sources} PROPERTIES INCLUDE_DIRECTORIES ${${name}_INCLUDE_DIR})
+      list(APPEND gpu_bench_libraries ${${name}_LIBRARY})
+      list(APPEND gpu_bench_definitions VOX_BENCH_${name})
+    else()
+      message(STATUS "${library} was not found: vox_gpu_bench compares with what is left")
+    endif()
+  endforeach()
+endif()
+add_library(vox_gpu_bench_parts STATIC ${gpu_bench_sources} benchmarks/gpu/rivals_none.cpp ${probes_wrapper})
+target_compile_definitions(vox_gpu_bench_parts PRIVATE ${gpu_bench_definitions})
+target_link_libraries(vox_gpu_bench_parts PUBLIC vox CLI11::CLI11 ${gpu_bench_libraries})
+add_executable(vox_gpu_bench benchmarks/gpu/main.cpp)
+target_link_libraries(vox_gpu_bench PRIVATE vox_gpu_bench_parts)
+add_executable(vox_step_bench benchmarks/gpu/step_main.cpp)
+target_link_libraries(vox_step_bench PRIVATE vox CLI11::CLI11)
+
+if(VOX_TESTS)  # that they run and write what they should; their figures mean nothing at such a size
+  add_test(NAME gpu_bench_test COMMAND bash ${PROJECT_SOURCE_DIR}/benchmarks/gpu/smoke_test.sh
+    $<TARGET_FILE:vox_gpu_bench> $<TARGET_FILE:vox_step_bench>)
+  set_tests_properties(gpu_bench_test PROPERTIES TIMEOUT 600)
 endif()

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "benchmarks/gpu/device.h"
+
+namespace vox::bench {
+
+/// What this machine does at best with kernels that do nothing else; measured, not looked up.
+struct Ceilings {
+  double copy_gb_per_s = 0;       ///< bytes read and written
+  double f32_gflop_per_s = 0;     ///< fused multiply-adds, two operations each
+  double tensor_gflop_per_s = 0;  ///< bf16 mma.sync m16n8k16
+
+  /// For a kernel that computes in a storage type.
+  [[nodiscard]] double gflop_per_s(DType dtype) const {
+    return dtype == DType::bf16 ? tensor_gflop_per_s : f32_gflop_per_s;
+  }
+};
+[[nodiscard]] Ceilings measure_ceilings(Device);
+
+}  // namespace vox::bench

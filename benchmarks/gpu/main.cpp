@@ -1,0 +1,105 @@
+// Times every kernel of the network where the CUDA kernels run, beside what this machine can do and what NVIDIA's
+// libraries do: see ../README.md.
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iostream>
+
+#include "benchmarks/gpu/report.h"
+#include "benchmarks/gpu/rivals.h"
+#include "kernels/check.h"
+
+namespace vox::bench {
+namespace {
+
+struct Options {
+  std::string device = "cuda";
+  NetShape net;
+  std::vector<std::int64_t> batches{1, 2, 16};
+  std::vector<std::string> dtypes{"bf16", "f32"};
+  std::string only;
+  std::string json;
+  bool warm = false;
+  double seconds = 0;
+  MeasureOptions measure;
+};
+
+void parse(CLI::App& app, Options& o) {
+  app.add_option("--device", o.device, "cuda, cuda:N, or simt to see that everything runs")->capture_default_str();
+  app.add_option("--size", o.net.size, "voxels along each axis of the images")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_option("--widths", o.net.widths, "channels per level, shallow to deep")
+      ->capture_default_str()
+      ->delimiter(',')
+      ->expected(5)
+      ->check(CLI::PositiveNumber);
+  app.add_option("--batch", o.batches)->capture_default_str()->delimiter(',')->check(CLI::PositiveNumber);
+  app.add_option("--dtype", o.dtypes)->capture_default_str()->delimiter(',')->check(CLI::IsMember({"f32", "bf16"}));
+  app.add_option("--only", o.only, "lines whose kernel and shape contain this");
+  app.add_option("--rounds", o.measure.rounds)->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_flag("--warm", o.warm, "leave the L2 cache as the call before left it");
+  app.add_option("--plans", o.net.rival_plans, "of cuDNN, tried before its fastest is measured; 0: no rivals")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--seconds", o.seconds, "start no line after so long; 0: no limit")->check(CLI::NonNegativeNumber);
+  app.add_option("--json", o.json, "a file for all figures");
+}
+
+std::vector<Plan> plans_of(const Options& o) {
+  std::vector<Plan> plans;
+  for (const std::int64_t batch : o.batches) {
+    for (const std::string& dtype : o.dtypes) {
+      NetShape net = o.net;
+      net.batch = batch;
+      net.dtype = dtype_named(dtype);
+      for (const auto& make : {conv_plans, block_plans, loss_plans}) {
+        std::ranges::move(make(net), std::back_inserter(plans));
+      }
+    }
+  }
+  std::ranges::move(adam_plans(o.net), std::back_inserter(plans));
+  std::erase_if(plans, [&](const Plan& p) { return (p.kernel + " " + p.shape).find(o.only) == std::string::npos; });
+  return plans;
+}
+
+int run(Options o) {
+  o.net.device = select_device(o.device);
+  VOX_CHECK(o.net.device != Device::cpu, "device 'cpu': vox_conv_bench and vox_bench time the CPU's kernels");
+  o.measure.flush = !o.warm;
+  if (o.seconds > 0) {
+    o.measure.until =
+        std::chrono::steady_clock::now() +
+        std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(o.seconds));
+  }
+  const Machine machine{.device = describe(o.net.device),
+                        .cuda = cuda::versions(),
+                        .cudnn = cudnn_version(),
+                        .cublas = cublas_version(),
+                        .ceilings = measure_ceilings(o.net.device)};
+  print_head(machine, o.measure);
+  std::vector<Result> results;
+  for (const Plan& plan : plans_of(o)) {
+    results.push_back(measure(plan, o.net.device, o.measure));
+    print_row(machine, results.back());
+  }
+  if (!o.json.empty()) { write_json(o.json, machine, o.measure, results); }
+  VOX_CHECK(!results.empty(), "no line contains '{}'", o.only);
+  return std::ranges::any_of(results, &Result::failed) ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace vox::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("Every kernel of the network on a GPU");
+  vox::bench::Options o;
+  vox::bench::parse(app, o);
+  CLI11_PARSE(app, argc, argv);
+  try {
+    return vox::bench::run(o);
+  } catch (const vox::Error& e) {
+    std::cerr << "vox_gpu_bench: " << e.what() << '\n';
+    return 2;
+  }
+}

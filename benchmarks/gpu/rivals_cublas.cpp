@@ -1,0 +1,97 @@
+#include <cublas_v2.h>
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "benchmarks/gpu/device.h"
+#include "benchmarks/gpu/rivals.h"
+
+namespace vox::bench {
+namespace {
+
+void check(cublasStatus_t status, const char* call) {
+  VOX_CHECK(status == CUBLAS_STATUS_SUCCESS, "{}: {}", call, cublasGetStatusString(status));
+}
+
+/// One handle for the process, on the stream of the benchmark's queue.
+cublasHandle_t handle() {
+  static const auto made = [] {
+    cublasHandle_t h = nullptr;
+    check(cublasCreate(&h), "cublasCreate");
+    return std::shared_ptr<cublasContext>(h, [](cublasHandle_t old) { static_cast<void>(cublasDestroy(old)); });
+  }();
+  check(cublasSetStream(made.get(), cuda_queue().stream), "cublasSetStream");
+  return made.get();
+}
+
+/// Row-major: x is [voxels, inner] (a window's taps and channels beside each other), y is [voxels, outer], the weight
+/// [inner, outer].
+struct Product {
+  Tensor x{};
+  Tensor y{};
+  Tensor weight{};
+  int voxels = 0;
+  int inner = 0;
+  int outer = 0;
+  Conv3dPass pass = Conv3dPass::correlate;
+  cublasComputeType_t compute = CUBLAS_COMPUTE_32F;
+};
+
+const void* bytes_of(const Tensor& t) {
+  return t.dtype() == DType::bf16 ? static_cast<const void*>(t.values<Bf16>().data()) : t.values<float>().data();
+}
+void* mutable_bytes_of(Tensor& t) {
+  return t.dtype() == DType::bf16 ? static_cast<void*>(t.mutable_values<Bf16>().data())
+                                  : t.mutable_values<float>().data();
+}
+
+/// A row-major matrix is the transpose of a column-major one, so every product is written for the transposes.
+void multiply(Product& p) {
+  const cudaDataType_t type = p.x.dtype() == DType::bf16 ? CUDA_R_16BF : CUDA_R_32F;
+  const float one = 1;
+  const float none = 0;
+  const auto gemm = [&](cublasOperation_t op_a, cublasOperation_t op_b, int m, int n, int k, const Tensor& a, int lda,
+                        const Tensor& b, int ldb, Tensor& c, int ldc) {
+    check(cublasGemmEx(handle(), op_a, op_b, m, n, k, &one, bytes_of(a), type, lda, bytes_of(b), type, ldb, &none,
+                       mutable_bytes_of(c), type, ldc, p.compute, CUBLAS_GEMM_DEFAULT),
+          "cublasGemmEx");
+  };
+  switch (p.pass) {
+    case Conv3dPass::correlate:  // y = x * weight
+      return gemm(CUBLAS_OP_N, CUBLAS_OP_N, p.outer, p.voxels, p.inner, p.weight, p.outer, p.x, p.inner, p.y, p.outer);
+    case Conv3dPass::spread:  // x = y * weight^T
+      return gemm(CUBLAS_OP_T, CUBLAS_OP_N, p.inner, p.voxels, p.outer, p.weight, p.outer, p.y, p.outer, p.x, p.inner);
+    case Conv3dPass::grad_weight:  // weight = x^T * y
+      return gemm(CUBLAS_OP_N, CUBLAS_OP_T, p.outer, p.inner, p.voxels, p.y, p.outer, p.x, p.inner, p.weight, p.outer);
+  }
+}
+
+}  // namespace
+
+std::string cublas_version() {
+  int version = 0;
+  check(cublasGetVersion(handle(), &version), "cublasGetVersion");
+  return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
+}
+
+std::vector<Rival> cublas_rivals(const ConvTask& task) {
+  const Conv3dGeometry& g = task.geometry;
+  if (g.stride != g.kernel || g.padding != 0) { return {}; }
+  Product p{.pass = task.pass};
+  p.voxels = static_cast<int>(g.y.n * g.y.voxels());
+  p.inner = static_cast<int>(g.x.c * g.kernel * g.kernel * g.kernel);
+  p.outer = static_cast<int>(g.y.c);
+  p.x = random_plain({p.voxels, p.inner}, task.dtype, Device::cuda);
+  p.y = random_plain({p.voxels, p.outer}, task.dtype, Device::cuda);
+  p.weight = random_plain({p.inner, p.outer}, task.dtype, Device::cuda);
+  std::vector<Rival> rivals;
+  const auto add = [&](const char* name, cublasComputeType_t compute) {
+    p.compute = compute;
+    rivals.push_back({name, [product = std::make_shared<Product>(p)] { multiply(*product); }});
+  };
+  add("cublas", CUBLAS_COMPUTE_32F);
+  if (task.dtype == DType::f32) { add("cublas tf32", CUBLAS_COMPUTE_32F_FAST_TF32); }
+  return rivals;
+}
+
+}  // namespace vox::bench

@@ -1,0 +1,167 @@
+// Whole training steps and inference passes of the seed network on any device, timed by the clock on the wall with the
+// device waited for. With --serve it answers lines on stdin, so that another program can take turns with it:
+//   train N    N steps            infer N    N passes            quit
+// Each answer is one line of JSON: milliseconds of each, peak memory, last loss. See ../README.md.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "engine/allocator.h"
+#include "engine/context.h"
+#include "engine/tape.h"
+#include "kernels/check.h"
+#include "kernels/cuda/runtime.h"
+#include "kernels/philox.h"
+#include "model/loss.h"
+#include "model/optimizer.h"
+
+namespace vox::bench {
+namespace {
+
+struct Options {
+  std::string device = "cuda";
+  std::string dtype = "bf16";
+  std::int64_t size = 128;
+  std::int64_t batch = 1;
+  std::vector<std::int64_t> widths{16, 32, 64, 128, 256};
+  int steps = 5;
+  bool serve = false;
+};
+
+UNetConfig config_of(const Options& o) {
+  UNetConfig config = unet_preset("seed");
+  std::ranges::copy(o.widths, config.widths.begin());
+  return config;
+}
+
+Tensor noise(const Shape& shape, DType dtype, Device device) {
+  std::vector<float> v(static_cast<std::size_t>(shape.count()));
+  for (std::size_t i = 0; i < v.size(); ++i) { v[i] = static_cast<float>(unit(random4({.seed = 1}, i).v[0]) - 0.5); }
+  const NoGradScope no_grad;
+  return cast(Tensor::volume_of<float>(shape, v), dtype).to(device);
+}
+
+Tensor some_labels(const Shape& shape, Device device) {
+  std::vector<std::uint8_t> v(static_cast<std::size_t>(shape.count()));
+  for (std::size_t i = 0; i < v.size(); ++i) { v[i] = static_cast<std::uint8_t>(random4({.seed = 2}, i).v[0] % 4); }
+  return Tensor::of<std::uint8_t>(shape, v).to(device);
+}
+
+/// The network with its optimiser and one batch, on its device.
+class Lab {
+ public:
+  explicit Lab(const Options& o)
+      : device_(select_device(o.device)),
+        net_(config_of(o), dtype_named(o.dtype), 1, device_),
+        adam_(net_.parameters(), {}),
+        images_(noise({o.batch, 4, o.size, o.size, o.size}, dtype_named(o.dtype), device_)),
+        labels_(some_labels({o.batch, o.size, o.size, o.size}, device_)) {}
+
+  void train() {
+    const Tensor logits = net_.forward(images_, {.mode = UNetMode::training, .seed = 1, .step = step_++});
+    const Tensor loss = segmentation_loss(logits, labels_, {});
+    backward(loss);
+    adam_.step(1e-3);
+    last_loss_ = loss.item();
+  }
+  void infer() {
+    const NoGradScope no_grad;
+    static_cast<void>(softmax(net_.forward(images_, {})));
+  }
+
+  /// Milliseconds of each of `count` calls, and what they needed.
+  template <class Work> nlohmann::json timed(int count, const Work& work) {
+    reset_peak(device_);
+    nlohmann::json answer{{"ms", nlohmann::json::array()}};
+    for (int i = 0; i < count; ++i) {
+      wait();
+      const auto start = std::chrono::steady_clock::now();
+      work();
+      wait();
+      answer["ms"].push_back(
+          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    }
+    answer["peak_mib"] = static_cast<double>(memory_report(device_).peak_bytes) / 0x1p20;
+    answer["reserved_mib"] = static_cast<double>(memory_report(device_).reserved_bytes) / 0x1p20;
+    answer["loss"] = last_loss_;
+    return answer;
+  }
+
+ private:
+  void wait() const {
+    if (device_ == Device::cuda) { cuda::wait(cuda_queue().stream); }
+  }
+
+  Device device_;
+  UNet3d net_;
+  Adam adam_;
+  Tensor images_;
+  Tensor labels_;
+  std::uint32_t step_ = 0;
+  double last_loss_ = 0;
+};
+
+nlohmann::json answer(Lab& lab, const std::string& what, int count) {
+  VOX_CHECK(count >= 1 && (what == "train" || what == "infer"), "'{} {}': wants train N, infer N or quit", what, count);
+  return what == "train" ? lab.timed(count, [&] { lab.train(); }) : lab.timed(count, [&] { lab.infer(); });
+}
+
+void serve(Lab& lab) {
+  std::string line;
+  while (std::getline(std::cin, line) && line != "quit") {
+    std::istringstream words(line);
+    std::string what;
+    int count = 0;
+    words >> what >> count;
+    std::cout << answer(lab, what, count).dump() << std::endl;  // flushed: somebody waits for it
+  }
+}
+
+void run(const Options& o) {
+  Lab lab(o);
+  std::cout << nlohmann::json{{"device", describe(select_device(o.device))},
+                              {"cuda", cuda::versions()},
+                              {"dtype", o.dtype},
+                              {"size", o.size},
+                              {"batch", o.batch}}
+                   .dump()
+            << std::endl;
+  if (o.serve) { return serve(lab); }
+  for (const char* const what : {"train", "infer"}) {
+    static_cast<void>(answer(lab, what, 1));  // fresh memory costs more than any step
+    nlohmann::json result = answer(lab, what, o.steps);
+    result["what"] = what;
+    std::cout << result.dump() << std::endl;
+  }
+}
+
+}  // namespace
+}  // namespace vox::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("Training steps and inference passes of the seed network");
+  vox::bench::Options o;
+  app.add_option("--device", o.device, "cpu, cuda, cuda:N or simt")->capture_default_str();
+  app.add_option("--dtype", o.dtype)->capture_default_str()->check(CLI::IsMember({"f32", "bf16"}));
+  app.add_option("--size", o.size, "voxels along each axis")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--batch", o.batch)->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--widths", o.widths)->capture_default_str()->delimiter(',')->expected(5)->check(CLI::PositiveNumber);
+  app.add_option("--steps", o.steps)->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_flag("--serve", o.serve, "answer lines on stdin");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    vox::bench::run(o);
+  } catch (const vox::MemoryError& e) {
+    std::cerr << "vox_step_bench: " << e.what() << '\n';
+    return 4;
+  } catch (const vox::Error& e) {
+    std::cerr << "vox_step_bench: " << e.what() << '\n';
+    return 2;
+  }
+  return 0;
+}

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <vector>
+
+#include "engine/types.h"
+
+namespace vox::test {
+
+/// Where the CUDA kernels run here: simt, and cuda in a program built for it that finds a GPU.
+/// VOXGRAD_TEST_DEVICE=cuda (or simt) asks for that one alone, and fails where it is missing.
+[[nodiscard]] const std::vector<Device>& kernel_devices();
+
+}  // namespace vox::test
+
+/// Runs the rest of the test case once on each of them; `-c SECTION` still picks sections.
+#define VOX_EACH_KERNEL_DEVICE(device)                                            \
+  const ::vox::Device device = GENERATE(from_range(vox::test::kernel_devices())); \
+  INFO("on " << ::vox::name(device))
