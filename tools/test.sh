@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test: in a Release build with warnings as errors, under
-# AddressSanitizer and UBSan, the threaded parts under ThreadSanitizer; compiles with clang; checks the format.
+# AddressSanitizer and UBSan, the threaded parts under ThreadSanitizer; compiles with clang and for CUDA; checks the
+# format.
 #   tools/test.sh            everything
 #   tools/test.sh --quick    the Release build and its tests alone
 # A part that fails does not stop the next; the exit code is 0 only if all of them passed.
@@ -17,7 +18,11 @@ failures=()
 summary=()
 
 cache=()
-if command -v ccache >/dev/null; then cache=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+cuda_cache=()
+if command -v ccache >/dev/null; then
+  cache=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  cuda_cache=(-DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)
+fi
 
 part() { # NAME COMMAND...: runs a part of the tests, keeps its log, shows its end when it fails
   local name="$1" start=$SECONDS rc=0
@@ -77,6 +82,12 @@ if [ "$quick" != --quick ]; then
     part build-clang build build-clang -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang -DVOX_CUDA=OFF
   else
     echo "== build-clang: skipped, clang++ is not installed"
+  fi
+  if [ -x /usr/local/cuda/bin/nvcc ]; then export PATH="$PATH:/usr/local/cuda/bin"; fi
+  if command -v nvcc >/dev/null; then  # that it compiles and links: tests and benchmarks need a GPU to run
+    part build-cuda build build-cuda -DVOX_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=90a -DVOX_TOOLS=OFF "${cuda_cache[@]}"
+  else
+    echo "== build-cuda: skipped, nvcc is not installed"
   fi
 fi
 

@@ -26,8 +26,6 @@ struct Volumes {
   Tensor partials;
 };
 
-using Work = std::function<Case(const NetShape&, const VolumeShape&)>;
-
 double bytes_of(const NetShape& net, const VolumeShape& s, double volumes) {
   return volumes * static_cast<double>(s.count()) * static_cast<double>(size_of(net.dtype));
 }
@@ -168,6 +166,26 @@ Case join(const NetShape& net, const VolumeShape& s) {
   return c;
 }
 
+Case split(const NetShape& net, const VolumeShape& s) {
+  auto a = std::make_shared<Tensor>(random_volume(s, net.dtype, net.device));
+  auto b = std::make_shared<Tensor>(Tensor::like(*a));
+  VolumeShape both = s;
+  both.c *= 2;
+  auto dy = std::make_shared<Tensor>(random_volume(both, net.dtype, net.device));
+  Case c;
+  c.bytes = bytes_of(net, s, 4);
+  on_device(net.device, net.dtype, [&]<class T>(auto& queue, TypeTag<T>) {
+    c.run = [&queue, s, a, b, dy] {
+      concat_backward(queue, ConcatGradArgs<T>{.a_shape = s,
+                                               .b_shape = s,
+                                               .dy = std::as_const(*dy).values<T>(),
+                                               .da = a->mutable_values<T>(),
+                                               .db = b->mutable_values<T>()});
+    };
+  });
+  return c;
+}
+
 }  // namespace
 
 std::vector<Plan> block_plans(const NetShape& net) {
@@ -184,7 +202,8 @@ std::vector<Plan> block_plans(const NetShape& net) {
                                 {"dropout", drop, false},
                                 {"max_pool forward", pool, true},
                                 {"max_pool backward", pool_gradient, true},
-                                {"concat", join, true}};
+                                {"concat forward", join, true},
+                                {"concat backward", split, true}};
   std::vector<Plan> plans;
   for (std::size_t l = 0; l < net.widths.size(); ++l) {
     const VolumeShape s = net.level(l, net.widths[l]);

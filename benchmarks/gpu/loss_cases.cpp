@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "benchmarks/gpu/case.h"
 #include "benchmarks/gpu/device.h"
 #include "kernels/cross_entropy.h"
+#include "kernels/dice_focal_loss.h"
 #include "kernels/dice_loss.h"
 #include "kernels/focal_loss.h"
 #include "kernels/softmax.h"
@@ -37,9 +39,10 @@ std::shared_ptr<Volumes> volumes_of(const NetShape& net) {
   });
   v->dp = random_volume(s, net.dtype, net.device);
   v->labels = random_labels({s.n, s.d, s.h, s.w}, static_cast<int>(s.c), net.device);
-  const std::int64_t partials = std::max({dice_partials(s), focal_partials(s), cross_entropy_partials(s)});
+  const std::int64_t partials =
+      std::max({dice_partials(s), focal_partials(s), cross_entropy_partials(s), dice_focal_partials(s)});
   v->partials = Tensor({partials}, DType::f64, net.device);
-  v->sums = random_plain({s.c * kDiceSums}, DType::f64, net.device);
+  v->sums = random_plain({dice_focal_rows(s.blocks()) * kBlock8}, DType::f64, net.device);
   v->loss = Tensor({1}, acc, net.device);
   v->dy = random_plain({1}, acc, net.device);
   v->weights.assign(static_cast<std::size_t>(s.c), 0.25);
@@ -79,16 +82,18 @@ Plan softmax_gradient(const NetShape& net) {
 
 Plan dice(const NetShape& net) {
   return loss_plan(net, "dice_loss forward", 1, true, []<class T>(auto& q, TypeTag<T>, Volumes& v) {
-    dice_loss_forward(q, DiceLossArgs<T>{.shape = v.shape,
-                                         .p = std::as_const(v.p).values<T>(),
-                                         .labels = std::as_const(v.labels).values<std::uint8_t>(),
-                                         .weights = v.weights,
-                                         .counted = v.shape.c,
-                                         .groups = 1,
-                                         .smooth = 1e-5,
-                                         .partials = v.partials.mutable_values<double>(),
-                                         .sums = v.sums.mutable_values<double>(),
-                                         .loss = v.loss.mutable_values<Acc<T>>()});
+    dice_loss_forward(
+        q,
+        DiceLossArgs<T>{.shape = v.shape,
+                        .p = std::as_const(v.p).values<T>(),
+                        .labels = std::as_const(v.labels).values<std::uint8_t>(),
+                        .weights = v.weights,
+                        .counted = v.shape.c,
+                        .groups = 1,
+                        .smooth = 1e-5,
+                        .partials = v.partials.mutable_values<double>(),
+                        .sums = v.sums.mutable_values<double>().first(static_cast<std::size_t>(v.shape.c * kDiceSums)),
+                        .loss = v.loss.mutable_values<Acc<T>>()});
   });
 }
 
@@ -100,7 +105,8 @@ Plan dice_gradient(const NetShape& net) {
                                               .counted = v.shape.c,
                                               .groups = 1,
                                               .smooth = 1e-5,
-                                              .sums = std::as_const(v.sums).values<double>(),
+                                              .sums = std::as_const(v.sums).values<double>().first(
+                                                  static_cast<std::size_t>(v.shape.c * kDiceSums)),
                                               .dy = std::as_const(v.dy).values<Acc<T>>(),
                                               .dp = v.dp.mutable_values<T>()});
   });
@@ -159,11 +165,40 @@ Plan entropy_gradient(const NetShape& net) {
   });
 }
 
+/// Of the network's own loss.
+constexpr DiceFocalTerms kTerms{.counted = 4, .dice = 1, .focal = 1};
+
+Plan dice_focal(const NetShape& net) {
+  return loss_plan(net, "dice_focal_loss forward", 1, true, []<class T>(auto& q, TypeTag<T>, Volumes& v) {
+    dice_focal_loss_forward(q, DiceFocalLossArgs<T>{.shape = v.shape,
+                                                    .x = std::as_const(v.p).values<T>(),
+                                                    .labels = std::as_const(v.labels).values<std::uint8_t>(),
+                                                    .weights = v.weights,
+                                                    .terms = kTerms,
+                                                    .partials = v.partials.mutable_values<double>(),
+                                                    .sums = v.sums.mutable_values<double>(),
+                                                    .loss = v.loss.mutable_values<Acc<T>>()});
+  });
+}
+
+Plan dice_focal_gradient(const NetShape& net) {
+  return loss_plan(net, "dice_focal_loss backward", 2, true, []<class T>(auto& q, TypeTag<T>, Volumes& v) {
+    dice_focal_loss_backward(q, DiceFocalLossGradArgs<T>{.shape = v.shape,
+                                                         .x = std::as_const(v.p).values<T>(),
+                                                         .labels = std::as_const(v.labels).values<std::uint8_t>(),
+                                                         .weights = v.weights,
+                                                         .terms = kTerms,
+                                                         .sums = std::as_const(v.sums).values<double>(),
+                                                         .dy = std::as_const(v.dy).values<Acc<T>>(),
+                                                         .dx = v.dp.mutable_values<T>()});
+  });
+}
+
 }  // namespace
 
 std::vector<Plan> loss_plans(const NetShape& net) {
-  return {softmax(net), softmax_gradient(net), dice(net),    dice_gradient(net),
-          focal(net),   focal_gradient(net),   entropy(net), entropy_gradient(net)};
+  return {dice_focal(net), dice_focal_gradient(net), softmax(net), softmax_gradient(net), dice(net), dice_gradient(net),
+          focal(net),      focal_gradient(net),      entropy(net), entropy_gradient(net)};
 }
 
 }  // namespace vox::bench

@@ -57,14 +57,14 @@ void print_head(const Machine& m, const MeasureOptions& o) {
              m.ceilings.copy_gb_per_s, m.ceilings.f32_gflop_per_s, m.ceilings.tensor_gflop_per_s);
   fmt::print("# {} rounds, L2 {}; ratios are theirs / ours, above 1 ours is faster\n", o.rounds,
              o.flush ? "flushed before each call" : "warm");
-  fmt::print("{:<23}{:<15}{:>5}{:>4} {:<12}{:>10}{:>7}{:>10}{:>9}{:>7}{:>7}{:>9}", "# kernel", "shape", "type", "n",
+  fmt::print("{:<25}{:<15}{:>5}{:>4} {:<12}{:>10}{:>7}{:>10}{:>9}{:>7}{:>7}{:>9}", "# kernel", "shape", "type", "n",
              "algorithm", "us", "+-%", "GFLOP/s", "GB/s", "%flops", "%copy", "MiB");
   for (const char* const rival : kRivalNames) { fmt::print("  {}", rival); }
   fmt::print("\n");
 }
 
 void print_row(const Machine& m, const Result& r) {
-  fmt::print("{:<23}{:<15}{:>5}{:>4} ", r.plan.kernel, r.plan.shape, name(r.plan.dtype), r.plan.batch);
+  fmt::print("{:<25}{:<15}{:>5}{:>4} ", r.plan.kernel, r.plan.shape, name(r.plan.dtype), r.plan.batch);
   if (!r.error.empty()) {
     fmt::print("{}\n", r.error);
   } else {

@@ -12,7 +12,7 @@ fail() {
 "$1" --device simt --size 8 --widths 4,8,8,8,8 --batch 1,2 --rounds 1 --json "$folder/all.json" >"$folder/all.txt"
 kernels='conv forward|conv grad input|conv grad weight|up forward|up grad input|up grad weight|head forward|head grad input
 batch_norm statistics|batch_norm forward|batch_norm backward|relu forward|relu backward|dropout|max_pool forward
-max_pool backward|concat|softmax forward|softmax backward|dice_loss forward|dice_loss backward|focal_loss forward
+max_pool backward|concat forward|concat backward|dice_focal_loss forward|dice_focal_loss backward|softmax forward|softmax backward|dice_loss forward|dice_loss backward|focal_loss forward
 focal_loss backward|cross_entropy forward|cross_entropy backward|adam squares|adam step|head grad weight'
 while IFS= read -r kernel; do
   grep -q "^$kernel " "$folder/all.txt" || fail "no line for '$kernel'"
