@@ -4,6 +4,7 @@
 #include "engine/context.h"
 #include "engine/tape.h"
 #include "kernels/check.h"
+#include "kernels/simt/options.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
 #include "tests/devices.h"
@@ -162,6 +163,36 @@ TEST_CASE("every op on simt and on a GPU matches its reference, and its gradient
       }
     }
   }
+}
+
+/// y and all gradients of a case on the simt device.
+[[nodiscard]] static std::vector<Values> simt_values(const OpCase& c) {
+  const Run r = run(c, DType::f32, Device::simt);
+  std::vector<Values> values{r.y.to_doubles()};
+  for (const Tensor& t : r.inputs) {
+    if (t.wants_grad()) { values.push_back(t.grad().to_doubles()); }
+  }
+  return values;
+}
+
+TEST_CASE("every op gives the same bits in every order of blocks and threads, and on four OS threads", "[ops][simt]") {
+  const simt::Options before = simt::options();
+  const int threads = cpu_queue().threads;
+  for (const OpCase& c : op_cases()) {
+    INFO(c.label);
+    simt::options() = before;
+    cpu_queue().threads = 1;
+    const auto forward = simt_values(c);
+    for (const simt::Order order : {simt::Order::reverse, simt::Order::random}) {
+      simt::options().order = order;
+      CHECK(forward == simt_values(c));
+    }
+    simt::options().order = simt::Order::forward;
+    cpu_queue().threads = 4;
+    CHECK(forward == simt_values(c));
+  }
+  simt::options() = before;
+  cpu_queue().threads = threads;
 }
 
 TEST_CASE("every op gives the same bits with one thread and with four, run after run", "[ops][determinism]") {

@@ -1,7 +1,9 @@
 # Catch2 2.13 and 3.x: tests include "tests/catch.h" and nothing of Catch2 itself.
 find_package(Catch2 REQUIRED)
-file(GLOB test_sources CONFIGURE_DEPENDS tests/*.cpp tests/ops/*.cpp)
-list(REMOVE_ITEM test_sources ${PROJECT_SOURCE_DIR}/tests/main.cpp)
+file(GLOB test_sources CONFIGURE_DEPENDS tests/*.cpp)
+# The operators' cases and their harness are linked into several programs, and compiled once.
+file(GLOB op_test_sources CONFIGURE_DEPENDS tests/op_*.cpp tests/compare.cpp tests/conv3d_algorithms_test.cpp tests/ops/*.cpp)
+list(REMOVE_ITEM test_sources ${PROJECT_SOURCE_DIR}/tests/main.cpp ${op_test_sources})
 if(NOT VOX_TOOLS)  # what is left tests kernels, engine and model
   foreach(source IN LISTS test_sources)
     file(STRINGS ${source} needs_tools REGEX "#include \"(data|tools)/|#include <zlib.h>|#include \"tests/gzip.h\"|VOX_PROGRAM" LIMIT_COUNT 1)
@@ -10,7 +12,17 @@ if(NOT VOX_TOOLS)  # what is left tests kernels, engine and model
     endif()
   endforeach()
 endif()
-add_executable(vox_tests ${test_sources})
+if(TARGET Catch2::Catch2WithMain)
+  set(vox_test_main Catch2::Catch2WithMain)
+else()
+  add_library(vox_test_main STATIC tests/main.cpp)  # 2.13: its main takes 20 s to compile, so once
+  target_link_libraries(vox_test_main PUBLIC Catch2::Catch2)
+  set(vox_test_main vox_test_main)
+endif()
+add_library(vox_op_tests OBJECT ${op_test_sources})
+target_link_libraries(vox_op_tests PRIVATE vox ${vox_test_main})
+add_executable(vox_tests ${test_sources} $<TARGET_OBJECTS:vox_op_tests>)
+target_link_libraries(vox_tests PRIVATE ${vox_test_main})
 target_compile_definitions(vox_tests PRIVATE VOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 if(VOX_TOOLS)
   target_link_libraries(vox_tests PRIVATE vox_tools)
@@ -19,13 +31,7 @@ if(VOX_TOOLS)
 else()
   target_link_libraries(vox_tests PRIVATE vox)
 endif()
-if(TARGET Catch2::Catch2WithMain)
-  target_link_libraries(vox_tests PRIVATE Catch2::Catch2WithMain)
-else()
-  add_library(vox_test_main STATIC tests/main.cpp)  # 2.13: its main takes 20 s to compile, so once
-  target_link_libraries(vox_test_main PUBLIC Catch2::Catch2)
-  target_link_libraries(vox_tests PRIVATE vox_test_main)
-endif()
+include(tools/cmake/simt_tests.cmake)
 # One ctest test per test case, named by its sentence. A test that prints "skipped: why" lacked what it needs.
 set(unit_tests EXTRA_ARGS --use-colour no WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
   PROPERTIES SKIP_REGULAR_EXPRESSION "[Ss]kipped: " TIMEOUT 600)

@@ -1,0 +1,46 @@
+# More builds of the executor and of the kernels that it runs, for tests. Their objects are linked before the library,
+# which then has nothing left to give: one program, one build of them.
+option(VOX_SIMT_CHECKS "Build the tests that check every access of the CUDA kernels on the CPU" ON)
+
+# Planted bugs: each must be noticed by at least one of these builds.
+set(planted_kernels tests/simt/planted_matrices.cpp tests/simt/planted_threads.cpp)
+set_source_files_properties(${planted_kernels} PROPERTIES COMPILE_OPTIONS "${simt_kernel_warnings}")
+function(vox_add_planted name executor_flags kernel_flags link_flags)
+  add_library(vox_planted_executor_${name} OBJECT ${simt_sources})
+  target_compile_options(vox_planted_executor_${name} PRIVATE ${executor_flags})
+  target_link_libraries(vox_planted_executor_${name} PRIVATE vox_flags fmt::fmt)
+  add_library(vox_planted_kernels_${name} OBJECT ${planted_kernels})
+  target_compile_options(vox_planted_kernels_${name} PRIVATE ${kernel_flags})
+  target_link_libraries(vox_planted_kernels_${name} PRIVATE vox_flags fmt::fmt)
+  add_executable(vox_planted_${name} tests/simt/planted_main.cpp $<TARGET_OBJECTS:vox_planted_executor_${name}>
+    $<TARGET_OBJECTS:vox_planted_kernels_${name}>)
+  target_link_libraries(vox_planted_${name} PRIVATE vox ${link_flags})
+endfunction()
+
+if(VOX_SIMT_CHECKS AND NOT VOX_SANITIZE)
+  # The compiler's calls before every access, without the library that would answer them: kernels/simt/hooks.cpp does.
+  set(check_kernel_flags -O1 -g1 -fsanitize=thread)
+  set(check_executor_flags -DVOX_SIMT_CHECK=1)
+  set(asan_flags -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all)
+  vox_add_planted(plain "" "" "")
+  vox_add_planted(check "${check_executor_flags}" "${check_kernel_flags}" "")
+  vox_add_planted(asan "${asan_flags}" "${asan_flags}" "-fsanitize=address,undefined")
+  add_test(NAME "planted bugs in CUDA kernels are noticed"
+    COMMAND bash tests/simt/planted.sh ${PROJECT_BINARY_DIR} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+
+  # Every operator once more, with races, bounds and uninitialised reads checked. The kernels' objects come last: an
+  # inline function that others have, too, is taken from those, where nothing is instrumented.
+  add_library(vox_simt_check OBJECT ${simt_sources})
+  target_compile_options(vox_simt_check PRIVATE ${check_executor_flags})
+  target_link_libraries(vox_simt_check PRIVATE vox_flags fmt::fmt)
+  add_library(vox_simt_check_kernels OBJECT ${simt_kernel_sources})
+  target_compile_options(vox_simt_check_kernels PRIVATE ${check_kernel_flags})
+  target_link_libraries(vox_simt_check_kernels PRIVATE vox_flags fmt::fmt)
+  add_executable(vox_simt_check_tests $<TARGET_OBJECTS:vox_op_tests> $<TARGET_OBJECTS:vox_simt_check>
+    $<TARGET_OBJECTS:vox_simt_check_kernels>)
+  target_link_libraries(vox_simt_check_tests PRIVATE vox ${vox_test_main})
+  add_test(NAME "every op passes the checks of the simt device" COMMAND vox_simt_check_tests "[simt]"
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties("planted bugs in CUDA kernels are noticed" "every op passes the checks of the simt device"
+    PROPERTIES TIMEOUT 600)
+endif()
