@@ -2,6 +2,7 @@
 # Installs what is missing, builds, and runs every test: in a Release build with warnings as errors, under
 # AddressSanitizer and UBSan, the threaded parts under ThreadSanitizer; compiles with clang and for CUDA; checks the
 # format.
+# The Release build runs the CUDA kernels on the CPU: as they are, with every access checked, and as nvcc's PTX.
 #   tools/test.sh            everything
 #   tools/test.sh --quick    the Release build and its tests alone
 # A part that fails does not stop the next; the exit code is 0 only if all of them passed.
@@ -79,7 +80,7 @@ if [ "$quick" != --quick ]; then
   part build-tsan build build-tsan "${slow[@]}" -DVOX_SANITIZE=thread &&
     run_tests tests-tsan build-tsan
   if command -v clang++ >/dev/null; then
-    part build-clang build build-clang -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang -DVOX_CUDA=OFF
+    part build-clang build build-clang -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang -DVOX_CUDA=OFF -DVOX_SIMT_CHECKS=OFF
   else
     echo "== build-clang: skipped, clang++ is not installed"
   fi

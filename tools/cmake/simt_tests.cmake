@@ -4,7 +4,7 @@ option(VOX_SIMT_CHECKS "Build the tests that check every access of the CUDA kern
 
 # Planted bugs: each must be noticed by at least one of these builds.
 set(planted_kernels tests/simt/planted_matrices.cpp tests/simt/planted_threads.cpp)
-set_source_files_properties(${planted_kernels} PROPERTIES COMPILE_OPTIONS "${simt_kernel_warnings}")
+set_source_files_properties(${planted_kernels} tests/simt_test.cpp PROPERTIES COMPILE_OPTIONS "${simt_kernel_warnings}")
 function(vox_add_planted name executor_flags kernel_flags link_flags)
   add_library(vox_planted_executor_${name} OBJECT ${simt_sources})
   target_compile_options(vox_planted_executor_${name} PRIVATE ${executor_flags})
@@ -43,4 +43,49 @@ if(VOX_SIMT_CHECKS AND NOT VOX_SANITIZE)
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties("planted bugs in CUDA kernels are noticed" "every op passes the checks of the simt device"
     PROPERTIES TIMEOUT 600)
+endif()
+
+# What nvcc makes of the same kernels, interpreted: the inline PTX of kernels/cuda/ptx.h runs nowhere else without a GPU.
+find_program(VOX_NVCC nvcc HINTS ENV CUDA_PATH /usr/local/cuda PATH_SUFFIXES bin)
+if(NOT VOX_NVCC)
+  add_test(NAME "nvcc's code of every op gives the right values" COMMAND ${CMAKE_COMMAND} -E echo "skipped: no nvcc")
+  set_tests_properties("nvcc's code of every op gives the right values" PROPERTIES SKIP_REGULAR_EXPRESSION "skipped: ")
+elseif(VOX_SIMT_CHECKS AND NOT VOX_SANITIZE)
+  set(nvcc_flags -std=c++20 --expt-relaxed-constexpr -I${PROJECT_SOURCE_DIR} -ptx)
+  function(vox_add_ptx arch source folder)
+    get_filename_component(name ${source} NAME_WE)
+    set(ptx ${PROJECT_BINARY_DIR}/ptx/${folder}/${name}.ptx)
+    file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/ptx/${folder})
+    add_custom_command(OUTPUT ${ptx} DEPENDS ${source} DEPFILE ${ptx}.d
+      COMMAND ${VOX_NVCC} ${nvcc_flags} -arch=${arch} -MD -MF ${ptx}.d -MT ${ptx} ${PROJECT_SOURCE_DIR}/${source} -o ${ptx}
+      COMMENT "PTX of ${source} for ${arch}")
+    set_property(GLOBAL APPEND PROPERTY VOX_PTX ${ptx})
+  endfunction()
+  foreach(arch sm_80 sm_90a)
+    foreach(source IN LISTS gpu_kernel_sources)
+      vox_add_ptx(${arch} ${source} ${arch})
+    endforeach()
+    vox_add_ptx(${arch} tests/simt/planted.cu planted_${arch})
+  endforeach()
+  get_property(all_ptx GLOBAL PROPERTY VOX_PTX)
+  add_custom_target(vox_ptx ALL DEPENDS ${all_ptx})
+
+  file(GLOB ptx_sources CONFIGURE_DEPENDS tests/simt/ptx_*.cpp)
+  add_library(vox_ptx_interpreter OBJECT ${ptx_sources})
+  target_link_libraries(vox_ptx_interpreter PRIVATE vox_flags fmt::fmt)
+  add_executable(vox_ptx_tests $<TARGET_OBJECTS:vox_op_tests> $<TARGET_OBJECTS:vox_ptx_interpreter>)
+  target_link_libraries(vox_ptx_tests PRIVATE vox ${vox_test_main} ${CMAKE_DL_LIBS})
+  add_executable(vox_planted_ptx tests/simt/planted_main.cpp $<TARGET_OBJECTS:vox_planted_kernels_plain>
+    $<TARGET_OBJECTS:vox_ptx_interpreter>)
+  target_link_libraries(vox_planted_ptx PRIVATE vox ${CMAKE_DL_LIBS})
+  # The interpreter asks the program for the names of its kernels.
+  set_target_properties(vox_ptx_tests vox_planted_ptx PROPERTIES ENABLE_EXPORTS ON)
+  foreach(arch sm_80 sm_90a)
+    set(ptx_test "nvcc's code of every op for ${arch} gives the right values")
+    add_test(NAME ${ptx_test} COMMAND vox_ptx_tests "every op on the simt device*" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(${ptx_test} PROPERTIES TIMEOUT 600 ENVIRONMENT VOX_PTX=${PROJECT_BINARY_DIR}/ptx/${arch})
+  endforeach()
+  add_test(NAME "wrong PTX wrappers are noticed" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+    COMMAND bash tests/simt/wrappers.sh ${PROJECT_BINARY_DIR} ${VOX_NVCC})
+  set_tests_properties("wrong PTX wrappers are noticed" PROPERTIES TIMEOUT 600)
 endif()
