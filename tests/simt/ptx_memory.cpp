@@ -13,7 +13,7 @@ void Block::memory(const Instruction& in, unsigned lane) {
   const auto bytes = static_cast<std::size_t>(in.type.bytes());
   std::byte* p = nullptr;
   if (in.has(Mod::param)) {
-    if (where.parts[0].what == Operand::What::reg) {  // of a function that is called: in a register
+    if (where.parts[0].parameter) {  // of a function that is called: in a register
       const std::uint64_t v = get(loads ? where.parts[0] : what, lane);
       return put(loads ? what : where.parts[0], lane, v, in.type.bits);
     }

@@ -88,7 +88,7 @@ class Parser {
     name = head.find_first_not_of(" \t\n", name);
     if (head[name] == '(') {
       const std::size_t close = head.find(')', name);
-      f.result_register = value_register(f, last_word(head.substr(name + 1, close - name - 1)));
+      f.result_register = value_parameter(f, last_word(head.substr(name + 1, close - name - 1)));
       name = head.find_first_not_of(" \t\n", close + 1);
     }
     const std::size_t open = head.find('(', name);
@@ -119,6 +119,11 @@ class Parser {
     return at->second;
   }
 
+  int value_parameter(Function& f, const std::string& name) {
+    f.value_parameters.insert(name);
+    return value_register(f, name);
+  }
+
   /// Registers of called functions to behind those of the kernels.
   void place(int& reg) const {
     if (reg >= kCalled) { reg += kernel_registers_ - kCalled; }
@@ -146,7 +151,7 @@ class Parser {
     word = word.substr(0, bracket);
     if (!f.is_kernel) {
       VOX_CHECK(bracket == std::string::npos, "PTX: {} takes an array: {}", f.name, text);
-      f.parameter_registers.push_back(value_register(f, word));
+      f.parameter_registers.push_back(value_parameter(f, word));
       return;
     }
     alignment = std::max(alignment, static_cast<std::size_t>(type.bytes()));
@@ -229,7 +234,7 @@ class Parser {
       for (const std::string& name : split(rest)) { registers(*f, name); }
     } else if (space == ".param") {
       VOX_CHECK(rest.find('[') == std::string::npos, "PTX: an array is handed to a function: {}", s);
-      value_register(*f, trim(rest));
+      value_parameter(*f, trim(rest));
     } else if (!space.empty()) {
       variable(f, space, external, alignment, type, trim(rest));
     }
@@ -332,6 +337,7 @@ class Parser {
     } else if (f.registers.contains(text)) {
       o.what = Operand::What::reg;
       o.reg = f.registers.at(text);
+      o.parameter = f.value_parameters.contains(text);
     } else if (text == "_") {
       o.what = Operand::What::ignored;
     } else if (text[0] == '%') {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -183,6 +184,7 @@ struct Operand {
   What what = What::immediate;
   int reg = -1;
   bool negated = false;
+  bool parameter = false;      ///< a register that stands for a parameter of a called function
   std::uint64_t value = 0;     ///< of an immediate; of memory at a fixed address
   std::int64_t offset = 0;     ///< of memory
   std::vector<Operand> parts;  ///< of a vector; the base of memory
@@ -220,6 +222,7 @@ struct Function {
   int register_count = 0;
   std::size_t shared_bytes = 0;  ///< of its own arrays, which follow those of the file
   std::map<std::string, int> registers;
+  std::set<std::string> value_parameters;  ///< names that stand for a register, not for memory
   std::map<std::string, int> labels;
   std::map<std::string, std::uint64_t> symbols;
 };
