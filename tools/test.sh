@@ -86,7 +86,7 @@ if [ "$quick" != --quick ]; then
   fi
   if [ -x /usr/local/cuda/bin/nvcc ]; then export PATH="$PATH:/usr/local/cuda/bin"; fi
   if command -v nvcc >/dev/null; then  # that it compiles and links: tests and benchmarks need a GPU to run
-    part build-cuda build build-cuda -DVOX_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=90a -DVOX_TOOLS=OFF "${cuda_cache[@]}"
+    part build-cuda build build-cuda -DVOX_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=90a -DVOX_TOOLS=OFF -DVOX_SIMT_CHECKS=OFF "${cuda_cache[@]}"
   else
     echo "== build-cuda: skipped, nvcc is not installed"
   fi
