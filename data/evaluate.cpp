@@ -31,9 +31,13 @@ EvaluatedCase evaluate_case(const LabelPair& files, const EvaluateOptions& optio
   const LabelMap truth = read_classes(files.truth, options.labels, result.truth_labels);
   const LabelMap predicted = read_classes(files.predicted, options.labels, result.predicted_labels);
   check_same_grid(files.truth.string(), truth.geometry, files.predicted.string(), predicted.geometry);
-  result.scores = score_case(truth, predicted, options.threads);
   Confusion confusion;
-  confusion.add(truth.values, predicted.values);
+  if (options.count) {
+    confusion = options.count(truth.values, predicted.values);
+  } else {
+    confusion.add(truth.values, predicted.values);
+  }
+  result.scores = score_case(confusion, truth, predicted, options.threads);
   result.baseline = score_all_background(confusion);
   return result;
 }

@@ -17,6 +17,8 @@ struct EvaluateOptions {
   std::optional<LabelConvention> labels;  ///< of both; found file by file where it is not given
   bool allow_missing = false;             ///< a case without a prediction is left out, and listed
   int threads = 1;                        ///< cases at a time
+  /// Counts the voxels of a case; empty: Confusion::add(). May be called from several threads.
+  std::function<Confusion(std::span<const std::uint8_t> truth, std::span<const std::uint8_t> predicted)> count = {};
 };
 
 struct EvaluatedCase {

@@ -162,9 +162,13 @@ MacroScores macro_scores(const Confusion& confusion, MacroOver over) {
 }
 
 CaseScores score_case(const LabelMap& truth, const LabelMap& predicted, int threads) {
-  VOX_CHECK(truth.geometry.size == predicted.geometry.size, "score_case: the two volumes differ in size");
   Confusion confusion;
   confusion.add(truth.values, predicted.values);
+  return score_case(confusion, truth, predicted, threads);
+}
+
+CaseScores score_case(const Confusion& confusion, const LabelMap& truth, const LabelMap& predicted, int threads) {
+  VOX_CHECK(truth.geometry.size == predicted.geometry.size, "score_case: the two volumes differ in size");
   CaseScores scores;
   for (std::size_t r = 0; r < kRegions.size(); ++r) {
     scores[r] = overlap_scores(confusion.of_region(kRegions[r]));

@@ -93,6 +93,9 @@ struct MacroScores {
 using CaseScores = std::array<RegionScores, kRegions.size()>;  ///< indexed by Region
 
 /// Both in classes 0..3 and of one size; distances take the truth's spacing. The same bits for any thread count.
+/// confusion: of the same two volumes.
+[[nodiscard]] CaseScores score_case(const Confusion& confusion, const LabelMap& truth, const LabelMap& predicted,
+                                    int threads);
 [[nodiscard]] CaseScores score_case(const LabelMap& truth, const LabelMap& predicted, int threads);
 /// The scores that a prediction of nothing but background gets on this truth.
 [[nodiscard]] CaseScores score_all_background(const Confusion&);

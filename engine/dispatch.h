@@ -24,22 +24,26 @@ template <class Body> void dispatch_type(DType dtype, Body&& body) {
   VOX_FAIL("dispatch: no kernel computes in {}", name(dtype));
 }
 
-/// The only switch on device. Calls body(queue, TypeTag<T>{}).
-template <class Body> void dispatch(Device device, DType dtype, Body&& body) {
-  const auto with_queue = [&](auto& queue) { dispatch_type(dtype, [&](auto type) { body(queue, type); }); };
+/// The only switch on device. Calls body(queue).
+template <class Body> void dispatch_device(Device device, Body&& body) {
   switch (device) {
     case Device::cpu:
-      return with_queue(cpu_queue());
+      return body(cpu_queue());
     case Device::simt:
-      return with_queue(simt_queue());
+      return body(simt_queue());
     case Device::cuda:
 #ifdef VOX_CUDA_ENABLED
-      return with_queue(cuda_queue());
+      return body(cuda_queue());
 #else
       break;
 #endif
   }
   VOX_FAIL("dispatch: no {} kernel in this build", name(device));
+}
+
+/// Calls body(queue, TypeTag<T>{}).
+template <class Body> void dispatch(Device device, DType dtype, Body&& body) {
+  dispatch_device(device, [&](auto& queue) { dispatch_type(dtype, [&](auto type) { body(queue, type); }); });
 }
 
 }  // namespace vox

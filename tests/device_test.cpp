@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <random>
+
 #include "engine/allocator.h"
 #include "engine/context.h"
 #include "engine/uploader.h"
@@ -7,6 +9,7 @@
 #include "tests/catch.h"
 #include "tests/devices.h"
 #include "tests/op_case.h"
+#include "tools/device_confusion.h"
 
 namespace vox::test {
 
@@ -63,6 +66,26 @@ TEST_CASE("an operator refuses inputs on different devices", "[device][simt][cud
   const Shape shape{1, 3, 2, 2, 2};
   const Tensor x = to_tensor(make_values(shape.count(), 1), shape, Kind::volume, DType::f32);
   CHECK_THROWS_WITH(add(x, x.to(device)), ContainsSubstring(fmt::format("on {}", name(device))));
+}
+
+TEST_CASE("voxels are counted alike on every device", "[device][simt]") {
+  std::mt19937 random(1);
+  for (const std::size_t voxels : {std::size_t{0}, std::size_t{1}, std::size_t{255}, std::size_t{150'000}}) {
+    std::vector<std::uint8_t> truth(voxels);
+    std::vector<std::uint8_t> predicted(voxels);
+    for (std::size_t v = 0; v < voxels; ++v) {
+      truth[v] = static_cast<std::uint8_t>(random() % 4);
+      predicted[v] = static_cast<std::uint8_t>(random() % 5 % 4);
+    }
+    Confusion wants;
+    wants.add(truth, predicted);
+    for (const char* const device : {"cpu", "simt"}) {
+      INFO(device << ", " << voxels << " voxels");
+      CHECK(count_on(device, truth, predicted).counts == wants.counts);
+    }
+  }
+  const std::vector<std::uint8_t> four{4};
+  CHECK_THROWS_WITH(count_on("simt", four, four), ContainsSubstring("wants 0..3"));
 }
 
 TEST_CASE("uploaded batches are what was given, also when their shape changes", "[device][simt][cuda]") {

@@ -11,6 +11,7 @@
 #include "engine/context.h"
 #include "kernels/check.h"
 #include "tools/commands.h"
+#include "tools/device_confusion.h"
 #include "tools/progress_bar.h"
 #include "tools/table.h"
 
@@ -25,6 +26,7 @@ struct Options {
   std::string summary;
   std::string csv;
   int threads = 0;
+  std::string device = "cpu";
 };
 
 void write_text(const std::string& file, const std::string& text) {
@@ -77,6 +79,11 @@ void run(Options options) {
     options.evaluate.labels = options.labels == "brats2020" ? LabelConvention::brats2020 : LabelConvention::brats2023;
   }
   options.evaluate.threads = threads_or_all(options.threads);
+  if (select_device(options.device) != Device::cpu) {
+    options.evaluate.count = [device = options.device](const auto& truth, const auto& predicted) {
+      return count_on(device, truth, predicted);
+    };
+  }
   std::unique_ptr<ProgressBar> bar;
   const Evaluation result = evaluate(options.evaluate, [&](std::int64_t done, std::int64_t all) {
     if (!bar) { bar = std::make_unique<ProgressBar>("evaluate", all, "case"); }
@@ -108,6 +115,7 @@ void add_evaluate(CLI::App& app) {
       ->check(CLI::IsMember({"auto", "brats2020", "brats2023"}));
   verb->add_flag("--allow-missing", options->evaluate.allow_missing,
                  "leave cases without a prediction out, and say so");
+  verb->add_option("--device", options->device, "where voxels are counted: cpu, cuda, cuda:N or simt");
   verb->add_option("--threads", options->threads, "cases scored at a time; 0: one per core")
       ->check(CLI::NonNegativeNumber);
   verb->callback([options] { run(*options); });
