@@ -1,6 +1,7 @@
 #include <cublas_v2.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <memory>
 
 #include "benchmarks/gpu/device.h"
@@ -69,9 +70,11 @@ void multiply(Product& p) {
 }  // namespace
 
 std::string cublas_version() {
-  int version = 0;
-  check(cublasGetVersion(handle(), &version), "cublasGetVersion");
-  return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
+  std::array<int, 3> parts{};
+  for (const libraryPropertyType part : {MAJOR_VERSION, MINOR_VERSION, PATCH_LEVEL}) {
+    check(cublasGetProperty(part, &parts.at(static_cast<std::size_t>(part))), "cublasGetProperty");
+  }
+  return fmt::format("{}.{}.{}", parts[0], parts[1], parts[2]);
 }
 
 std::vector<Rival> cublas_rivals(const ConvTask& task) {

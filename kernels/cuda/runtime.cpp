@@ -37,6 +37,9 @@ std::string versions() {
 void select(int index) {
   int count = 0;
   const cudaError_t code = cudaGetDeviceCount(&count);
+  int driver = 0;
+  static_cast<void>(cudaDriverGetVersion(&driver));
+  VOX_CHECK(driver != 0, "device 'cuda': this machine has no NVIDIA driver, and so no NVIDIA GPU to use");
   VOX_CHECK(code != cudaErrorInsufficientDriver, "device 'cuda': the driver is too old for this program ({})",
             versions());
   VOX_CHECK(

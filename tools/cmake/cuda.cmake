@@ -46,6 +46,10 @@ if(vox_cuda)
   if(VOX_WERROR)
     target_compile_options(vox_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings>)
   endif()
+  # A kernel and nvcc's stub for it bear one name, and the simt device has its own build of every kernel: without
+  # another namespace the linker would keep one of the two for both.
+  target_compile_definitions(vox_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:gpu=cuda_gpu>)
+  set_source_files_properties(kernels/cuda/runtime.cpp kernels/cuda/stream.cpp PROPERTIES COMPILE_OPTIONS -Dgpu=cuda_gpu)
   target_sources(vox PRIVATE ${cuda_sources})
   target_compile_definitions(vox_flags INTERFACE VOX_CUDA_ENABLED)
   list(TRANSFORM CMAKE_CUDA_ARCHITECTURES REPLACE "[^0-9].*" "" OUTPUT_VARIABLE vox_cuda_lowest)
