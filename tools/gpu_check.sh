@@ -92,7 +92,7 @@ python_package() { # NAME: the folder of one of pip's NVIDIA packages, where PyT
 configure() { # CMAKE_ARGUMENT...
   local generator=()
   if command -v ninja >/dev/null; then generator=(-G Ninja); fi
-  cmake -S . -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DVOX_CUDA=ON \
+  cmake -S . -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DVOX_CUDA=ON -DVOX_SIMT_CHECKS=OFF \
     ${libraries:+"-DCMAKE_PREFIX_PATH=$libraries"} -DCUDNN_ROOT="$(python_package cudnn)" \
     -DCUBLAS_ROOT="$(python_package cu13)" "$@"
 }
