@@ -78,8 +78,11 @@ class Pool {
     if (p == nullptr) {
       fail<MemoryError>(
           __FILE__, __LINE__,
-          fmt::format("out of memory on {}: asked for {:.1f} MiB with {:.1f} MiB in use", name(device_),
-                      static_cast<double>(size) / 0x1p20, static_cast<double>(report_.in_use_bytes) / 0x1p20));
+          fmt::format("out of memory on {}: asked for {:.1f} MiB with {:.1f} MiB in use{}", name(device_),
+                      static_cast<double>(size) / 0x1p20, static_cast<double>(report_.in_use_bytes) / 0x1p20,
+                      device_ == Device::cuda
+                          ? fmt::format(" and {:.1f} MiB free", static_cast<double>(cuda::free_bytes()) / 0x1p20)
+                          : ""));
     }
     report_.in_use_bytes += size;
     report_.peak_bytes = std::max(report_.peak_bytes, report_.in_use_bytes);

@@ -30,6 +30,7 @@ void PinnedBytes::Release::operator()(void*) const noexcept {}
 void copy_async(void*, const void*, std::size_t, CUstream_st*) { not_built(); }
 void* allocate(std::size_t) { not_built(); }
 void release(void*) noexcept {}
+std::size_t free_bytes() { not_built(); }
 void copy(void*, const void*, std::size_t, CUstream_st*) { not_built(); }
 void zero(void*, std::size_t, CUstream_st*) { not_built(); }
 

@@ -83,6 +83,13 @@ void zero(void* p, std::size_t bytes, CUstream_st* stream) {
 
 void release(void* p) noexcept { static_cast<void>(cudaFree(p)); }  // a destructor has no one to tell
 
+std::size_t free_bytes() {
+  std::size_t free = 0;
+  std::size_t total = 0;
+  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  return free;
+}
+
 }  // namespace vox::cuda
 
 namespace vox::gpu {

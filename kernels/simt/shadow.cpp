@@ -93,7 +93,7 @@ class Check {
     if (access_ != Access::atomic) { meets(c.atomic, "atomically updated"); }
     if (access_ == Access::read || meets(c.read, "read") || meets(c.second_read, "read")) { return; }
     // Only one block's readers are kept: where there were others, one of them stands for all.
-    if (c.read_by_blocks) { meets({r_.history.launch, 0, 0}, "read"); }
+    if (c.read_by_blocks && c.read.block >= r_.history.launch) { meets({r_.history.launch, 0, 0}, "read"); }
   }
 
   void remember(Cell& c) const {

@@ -29,6 +29,15 @@ template <planted::Edge Bug> __global__ void edge_kernel(const float* other, flo
   y[t] = sum;
 }
 
+/// y[b] = the sum of x, of one number per block: what every block reads, and what a later launch may write.
+template <planted::Edge Bug> __global__ void turns_kernel(float* x, float* y) {
+  if (threadIdx.x != 0) { return; }
+  float sum = 0;
+  for (unsigned b = 0; b < gridDim.x; ++b) { sum += x[b]; }
+  y[blockIdx.x] = sum;
+  if (Bug == planted::Edge::writes_what_others_read) { x[blockIdx.x] = sum; }
+}
+
 /// Each block writes one number; the last one to finish adds them up: y[0] = number of blocks.
 template <planted::Edge Bug> __global__ void last_block_kernel(float* partial, unsigned* count, float* y) {
   if (threadIdx.x != 0) { return; }

@@ -67,6 +67,7 @@ enum class Edge {
   loads_vector_unaligned,
   shuffle_as_barrier,
   reads_freed_memory,
+  writes_what_others_read,
 };
 
 }  // namespace vox::planted

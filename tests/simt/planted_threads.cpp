@@ -73,6 +73,15 @@ template <Edge Bug> bool run_edge() {
   return close(y.host(), want, 0);
 }
 
+/// Two launches, the second writing what all blocks of the first have read.
+template <Edge Bug> bool run_turns() {
+  const DeviceArray<float> x(std::vector<float>(4, 1.0F), "x");
+  const DeviceArray<float> y(4, "y");
+  VOX_LAUNCH(SimtQueue{}, gpu::turns_kernel<Bug>, 4, 32, 0, x.data(), y.data());
+  VOX_LAUNCH(SimtQueue{}, gpu::turns_kernel<Bug>, 4, 32, 0, y.data(), x.data());
+  return close(x.host(), {16.0, 16.0, 16.0, 16.0}, 0);
+}
+
 template <Edge Bug> bool run_last_block() {
   const DeviceArray<float> partial(4, "partial");
   const DeviceArray<float> y(1, "y");
@@ -119,6 +128,8 @@ std::vector<Case> thread_cases() {
       VOX_CASE(edge, Edge, reads_freed_memory),
       VOX_CASE(last_block, Edge, correct),
       VOX_CASE(last_block, Edge, publishes_without_fence),
+      VOX_CASE(turns, Edge, correct),
+      VOX_CASE(turns, Edge, writes_what_others_read),
   };
 }
 
