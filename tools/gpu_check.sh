@@ -98,14 +98,18 @@ configure() { # CMAKE_ARGUMENT...
 }
 
 # With the program where its libraries are there, else without; then without the tests, then without the benchmarks.
-built="the program, its tests and the benchmarks"
+benchmarks=(vox_gpu_bench vox_step_bench)
 configure_what_can_be() {
+  targets=(vox_tests "${benchmarks[@]}")
+  built="the program, its tests and the benchmarks"
   configure -DVOX_TOOLS=ON -DVOX_TESTS=ON -DVOX_BENCHMARKS=ON && return
-  built="the tests and the benchmarks, without the program (libraries are missing: $out/build.log)"
+  built="the tests and the benchmarks, without the program (libraries are missing: build.log)"
   configure -DVOX_TOOLS=OFF -DVOX_TESTS=ON -DVOX_BENCHMARKS=ON && return
-  built="the benchmarks alone (Catch2 is missing: $out/build.log)"
+  targets=("${benchmarks[@]}")
+  built="the benchmarks alone (Catch2 is missing: build.log)"
   configure -DVOX_TOOLS=OFF -DVOX_TESTS=OFF -DVOX_BENCHMARKS=ON && return
-  built="the tests alone (CLI11 is missing: $out/build.log)"
+  targets=(vox_tests)
+  built="the tests alone (CLI11 is missing: build.log)"
   configure -DVOX_TOOLS=OFF -DVOX_TESTS=ON -DVOX_BENCHMARKS=OFF
 }
 if ! configure_what_can_be >"$out/build.log" 2>&1; then
@@ -114,10 +118,6 @@ if ! configure_what_can_be >"$out/build.log" 2>&1; then
   exit 1
 fi
 say "built        $built"
-targets=()
-for target in vox_tests vox_gpu_bench vox_step_bench; do
-  if cmake --build "$build" --target help | grep -qE "(^|[ /])$target(:|$)"; then targets+=("$target"); fi
-done
 part build 240 "$out/build.log" cmake --build "$build" -j "$(nproc)" --target "${targets[@]}" || exit 1
 
 # --- tests -----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@
 ///   gpu::cp_async, gpu::ldmatrix_x4, gpu::mma_m16n8k16_bf16, ...              what has no spelling in C++ (ptx.h)
 ///
 /// Kernels stand in namespace vox::gpu, never in an anonymous one: their names are how the two compilations meet.
-/// (In a build with both the build calls nvcc's namespace cuda_gpu, or the linker would take a stub for the other's body.)
+/// (In a build with both the build calls nvcc's namespace cuda_gpu, or the linker would take a stub for the other's
+/// body.)
 
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
