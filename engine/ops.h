@@ -28,6 +28,7 @@ enum class Op : std::uint8_t {
   concat,
   max_pool3d,
   conv3d,
+  conv3d_concat,
   conv_transpose3d,
   batch_norm,
   softmax,
@@ -41,7 +42,7 @@ enum class Op : std::uint8_t {
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Op::count_)> kOpNames = {
     "add", "mul", "scale", "sum", "mean", "cast",
     "relu", "leaky_relu", "dropout", "concat", "max_pool3d",
-    "conv3d", "conv_transpose3d", "batch_norm",
+    "conv3d", "conv3d_concat", "conv_transpose3d", "batch_norm",
     "softmax", "dice_loss", "focal_loss", "cross_entropy", "dice_focal_loss"};  // clang-format on
 static_assert(!kOpNames.back().empty(), "kOpNames is shorter than enum class Op");
 
@@ -95,6 +96,10 @@ struct Conv3dOptions {
 /// Cross-correlation, PyTorch's Conv3d: y[n,o,p] = bias[o] + sum over i,k of x[n,i,p*stride-padding+k] * weight[o,i,k].
 /// x: [N,I,D,H,W]   weight: [O,I,K,K,K], K odd   bias: [O] or undefined
 [[nodiscard]] Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv3dOptions& = {});
+/// conv3d(concat(a, b), weight, bias), of which the concatenated x is stored nowhere where Ca is a multiple of 8.
+/// a: [N,Ca,D,H,W]   b: [N,Cb,D,H,W]   weight: [O,Ca+Cb,K,K,K], K odd   bias: [O] or undefined
+[[nodiscard]] Tensor conv3d_concat(const Tensor& a, const Tensor& b, const Tensor& weight, const Tensor& bias,
+                                   const Conv3dOptions& = {});
 
 struct ConvTranspose3dOptions {
   std::int64_t stride = 2;

@@ -6,6 +6,7 @@
 #include "kernels/bf16.h"
 #include "kernels/queue.h"
 #include "kernels/volume.h"
+#include "kernels/volume_parts.h"
 
 namespace vox {
 
@@ -17,6 +18,7 @@ struct Conv3dGeometry {
   std::int64_t kernel = 1;   ///< K of [K,K,K]
   std::int64_t stride = 1;   ///< on all three axes
   std::int64_t padding = 0;  ///< zeros on each side of x
+  std::int64_t split = 0;  ///< channels of x in a first tensor, the others in a second; a multiple of 8. 0: one tensor
 };
 
 /// The geometry of conv3d on x; extents of y: floor((in + 2*padding - kernel) / stride) + 1, 0 or less if none fits.
@@ -59,7 +61,8 @@ template <class T, class Queue>
 template <class T> struct Conv3dArgs {
   Conv3dGeometry geometry;
   Conv3dAlgorithm algorithm;
-  std::span<const T> x;            ///< [N,ceil(I/8),D,H,W,8]
+  std::span<const T> x;            ///< [N,ceil(I/8),D,H,W,8]; where the geometry is split, I is split
+  std::span<const T> x2 = {};      ///< the other channels of x where the geometry is split
   std::span<const Acc<T>> weight;  ///< [O,I,K,K,K], rounded to T before use
   std::span<const Acc<T>> bias;    ///< [O], or empty
   std::span<T> y;                  ///< [N,ceil(O/8),D',H',W',8], overwritten
@@ -70,10 +73,11 @@ template <class T> struct Conv3dArgs {
 template <class T> struct Conv3dGradWeightArgs {
   Conv3dGeometry geometry;
   Conv3dAlgorithm algorithm;
-  std::span<const T> x;       ///< [N,ceil(I/8),D,H,W,8]
-  std::span<const T> dy;      ///< [N,ceil(O/8),D',H',W',8]
-  std::span<Acc<T>> dweight;  ///< [O,I,K,K,K], overwritten
-  std::span<Acc<T>> scratch;  ///< conv3d_grad_weight_scratch() elements
+  std::span<const T> x;        ///< [N,ceil(I/8),D,H,W,8]; where the geometry is split, I is split
+  std::span<const T> x2 = {};  ///< the other channels of x where the geometry is split
+  std::span<const T> dy;       ///< [N,ceil(O/8),D',H',W',8]
+  std::span<Acc<T>> dweight;   ///< [O,I,K,K,K], overwritten
+  std::span<Acc<T>> scratch;   ///< conv3d_grad_weight_scratch() elements
 };
 
 /// dbias[c] = sum over n,p of dy[n,c,p], in a fixed order.
@@ -87,6 +91,14 @@ template <class T> struct Conv3dGradBiasArgs {
 VOX_KERNEL(conv3d_forward, Conv3dArgs);
 VOX_KERNEL(conv3d_grad_weight, Conv3dGradWeightArgs);
 VOX_KERNEL(conv3d_grad_bias, Conv3dGradBiasArgs);
+
+/// The two sides of a geometry in memory.
+template <class E> [[nodiscard]] VolumeParts<E> x_side(const Conv3dGeometry& g, std::span<E> x, std::span<E> x2) {
+  return volume_parts(g.x, g.split, x.data(), x2.data());
+}
+template <class E> [[nodiscard]] VolumeParts<E> y_side(const Conv3dGeometry& g, std::span<E> y) {
+  return volume_parts<E>(g.y, 0, y.data(), nullptr);
+}
 
 /// Elements of scratch, in the accumulator type, that each kernel needs on this queue.
 [[nodiscard]] std::int64_t conv3d_forward_scratch(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);

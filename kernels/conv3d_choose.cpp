@@ -19,6 +19,7 @@ bool is_march(const Conv3dGeometry& g, Conv3dPass pass) {
 }
 
 bool is_gemm(const Conv3dGeometry& g) {
+  if (g.split != 0) { return false; }  // 2^3 windows and the head have one input
   const auto side_by_side = [&](std::int64_t fine, std::int64_t coarse) { return fine == coarse * g.kernel; };
   return g.kernel <= 2 && g.stride == g.kernel && g.padding == 0 && side_by_side(g.x.d, g.y.d) &&
          side_by_side(g.x.h, g.y.h) && side_by_side(g.x.w, g.y.w) && g.x.voxels() <= kMaxSlice &&

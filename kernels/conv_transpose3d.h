@@ -15,8 +15,9 @@ template <class T> struct ConvTranspose3dArgs {
   std::span<const T> x;            ///< a volume batch of shape geometry.y
   std::span<const Acc<T>> weight;  ///< [I,O,K,K,K], rounded to T before use
   std::span<const Acc<T>> bias;    ///< [O], or empty
-  std::span<T> y;                  ///< a volume batch of shape geometry.x, overwritten
-  std::span<Acc<T>> scratch;       ///< conv_transpose3d_scratch() elements
+  std::span<T> y;             ///< a volume batch of shape geometry.x, overwritten; where that is split, its first part
+  std::span<T> y2 = {};       ///< and here the other, overwritten
+  std::span<Acc<T>> scratch;  ///< conv_transpose3d_scratch() elements
 };
 
 VOX_KERNEL(conv_transpose3d_forward, ConvTranspose3dArgs);

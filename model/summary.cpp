@@ -73,7 +73,7 @@ std::vector<LayerCost> unet_summary(const UNetConfig& c, std::int64_t batch, std
   for (std::size_t i = 0; i + 1 < kLevels; ++i) {
     const std::int64_t out = c.widths[kLevels - 2 - i];
     walk.up(fmt::format("up.{}", i), c.widths[kLevels - 1 - i], out);
-    walk.pointwise(fmt::format("concat.{}", i), "concat", 2 * out, 0, 0);
+    if (out % kBlock8 != 0) { walk.pointwise(fmt::format("concat.{}", i), "concat", 2 * out, 0, 0); }  // else no copy
     walk.block(fmt::format("decoder.{}", i), 2 * out, out, c.decoder_dropout[i]);
   }
   walk.conv("head", c.widths[0], c.classes, 1, true);

@@ -119,8 +119,10 @@ UNet3d::Block UNet3d::make_block(const std::string& name, std::int64_t in, std::
   return b;
 }
 
-Tensor UNet3d::conv_norm_relu(const Tensor& x, const ConvNorm& c, UNetMode mode) const {
-  Tensor y = conv3d(x, c.weight, c.bias);
+Tensor UNet3d::conv_norm_relu(Tensor x, Tensor skip, const ConvNorm& c, UNetMode mode) const {
+  Tensor y = skip.defined() ? conv3d_concat(x, skip, c.weight, c.bias) : conv3d(x, c.weight, c.bias);
+  x = Tensor();  // without a tape their memory is free from here on
+  skip = Tensor();
   if (c.gamma.defined()) {
     y = batch_norm(y, c.gamma, c.beta, c.running_mean, c.running_var,
                    {.mode = mode == UNetMode::training ? BatchNormMode::training : BatchNormMode::inference,
@@ -130,15 +132,15 @@ Tensor UNet3d::conv_norm_relu(const Tensor& x, const ConvNorm& c, UNetMode mode)
   return relu(y);
 }
 
-Tensor UNet3d::run_block(const Tensor& x, const Block& b, std::uint32_t place, const ForwardOptions& o) const {
+Tensor UNet3d::run_block(Tensor x, Tensor skip, const Block& b, std::uint32_t place, const ForwardOptions& o) const {
   const bool drops = o.mode == UNetMode::training && o.dropout == Dropout::on && b.dropout > 0;
   const auto dropped = [&](const Tensor& t) {
     const RandomKey key{.seed = o.seed, .step = o.step, .place = o.micro_batch * kPlacesPerMicroBatch + place};
     return drops ? dropout(t, {.p = b.dropout, .key = key}) : t;
   };
-  Tensor y = conv_norm_relu(x, b.first, o.mode);
+  Tensor y = conv_norm_relu(std::move(x), std::move(skip), b.first, o.mode);
   if (config_.block_order == BlockOrder::dropout_between) { y = dropped(y); }
-  y = conv_norm_relu(y, b.second, o.mode);
+  y = conv_norm_relu(std::move(y), {}, b.second, o.mode);
   if (config_.block_order == BlockOrder::dropout_last) { y = dropped(y); }
   return y;
 }
@@ -156,7 +158,7 @@ Tensor UNet3d::forward(const Tensor& x, const ForwardOptions& o) const {
   Tensor y = x;
   std::uint32_t place = 0;
   for (std::size_t l = 0; l < kLevels; ++l) {
-    y = run_block(y, encoder_[l], place++, o);
+    y = run_block(std::move(y), {}, encoder_[l], place++, o);
     if (l + 1 < kLevels) {
       skips[l] = y;
       y = max_pool3d(y);
@@ -164,8 +166,7 @@ Tensor UNet3d::forward(const Tensor& x, const ForwardOptions& o) const {
   }
   for (std::size_t i = 0; i + 1 < kLevels; ++i) {
     y = conv_transpose3d(y, up_[i].weight, up_[i].bias);
-    y = concat(y, std::exchange(skips[kLevels - 2 - i], Tensor()));
-    y = run_block(y, decoder_[i], place++, o);
+    y = run_block(std::move(y), std::move(skips[kLevels - 2 - i]), decoder_[i], place++, o);
   }
   return conv3d(y, head_.weight, head_.bias);
 }

@@ -23,8 +23,8 @@ enum class Init : std::uint8_t { keras, torch };
 
 /// The fixed 3D U-Net. Level l has widths[l] channels at 1/2^l of the extents. A block is
 ///   conv 3x3x3 -> (batch norm) -> ReLU -> dropout -> conv 3x3x3 -> (batch norm) -> ReLU.
-/// Down: max pool 2x2x2. Up: transposed conv 2x2x2 stride 2 with bias, then concat [up, skip]. Head: conv 1x1x1 with
-/// bias.
+/// Down: max pool 2x2x2. Up: transposed conv 2x2x2 stride 2 with bias, then a block of [up, skip], which are never
+/// copied into one tensor. Head: conv 1x1x1 with bias.
 struct UNetConfig {
   std::string preset;  ///< "tutorial", "seed": which named starting point this is
   std::int64_t in_channels = 4;
@@ -106,8 +106,9 @@ class UNet3d {
   [[nodiscard]] ConvNorm make_conv_norm(const std::string& conv, const std::string& norm, std::int64_t in,
                                         std::int64_t out);
   [[nodiscard]] Block make_block(const std::string& name, std::int64_t in, std::int64_t out, double dropout);
-  [[nodiscard]] Tensor conv_norm_relu(const Tensor& x, const ConvNorm&, UNetMode) const;
-  [[nodiscard]] Tensor run_block(const Tensor& x, const Block&, std::uint32_t place, const ForwardOptions&) const;
+  /// Of [x, skip], or of x where there is no skip; both are released as soon as the convolution has read them.
+  [[nodiscard]] Tensor conv_norm_relu(Tensor x, Tensor skip, const ConvNorm&, UNetMode) const;
+  [[nodiscard]] Tensor run_block(Tensor x, Tensor skip, const Block&, std::uint32_t place, const ForwardOptions&) const;
 
   UNetConfig config_;
   DType dtype_;

@@ -26,8 +26,8 @@ const char* name(Conv3dPass pass) {
 }
 
 std::string describe(const Conv3dGeometry& g) {
-  return fmt::format("{}x{}x{}x{}x{} to {}, kernel {}, stride {}, padding {}", g.x.n, g.x.c, g.x.d, g.x.h, g.x.w, g.y.c,
-                     g.kernel, g.stride, g.padding);
+  return fmt::format("{}x{}x{}x{}x{} to {}, kernel {}, stride {}, padding {}, split {}", g.x.n, g.x.c, g.x.d, g.x.h,
+                     g.x.w, g.y.c, g.kernel, g.stride, g.padding, g.split);
 }
 
 /// Ragged channels, rows longer and shorter than a register tile, blocks cut along D and H, several parts of a weight
@@ -41,7 +41,19 @@ std::vector<Conv3dGeometry> geometries() {
                              std::int64_t padding, std::int64_t output_padding) {
     return conv_transpose3d_geometry(x.volume(), out, kernel, stride, padding, output_padding);
   };
-  return {conv({0, 3, 4, 4, 4}, 5, 3),  // no case at all
+  const auto split = [](Conv3dGeometry g, std::int64_t channels) {
+    g.split = channels;
+    return g;
+  };
+  return {split(conv({2, 11, 3, 5, 6}, 9, 3), 8),  // a group of 16 channels that is half in each tensor
+          split(conv({2, 21, 5, 9, 18}, 16, 3), 16),
+          split(conv({1, 32, 9, 7, 5}, 40, 3), 16),   // a group of 32 that is half in each
+          split(conv({1, 48, 3, 4, 20}, 12, 3), 40),  // an odd number of blocks in the first
+          split(conv({2, 16, 4, 5, 6}, 5, 1), 8),
+          split(conv({2, 24, 5, 6, 7}, 9, 3, 2), 8),
+          split(conv({1, 9, 3, 4, 5}, 3, 9), 8),
+          split(transposed({2, 5, 3, 4, 5}, 20, 2, 2, 0, 0), 8),  // no operator splits these
+          conv({0, 3, 4, 4, 4}, 5, 3),                            // no case at all
           conv({1, 1, 1, 1, 1}, 1, 3),
           conv({2, 3, 5, 6, 7}, 4, 3),
           conv({1, 4, 9, 10, 31}, 16, 3),
@@ -73,6 +85,37 @@ std::vector<Conv3dGeometry> geometries() {
           transposed({1, 3, 2, 3, 4}, 2, 2, 5, 1, 0)};  // a stride the tiled algorithm does not take
 }
 
+/// The x of a geometry: one tensor, or two where that is split.
+struct Parts {
+  Tensor first;
+  Tensor second;
+};
+Parts fresh_parts(const Conv3dGeometry& g, DType dtype, Device device) {
+  const auto part = [&](std::int64_t c) { return Tensor::volume({g.x.n, c, g.x.d, g.x.h, g.x.w}, dtype, device); };
+  if (g.split == 0) { return {part(g.x.c), {}}; }
+  return {part(g.split), part(g.x.c - g.split)};
+}
+Parts parts_of(const Conv3dGeometry& g, const Tensor& whole) {
+  if (g.split == 0) { return {whole, {}}; }
+  const Values all = whole.to_doubles();
+  const auto part = [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t voxels = g.x.voxels();
+    Values v;
+    for (std::int64_t n = 0; n < g.x.n; ++n) {
+      v.insert(v.end(), all.begin() + (n * g.x.c + begin) * voxels, all.begin() + (n * g.x.c + end) * voxels);
+    }
+    return to_tensor(v, {g.x.n, end - begin, g.x.d, g.x.h, g.x.w}, Kind::volume, whole.dtype()).to(whole.device());
+  };
+  return {part(0, g.split), part(g.split, g.x.c)};
+}
+template <class T> std::span<const T> values_or_none(const Tensor& t) {
+  return t.defined() ? t.values<T>() : std::span<const T>{};
+}
+Conv3dGeometry unsplit(Conv3dGeometry g) {
+  g.split = 0;
+  return g;
+}
+
 Shape shape_of(const VolumeShape& s) { return {s.n, s.c, s.d, s.h, s.w}; }
 Shape weight_of(const Conv3dGeometry& g) { return {g.y.c, g.x.c, g.kernel, g.kernel, g.kernel}; }
 
@@ -87,45 +130,53 @@ Tensor run(Conv3dPass pass, Conv3dAlgorithm algorithm, const Conv3dGeometry& g, 
     if (!v.empty()) { v[0] = first; }
     return v;
   };
-  const Tensor x = to_tensor(input(shape_of(g.x), 1), shape_of(g.x), Kind::volume, dtype).to(device);
+  const Parts x = parts_of(g, to_tensor(input(shape_of(g.x), 1), shape_of(g.x), Kind::volume, dtype).to(device));
   const Tensor y = to_tensor(input(shape_of(g.y), 2), shape_of(g.y), Kind::volume, dtype).to(device);
   const Tensor weight = to_tensor(values(weight_of(g), 3), weight_of(g), Kind::parameter, dtype).to(device);
   const Shape bias_shape{spread ? g.x.c : g.y.c};
   const Tensor bias = to_tensor(values(bias_shape, 4), bias_shape, Kind::parameter, dtype).to(device);
   set_fresh_memory(FreshMemory::nan);
-  Tensor result = pass == Conv3dPass::grad_weight ? Tensor(weight_of(g), acc, device) : Tensor::like(spread ? x : y);
+  Tensor result = pass == Conv3dPass::grad_weight ? Tensor(weight_of(g), acc, device) : Tensor::like(y);
+  Parts spread_out = fresh_parts(g, dtype, device);
   dispatch(device, dtype, [&]<class T>(auto& q, TypeTag<T>) {
     const auto scratch_for = [&](std::int64_t elements) { return Tensor({elements}, acc, device); };
     if (pass == Conv3dPass::correlate) {
       Tensor scratch = scratch_for(conv3d_forward_scratch(q, g, algorithm));
       conv3d_forward(q, Conv3dArgs<T>{.geometry = g,
                                       .algorithm = algorithm,
-                                      .x = x.values<T>(),
+                                      .x = x.first.values<T>(),
+                                      .x2 = values_or_none<T>(x.second),
                                       .weight = weight.values<Acc<T>>(),
                                       .bias = bias.values<Acc<T>>(),
                                       .y = result.mutable_values<T>(),
                                       .scratch = scratch.mutable_values<Acc<T>>()});
     } else if (spread) {
       Tensor scratch = scratch_for(conv_transpose3d_scratch(q, g, algorithm));
-      conv_transpose3d_forward(q, ConvTranspose3dArgs<T>{.geometry = g,
-                                                         .algorithm = algorithm,
-                                                         .x = y.values<T>(),
-                                                         .weight = weight.values<Acc<T>>(),
-                                                         .bias = bias.values<Acc<T>>(),
-                                                         .y = result.mutable_values<T>(),
-                                                         .scratch = scratch.mutable_values<Acc<T>>()});
+      conv_transpose3d_forward(
+          q, ConvTranspose3dArgs<T>{.geometry = g,
+                                    .algorithm = algorithm,
+                                    .x = y.values<T>(),
+                                    .weight = weight.values<Acc<T>>(),
+                                    .bias = bias.values<Acc<T>>(),
+                                    .y = spread_out.first.mutable_values<T>(),
+                                    .y2 = g.split != 0 ? spread_out.second.mutable_values<T>() : std::span<T>(),
+                                    .scratch = scratch.mutable_values<Acc<T>>()});
     } else {
       Tensor scratch = scratch_for(conv3d_grad_weight_scratch(q, g, algorithm));
       conv3d_grad_weight(q, Conv3dGradWeightArgs<T>{.geometry = g,
                                                     .algorithm = algorithm,
-                                                    .x = x.values<T>(),
+                                                    .x = x.first.values<T>(),
+                                                    .x2 = values_or_none<T>(x.second),
                                                     .dy = y.values<T>(),
                                                     .dweight = result.mutable_values<Acc<T>>(),
                                                     .scratch = scratch.mutable_values<Acc<T>>()});
     }
   });
   set_fresh_memory(FreshMemory::as_found);
-  return result;
+  if (!spread) { return result; }
+  if (g.split == 0) { return spread_out.first; }
+  CHECK(nonzero_padding(spread_out.second) == "");
+  return concat(spread_out.first, spread_out.second);
 }
 
 Conv3dAlgorithm chosen(const Conv3dGeometry& g) { return choose<float>(cpu_queue(), Conv3dPass::correlate, g); }
@@ -145,7 +196,7 @@ TEST_CASE("every conv3d algorithm that fits gives the direct one's result in eve
   for (const Conv3dGeometry& g : geometries()) {
     for (const Conv3dPass pass : kPasses) {
       cpu_queue() = {.threads = 1, .isa = Isa::baseline};
-      const Values wants = run(pass, Conv3dAlgorithm::direct, g, DType::f64).to_doubles();
+      const Values wants = run(pass, Conv3dAlgorithm::direct, unsplit(g), DType::f64).to_doubles();
       for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
         if (isa > best_isa()) { continue; }
         cpu_queue() = {.threads = 2, .isa = isa};
@@ -171,7 +222,7 @@ TEST_CASE("every conv3d algorithm that fits on simt and on a GPU gives the cpu's
     DYNAMIC_SECTION("algorithm " << static_cast<int>(algorithm)) {
       for (const Conv3dGeometry& g : geometries()) {
         for (const Conv3dPass pass : kPasses) {
-          const Values wants = run(pass, Conv3dAlgorithm::direct, g, DType::f64).to_doubles();
+          const Values wants = run(pass, Conv3dAlgorithm::direct, unsplit(g), DType::f64).to_doubles();
           for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
             bool takes = false;
             dispatch_type(dtype, [&]<class T>(TypeTag<T>) { takes = fits<T>(simt_queue(), algorithm, pass, g); });
@@ -193,8 +244,10 @@ TEST_CASE("conv3d on the simt device gives the same bits in any order of blocks 
   const auto conv = [](const Shape& x, std::int64_t out, std::int64_t kernel) {
     return conv3d_geometry(x.volume(), out, kernel, 1, kernel / 2);
   };
+  Conv3dGeometry split = conv({1, 24, 4, 5, 9}, 20, 3);
+  split.split = 8;
   for (const Conv3dGeometry& g :
-       {conv({2, 16, 5, 9, 18}, 24, 3), conv({1, 20, 9, 7, 8}, 33, 3), conv({1, 24, 3, 5, 33}, 4, 1),
+       {split, conv({2, 16, 5, 9, 18}, 24, 3), conv({1, 20, 9, 7, 8}, 33, 3), conv({1, 24, 3, 5, 33}, 4, 1),
         conv_transpose3d_geometry(Shape{1, 24, 3, 4, 5}.volume(), 12, 2, 2, 0, 0)}) {
     for (const Conv3dPass pass : kPasses) {
       for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {

@@ -79,6 +79,21 @@ TEST_CASE("a GPU takes tiles in f32 and f64 and tensor cores in bf16 for the net
   }
 }
 
+TEST_CASE("an x in two tensors changes no choice but that of the matrix product, which does not take it",
+          "[conv3d][choose]") {
+  const DeviceQueue q;
+  for (const Conv3dPass pass : kPasses) {
+    Conv3dGeometry g = conv(cube(32, 32), 16, 3);
+    g.split = 8;
+    CHECK(choose<Bf16>(q, pass, g) == tensor_core);
+    CHECK(choose<float>(q, pass, g) == tiled);
+    g = conv(cube(32, 32), 16, 1);
+    g.split = 8;
+    CHECK(choose<Bf16>(q, pass, g) == direct);
+    CHECK(choose<float>(q, pass, g) == direct);
+  }
+}
+
 TEST_CASE("a GPU takes the direct algorithm where the others do not reach", "[conv3d][choose]") {
   const DeviceQueue q;
   const VolumeShape x = cube(16, 32);

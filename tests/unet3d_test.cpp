@@ -1,5 +1,6 @@
 #include "model/unet3d.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -59,6 +60,14 @@ TEST_CASE("the summary counts the parameters the network has, and the work of th
     if (l.kind.starts_with("conv")) { convolutions += l.forward_flop; }
   }
   CHECK(std::abs(convolutions / 1e9 - 242.6) < 0.1);
+  UNetConfig ragged = unet_preset("tutorial");
+  ragged.widths = {12, 32, 64, 128, 256};
+  const auto copies = [](const UNetConfig& c) {
+    const auto layers = unet_summary(c, 1, 32, DType::f32);
+    return std::ranges::count(layers, "concat", &LayerCost::kind);
+  };
+  CHECK(copies(unet_preset("tutorial")) == 0);
+  CHECK(copies(ragged) == 1);  // up and skip are joined by a copy only where up's last block is ragged
   CHECK_THROWS_AS(unet_summary(unet_preset("seed"), 1, 24, DType::f32), Error);
 }
 

@@ -86,6 +86,7 @@ std::vector<GradcheckCase> layers() {
   const auto convolution = [](const Conv3dOptions& options) -> GradcheckFunction {
     return [options](const Inputs& in) { return conv3d(in[0], in[1], in[2], options); };
   };
+  const GradcheckFunction joined = [](const Inputs& in) { return conv3d_concat(in[0], in[1], in[2], in[3]); };
   const auto transposed = [](const ConvTranspose3dOptions& options) -> GradcheckFunction {
     return [options](const Inputs& in) { return conv_transpose3d(in[0], in[1], in[2], options); };
   };
@@ -112,6 +113,16 @@ std::vector<GradcheckCase> layers() {
        conv_names,
        {volume({2, 9, 2, 3, 3}), parameter({4, 9, 1, 1, 1}, 1), parameter({4}, 2)},
        convolution({})},
+      {Op::conv3d_concat,
+       "8 and 3 channels",
+       {"a", "b", "weight", "bias"},
+       {volume({2, 8, 3, 2, 3}, 3), volume({2, 3, 3, 2, 3}, 4), parameter({3, 11, 3, 3, 3}, 1), parameter({3}, 2)},
+       joined},
+      {Op::conv3d_concat,
+       "3 and 9 channels",
+       {"a", "b", "weight", "bias"},
+       {volume({1, 3, 2, 3, 3}, 3), volume({1, 9, 2, 3, 3}, 4), parameter({2, 12, 3, 3, 3}, 1), parameter({2}, 2)},
+       joined},
       {Op::conv_transpose3d,
        "2x2x2 stride 2",
        conv_names,

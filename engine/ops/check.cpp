@@ -21,6 +21,16 @@ void check_alike(Op op, const char* operand_a, const Tensor& a, const char* oper
             "{}: {} is {}, wants that of {}, {}", name(op), operand_b, describe(b), operand_a, describe(a));
 }
 
+void check_concat(Op op, const Tensor& a, const Tensor& b) {
+  check_volume(op, "a", a);
+  check_volume(op, "b", b);
+  VolumeShape like_a = b.shape().volume();
+  like_a.c = a.shape()[1];
+  VOX_CHECK(like_a == a.shape().volume() && a.dtype() == b.dtype() && a.device() == b.device(),
+            "{}: b is {} {} on {}, wants that of a, {} {} on {}, in all but C", name(op), b.shape().str(),
+            name(b.dtype()), name(b.device()), a.shape().str(), name(a.dtype()), name(a.device()));
+}
+
 void check_parameter(Op op, const char* operand, const Tensor& parameter, const Shape& wants, const Tensor& x) {
   VOX_CHECK(parameter.shape() == wants && parameter.dtype() == accumulator(x.dtype()) &&
                 parameter.layout() == Layout::plain && parameter.device() == x.device(),

@@ -4,18 +4,11 @@
 #include "engine/ops.h"
 #include "engine/ops/check.h"
 #include "engine/tape.h"
-#include "kernels/check.h"
 
 namespace vox {
 
 Tensor concat(const Tensor& a, const Tensor& b) {
-  check_volume(Op::concat, "a", a);
-  check_volume(Op::concat, "b", b);
-  VolumeShape like_a = b.shape().volume();
-  like_a.c = a.shape()[1];
-  VOX_CHECK(like_a == a.shape().volume() && a.dtype() == b.dtype() && a.device() == b.device(),
-            "concat: b is {} {} on {}, wants that of a, {} {} on {}, in all but C", b.shape().str(), name(b.dtype()),
-            name(b.device()), a.shape().str(), name(a.dtype()), name(a.device()));
+  check_concat(Op::concat, a, b);
   const Shape& s = a.shape();
   Tensor y = Tensor::volume({s[0], s[1] + b.shape()[1], s[2], s[3], s[4]}, a.dtype(), a.device());
   dispatch(a.device(), a.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {

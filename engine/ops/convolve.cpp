@@ -1,6 +1,8 @@
 #include "engine/ops/convolve.h"
 
 #include "engine/dispatch.h"
+#include "engine/ops/check.h"
+#include "kernels/check.h"
 #include "kernels/conv_transpose3d.h"
 
 namespace vox {
@@ -15,20 +17,37 @@ Tensor scratch_for(const Tensor& x, std::int64_t elements) {
   return Tensor({elements}, accumulator(x.dtype()), x.device());
 }
 
-template <class A> std::span<const A> values_or_none(const Tensor& bias) {
-  return bias.defined() ? bias.values<A>() : std::span<const A>{};
+/// What lies in a tensor that may be undefined: a bias, or the second part of a side.
+template <class T> std::span<const T> values_or_none(const Tensor& t) {
+  return t.defined() ? t.values<T>() : std::span<const T>{};
 }
 
 }  // namespace
 
-Tensor correlate(const Conv3dGeometry& g, const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  Tensor y = volume_on(g.y, x);
-  dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+Conv3dGeometry checked_conv3d(Op op, const Shape& x, const Tensor& like, const Tensor& weight, const Tensor& bias,
+                              const Conv3dOptions& o) {
+  const Shape& w = weight.shape();
+  VOX_CHECK(w.rank() == 5 && w[0] >= 1 && w[1] >= 1 && w[1] == x[1] && w[2] % 2 == 1 && w[2] == w[3] && w[2] == w[4],
+            "{}: weight is {}, wants [O,{},K,K,K] with K odd", name(op), w.str(), x[1]);
+  check_parameter(op, "weight", weight, w, like);
+  if (bias.defined()) { check_parameter(op, "bias", bias, {w[0]}, like); }
+  VOX_CHECK(o.stride == 1 || o.stride == 2, "{}: stride is {}, wants 1 or 2", name(op), o.stride);
+  VOX_CHECK(o.padding >= -1, "{}: padding is {}, wants 0 or more, or -1 for half the kernel", name(op), o.padding);
+  const auto g = conv3d_geometry(x.volume(), w[0], w[2], o.stride, o.padding < 0 ? w[2] / 2 : o.padding);
+  VOX_CHECK(g.y.d > 0 && g.y.h > 0 && g.y.w > 0, "{}: x is {}, and a kernel of {} with padding {} fits nowhere",
+            name(op), x.str(), g.kernel, g.padding);
+  return g;
+}
+
+Tensor correlate(const Conv3dGeometry& g, const TensorParts& x, const Tensor& weight, const Tensor& bias) {
+  Tensor y = volume_on(g.y, x.first);
+  dispatch(y.device(), y.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
     const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::correlate, g);
-    Tensor scratch = scratch_for(x, conv3d_forward_scratch(queue, g, algorithm));
+    Tensor scratch = scratch_for(y, conv3d_forward_scratch(queue, g, algorithm));
     conv3d_forward(queue, Conv3dArgs<T>{.geometry = g,
                                         .algorithm = algorithm,
-                                        .x = x.values<T>(),
+                                        .x = x.first.values<T>(),
+                                        .x2 = values_or_none<T>(x.second),
                                         .weight = weight.values<Acc<T>>(),
                                         .bias = values_or_none<Acc<T>>(bias),
                                         .y = y.mutable_values<T>(),
@@ -37,30 +56,37 @@ Tensor correlate(const Conv3dGeometry& g, const Tensor& x, const Tensor& weight,
   return y;
 }
 
-Tensor spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weight, const Tensor& bias) {
-  Tensor x = volume_on(g.x, y);
+TensorParts spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weight, const Tensor& bias) {
+  VolumeShape first = g.x;
+  VolumeShape second = g.x;
+  if (g.split != 0) { first.c = g.split; }
+  second.c = g.x.c - first.c;
+  TensorParts x{.first = volume_on(first, y), .second = g.split != 0 ? volume_on(second, y) : Tensor()};
   dispatch(y.device(), y.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
     const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::spread, g);
     Tensor scratch = scratch_for(y, conv_transpose3d_scratch(queue, g, algorithm));
-    conv_transpose3d_forward(queue, ConvTranspose3dArgs<T>{.geometry = g,
-                                                           .algorithm = algorithm,
-                                                           .x = y.values<T>(),
-                                                           .weight = weight.values<Acc<T>>(),
-                                                           .bias = values_or_none<Acc<T>>(bias),
-                                                           .y = x.mutable_values<T>(),
-                                                           .scratch = scratch.mutable_values<Acc<T>>()});
+    conv_transpose3d_forward(
+        queue, ConvTranspose3dArgs<T>{.geometry = g,
+                                      .algorithm = algorithm,
+                                      .x = y.values<T>(),
+                                      .weight = weight.values<Acc<T>>(),
+                                      .bias = values_or_none<Acc<T>>(bias),
+                                      .y = x.first.mutable_values<T>(),
+                                      .y2 = x.second.defined() ? x.second.mutable_values<T>() : std::span<T>(),
+                                      .scratch = scratch.mutable_values<Acc<T>>()});
   });
   return x;
 }
 
-Tensor weight_gradient(const Conv3dGeometry& g, const Tensor& x, const Tensor& y, const Tensor& weight) {
+Tensor weight_gradient(const Conv3dGeometry& g, const TensorParts& x, const Tensor& y, const Tensor& weight) {
   Tensor dweight = Tensor::like(weight);
-  dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+  dispatch(y.device(), y.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
     const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::grad_weight, g);
-    Tensor scratch = scratch_for(x, conv3d_grad_weight_scratch(queue, g, algorithm));
+    Tensor scratch = scratch_for(y, conv3d_grad_weight_scratch(queue, g, algorithm));
     conv3d_grad_weight(queue, Conv3dGradWeightArgs<T>{.geometry = g,
                                                       .algorithm = algorithm,
-                                                      .x = x.values<T>(),
+                                                      .x = x.first.values<T>(),
+                                                      .x2 = values_or_none<T>(x.second),
                                                       .dy = y.values<T>(),
                                                       .dweight = dweight.mutable_values<Acc<T>>(),
                                                       .scratch = scratch.mutable_values<Acc<T>>()});

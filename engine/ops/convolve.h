@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/ops.h"
 #include "engine/tensor.h"
 #include "kernels/conv3d.h"
 
@@ -8,14 +9,26 @@ namespace vox {
 // The three kernels that conv3d and conv_transpose3d are made of, each the other's gradient, on any device, by the
 // fastest algorithm that fits. g is the geometry of the conv3d.
 
+/// The fine side of a convolution: one volume batch, or where g is split two, which follow one another along C.
+struct TensorParts {
+  Tensor first;
+  Tensor second = {};
+};
+
+/// The geometry of conv3d on a volume batch of this shape; throws where the parameters or the options do not fit it.
+/// `like` has the dtype and the device of x.
+[[nodiscard]] Conv3dGeometry checked_conv3d(Op, const Shape& x, const Tensor& like, const Tensor& weight,
+                                            const Tensor& bias, const Conv3dOptions&);
+
 /// y of conv3d: x [g.x], weight [O,I,K,K,K], bias [O] or undefined.
-[[nodiscard]] Tensor correlate(const Conv3dGeometry& g, const Tensor& x, const Tensor& weight, const Tensor& bias);
+[[nodiscard]] Tensor correlate(const Conv3dGeometry& g, const TensorParts& x, const Tensor& weight, const Tensor& bias);
 
 /// Its adjoint, y of conv_transpose3d: y [g.y] in, a volume batch [g.x] out, bias [I] or undefined.
-[[nodiscard]] Tensor spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weight, const Tensor& bias);
+[[nodiscard]] TensorParts spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weight, const Tensor& bias);
 
 /// The gradient of the weight, given the fine side x [g.x] and the coarse side y [g.y], one of them a gradient.
-[[nodiscard]] Tensor weight_gradient(const Conv3dGeometry& g, const Tensor& x, const Tensor& y, const Tensor& weight);
+[[nodiscard]] Tensor weight_gradient(const Conv3dGeometry& g, const TensorParts& x, const Tensor& y,
+                                     const Tensor& weight);
 
 /// The gradient of a bias: the sum of dy over cases and voxels. [C], accumulator type
 [[nodiscard]] Tensor channel_sums(const Tensor& dy);

@@ -46,7 +46,7 @@ template <class T> void conv3d_forward_direct(const IsaQueue& q, const Conv3dArg
     const std::int64_t block = task / g.y.d % g.y.blocks();
     const std::int64_t n = task / g.y.d / g.y.blocks();
     const std::int64_t present = g.y.channels_in(block);
-    const T* const x = a.x.data();
+    const VolumeParts<const T> x = x_side(g, a.x, a.x2);
     for (std::int64_t h = 0; h < g.y.h; ++h) {
       for (std::int64_t w = 0; w < g.y.w; ++w) {
         T* const y = a.y.data() + g.y.offset(n, block, (d * g.y.h + h) * g.y.w + w);
@@ -57,7 +57,8 @@ template <class T> void conv3d_forward_direct(const IsaQueue& q, const Conv3dArg
             if (!a.bias.empty()) { sum = a.bias.data()[o]; }
             for_each_tap(g, d, h, w, [&](std::int64_t tap, std::int64_t voxel) {
               for (std::int64_t i = 0; i < g.x.c; ++i) {
-                sum += load(x[g.x.at(n, i, voxel)]) * rounded<T>(a.weight.data()[(o * g.x.c + i) * taps + tap]);
+                sum += load(x.at(n, i / kBlock8)[voxel * kBlock8 + i % kBlock8]) *
+                       rounded<T>(a.weight.data()[(o * g.x.c + i) * taps + tap]);
               }
             });
           }
@@ -74,15 +75,16 @@ template <class T> void conv3d_grad_weight_direct(const IsaQueue& q, const Conv3
   parallel_for(q, g.y.c * g.x.c, [&](std::int64_t task) {
     const std::int64_t o = task / g.x.c;
     const std::int64_t i = task % g.x.c;
-    const T* const x = a.x.data();
+    const VolumeParts<const T> x = x_side(g, a.x, a.x2);
     const T* const dy = a.dy.data();
     Acc<T>* const dweight = a.dweight.data() + task * taps;
     std::fill_n(dweight, taps, Acc<T>{0});
     for (std::int64_t n = 0; n < g.y.n; ++n) {
+      const T* const channel = x.at(n, i / kBlock8) + i % kBlock8;
       for (std::int64_t v = 0; v < g.y.voxels(); ++v) {
         const Acc<T> gradient = load(dy[g.y.at(n, o, v)]);
         for_each_tap(g, v / g.y.w / g.y.h, v / g.y.w % g.y.h, v % g.y.w, [&](std::int64_t tap, std::int64_t voxel) {
-          dweight[tap] += gradient * load(x[g.x.at(n, i, voxel)]);
+          dweight[tap] += gradient * load(channel[voxel * kBlock8]);
         });
       }
     }
@@ -98,8 +100,8 @@ template <class T> void conv3d_grad_weight_direct(const IsaQueue& q, const Conv3
 }
 
 template <class T>
-[[nodiscard]] Acc<T> conv_transpose3d_at(const ConvTranspose3dArgs<T>& a, std::int64_t n, std::int64_t o,
-                                         std::int64_t voxel) {
+[[nodiscard]] static inline Acc<T> conv_transpose3d_at(const ConvTranspose3dArgs<T>& a, std::int64_t n, std::int64_t o,
+                                                       std::int64_t voxel) {
   const Conv3dGeometry& g = a.geometry;
   const std::int64_t k = g.kernel;
   Acc<T> sum = a.bias.empty() ? Acc<T>{0} : a.bias.data()[o];
@@ -120,13 +122,14 @@ template <class T>
 
 template <class T> void conv_transpose3d_direct(const IsaQueue& q, const ConvTranspose3dArgs<T>& a) {
   const VolumeShape& s = a.geometry.x;
+  const VolumeParts<T> out = x_side(a.geometry, a.y, a.y2);
   parallel_for(q, s.n * s.blocks() * s.d, [&](std::int64_t task) {
     const std::int64_t block = task / s.d % s.blocks();
     const std::int64_t n = task / s.d / s.blocks();
     const std::int64_t present = s.channels_in(block);
     const std::int64_t first = task % s.d * s.h * s.w;
     for (std::int64_t v = first; v < first + s.h * s.w; ++v) {
-      T* const y = a.y.data() + s.offset(n, block, v);
+      T* const y = out.at(n, block) + v * kBlock8;
       for (std::int64_t c = 0; c < kBlock8; ++c) {
         y[c] = store<T>(c < present ? conv_transpose3d_at(a, n, block * kBlock8 + c, v) : Acc<T>{0});
       }

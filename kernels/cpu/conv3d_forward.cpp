@@ -7,10 +7,10 @@ template <class T> void conv3d_forward(IsaQueue& q, const Conv3dArgs<T>& a) {
   if (a.algorithm == Conv3dAlgorithm::direct) { return conv3d_forward_direct(q, a); }
   convolve_tiled(q, TiledConvArgs<T>{.geometry = a.geometry,
                                      .pass = Conv3dPass::correlate,
-                                     .in = a.x.data(),
+                                     .in = x_side(a.geometry, a.x, a.x2),
                                      .weight = a.weight.data(),
                                      .bias = a.bias.data(),
-                                     .out = a.y.data(),
+                                     .out = y_side(a.geometry, a.y),
                                      .scratch = a.scratch.data()});
 }
 

@@ -57,8 +57,9 @@ template <class T> void gather_row(const Conv3dTiling& t, const T* row, Acc<T>* 
 }
 
 /// The rows a block reads, of one block of channels: [planes][rows][in_step][positions][8].
-template <class T> void gather(const Conv3dTiling& t, const ConvBlock& at, std::int64_t block, const T* x, Acc<T>* to) {
-  const T* const from = x + t.in.offset(at.n, block, 0);
+template <class T>
+void gather(const Conv3dTiling& t, const ConvBlock& at, std::int64_t block, const VolumeParts<const T>& x, Acc<T>* to) {
+  const T* const from = x.at(at.n, block);
   const std::int64_t planes = (at.d_end - at.d_begin - 1) * t.in_step + t.span;
   const std::int64_t rows = (at.h_end - at.h_begin - 1) * t.in_step + t.span;
   for (std::int64_t plane = 0; plane < planes; ++plane) {
@@ -81,12 +82,18 @@ class Ahead {
  public:
   Ahead() = default;
   template <class T>
-  Ahead(const Conv3dTiling& t, const ConvBlock& at, std::int64_t first_block, std::int64_t blocks, const T* x)
+  Ahead(const Conv3dTiling& t, const ConvBlock& at, std::int64_t first_block, std::int64_t blocks,
+        const VolumeParts<const T>& x)
       : blocks_(blocks) {
     const auto [first_d, last_d] = inside(t, at.d_begin, at.d_end, t.in.d);
     const auto [first_h, last_h] = inside(t, at.h_begin, at.h_end, t.in.h);
     constexpr auto kVoxelBytes = kBlock8 * static_cast<std::int64_t>(sizeof(T));
-    at_ = reinterpret_cast<const char*>(x + t.in.offset(at.n, first_block, (first_d * t.in.h + first_h) * t.in.w));
+    const std::int64_t first_voxel = (first_d * t.in.h + first_h) * t.in.w * kBlock8;
+    at_ = reinterpret_cast<const char*>(x.at(at.n, first_block) + first_voxel);
+    if (!x.together(first_block, blocks)) {
+      second_ = x.first_blocks - first_block;
+      at_second_ = reinterpret_cast<const char*>(x.at(at.n, x.first_blocks) + first_voxel);
+    }
     planes_ = std::max<std::int64_t>(last_d - first_d, 0);
     plane_bytes_ = t.in.h * t.in.w * kVoxelBytes;
     block_bytes_ = t.in.voxels() * kVoxelBytes;
@@ -97,13 +104,13 @@ class Ahead {
   /// Where the next `lines` lines start; null when all have been fetched.
   [[nodiscard]] const char* take(std::int64_t lines) {
     if (block_ >= blocks_ || planes_ == 0) { return nullptr; }
-    const char* const from = at_ + block_ * block_bytes_ + plane_ * plane_bytes_ + line_ * kLine;
+    const char* const from = at_ + plane_ * plane_bytes_ + line_ * kLine;
     line_ += lines;
     if (line_ >= plane_lines_) {
       line_ = 0;
       if (++plane_ == planes_) {
         plane_ = 0;
-        ++block_;
+        at_ = ++block_ == second_ ? at_second_ : at_ + block_bytes_;
       }
     }
     return from;
@@ -120,13 +127,15 @@ class Ahead {
             std::min((end - 1) * t.in_step + t.delta_min + t.span, extent)};
   }
 
-  const char* at_ = nullptr;
+  const char* at_ = nullptr;  // of the present block
+  const char* at_second_ = nullptr;
   std::int64_t blocks_ = 0;
   std::int64_t planes_ = 0;
   std::int64_t plane_bytes_ = 0;
   std::int64_t block_bytes_ = 0;
   std::int64_t plane_lines_ = 0;
   std::int64_t block_ = 0;
+  std::int64_t second_ = -1;  // the block that is the first of a second tensor
   std::int64_t plane_ = 0;
   std::int64_t line_ = 0;
 };

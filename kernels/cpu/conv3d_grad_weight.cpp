@@ -88,15 +88,16 @@ void add_part(const Conv3dTiling& t, const Conv3dTaps& taps, const Conv3dGradWei
   const std::int64_t tile = t.taps * kBlock8 * t.group;
   Acc<T>* const partial = a.scratch.data() + (part * t.groups + group) * t.in.blocks() * tile;
   Acc<T>* const dy = scratch + t.gathered_elements();
+  const VolumeParts<const T> x = x_side(a.geometry, a.x, a.x2);
   std::fill_n(partial + first * tile, (last - first) * tile, Acc<T>{0});
   const std::int64_t end = t.blocks() * (part + 1) / t.parts;
   for (std::int64_t i = t.blocks() * part / t.parts; i < end; ++i) {
     const ConvBlock at = conv_block(t, i);
     gather_gradient(t, at, group, a.dy.data(), dy);
     for (std::int64_t block = first; block < last; ++block) {
-      gather(t, at, block, a.x.data(), scratch);
-      Ahead ahead = block + 1 < last ? Ahead(t, at, block + 1, 1, a.x.data())
-                    : i + 1 < end    ? Ahead(t, conv_block(t, i + 1), first, 1, a.x.data())
+      gather(t, at, block, x, scratch);
+      Ahead ahead = block + 1 < last ? Ahead(t, at, block + 1, 1, x)
+                    : i + 1 < end    ? Ahead(t, conv_block(t, i + 1), first, 1, x)
                                      : Ahead();
       multiply_block(t, at,
                      GradTileArgs<Acc<T>>{.x = scratch,

@@ -11,10 +11,10 @@ namespace {
 template <class T> struct TiledConv {
   const Conv3dTiling& tiling;
   const Conv3dTaps& taps;
-  const T* in;
+  VolumeParts<const T> in;
   const Acc<T>* weight;  ///< packed
   const Acc<T>* bias;    ///< packed: [groups][group]
-  T* out;
+  VolumeParts<T> out;
 };
 
 /// acc of one class and one group over a gathered block of `planes` planes of `rows` rows.
@@ -66,7 +66,7 @@ struct Written {
   std::int64_t planes;
   std::int64_t rows;
   std::int64_t width;
-  std::int64_t first;  ///< its first voxel in the output
+  std::int64_t first;  ///< its first voxel in a block of the output, in elements
 };
 [[nodiscard]] Written written(const Conv3dTiling& t, const ConvBlock& at, const Conv3dTaps::Class& c) {
   const std::int64_t step = t.out_step;
@@ -74,7 +74,8 @@ struct Written {
       .planes = std::min(at.d_end, c.extent[0]) - at.d_begin,
       .rows = std::min(at.h_end, c.extent[1]) - at.h_begin,
       .width = c.extent[2],
-      .first = ((at.d_begin * step + c.first[0]) * t.out.h + at.h_begin * step + c.first[1]) * t.out.w + c.first[2]};
+      .first = (((at.d_begin * step + c.first[0]) * t.out.h + at.h_begin * step + c.first[1]) * t.out.w + c.first[2]) *
+               kBlock8};
 }
 
 /// Writes acc [group/8][planes][rows][width][8] to the output; padding channels become zero.
@@ -87,7 +88,7 @@ void scatter(const TiledConv<T>& conv, const ConvBlock& at, const Written& to, s
     if (block >= t.out.blocks()) { break; }
     const std::int64_t present = t.out.channels_in(block);
     const Acc<T>* from = acc + part * to.planes * to.rows * to.width * kBlock8;
-    T* const first = conv.out + t.out.offset(at.n, block, to.first);
+    T* const first = conv.out.at(at.n, block) + to.first;
     for (std::int64_t plane = 0; plane < to.planes; ++plane) {
       for (std::int64_t r = 0; r < to.rows; ++r) {
         T* y = first + (plane * t.out.h + r) * t.out.w * step;
@@ -100,7 +101,7 @@ void scatter(const TiledConv<T>& conv, const ConvBlock& at, const Written& to, s
 }
 
 /// One class and one group of a gathered block. Sums go straight to the output where it can hold them: in the
-/// accumulator type, every channel of the group a real one.
+/// accumulator type, every channel of the group a real one, all in one tensor.
 template <class T>
 void run_group(const TiledConv<T>& conv, const ConvBlock& at, const Conv3dTaps::Class& c, std::int64_t group,
                const Acc<T>* gathered, Acc<T>* acc, std::int64_t lines, Ahead& ahead) {
@@ -128,8 +129,9 @@ void run_group(const TiledConv<T>& conv, const ConvBlock& at, const Conv3dTaps::
       .prefetch = nullptr,
   };
   if constexpr (std::is_same_v<T, Acc<T>>) {
-    if ((group + 1) * t.group <= t.out.c) {
-      a.acc = conv.out + t.out.offset(at.n, group * (t.group / kBlock8), to.first);
+    const std::int64_t blocks = t.group / kBlock8;
+    if ((group + 1) * t.group <= t.out.c && conv.out.together(group * blocks, blocks)) {
+      a.acc = conv.out.at(at.n, group * blocks) + to.first;
       a.acc_block = t.out.voxels() * kBlock8;
       a.acc_row = t.out.w * t.out_step * kBlock8;
       a.acc_step = t.out_step * kBlock8;

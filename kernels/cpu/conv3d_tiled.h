@@ -10,10 +10,10 @@ namespace vox {
 template <class T> struct TiledConvArgs {
   Conv3dGeometry geometry;
   Conv3dPass pass;  ///< correlate or spread
-  const T* in;
+  VolumeParts<const T> in;
   const Acc<T>* weight;  ///< [geometry.y.c][geometry.x.c][K^3]
   const Acc<T>* bias;    ///< or null
-  T* out;
+  VolumeParts<T> out;
   Acc<T>* scratch;  ///< scratch_elements()
 };
 

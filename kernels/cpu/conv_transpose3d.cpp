@@ -9,10 +9,10 @@ template <class T> void conv_transpose3d_forward(IsaQueue& q, const ConvTranspos
   if (a.algorithm == Conv3dAlgorithm::direct) { return conv_transpose3d_direct(q, a); }
   convolve_tiled(q, TiledConvArgs<T>{.geometry = a.geometry,
                                      .pass = Conv3dPass::spread,
-                                     .in = a.x.data(),
+                                     .in = y_side(a.geometry, a.x),
                                      .weight = a.weight.data(),
                                      .bias = a.bias.data(),
-                                     .out = a.y.data(),
+                                     .out = x_side(a.geometry, a.y, a.y2),
                                      .scratch = a.scratch.data()});
 }
 

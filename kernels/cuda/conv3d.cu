@@ -23,10 +23,10 @@ template <class T> void conv3d_forward(GpuQueue& q, const Conv3dArgs<T>& a) {
   gpu::convolve(q, a.algorithm,
                 gpu::Convolve<T>{.geometry = a.geometry,
                                  .pass = Conv3dPass::correlate,
-                                 .in = a.x.data(),
+                                 .in = x_side(a.geometry, a.x, a.x2),
                                  .weight = a.weight.data(),
                                  .bias = a.bias.data(),
-                                 .out = a.y.data(),
+                                 .out = y_side(a.geometry, a.y),
                                  .scratch = a.scratch.data()});
 }
 
@@ -34,10 +34,10 @@ template <class T> void conv_transpose3d_forward(GpuQueue& q, const ConvTranspos
   gpu::convolve(q, a.algorithm,
                 gpu::Convolve<T>{.geometry = a.geometry,
                                  .pass = Conv3dPass::spread,
-                                 .in = a.x.data(),
+                                 .in = y_side(a.geometry, a.x),
                                  .weight = a.weight.data(),
                                  .bias = a.bias.data(),
-                                 .out = a.y.data(),
+                                 .out = x_side(a.geometry, a.y, a.y2),
                                  .scratch = a.scratch.data()});
 }
 

@@ -15,10 +15,10 @@ inline constexpr int kSharedBytesEverywhere = 98 * 1024;
 template <class T> struct Convolve {
   Conv3dGeometry geometry;
   Conv3dPass pass;
-  const T* in;
+  VolumeParts<const T> in;
   const Acc<T>* weight;  ///< [O,I,K,K,K]
   const Acc<T>* bias;    ///< of the channels of out, or null
-  T* out;
+  VolumeParts<T> out;
   Acc<T>* scratch;
 };
 

@@ -28,7 +28,7 @@ __device__ __forceinline__ void add_voxel(const Convolve<T>& a, const VolumeShap
                                           Acc<T> (&sum)[8]) {
   const std::int64_t taps = a.geometry.kernel * a.geometry.kernel * a.geometry.kernel;
   for (std::int64_t i = 0; i < in.c; ++i) {
-    const Acc<T> value = load(a.in[in.at(n, i, voxel)]);
+    const Acc<T> value = load(a.in.at(n, i / kBlock8)[voxel * kBlock8 + i % kBlock8]);
     VOX_UNROLL
     for (int c = 0; c < 8; ++c) {
       if (first + c < out.c) {
@@ -70,7 +70,7 @@ template <class T, Conv3dPass P> __global__ void convolve_direct_kernel(Convolve
   Pack<T, 8> y;
   VOX_UNROLL
   for (int c = 0; c < 8; ++c) { y.v[c] = store<T>(sum[c]); }
-  store_pack(a.out + index * kBlock8, y);
+  store_pack(a.out.at(row / out.blocks(), row % out.blocks()) + index % out.voxels() * kBlock8, y);
 }
 
 template <class T> void convolve_direct(GpuQueue& q, const Convolve<T>& a) {
@@ -86,7 +86,8 @@ template <class T> void convolve_direct(GpuQueue& q, const Convolve<T>& a) {
 
 /// partial[split][tap][i][o]: neighbouring threads read neighbouring channels of dy and the same x.
 template <class T>
-__global__ void grad_weight_direct_kernel(Conv3dGeometry g, const T* x, const T* dy, Acc<T>* partial, int splits) {
+__global__ void grad_weight_direct_kernel(Conv3dGeometry g, VolumeParts<const T> x, const T* dy, Acc<T>* partial,
+                                          int splits) {
   const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const std::int64_t elements = g.y.c * g.x.c * g.kernel * g.kernel * g.kernel;
   if (index >= elements * splits) { return; }
@@ -101,11 +102,11 @@ __global__ void grad_weight_direct_kernel(Conv3dGeometry g, const T* x, const T*
     const std::int64_t d = row / g.y.h % g.y.d * g.stride - g.padding + tap / g.kernel / g.kernel;
     const std::int64_t h = row % g.y.h * g.stride - g.padding + tap / g.kernel % g.kernel;
     if (d < 0 || d >= g.x.d || h < 0 || h >= g.x.h) { continue; }
+    const T* const x_row = x.at(n, i / kBlock8) + (d * g.x.h + h) * g.x.w * kBlock8 + i % kBlock8;
     for (std::int64_t p = 0; p < g.y.w; ++p) {
       const std::int64_t w = p * g.stride - g.padding + tap % g.kernel;
       if (w < 0 || w >= g.x.w) { continue; }
-      sum += load(dy[g.y.at(n, o, row % (g.y.d * g.y.h) * g.y.w + p)]) *
-             load(x[g.x.at(n, i, (d * g.x.h + h) * g.x.w + w)]);
+      sum += load(dy[g.y.at(n, o, row % (g.y.d * g.y.h) * g.y.w + p)]) * load(x_row[w * kBlock8]);
     }
   }
   partial[index] = sum;
@@ -115,7 +116,7 @@ template <class T> void grad_weight_direct(GpuQueue& q, const Conv3dGradWeightAr
   const Conv3dGeometry& g = a.geometry;
   const int splits = static_cast<int>(conv3d_direct_splits(g));
   VOX_LAUNCH(q, (grad_weight_direct_kernel<T>), blocks_for(weight_elements(g) * splits, kDirectThreads), kDirectThreads,
-             0, g, a.x.data(), a.dy.data(), a.scratch.data(), splits);
+             0, g, x_side(g, a.x, a.x2), a.dy.data(), a.scratch.data(), splits);
   sum_partials(q, Partials<Acc<T>>{.partial = a.scratch.data(),
                                    .dweight = a.dweight.data(),
                                    .splits = splits,

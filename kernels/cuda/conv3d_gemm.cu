@@ -178,10 +178,10 @@ template <class T> void convolve_gemm(GpuQueue& q, const Convolve<T>& a) {
   const std::int64_t voxel_blocks = ceil_div(coarse.voxels(), kVoxels);
   const std::int64_t quads = ceil_div(m.tiles, 4);
   const std::int64_t quads_per_part = ceil_div(quads, ceil_div(kWantedBlocks, coarse.n * voxel_blocks));
-  const GemmArgs<T> args{.in = a.in,
+  const GemmArgs<T> args{.in = a.in.first,
                          .packed = a.scratch,
                          .bias = a.bias,
-                         .out = a.out,
+                         .out = a.out.first,
                          .kernel = static_cast<int>(a.geometry.kernel),
                          .spread = a.pass == Conv3dPass::spread ? 1 : 0,
                          .d = static_cast<int>(coarse.d),

@@ -8,15 +8,13 @@
 namespace vox::gpu {
 
 template <class T> struct GradArgs {
-  const T* x;
-  const T* dy;
+  VolumeParts<const T> x;
+  VolumeParts<const T> dy;
   Acc<T>* partial;  ///< [splits][groups][input groups][27][input group][kGroup]
   std::int64_t columns;
   int d;
   int h;
   int w;
-  int in_blocks;
-  int out_blocks;
   int tiles_w;
   int tiles_h;
   int parts;
@@ -28,15 +26,13 @@ template <class T> struct GradArgs {
 
 template <class T> [[nodiscard]] GradArgs<T> grad_args(const Conv3dGradWeightArgs<T>& a, const Conv3dGradMarch& g) {
   const Conv3dMarch& m = g.march;
-  return {.x = a.x.data(),
-          .dy = a.dy.data(),
+  return {.x = x_side(a.geometry, a.x, a.x2),
+          .dy = y_side(a.geometry, a.dy),
           .partial = a.scratch.data(),
           .columns = m.columns(),
           .d = static_cast<int>(m.out.d),
           .h = static_cast<int>(m.out.h),
           .w = static_cast<int>(m.out.w),
-          .in_blocks = static_cast<int>(m.in.blocks()),
-          .out_blocks = static_cast<int>(m.out.blocks()),
           .tiles_w = static_cast<int>(m.tiles_w),
           .tiles_h = static_cast<int>(m.tiles_h),
           .parts = static_cast<int>(m.parts),
@@ -58,14 +54,14 @@ void sum_grad(GpuQueue& q, const Conv3dGeometry& g, const Conv3dGradMarch& m, co
                               .out_group = static_cast<int>(kGroup)});
 }
 
-/// Starts copying one channel block of a slice of a volume with `blocks` blocks; zero where block or slice are not
+/// Starts copying one channel block of a slice of a volume; zero where block or slice are not
 /// there.
 template <int THREADS, class T>
-__device__ __forceinline__ void copy_block(Pack<T, kWide<T>>* to, TileShape s, const T* volume, const GradArgs<T>& a,
-                                           int n, int block, int blocks, int slice, int h, int w) {
-  const bool there = block < blocks && slice >= 0 && slice < a.d;
-  const std::int64_t at = there ? (static_cast<std::int64_t>(n) * blocks + block) * a.d + slice : 0;
-  copy_tile<THREADS, true>(to, s, volume + at * a.h * a.w * 8, kWide<T>, h, w, there ? a.h : 0, a.w);
+__device__ __forceinline__ void copy_block(Pack<T, kWide<T>>* to, TileShape s, const VolumeParts<const T>& volume,
+                                           const GradArgs<T>& a, int n, int block, int slice, int h, int w) {
+  const bool there = block < volume.first_blocks + volume.second_blocks && slice >= 0 && slice < a.d;
+  const T* const from = there ? volume.at(n, block) + static_cast<std::int64_t>(slice) * (a.h * a.w * 8) : volume.first;
+  copy_tile<THREADS, true>(to, s, from, kWide<T>, h, w, there ? a.h : 0, a.w);
 }
 
 struct GradColumn {

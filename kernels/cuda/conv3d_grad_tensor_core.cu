@@ -28,13 +28,13 @@ template <int TILE> struct TensorGrad {
   static __device__ __forceinline__ void copy_x(Bf16Cell* to, const GradArgs<Bf16>& a, int n, int slice, int group,
                                                 int h, int w) {
     for (int b = 0; b < 2; ++b) {
-      copy_block<kThreads>(to + b * kX.stride, kX, a.x, a, n, 2 * group + b, a.in_blocks, slice, h - 1, w);
+      copy_block<kThreads>(to + b * kX.stride, kX, a.x, a, n, 2 * group + b, slice, h - 1, w);
     }
   }
   static __device__ __forceinline__ void copy_dy(Bf16Cell* to, const GradArgs<Bf16>& a, int n, int slice, int group,
                                                  int h, int w) {
     for (int b = 0; b < 2; ++b) {
-      copy_block<kThreads>(to + b * kDy.stride, kDy, a.dy, a, n, 2 * group + b, a.out_blocks, slice, h, w - 1);
+      copy_block<kThreads>(to + b * kDy.stride, kDy, a.dy, a, n, 2 * group + b, slice, h, w - 1);
     }
   }
 

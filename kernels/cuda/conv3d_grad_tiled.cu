@@ -29,12 +29,12 @@ template <class T, int TILE_W, int TILE_H> struct TiledGrad {
 
   static __device__ __forceinline__ void copy_x(Cell* to, const GradArgs<T>& a, int n, int slice, int group, int h,
                                                 int w) {
-    copy_block<kThreads>(to, kX, a.x, a, n, group, a.in_blocks, slice, h - 1, w - 1);
+    copy_block<kThreads>(to, kX, a.x, a, n, group, slice, h - 1, w - 1);
   }
   static __device__ __forceinline__ void copy_dy(Cell* to, const GradArgs<T>& a, int n, int slice, int group, int h,
                                                  int w) {
     for (int b = 0; b < 2; ++b) {
-      copy_block<kThreads>(to + b * kDy.cells * kDy.stride, kDy, a.dy, a, n, 2 * group + b, a.out_blocks, slice, h, w);
+      copy_block<kThreads>(to + b * kDy.cells * kDy.stride, kDy, a.dy, a, n, 2 * group + b, slice, h, w);
     }
   }
   static __device__ __forceinline__ void add(const Cell* x, int slot, const Cell* dy, Sums& sums) {
@@ -86,7 +86,7 @@ template <class T, int TILE_W, int TILE_H> struct TiledGrad {
 };
 
 template <class T, class Grad>
-__global__ void __launch_bounds__(Grad::kThreads, sizeof(T) == 8 ? 1 : 2) grad_weight_tiled_kernel(GradArgs<T> a) {
+__global__ void __launch_bounds__(Grad::kThreads, 2) grad_weight_tiled_kernel(GradArgs<T> a) {
   using A = Acc<T>;
   static_assert(Grad::kSharedBytes <= kSharedBytesEverywhere);
   VOX_DYNAMIC_SHARED(typename Grad::Cell, shared);

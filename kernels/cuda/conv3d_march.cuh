@@ -30,10 +30,10 @@ template <int WARPS_W, int WARPS_H, int WARPS_N, int ROWS, int CELLS> struct Mar
 };
 
 template <class T> struct MarchArgs {
-  const T* in;
+  VolumeParts<const T> in;
   const void* packed;  ///< [16 output channels][step][kChunkBytes]
   const Acc<T>* bias;
-  T* out;
+  VolumeParts<T> out;
   int d;
   int h;
   int w;

@@ -87,8 +87,7 @@ __device__ __forceinline__ void store_tensor(const MarchArgs<Bf16>& a, int n, in
   for (int b = 0; b < 2; ++b) {
     const int c = channel + b * 8;
     if (c / 8 >= a.out_blocks) { return; }
-    const std::int64_t slice = (static_cast<std::int64_t>(n) * a.out_blocks + c / 8) * a.d + d;
-    Bf16* const out = a.out + slice * a.h * a.w * 8 + c % 8;
+    Bf16* const out = a.out.at(n, c / 8) + static_cast<std::int64_t>(d) * (a.h * a.w * 8) + c % 8;
     const bool present[2] = {c < a.out_channels, c + 1 < a.out_channels};
     const float bias[2] = {a.bias != nullptr && present[0] ? a.bias[c] : 0.0F,
                            a.bias != nullptr && present[1] ? a.bias[c + 1] : 0.0F};
@@ -111,11 +110,10 @@ template <class TileOf> struct TensorMarch {
 
   static __device__ __forceinline__ void copy(Bf16Cell* to, const MarchArgs<Bf16>& a, int n, int slice, int step, int h,
                                               int w) {
-    const std::int64_t at = (static_cast<std::int64_t>(n) * a.in_blocks + 2 * step) * a.d + slice;
+    const Bf16* const from = a.in.at(n, 2 * step) + static_cast<std::int64_t>(slice) * (a.h * a.w * 8);
     const int blocks = 2 * step + 1 < a.in_blocks ? 2 : 1;
-    copy_tile<Tile::kThreads, false>(to, {blocks, Tile::kHaloRows, Tile::kPitch, Tile::kPitch, Tile::kPlane},
-                                     a.in + at * a.h * a.w * 8, static_cast<std::int64_t>(a.d) * a.h * a.w * 8, h, w,
-                                     a.h, a.w);
+    copy_tile<Tile::kThreads, false>(to, {blocks, Tile::kHaloRows, Tile::kPitch, Tile::kPitch, Tile::kPlane}, from,
+                                     a.in.apart(n, 2 * step), h, w, a.h, a.w);
   }
   static __device__ __forceinline__ void add(const Bf16Cell* input, const unsigned char* weight,
                                              const MarchArgs<Bf16>& a, int step, const bool (&active)[3], Sums& sums) {

@@ -60,8 +60,7 @@ template <class T, class Tile>
 __device__ __forceinline__ void store_tiled(const MarchArgs<T>& a, int n, int d, int h, int w, int channel,
                                             const Acc<T> (&acc)[Tile::kRows][4]) {
   if (w >= a.w || channel / 8 >= a.out_blocks) { return; }
-  const std::int64_t slice = (static_cast<std::int64_t>(n) * a.out_blocks + channel / 8) * a.d + d;
-  T* const out = a.out + slice * a.h * a.w * 8 + channel % 8;
+  T* const out = a.out.at(n, channel / 8) + static_cast<std::int64_t>(d) * (a.h * a.w * 8) + channel % 8;
   VOX_UNROLL
   for (int v = 0; v < Tile::kRows; ++v) {
     if (h + v >= a.h) { return; }
@@ -86,10 +85,9 @@ template <class T, class TileOf> struct TiledMarch {
   static __device__ __forceinline__ void copy(Cell* to, const MarchArgs<T>& a, int n, int slice, int step, int h,
                                               int w) {
     constexpr int kStepsPerBlock = 8 / kStepChannels<T>;
-    const std::int64_t at = (static_cast<std::int64_t>(n) * a.in_blocks + step / kStepsPerBlock) * a.d + slice;
+    const T* const from = a.in.at(n, step / kStepsPerBlock) + static_cast<std::int64_t>(slice) * (a.h * a.w * 8);
     copy_tile<Tile::kThreads, true>(to, {Tile::kCells, Tile::kHaloRows, Tile::kPitch, Tile::kPitch, Tile::kPlane},
-                                    a.in + at * a.h * a.w * 8 + step % kStepsPerBlock * kStepChannels<T>, kWide<T>, h,
-                                    w, a.h, a.w);
+                                    from + step % kStepsPerBlock * kStepChannels<T>, kWide<T>, h, w, a.h, a.w);
   }
   static __device__ __forceinline__ void add(const Cell* input, const unsigned char* weight, const MarchArgs<T>&, int,
                                              const bool (&active)[3], Sums& sums) {
