@@ -33,9 +33,10 @@ int sync_threads_vote(Vote vote, bool predicate, Site at) {
   if (b.arrived == 0) {
     b.at = at;
   } else if (b.at.line != at.line || b.at.file != at.file) {
-    stop_block(Fault::divergent_barrier, at,
-               fmt::format("{} is at this barrier, but {} thread(s) of the block wait at {}, first {}", place_of(me),
-                           b.arrived, text_of(b.at), place_of(r.lanes[b.who.front()])));
+    stop_block(Fault::divergent_barrier, at, [&] {
+      return fmt::format("{} is at this barrier, but {} thread(s) of the block wait at {}, first {}", place_of(me),
+                         b.arrived, text_of(b.at), place_of(r.lanes[b.who.front()]));
+    });
   }
   ++b.arrived;
   b.votes += static_cast<unsigned>(predicate);

@@ -23,10 +23,11 @@ void copy_async(void* to, const void* from, int bytes, int source_bytes, Site at
   Lane& me = this_lane();
   if (!r.shared.holds(to)) {
     stop_block(Fault::wild_address, at,
-               fmt::format("{}: the destination of cp.async is not shared memory", place_of(me)));
+               [&] { return fmt::format("{}: the destination of cp.async is not shared memory", place_of(me)); });
   }
   if (source_bytes < 0 || source_bytes > bytes) {
-    stop_block(Fault::limit, at, fmt::format("{}: cp.async reads {} of {} bytes", place_of(me), source_bytes, bytes));
+    stop_block(Fault::limit, at,
+               [&] { return fmt::format("{}: cp.async reads {} of {} bytes", place_of(me), source_bytes, bytes); });
   }
   const auto size = static_cast<std::size_t>(bytes);
   const auto source_size = static_cast<std::size_t>(source_bytes);

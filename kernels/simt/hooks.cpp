@@ -15,9 +15,9 @@ void access(const void* p, std::size_t bytes, Access kind, Alignment alignment, 
   Lane& me = this_lane();
   const Site at{nullptr, 0, from};
   if (alignment == Alignment::natural && reinterpret_cast<std::uintptr_t>(p) % bytes != 0) {
-    const std::string text = fmt::format("{} makes a misaligned access of {} bytes", place_of(me), bytes);
+    const auto text = [&] { return fmt::format("{} makes a misaligned access of {} bytes", place_of(me), bytes); };
     if (bytes == 16) { stop_block(Fault::misaligned, at, text); }  // the instruction that follows would trap
-    report(Fault::misaligned, at, text);
+    report(Fault::misaligned, at, text());
   }
   check_access(runner(), me, p, bytes, kind, at);
 }

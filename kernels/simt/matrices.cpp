@@ -102,7 +102,7 @@ void load_fragments(Runner& r, unsigned first) {
     Lane& lane = r.lanes[first + i];
     if (!r.shared.holds(lane.call.in)) {
       stop_block(Fault::wild_address, call.at,
-                 fmt::format("{}: ldmatrix address is not in shared memory", place_of(lane)));
+                 [&] { return fmt::format("{}: ldmatrix address is not in shared memory", place_of(lane)); });
     }
     note_access(r, lane, lane.call.in, 16, Access::read, call.at);
     std::memcpy(m[i / 8][i % 8], lane.call.in, 16);

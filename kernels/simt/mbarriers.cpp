@@ -13,7 +13,7 @@ Mbarrier& find(const std::uint64_t* p, const Site& at) {
   const auto found = all.find(p);
   if (found == all.end()) {
     stop_block(Fault::wild_address, at,
-               fmt::format("{} uses an mbarrier that was never initialised", place_of(this_lane())));
+               [&] { return fmt::format("{} uses an mbarrier that was never initialised", place_of(this_lane())); });
   }
   return found->second;
 }
@@ -45,7 +45,8 @@ void barrier_arrive(std::uint64_t* p, unsigned expected_bytes, Site at) {
   Mbarrier& m = find(p, at);
   note_access(r, me, p, sizeof *p, Access::atomic, at);
   if (m.pending == 0) {
-    stop_block(Fault::limit, at, fmt::format("{} arrives at an mbarrier more often than its count", place_of(me)));
+    stop_block(Fault::limit, at,
+               [&] { return fmt::format("{} arrives at an mbarrier more often than its count", place_of(me)); });
   }
   m.bytes += expected_bytes;
   --m.pending;
@@ -73,12 +74,13 @@ void copy_bulk(void* to, const void* from, unsigned bytes, std::uint64_t* barrie
   Lane& me = this_lane();
   static_cast<void>(find(barrier, at));
   if (((reinterpret_cast<std::uintptr_t>(to) | reinterpret_cast<std::uintptr_t>(from) | bytes) & 15U) != 0) {
-    stop_block(Fault::misaligned, at,
-               fmt::format("{}: a bulk copy wants addresses and a size that are multiples of 16", place_of(me)));
+    stop_block(Fault::misaligned, at, [&] {
+      return fmt::format("{}: a bulk copy wants addresses and a size that are multiples of 16", place_of(me));
+    });
   }
   if (!r.shared.holds(to)) {
     stop_block(Fault::wild_address, at,
-               fmt::format("{}: the destination of a bulk copy is not shared memory", place_of(me)));
+               [&] { return fmt::format("{}: the destination of a bulk copy is not shared memory", place_of(me)); });
   }
   if constexpr (kChecked) {
     check_access(r, me, to, bytes, Access::write, at);

@@ -116,7 +116,11 @@ void run_block(Runner&, std::uint64_t number, const Launch&);
 void wait_to_be_ready(Runner&, Lane& me);
 void make_ready(Runner&, Lane&);
 [[noreturn]] void abandon_block(Runner&);  ///< what follows makes no sense after the reported fault
-[[noreturn]] void stop_block(Fault, const Site&, const std::string& text);
+/// text() is the message: nothing of it may live on when the block, whose stacks nobody unwinds, is left.
+template <class Text> [[noreturn]] void stop_block(Fault kind, const Site& at, const Text& text) {
+  report(kind, at, text());
+  abandon_block(runner());
+}
 
 void thread_left_warp(Runner&, Lane&);
 void thread_left_barrier(Runner&, const Lane&);

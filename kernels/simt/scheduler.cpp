@@ -184,11 +184,6 @@ void abandon_block(Runner& r) {
   __builtin_unreachable();
 }
 
-void stop_block(Fault kind, const Site& at, const std::string& text) {
-  report(kind, at, text);
-  abandon_block(runner());
-}
-
 void run_block(Runner& r, std::uint64_t number, const Launch& l) {
   shape_block(r, l.block);
   this_block.grid = l.grid;

@@ -143,11 +143,12 @@ void check_access(Runner& r, Lane& me, const void* p, std::size_t bytes, Access 
     Check(r, me, p, bytes, access, at, shared).run(shared ? shared_cells(r, p) : Arena::get().cells(p));
     return;
   }
-  stop_block(Fault::wild_address, at,
-             r.fibers.holds(p)
-                 ? fmt::format("{} {} another thread's local memory", place_of(me), verb(access))
-                 : fmt::format("{} {} address {}, which is neither device memory, shared memory nor its own stack",
-                               place_of(me), verb(access), p));
+  stop_block(Fault::wild_address, at, [&] {
+    return r.fibers.holds(p)
+               ? fmt::format("{} {} another thread's local memory", place_of(me), verb(access))
+               : fmt::format("{} {} address {}, which is neither device memory, shared memory nor its own stack",
+                             place_of(me), verb(access), p);
+  });
 }
 
 void note_access(Runner& r, Lane& me, const void* p, std::size_t bytes, Access access, const Site& at) {

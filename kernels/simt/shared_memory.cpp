@@ -50,9 +50,10 @@ void* shared_array(const void* key, std::size_t bytes, std::size_t alignment, co
   }
   std::byte* data = place(r, key, bytes, alignment, name);
   if (data == nullptr || s.bytes > r.options.shared_limit_bytes || s.bytes - s.dynamic_bytes > kStaticLimit) {
-    stop_block(Fault::limit, at,
-               fmt::format("{} bytes of shared memory, {} of them dynamic; a block has {}, of which {} static", s.bytes,
-                           s.dynamic_bytes, r.options.shared_limit_bytes, kStaticLimit));
+    stop_block(Fault::limit, at, [&] {
+      return fmt::format("{} bytes of shared memory, {} of them dynamic; a block has {}, of which {} static", s.bytes,
+                         s.dynamic_bytes, r.options.shared_limit_bytes, kStaticLimit);
+    });
   }
   return data;
 }

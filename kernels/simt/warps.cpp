@@ -70,9 +70,10 @@ bool agree(const Runner& r, const Lane& me, unsigned mask) {
       continue;
     }
     if (me.call.same_line || me.call.mask == ~0U) {
-      stop_block(Fault::warp_divergence, me.call.at,
-                 fmt::format("{} is at {}, lane {} of the same warp is at {} ({}, mask {:08x})", place_of(me),
-                             me.call.name, other.lane, other.call.name, text_of(other.call.at), other.call.mask));
+      stop_block(Fault::warp_divergence, me.call.at, [&] {
+        return fmt::format("{} is at {}, lane {} of the same warp is at {} ({}, mask {:08x})", place_of(me),
+                           me.call.name, other.lane, other.call.name, text_of(other.call.at), other.call.mask);
+      });
     }
     return false;
   }
@@ -85,14 +86,16 @@ void meet(const WarpCall& call) {
   Warp& w = r.warps[me.warp];
   me.call = call;
   if ((call.mask >> me.lane & 1U) == 0) {
-    stop_block(Fault::bad_mask, call.at,
-               fmt::format("{} calls {} with a mask that does not contain its own lane", place_of(me), call.name));
+    stop_block(Fault::bad_mask, call.at, [&] {
+      return fmt::format("{} calls {} with a mask that does not contain its own lane", place_of(me), call.name);
+    });
   }
   const unsigned mask = call.mask & w.exist;
   if ((mask & w.done) != 0) {
-    stop_block(Fault::bad_mask, call.at,
-               fmt::format("{} calls {}: lane {} of the mask has already exited", place_of(me), call.name,
-                           std::countr_zero(mask & w.done)));
+    stop_block(Fault::bad_mask, call.at, [&] {
+      return fmt::format("{} calls {}: lane {} of the mask has already exited", place_of(me), call.name,
+                         std::countr_zero(mask & w.done));
+    });
   }
   w.waiting |= 1U << me.lane;
   me.state = State::in_warp_call;
@@ -139,7 +142,8 @@ void load_matrices(int matrices, bool transposed, std::uint32_t* r, const void* 
 void multiply(Mma kind, float* d, const std::uint32_t* a, const std::uint32_t* b, const float* c, Site at) {
   const Lane& me = this_lane();
   if (runner().warps[me.warp].exist != ~0U) {
-    stop_block(Fault::bad_mask, at, fmt::format("{} calls mma in a warp of fewer than 32 threads", place_of(me)));
+    stop_block(Fault::bad_mask, at,
+               [&] { return fmt::format("{} calls mma in a warp of fewer than 32 threads", place_of(me)); });
   }
   const Fragments fragments{a, b, c};
   meet({.op = WarpOp::multiply,
@@ -157,8 +161,9 @@ void thread_left_warp(Runner& r, Lane& me) {
   w.done |= 1U << me.lane;
   for_lanes(r, me.warp * kWarp, w.waiting, [&](const Lane& other) {
     if (other.state != State::in_warp_call || (other.call.mask >> me.lane & 1U) == 0) { return; }
-    stop_block(Fault::bad_mask, other.call.at,
-               fmt::format("{} waits at {} for lane {}, which has exited", place_of(other), other.call.name, me.lane));
+    stop_block(Fault::bad_mask, other.call.at, [&] {
+      return fmt::format("{} waits at {} for lane {}, which has exited", place_of(other), other.call.name, me.lane);
+    });
   });
 }
 
