@@ -86,6 +86,7 @@ class Subject {
     const Tensor y = checked(function_(at));
     if (y.wants_grad()) { backward(y, like(y, arriving(y.shape().count(), seed_))); }
     std::vector<Tensor> gradients;
+    gradients.reserve(at.size());
     for (const Tensor& t : at) { gradients.push_back(t.wants_grad() ? t.grad() : Tensor()); }
     return gradients;
   }

@@ -92,6 +92,7 @@ TensorInFile parse_tensor(const std::string& name, const Json& item, std::span<c
 void check_cover(const std::map<std::string, TensorInFile>& tensors, std::span<const std::byte> data,
                  const std::string& file) {
   std::vector<const std::pair<const std::string, TensorInFile>*> order;
+  order.reserve(tensors.size());
   for (const auto& item : tensors) { order.push_back(&item); }
   std::ranges::stable_sort(order, [](const auto* a, const auto* b) {
     return std::pair(a->second.bytes.data(), a->second.bytes.size()) <

@@ -27,6 +27,7 @@ std::size_t byte_count(const TensorToWrite& t, const fs::path& path) {
 /// Tensors of wide types first, so that every tensor starts at a multiple of its own value size, without gaps.
 std::vector<const TensorToWrite*> file_order(const std::vector<TensorToWrite>& tensors) {
   std::vector<const TensorToWrite*> order;
+  order.reserve(tensors.size());
   for (const TensorToWrite& t : tensors) { order.push_back(&t); }
   std::ranges::stable_sort(
       order, [](const TensorToWrite* a, const TensorToWrite* b) { return size_of(a->dtype) > size_of(b->dtype); });

@@ -7,8 +7,8 @@
 
 namespace vox {
 
-inline constexpr std::int64_t kMaxTaps = 7 * 7 * 7;  // of the tiled algorithm
-inline constexpr std::int64_t kMaxClasses = 4 * 4 * 4;
+inline constexpr std::int64_t kMaxTaps = 343;    // 7^3, of the tiled algorithm
+inline constexpr std::int64_t kMaxClasses = 64;  // 4^3
 
 /// How the tiled algorithm cuts a convolution: a pure function of the geometry and the pass, whatever the thread count
 /// and the instruction set, so that all of them add in the same order.

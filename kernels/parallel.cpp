@@ -14,6 +14,11 @@ thread_local bool inside_worker = false;
 
 class Pool {
  public:
+  Pool() = default;
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+  Pool(Pool&&) = delete;
+  Pool& operator=(Pool&&) = delete;
   ~Pool() {
     {
       const std::lock_guard lock(mutex_);
