@@ -59,7 +59,11 @@ std::vector<float> mirrored(std::span<const float> values, std::int64_t size, un
       const auto row = values.subspan(static_cast<std::size_t>((from_plane * size + along(2, h)) * size),
                                       static_cast<std::size_t>(size));
       auto* const to = out.data() + (p * size + h) * size;
-      (axes & 1U) != 0 ? std::ranges::reverse_copy(row, to).out : std::ranges::copy(row, to).out;
+      if ((axes & 1U) != 0) {
+        std::ranges::reverse_copy(row, to);
+      } else {
+        std::ranges::copy(row, to);
+      }
     }
   }
   return out;
