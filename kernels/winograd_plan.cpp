@@ -1,0 +1,66 @@
+#include "kernels/winograd_plan.h"
+
+#include <algorithm>
+
+namespace vox {
+namespace {
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t padded(std::int64_t channels) { return ceil_div(channels, WinogradPlan::kGroup) * WinogradPlan::kGroup; }
+
+}  // namespace
+
+bool winograd_runs(Conv3dPass pass, const Conv3dGeometry& g) {
+  return pass != Conv3dPass::grad_weight && g.kernel == 3 && g.stride == 1 && g.padding <= 2;
+}
+
+WinogradPlan winograd_plan(const Conv3dGeometry& g, Conv3dPass pass, std::int64_t m) {
+  const bool spread = pass == Conv3dPass::spread;
+  WinogradPlan p;
+  p.pass = pass;
+  p.in = spread ? g.y : g.x;
+  p.out = spread ? g.x : g.y;
+  p.padding = spread ? 2 - g.padding : g.padding;
+  p.m = m;
+  p.in_channels = padded(p.in.c);
+  p.out_channels = padded(p.out.c);
+  const std::int64_t all_h = ceil_div(p.out.h, m);
+  const std::int64_t all_w = ceil_div(p.out.w, m);
+  constexpr std::int64_t kMaxTilesW = 16;
+  constexpr std::int64_t kTiles = 32;
+  p.boxes_w = ceil_div(all_w, kMaxTilesW);
+  p.tiles_w = p.boxes_w > 0 ? ceil_div(all_w, p.boxes_w) : 1;
+  p.boxes_h = ceil_div(all_h, std::max<std::int64_t>(kTiles / p.tiles_w, 1));
+  p.tiles_h = p.boxes_h > 0 ? ceil_div(all_h, p.boxes_h) : 1;
+  p.boxes_d = ceil_div(p.out.d, m);
+  constexpr std::int64_t kWantedTasks = 16;
+  p.shares = std::clamp<std::int64_t>(kWantedTasks / std::max<std::int64_t>(p.boxes(), 1), 1, p.groups());
+  return p;
+}
+
+WinogradBox WinogradPlan::box(std::int64_t i) const {
+  const std::int64_t d = i % boxes_d;
+  const std::int64_t h = i / boxes_d % boxes_h * tiles_h;
+  const std::int64_t w = i / boxes_d / boxes_h % boxes_w * tiles_w;
+  return {.n = i / boxes_d / boxes_h / boxes_w,
+          .d = d * m,
+          .h = h * m,
+          .w = w * m,
+          .tiles_h = std::min(tiles_h, ceil_div(out.h, m) - h),
+          .tiles_w = std::min(tiles_w, ceil_div(out.w, m) - w)};
+}
+
+std::int64_t WinogradPlan::task_channels() const { return ceil_div(groups(), shares) * kGroup; }
+
+std::int64_t WinogradPlan::worker_elements() const {
+  constexpr std::int64_t kPage = 1024;  // workers share no cache line and no page
+  const std::int64_t elements =
+      staged_elements() + lines_elements() + points_elements() + sums_w_elements() + sums_h_elements();
+  return ceil_div(elements, kPage) * kPage;
+}
+
+std::int64_t scratch_elements(const WinogradPlan& p, int threads) {
+  return p.shared_elements() + std::min<std::int64_t>(threads, p.tasks()) * p.worker_elements();
+}
+
+}  // namespace vox
