@@ -31,6 +31,7 @@ enum class Op : std::uint8_t {
   conv3d_concat,
   conv_transpose3d,
   batch_norm,
+  batch_norm_relu,
   softmax,
   dice_loss,
   focal_loss,
@@ -42,7 +43,7 @@ enum class Op : std::uint8_t {
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Op::count_)> kOpNames = {
     "add", "mul", "scale", "sum", "mean", "cast",
     "relu", "leaky_relu", "dropout", "concat", "max_pool3d",
-    "conv3d", "conv3d_concat", "conv_transpose3d", "batch_norm",
+    "conv3d", "conv3d_concat", "conv_transpose3d", "batch_norm", "batch_norm_relu",
     "softmax", "dice_loss", "focal_loss", "cross_entropy", "dice_focal_loss"};  // clang-format on
 static_assert(!kOpNames.back().empty(), "kOpNames is shorter than enum class Op");
 
@@ -124,6 +125,12 @@ struct BatchNormOptions {
 /// S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015.
 [[nodiscard]] Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
                                 Tensor running_var, const BatchNormOptions& = {});
+
+/// dropout(relu(batch_norm(x, …)), dropout) in one pass over x, and no other operator's values are kept for the
+/// gradient than x: both masks are worked out again. Without dropout where its p is 0, as here.
+[[nodiscard]] Tensor batch_norm_relu(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
+                                     Tensor running_var, const BatchNormOptions& = {},
+                                     const DropoutOptions& dropout = {.p = 0});
 
 /// y[n,c,v] = exp(x[n,c,v]) / sum over c of exp(x[n,c,v]), computed so that no exp() overflows
 [[nodiscard]] Tensor softmax(const Tensor& x);

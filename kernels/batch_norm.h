@@ -5,6 +5,7 @@
 
 #include "kernels/bf16.h"
 #include "kernels/chunks.h"
+#include "kernels/philox.h"
 #include "kernels/queue.h"
 #include "kernels/volume.h"
 
@@ -30,7 +31,16 @@ template <class T> struct BatchNormStatisticsArgs {
   std::span<Acc<T>> running_variance;  ///< [C], updated
 };
 
-/// y = gamma * (x - mean) / sqrt(variance + eps) + beta; padding channels become 0.
+/// What is done to the normalised values in the same pass: nothing, relu, or dropout(relu(·)) as kernels/dropout.h
+/// defines it. Neither mask is stored: the gradient works both out again from x and the key.
+struct Activation {
+  enum class Kind : std::uint8_t { none, relu, relu_dropout };
+  Kind kind = Kind::none;
+  double p = 0;  ///< in (0,1) for relu_dropout
+  RandomKey key = {};
+};
+
+/// y = activation(gamma * (x - mean) / sqrt(variance + eps) + beta); padding channels become 0.
 template <class T> struct BatchNormArgs {
   VolumeShape shape;
   std::span<const T> x;          ///< blocked
@@ -39,15 +49,16 @@ template <class T> struct BatchNormArgs {
   std::span<const Acc<T>> gamma;
   std::span<const Acc<T>> beta;
   double eps;
+  Activation activation = {};
   std::span<T> y;  ///< blocked, overwritten; may be x
 };
 
 /// Do mean and variance depend on x (training) or not (inference)?
 enum class Statistics : std::uint8_t { of_batch, constant };
 
-/// With z = (x - mean) / s, s = sqrt(variance + eps), M = N*D*H*W:
-/// dbeta = sum dy, dgamma = sum dy * z, dx = gamma / s * (dy - dbeta / M - z * dgamma / M), or gamma / s * dy when the
-/// statistics are constant.
+/// With z = (x - mean) / s, s = sqrt(variance + eps), M = N*D*H*W and dn = activation'(gamma * z + beta) * dy:
+/// dbeta = sum dn, dgamma = sum dn * z, dx = gamma / s * (dn - dbeta / M - z * dgamma / M), or gamma / s * dn when the
+/// statistics are constant. dy and x are read twice, dx is written once.
 template <class T> struct BatchNormGradArgs {
   VolumeShape shape;
   Statistics statistics;
@@ -55,7 +66,9 @@ template <class T> struct BatchNormGradArgs {
   std::span<const Acc<T>> mean;
   std::span<const Acc<T>> variance;
   std::span<const Acc<T>> gamma;
+  std::span<const Acc<T>> beta = {};  ///< read where there is an activation
   double eps;
+  Activation activation = {};
   std::span<const T> dy;       ///< blocked
   std::span<double> partials;  ///< scratch, batch_norm_partials(shape)
   std::span<T> dx;             ///< blocked, overwritten; empty when not wanted; may be dy

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cmath>
+#include <cstdint>
 #include <span>
 
 #include "kernels/bf16.h"
@@ -15,6 +17,11 @@ template <class T> struct DropoutArgs {
   RandomKey key;
   std::span<T> y;  ///< overwritten; may be x
 };
+
+/// The largest number of a stream that drops its element, p in (0,1).
+[[nodiscard]] inline std::uint32_t largest_dropped_number(double p) {
+  return static_cast<std::uint32_t>(std::ceil(p * 0x1p32) - 1);
+}
 
 VOX_KERNEL(dropout_forward, DropoutArgs);
 

@@ -32,6 +32,11 @@ UNetConfig unet_preset(std::string_view name) {
   return c;
 }
 
+Fusion fusion_named(std::string_view name) {
+  VOX_CHECK(name == "on" || name == "off", "fusion is '{}', wants on or off", name);
+  return name == "on" ? Fusion::on : Fusion::off;
+}
+
 UNet3d::UNet3d(const UNetConfig& config, DType dtype, std::uint64_t seed, Device device)
     : config_(config), dtype_(dtype), device_(device), seed_(seed) {
   VOX_CHECK(config.in_channels >= 1 && config.classes >= 2,
@@ -119,30 +124,32 @@ UNet3d::Block UNet3d::make_block(const std::string& name, std::int64_t in, std::
   return b;
 }
 
-Tensor UNet3d::conv_norm_relu(Tensor x, Tensor skip, const ConvNorm& c, UNetMode mode) const {
+Tensor UNet3d::layer(Tensor x, Tensor skip, const ConvNorm& c, UNetMode mode, const DropoutOptions& dropped) const {
   Tensor y = skip.defined() ? conv3d_concat(x, skip, c.weight, c.bias) : conv3d(x, c.weight, c.bias);
   x = Tensor();  // without a tape their memory is free from here on
   skip = Tensor();
   if (c.gamma.defined()) {
-    y = batch_norm(y, c.gamma, c.beta, c.running_mean, c.running_var,
-                   {.mode = mode == UNetMode::training ? BatchNormMode::training : BatchNormMode::inference,
-                    .eps = config_.batch_norm_eps,
-                    .momentum = config_.batch_norm_momentum});
+    const BatchNormOptions norm{.mode = mode == UNetMode::training ? BatchNormMode::training : BatchNormMode::inference,
+                                .eps = config_.batch_norm_eps,
+                                .momentum = config_.batch_norm_momentum};
+    if (fusion_ == Fusion::on) {
+      return batch_norm_relu(y, c.gamma, c.beta, c.running_mean, c.running_var, norm, dropped);
+    }
+    y = batch_norm(y, c.gamma, c.beta, c.running_mean, c.running_var, norm);
   }
-  return relu(y);
+  y = relu(y);
+  return dropped.p > 0 ? dropout(y, dropped) : y;
 }
 
 Tensor UNet3d::run_block(Tensor x, Tensor skip, const Block& b, std::uint32_t place, const ForwardOptions& o) const {
-  const bool drops = o.mode == UNetMode::training && o.dropout == Dropout::on && b.dropout > 0;
-  const auto dropped = [&](const Tensor& t) {
-    const RandomKey key{.seed = o.seed, .step = o.step, .place = o.micro_batch * kPlacesPerMicroBatch + place};
-    return drops ? dropout(t, {.p = b.dropout, .key = key}) : t;
-  };
-  Tensor y = conv_norm_relu(std::move(x), std::move(skip), b.first, o.mode);
-  if (config_.block_order == BlockOrder::dropout_between) { y = dropped(y); }
-  y = conv_norm_relu(std::move(y), {}, b.second, o.mode);
-  if (config_.block_order == BlockOrder::dropout_last) { y = dropped(y); }
-  return y;
+  const bool drops = o.mode == UNetMode::training && o.dropout == Dropout::on;
+  const DropoutOptions none{.p = 0, .key = {}};
+  const DropoutOptions some{
+      .p = drops ? b.dropout : 0,
+      .key = {.seed = o.seed, .step = o.step, .place = o.micro_batch * kPlacesPerMicroBatch + place}};
+  const bool between = config_.block_order == BlockOrder::dropout_between;
+  Tensor y = layer(std::move(x), std::move(skip), b.first, o.mode, between ? some : none);
+  return layer(std::move(y), {}, b.second, o.mode, between ? none : some);
 }
 
 Tensor UNet3d::forward(const Tensor& x, const ForwardOptions& o) const {

@@ -53,6 +53,9 @@ struct NamedTensor {
 /// Training uses the batch's statistics and drops elements; inference the running statistics and drops none.
 enum class UNetMode : std::uint8_t { training, inference };
 enum class Dropout : std::uint8_t { on, off };
+/// Fused operators, or the plain ones they are made of: the same numbers but for rounding, the same dropout masks.
+enum class Fusion : std::uint8_t { on, off };
+[[nodiscard]] Fusion fusion_named(std::string_view name);  ///< "on", "off"; throws Error for another name
 
 struct ForwardOptions {
   UNetMode mode = UNetMode::inference;
@@ -70,6 +73,8 @@ class UNet3d {
 
   /// x: [N,in_channels,D,H,W], extents divisible by 16   logits: [N,classes,D,H,W]
   [[nodiscard]] Tensor forward(const Tensor& x, const ForwardOptions&) const;
+
+  void set_fusion(Fusion fusion) { fusion_ = fusion; }  ///< on at first
 
   [[nodiscard]] const UNetConfig& config() const { return config_; }
   [[nodiscard]] DType dtype() const { return dtype_; }
@@ -107,13 +112,14 @@ class UNet3d {
                                         std::int64_t out);
   [[nodiscard]] Block make_block(const std::string& name, std::int64_t in, std::int64_t out, double dropout);
   /// Of [x, skip], or of x where there is no skip; both are released as soon as the convolution has read them.
-  [[nodiscard]] Tensor conv_norm_relu(Tensor x, Tensor skip, const ConvNorm&, UNetMode) const;
+  [[nodiscard]] Tensor layer(Tensor x, Tensor skip, const ConvNorm&, UNetMode, const DropoutOptions&) const;
   [[nodiscard]] Tensor run_block(Tensor x, Tensor skip, const Block&, std::uint32_t place, const ForwardOptions&) const;
 
   UNetConfig config_;
   DType dtype_;
   Device device_;
   std::uint64_t seed_;
+  Fusion fusion_ = Fusion::on;
   std::vector<NamedTensor> parameters_;
   std::vector<NamedTensor> buffers_;
   std::array<Block, kLevels> encoder_;      ///< the last one is the bottleneck

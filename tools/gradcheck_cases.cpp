@@ -93,10 +93,19 @@ std::vector<GradcheckCase> layers() {
   const auto norm = [](BatchNormMode mode) -> GradcheckFunction {
     return [mode](const Inputs& in) { return batch_norm(in[0], in[1], in[2], in[3], in[4], {.mode = mode}); };
   };
+  const auto norm_relu = [](BatchNormMode mode) -> GradcheckFunction {
+    return [mode](const Inputs& in) {
+      const DropoutOptions drop{.p = 0.25, .key = {.seed = 5, .step = 2, .place = 1}};
+      return batch_norm_relu(in[0], in[1], in[2], in[3], in[4], {.mode = mode}, drop);
+    };
+  };
   const std::vector<std::string> conv_names{"x", "weight", "bias"};
   const std::vector<std::string> norm_names{"x", "gamma", "beta", "running_mean", "running_var"};
   const Inputs norm_inputs{volume({2, 5, 2, 3, 2}), parameter({5}, 1), parameter({5}, 2), statistics(5, -1, 1, 3),
                            statistics(5, 0.5, 2, 4)};
+  const Inputs near_zero{volume_off_zero({2, 5, 2, 3, 2}), statistics(5, 0.5, 1, 1).requires_grad(),
+                         statistics(5, -0.02, 0.02, 2).requires_grad(), statistics(5, -0.05, 0.05, 3),
+                         statistics(5, 0.5, 2, 4)};
   return {
       {Op::conv3d,
        "3x3x3",
@@ -135,6 +144,8 @@ std::vector<GradcheckCase> layers() {
        transposed({.stride = 2, .padding = 1, .output_padding = 1})},
       {Op::batch_norm, "training", norm_names, norm_inputs, norm(BatchNormMode::training)},
       {Op::batch_norm, "inference", norm_names, norm_inputs, norm(BatchNormMode::inference)},
+      {Op::batch_norm_relu, "training, dropout", norm_names, near_zero, norm_relu(BatchNormMode::training)},
+      {Op::batch_norm_relu, "inference, dropout", norm_names, near_zero, norm_relu(BatchNormMode::inference)},
   };
 }
 

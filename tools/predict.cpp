@@ -25,6 +25,7 @@ struct PredictArgs {
   bool save_logits = false;
   bool mirror = false;
   std::string device = "cpu";
+  std::string fusion = "on";
   int threads = 0;
 };
 
@@ -64,7 +65,7 @@ void predict_case(const CaseFiles& files, const Segmenter& segmenter, const Pred
 
 void predict(const PredictArgs& args) {
   if (args.threads > 0) { set_default_threads(args.threads); }
-  const Segmenter segmenter(args.model, select_device(args.device));
+  const Segmenter segmenter(args.model, select_device(args.device), fusion_named(args.fusion));
   VOX_CHECK_DATA(segmenter.config().classes == kClasses, "{}: has {} classes, wants {}", segmenter.file().string(),
                  segmenter.config().classes, kClasses);
   const std::vector<CaseFiles> cases = find_cases(args.input);
@@ -103,6 +104,7 @@ void add_predict(CLI::App& app) {
   sub->add_flag("--save-logits", args->save_logits, "the network's own input and output, <ID>_logits.safetensors");
   sub->add_flag("--mirror", args->mirror, "mean over the eight mirror images; takes eight times as long");
   sub->add_option("--device", args->device, "cpu, cuda, cuda:N or simt (the CUDA kernels' sources on the CPU: slow)");
+  sub->add_option("--fusion", args->fusion, "on; off: plain operators, slower, the same but for rounding");
   sub->add_option("--threads", args->threads, "CPU threads; 0: every core. Never changes the result");
   sub->callback([args] { predict(*args); });
 }

@@ -77,10 +77,11 @@ std::vector<float> plain_values(const Tensor& t) {
 
 }  // namespace
 
-Segmenter::Segmenter(const fs::path& run_or_file, Device device) : file_(checkpoint_in(run_or_file)) {
+Segmenter::Segmenter(const fs::path& run_or_file, Device device, Fusion fusion) : file_(checkpoint_in(run_or_file)) {
   const CheckpointFile checkpoint(file_);
   recipe_ = recipe_of(checkpoint, file_.string());
   net_ = std::make_unique<UNet3d>(checkpoint.config(), DType::f32, 0, device);
+  net_->set_fusion(fusion);
   checkpoint.load(*net_);
 }
 

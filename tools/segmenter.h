@@ -14,7 +14,7 @@ class Segmenter {
  public:
   /// A run folder (its best.safetensors, or else its last.safetensors) or a checkpoint file. Throws DataError saying
   /// what was found and what was wanted.
-  explicit Segmenter(const std::filesystem::path& run_or_file, Device = Device::cpu);
+  explicit Segmenter(const std::filesystem::path& run_or_file, Device = Device::cpu, Fusion = Fusion::on);
 
   [[nodiscard]] const std::filesystem::path& file() const { return file_; }
   [[nodiscard]] const Recipe& recipe() const { return recipe_; }

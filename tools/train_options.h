@@ -44,6 +44,7 @@ struct TrainOptions {
   std::int64_t folds = 5;      ///< made from the cases when there is no splits file
   std::string splits;          ///< path; empty: folds are made
   std::string device = "cpu";  ///< a run may go on elsewhere: sums are in another order there, no more
+  std::string fusion = "on";   ///< a run may go on the other way: only roundings differ
   // What changes the time, and nothing else:
   int threads = 0;  ///< 0: every core
   int loader_threads = 1;

@@ -101,6 +101,7 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   const std::int64_t total_steps = options_.epochs * loader_->batches_per_epoch();
   schedule_ = std::make_unique<Schedule>(schedule_options(options_, total_steps));
   net_ = std::make_unique<UNet3d>(config, dtype_named(options_.dtype), options_.seed, device_);
+  net_->set_fusion(fusion_named(options_.fusion));
   uploader_ = std::make_unique<Uploader>(device_);
   adam_ = std::make_unique<Adam>(net_->parameters(), adam_options(options_));
   progress_.schedule = schedule_->state();

@@ -1,7 +1,6 @@
 #include "kernels/dropout.h"
 
 #include <cassert>
-#include <cmath>
 
 #include "kernels/cpu/elementwise.h"
 #include "kernels/cpu/philox_block.h"
@@ -14,7 +13,7 @@ template <class T> void dropout_forward(IsaQueue& q, const DropoutArgs<T>& args)
   assert(args.x.size() == args.y.size() && args.p > 0 && args.p < 1);
   const T* const x = args.x.data();
   T* const y = args.y.data();
-  const auto largest_dropped = static_cast<std::uint32_t>(std::ceil(args.p * 0x1p32) - 1);
+  const auto largest_dropped = largest_dropped_number(args.p);
   const auto scale = static_cast<Acc<T>>(1 / (1 - args.p));
   parallel_chunks(q, std::ssize(args.y), [&](std::int64_t begin, std::int64_t end) {
     std::uint32_t random[kPhiloxNumbers];

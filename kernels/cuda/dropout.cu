@@ -1,7 +1,5 @@
 #include "kernels/dropout.h"
 
-#include <cmath>
-
 #include "kernels/cuda/elementwise.cuh"
 
 namespace vox {
@@ -51,9 +49,8 @@ template <class T> void dropout_forward(GpuQueue& q, const DropoutArgs<T>& a) {
   constexpr int kLane = gpu::kDropoutLane<T>;
   const std::int64_t count = std::ssize(a.y);
   if (count == 0) { return; }
-  const gpu::Dropout<T> drop{.key = a.key,
-                             .largest_dropped = static_cast<std::uint32_t>(std::ceil(a.p * 0x1p32) - 1),
-                             .scale = static_cast<Acc<T>>(1 / (1 - a.p))};
+  const gpu::Dropout<T> drop{
+      .key = a.key, .largest_dropped = largest_dropped_number(a.p), .scale = static_cast<Acc<T>>(1 / (1 - a.p))};
   VOX_LAUNCH(q, (gpu::dropout_kernel<T>), gpu::blocks_for((count + kLane - 1) / kLane, gpu::kElementThreads),
              gpu::kElementThreads, 0, a.x.data(), a.y.data(), count, drop);
 }
