@@ -12,6 +12,9 @@ void add_verbs(CLI::App& app) {
                           add_overlay, add_gradcheck}) {
     add(app);
   }
+#ifdef VOX_BENCH
+  add_bench(app);
+#endif
   for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) { add_config_options(*verb); }
 }
 

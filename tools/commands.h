@@ -24,6 +24,7 @@ void add_predict(CLI::App&);
 void add_evaluate(CLI::App&);
 void add_overlay(CLI::App&);
 void add_gradcheck(CLI::App&);
+void add_bench(CLI::App&);  ///< in builds with the benchmarks
 
 void add_verbs(CLI::App&);  ///< all of them, in the order of --help
 

@@ -1,0 +1,143 @@
+#include "benchmarks/child.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <sstream>
+
+#include "benchmarks/clocks.h"
+#include "kernels/check.h"
+
+extern char** environ;  // NOLINT: of POSIX
+
+namespace vox::bench {
+namespace {
+
+/// The environment of this process with some variables replaced.
+std::vector<std::string> environment_with(const std::vector<std::string>& changed) {
+  std::vector<std::string> all = changed;
+  for (char** e = environ; *e != nullptr; ++e) {
+    const std::string entry = *e;
+    const std::string key = entry.substr(0, entry.find('=') + 1);
+    bool replaced = false;
+    for (const std::string& c : changed) { replaced = replaced || c.starts_with(key); }
+    if (!replaced) { all.push_back(entry); }
+  }
+  return all;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> result;
+  for (std::string& t : texts) { result.push_back(t.data()); }
+  result.push_back(nullptr);
+  return result;
+}
+
+}  // namespace
+
+Child::Child(const std::vector<std::string>& command, const std::vector<std::string>& environment)
+    : name_(command.front()) {
+  std::array<int, 2> ends{};
+  VOX_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0, "{}: no socket: {}", name_,
+            std::strerror(errno));
+  socket_ = ends[0];
+  messages_ = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  if (messages_ >= 0) { posix_spawn_file_actions_adddup2(&actions, messages_, STDERR_FILENO); }
+  std::vector<std::string> words = command;
+  std::vector<std::string> variables = environment_with(environment);
+  const int error = posix_spawnp(&process_, words.front().c_str(), &actions, nullptr, pointers(words).data(),
+                                 pointers(variables).data());
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  if (error != 0) {
+    process_ = -1;
+    end();
+    VOX_FAIL("{}: cannot be run: {}", name_, std::strerror(error));
+  }
+}
+
+Child::~Child() { end(); }
+
+void Child::end() noexcept {
+  if (socket_ >= 0) { close(socket_); }
+  socket_ = -1;
+  if (process_ > 0) {  // the end of its input is the sign to go; who does not see it is stopped
+    int status = 0;
+    pid_t ended = 0;
+    for (int i = 0; i < 100 && ended == 0; ++i) {
+      ended = waitpid(process_, &status, WNOHANG);
+      if (ended == 0) { usleep(20'000); }
+    }
+    if (ended == 0) {
+      kill(process_, SIGKILL);
+      while (waitpid(process_, &status, 0) == -1 && errno == EINTR) {}
+    }
+  }
+  process_ = -1;
+  if (messages_ >= 0) { close(messages_); }
+  messages_ = -1;
+}
+
+std::string Child::last_words() {
+  if (messages_ < 0) { return "nothing said"; }
+  std::string text(4096, '\0');
+  const off_t size = lseek(messages_, 0, SEEK_END);
+  const ssize_t read = pread(messages_, text.data(), text.size(), std::max<off_t>(0, size - 4096));
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(read, 0)));
+  std::istringstream lines(text);
+  std::string last = "nothing said";
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty()) { last = line; }
+  }
+  return last;
+}
+
+std::string Child::read_line(double limit_s) {
+  const double until = now().wall_s + limit_s;
+  for (;;) {
+    if (const std::size_t end = unread_.find('\n'); end != std::string::npos) {
+      std::string line = unread_.substr(0, end);
+      unread_.erase(0, end + 1);
+      return line;
+    }
+    pollfd waiting{.fd = socket_, .events = POLLIN, .revents = 0};
+    const double left = until - now().wall_s;
+    VOX_CHECK(left > 0, "{}: no answer within {:.0f} s", name_, limit_s);
+    if (poll(&waiting, 1, static_cast<int>(std::min(left, 3600.0) * 1e3) + 1) <= 0) { continue; }
+    std::array<char, 4096> part{};
+    const ssize_t n = recv(socket_, part.data(), part.size(), 0);
+    VOX_CHECK(n > 0 || (n < 0 && errno == EINTR), "{}: ended without an answer: {}", name_, last_words());
+    if (n > 0) { unread_.append(part.data(), static_cast<std::size_t>(n)); }
+  }
+}
+
+Json Child::ask(const Json& question, double limit_s) {
+  const std::string line = question.dump() + "\n";
+  for (std::size_t sent = 0; sent < line.size();) {
+    const ssize_t n = send(socket_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
+    VOX_CHECK(n > 0 || errno == EINTR, "{}: ended without an answer: {}", name_, last_words());
+    if (n > 0) { sent += static_cast<std::size_t>(n); }
+  }
+  for (;;) {
+    const Json answer = Json::parse(read_line(limit_s), nullptr, false);
+    if (!answer.is_object()) { continue; }
+    if (answer.contains("error")) { VOX_FAIL("{}", answer["error"].get<std::string>()); }
+    return answer;
+  }
+}
+
+}  // namespace vox::bench

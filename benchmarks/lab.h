@@ -1,0 +1,63 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "benchmarks/clocks.h"
+#include "model/loss.h"
+#include "model/optimizer.h"
+
+namespace vox::bench {
+
+/// One size of whole-network work. Text fields are as on the command line.
+struct LabOptions {
+  std::string device = "cpu";
+  std::string dtype = "f32";
+  std::int64_t size = 64;
+  std::int64_t batch = 2;
+  std::vector<std::int64_t> widths{16, 32, 64, 128, 256};
+};
+
+struct Phase {
+  const char* name;
+  Times times;
+};
+
+/// The seed network with its optimiser and one batch in memory: whole training steps and inference passes.
+class Lab {
+ public:
+  explicit Lab(const LabOptions&);
+
+  /// "data": from a batch as the loader gives it to tensors on the device. "forward", "loss", "backward", "update".
+  [[nodiscard]] std::vector<Phase> train();
+  /// "data", and "forward" with its softmax.
+  [[nodiscard]] std::vector<Phase> infer();
+
+  [[nodiscard]] Device device() const { return device_; }
+  [[nodiscard]] const UNet3d& net() const { return net_; }
+  [[nodiscard]] double loss() const { return last_loss_; }
+
+ private:
+  /// Work submitted before is done first, and `work` is waited for.
+  template <class Work> [[nodiscard]] Phase phase(const char* name, const Work& work) const;
+  void load_images();
+  void load_labels();
+
+  Device device_;
+  LabOptions options_;
+  UNet3d net_;
+  Adam adam_;
+  std::vector<float> host_images_;
+  std::vector<std::uint8_t> host_labels_;
+  Tensor images_;
+  Tensor labels_;
+  std::uint32_t step_ = 0;
+  double last_loss_ = 0;
+};
+
+/// What counts as one step: all phases but "data", which training does while it computes.
+[[nodiscard]] Times total_of(const std::vector<Phase>&);
+
+void wait_for(Device);  ///< until all submitted work is done
+
+}  // namespace vox::bench

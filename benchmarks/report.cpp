@@ -1,0 +1,164 @@
+#include "benchmarks/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "kernels/check.h"
+
+namespace vox::bench {
+namespace {
+
+/// The old file or the new one, never half of it.
+void replace_file(const std::string& path, const std::string& text) {
+  const std::string temporary = path + ".part";
+  std::ofstream out(temporary, std::ios::binary);
+  out << text;
+  VOX_CHECK(out.flush().good(), "{}: cannot be written", path);
+  out.close();
+  std::error_code error;
+  std::filesystem::rename(temporary, path, error);
+  VOX_CHECK(!error, "{}: cannot be written: {}", path, error.message());
+}
+
+std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+/// In display columns: of UTF-8 text every byte but those that continue a character.
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & '\xC0') != '\x80'; }));
+}
+
+}  // namespace
+
+std::string digits(double value) {
+  if (!std::isfinite(value)) { return "-"; }
+  const double size = std::abs(value);
+  const int before = size >= 1 ? static_cast<int>(std::floor(std::log10(size))) + 1 : 1;
+  return fmt::format("{:.{}f}", value, std::clamp(4 - before, 0, size < 0.1 ? 4 : 3));
+}
+
+std::string percent(double share) { return std::isfinite(share) ? fmt::format("{:.1f}", 100 * share) : "-"; }
+
+Report::Report(Files files) : files_(std::move(files)) {
+  json_["facts"] = Json::object();
+  json_["rows"] = Json::array();
+}
+
+void Report::head(const Json& facts) {
+  for (const auto& [key, value] : facts.items()) {
+    json_["facts"][key] = value;
+    if (!value.is_structured()) { fmt::print("- {}: {}\n", key, text_of(value)); }
+  }
+  static_cast<void>(std::fflush(stdout));
+}
+
+void Report::table(std::vector<Column> columns) {
+  columns_ = std::move(columns);
+  std::vector<std::string> headings;
+  std::string rule = "|";
+  for (Column& c : columns_) {
+    c.width = std::max(c.width, static_cast<int>(width_of(c.heading)));
+    headings.push_back(c.heading);
+    const std::string dashes(static_cast<std::size_t>(c.width) + 1, '-');
+    rule += c.text ? ":" + dashes + "|" : dashes + ":|";
+  }
+  fmt::print("\n");
+  print(headings);
+  fmt::print("{}\n", rule);
+  static_cast<void>(std::fflush(stdout));
+}
+
+void Report::print(const std::vector<std::string>& cells) const {
+  std::string line = "|";
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const std::string cell = i < cells.size() ? cells[i] : "";
+    const auto wanted = static_cast<std::size_t>(columns_[i].width);
+    const std::string space(wanted - std::min(wanted, width_of(cell)), ' ');
+    line += " " + (columns_[i].text ? cell + space : space + cell) + " |";
+  }
+  fmt::print("{}\n", line);
+}
+
+void Report::row(const Json& record, const std::vector<std::string>& cells) {
+  json_["rows"].push_back(record);
+  print(cells);
+  static_cast<void>(std::fflush(stdout));
+  write();
+}
+
+void Report::failed(const Json& record, const std::vector<std::string>& first_cells, const std::string& why) {
+  complete_ = false;
+  left_out(record, first_cells, why);
+}
+
+void Report::left_out(const Json& record, const std::vector<std::string>& first_cells, const std::string& why) {
+  Json with_reason = record;
+  with_reason["error"] = why;
+  json_["rows"].push_back(with_reason);
+  std::string line = "|";
+  for (std::size_t i = 0; i < first_cells.size(); ++i) {
+    line += fmt::format(" {:<{}} |", first_cells[i], i < columns_.size() ? columns_[i].width : 0);
+  }
+  fmt::print("{} {} |\n", line, why);
+  static_cast<void>(std::fflush(stdout));
+  write();
+}
+
+void Report::missing(const std::string& what) {
+  complete_ = false;
+  if (std::ranges::find(said_, what) != said_.end()) { return; }
+  said_.push_back(what);
+  json_["missing"].push_back(what);
+  static_cast<void>(std::fflush(stdout));
+  fmt::print(stderr, "voxgrad bench: {}\n", what);
+}
+
+void Report::remark(const std::string& sentence) { remarks_.push_back(sentence); }
+
+void Report::finish() const {
+  if (!remarks_.empty()) { fmt::print("\n"); }
+  for (const std::string& r : remarks_) { fmt::print("- {}\n", r); }
+  if (!complete_) { throw Incomplete("not all that was asked for could be measured"); }
+}
+
+void Report::add(const std::string& key, const Json& value) {
+  json_[key].push_back(value);
+  write();
+}
+
+void Report::write() const {
+  if (!files_.json.empty()) { replace_file(files_.json, json_.dump(1) + "\n"); }
+  if (!files_.csv.empty()) { replace_file(files_.csv, csv_of(json_["rows"])); }
+}
+
+std::string csv_of(const Json& rows) {
+  std::vector<std::string> keys;
+  for (const Json& row : rows) {
+    for (const auto& [key, value] : row.items()) {
+      if (!value.is_structured() && std::ranges::find(keys, key) == keys.end()) { keys.push_back(key); }
+    }
+  }
+  const auto quoted = [](const std::string& text) {
+    if (text.find_first_of(",\"\n") == std::string::npos) { return text; }
+    std::string doubled;
+    for (const char c : text) { doubled += c == '"' ? std::string("\"\"") : std::string(1, c); }
+    return "\"" + doubled + "\"";
+  };
+  const auto line = [](const std::vector<std::string>& cells) { return fmt::format("{}\n", fmt::join(cells, ",")); };
+  std::string text = line(keys);
+  for (const Json& row : rows) {
+    std::vector<std::string> cells;
+    for (const std::string& key : keys) {
+      const auto found = row.find(key);
+      cells.push_back(found == row.end() || found->is_null() ? "" : quoted(text_of(*found)));
+    }
+    text += line(cells);
+  }
+  return text;
+}
+
+}  // namespace vox::bench
