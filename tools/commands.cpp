@@ -12,10 +12,10 @@ void add_verbs(CLI::App& app) {
                           add_overlay, add_gradcheck}) {
     add(app);
   }
-#ifdef VOX_BENCH
-  add_bench(app);
-#endif
   for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) { add_config_options(*verb); }
+#ifdef VOX_BENCH
+  add_bench(app);  // has verbs of its own, and no options that a file could set
+#endif
 }
 
 std::string_view version() { return VOX_VERSION; }
