@@ -32,6 +32,7 @@ enum class Op : std::uint8_t {
   conv_transpose3d,
   batch_norm,
   batch_norm_relu,
+  conv3d_batch_norm_relu,
   softmax,
   dice_loss,
   focal_loss,
@@ -43,7 +44,7 @@ enum class Op : std::uint8_t {
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Op::count_)> kOpNames = {
     "add", "mul", "scale", "sum", "mean", "cast",
     "relu", "leaky_relu", "dropout", "concat", "max_pool3d",
-    "conv3d", "conv3d_concat", "conv_transpose3d", "batch_norm", "batch_norm_relu",
+    "conv3d", "conv3d_concat", "conv_transpose3d", "batch_norm", "batch_norm_relu", "conv3d_batch_norm_relu",
     "softmax", "dice_loss", "focal_loss", "cross_entropy", "dice_focal_loss"};  // clang-format on
 static_assert(!kOpNames.back().empty(), "kOpNames is shorter than enum class Op");
 
@@ -131,6 +132,15 @@ struct BatchNormOptions {
 [[nodiscard]] Tensor batch_norm_relu(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
                                      Tensor running_var, const BatchNormOptions& = {},
                                      const DropoutOptions& dropout = {.p = 0});
+
+/// A layer of the network: batch_norm_relu(conv3d(concat(a, b), weight), …), or of a alone where b is undefined. The
+/// convolution makes the statistics while its results are in cache. For the gradient it keeps the convolution's result,
+/// and of its inputs nothing where they are results of batch norm: those are made again. In inference, where no
+/// gradient is recorded and nothing dropped, the batch norm is folded into the convolution's weight.
+/// a: [N,Ca,D,H,W]   b: [N,Cb,D,H,W] or undefined   weight: [O,Ca+Cb,K,K,K], K odd   the others: [O]
+[[nodiscard]] Tensor conv3d_batch_norm_relu(const Tensor& a, const Tensor& b, const Tensor& weight, const Tensor& gamma,
+                                            const Tensor& beta, Tensor running_mean, Tensor running_var,
+                                            const BatchNormOptions& = {}, const DropoutOptions& dropout = {.p = 0});
 
 /// y[n,c,v] = exp(x[n,c,v]) / sum over c of exp(x[n,c,v]), computed so that no exp() overflows
 [[nodiscard]] Tensor softmax(const Tensor& x);

@@ -17,10 +17,13 @@ namespace {
 
 thread_local bool recording = true;
 
-Tensor sum_of(const Tensor& a, const Tensor& b) {
-  Tensor sum = Tensor::like(a);
-  dispatch(a.device(), a.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
-    add_forward(queue, AddArgs<T>{.a = a.values<T>(), .b = b.values<T>(), .y = sum.mutable_values<T>()});
+/// In the place of a, where nobody else sees that.
+Tensor sum_of(Tensor&& a, const Tensor& b) {
+  const bool in_place = a.sole();
+  const Tensor first = std::move(a);
+  Tensor sum = in_place ? first : Tensor::like(first);
+  dispatch(sum.device(), sum.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+    add_forward(queue, AddArgs<T>{.a = first.values<T>(), .b = b.values<T>(), .y = sum.mutable_values<T>()});
   });
   return sum;
 }
@@ -44,13 +47,22 @@ void GradSink::add(std::size_t input, const Tensor& grad) {
   VOX_CHECK(grad.shape() == x.shape && grad.dtype() == x.dtype && grad.layout() == x.layout,
             "{}: gradient {} {} {} for input {}, which is {} {} {}", name(op_), name(grad.dtype()), name(grad.layout()),
             grad.shape().str(), input, name(x.dtype), name(x.layout), x.shape.str());
-  x.grad = x.grad.defined() ? sum_of(x.grad, grad) : grad;
+  x.grad = x.grad.defined() ? sum_of(std::move(x.grad), grad) : grad;
+}
+
+Tensor GradSink::take(std::size_t input) {
+  if (!wants(input) || !inputs_[input]->grad.sole()) { return {}; }
+  return std::exchange(inputs_[input]->grad, Tensor());
+}
+
+bool records(std::initializer_list<Tensor> inputs) {
+  return recording && std::ranges::any_of(inputs, &Tensor::wants_grad);
 }
 
 Tensor record(Op op, Tensor y, std::initializer_list<Tensor> inputs, Backward rule) {
   VOX_CHECK(rule != nullptr, "{}: record() needs a backward rule; say no_gradient if there is none", name(op));
   static std::atomic<std::uint64_t> next_serial{0};
-  if (recording && std::ranges::any_of(inputs, &Tensor::wants_grad)) {
+  if (records(inputs)) {
     auto node =
         std::make_shared<Node>(Node{.op = op, .serial = next_serial++, .inputs = {}, .backward = std::move(rule)});
     for (const Tensor& t : inputs) { node->inputs.push_back(t.wants_grad() ? t.body().slot : nullptr); }
@@ -88,7 +100,7 @@ void backward(const Tensor& y, const Tensor& dy) {
   };
   Tensor& first = y.body().slot->grad;
   visit(y.body().slot);
-  first = first.defined() ? sum_of(first, dy) : dy;
+  first = first.defined() ? sum_of(std::move(first), dy) : dy;
   while (!pending.empty()) {
     const std::shared_ptr<GradSlot> at = pending.extract(pending.begin()).mapped();
     const std::shared_ptr<Node> node = std::move(at->node);

@@ -18,6 +18,9 @@ class GradSink {
   GradSink(Op op, std::span<const std::shared_ptr<GradSlot>> inputs) : op_(op), inputs_(inputs) {}
   [[nodiscard]] bool wants(std::size_t input) const;
   void add(std::size_t input, const Tensor& grad);  ///< shape, dtype and layout must be the input's
+  /// The sum so far, for a rule that adds its own share to it in place and then gives it back by add(); undefined
+  /// where there is none yet, or where somebody else sees it.
+  [[nodiscard]] Tensor take(std::size_t input);
 
  private:
   Op op_;
@@ -31,6 +34,9 @@ using Backward = std::function<void(const Tensor& dy, GradSink& dx)>;
 /// The tape keeps no input's values: a rule captures the tensors it reads, detached(), and nothing else.
 [[nodiscard]] Tensor record(Op, Tensor y, std::initializer_list<Tensor> inputs, Backward);
 [[nodiscard]] Backward no_gradient(Op op);  ///< throws when backward() reaches it
+
+/// Whether record() would tie a result to these inputs.
+[[nodiscard]] bool records(std::initializer_list<Tensor> inputs);
 
 /// While one lives, ops of this thread record nothing and save nothing.
 class NoGradScope {

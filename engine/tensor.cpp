@@ -60,6 +60,8 @@ Tensor& Tensor::requires_grad() {
   return *this;
 }
 
+bool Tensor::sole() const { return defined() && body_.use_count() == 1 && body_->storage.use_count() == 1; }
+
 Tensor Tensor::detached() const {
   Tensor t;
   t.body_ = std::make_shared<TensorBody>(body());

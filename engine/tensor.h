@@ -58,6 +58,9 @@ class Tensor {
   /// The same values without their history: a leaf that wants no gradient.
   [[nodiscard]] Tensor detached() const;
 
+  /// Whether no other handle sees these values, so that they may be overwritten.
+  [[nodiscard]] bool sole() const;
+
   [[nodiscard]] TensorBody& body() const;  ///< throws when undefined
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -40,6 +41,7 @@ struct TensorBody {
   std::uint8_t largest_label = 0;  ///< of u8 values that are not on the CPU
   std::shared_ptr<Storage> storage;
   std::shared_ptr<GradSlot> slot;  ///< null: wants no gradient
+  std::function<Tensor()> remake;  ///< engine/kept.h; empty: the values are nowhere else
 };
 
 }  // namespace vox

@@ -35,6 +35,10 @@ Conv3dGeometry conv_transpose3d_geometry(const VolumeShape& in, std::int64_t out
           .padding = padding};
 }
 
+std::int64_t conv3d_boxes(const CpuQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
+  return algorithm == Conv3dAlgorithm::tiled ? conv3d_tiling(g, Conv3dPass::correlate).blocks() : 0;
+}
+
 std::int64_t conv3d_forward_scratch(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   return scratch_of(q, g, algorithm, Conv3dPass::correlate);
 }

@@ -57,6 +57,14 @@ template <class T, class Queue>
   return a;
 }
 
+/// What a convolution does to a box of y while that is in cache. Algorithms without boxes want nothing of it.
+struct Conv3dEpilogue {
+  bool relu = false;               ///< y = max(y, 0), NaN stays NaN
+  std::span<double> moments = {};  ///< overwritten with [blocks of y][conv3d_boxes()][kBoxMoments]; empty: not wanted
+};
+/// Of the values of a box in a block of channels: count, mean and squared distance from it, lane by lane.
+inline constexpr std::int64_t kBoxMoments = 3 * kBlock8;
+
 /// The formula above.
 template <class T> struct Conv3dArgs {
   Conv3dGeometry geometry;
@@ -66,7 +74,8 @@ template <class T> struct Conv3dArgs {
   std::span<const Acc<T>> weight;  ///< [O,I,K,K,K], rounded to T before use
   std::span<const Acc<T>> bias;    ///< [O], or empty
   std::span<T> y;                  ///< [N,ceil(O/8),D',H',W',8], overwritten
-  std::span<Acc<T>> scratch;       ///< conv3d_forward_scratch() elements
+  Conv3dEpilogue epilogue = {};
+  std::span<Acc<T>> scratch;  ///< conv3d_forward_scratch() elements
 };
 
 /// dweight[o,i,k] = sum over n,p of dy[n,o,p] * x[n,i,p*stride-padding+k], in a fixed order.
@@ -99,6 +108,11 @@ template <class E> [[nodiscard]] VolumeParts<E> x_side(const Conv3dGeometry& g, 
 template <class E> [[nodiscard]] VolumeParts<E> y_side(const Conv3dGeometry& g, std::span<E> y) {
   return volume_parts<E>(g.y, 0, y.data(), nullptr);
 }
+
+/// Boxes of y, per block of its channels, that the algorithm finishes one after the other, a function of the geometry
+/// alone; 0: it has no epilogue.
+[[nodiscard]] std::int64_t conv3d_boxes(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
+[[nodiscard]] std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 
 /// Elements of scratch, in the accumulator type, that each kernel needs on this queue.
 [[nodiscard]] std::int64_t conv3d_forward_scratch(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);

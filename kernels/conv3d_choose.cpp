@@ -113,6 +113,7 @@ std::int64_t conv3d_direct_splits(const Conv3dGeometry& g) {
   return std::clamp<std::int64_t>(kDirectThreads / weight_elements(g), 1, std::max<std::int64_t>(1, most));
 }
 
+std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm) { return 0; }
 std::int64_t conv3d_forward_scratch(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   return packed_elements(g, Conv3dPass::correlate, algorithm);
 }

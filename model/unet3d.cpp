@@ -125,18 +125,16 @@ UNet3d::Block UNet3d::make_block(const std::string& name, std::int64_t in, std::
 }
 
 Tensor UNet3d::layer(Tensor x, Tensor skip, const ConvNorm& c, UNetMode mode, const DropoutOptions& dropped) const {
+  const BatchNormOptions norm{.mode = mode == UNetMode::training ? BatchNormMode::training : BatchNormMode::inference,
+                              .eps = config_.batch_norm_eps,
+                              .momentum = config_.batch_norm_momentum};
+  if (fusion_ == Fusion::on && c.gamma.defined()) {
+    return conv3d_batch_norm_relu(x, skip, c.weight, c.gamma, c.beta, c.running_mean, c.running_var, norm, dropped);
+  }
   Tensor y = skip.defined() ? conv3d_concat(x, skip, c.weight, c.bias) : conv3d(x, c.weight, c.bias);
   x = Tensor();  // without a tape their memory is free from here on
   skip = Tensor();
-  if (c.gamma.defined()) {
-    const BatchNormOptions norm{.mode = mode == UNetMode::training ? BatchNormMode::training : BatchNormMode::inference,
-                                .eps = config_.batch_norm_eps,
-                                .momentum = config_.batch_norm_momentum};
-    if (fusion_ == Fusion::on) {
-      return batch_norm_relu(y, c.gamma, c.beta, c.running_mean, c.running_var, norm, dropped);
-    }
-    y = batch_norm(y, c.gamma, c.beta, c.running_mean, c.running_var, norm);
-  }
+  if (c.gamma.defined()) { y = batch_norm(y, c.gamma, c.beta, c.running_mean, c.running_var, norm); }
   y = relu(y);
   return dropped.p > 0 ? dropout(y, dropped) : y;
 }

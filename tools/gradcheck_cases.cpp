@@ -99,6 +99,10 @@ std::vector<GradcheckCase> layers() {
       return batch_norm_relu(in[0], in[1], in[2], in[3], in[4], {.mode = mode}, drop);
     };
   };
+  const GradcheckFunction whole_layer = [](const Inputs& in) {
+    const DropoutOptions drop{.p = 0.25, .key = {.seed = 5, .step = 2, .place = 1}};
+    return conv3d_batch_norm_relu(in[0], in[1], in[2], in[3], in[4], in[5], in[6], {}, drop);
+  };
   const std::vector<std::string> conv_names{"x", "weight", "bias"};
   const std::vector<std::string> norm_names{"x", "gamma", "beta", "running_mean", "running_var"};
   const Inputs norm_inputs{volume({2, 5, 2, 3, 2}), parameter({5}, 1), parameter({5}, 2), statistics(5, -1, 1, 3),
@@ -144,6 +148,13 @@ std::vector<GradcheckCase> layers() {
        transposed({.stride = 2, .padding = 1, .output_padding = 1})},
       {Op::batch_norm, "training", norm_names, norm_inputs, norm(BatchNormMode::training)},
       {Op::batch_norm, "inference", norm_names, norm_inputs, norm(BatchNormMode::inference)},
+      {Op::conv3d_batch_norm_relu,
+       "8 and 3 channels, dropout",
+       {"a", "b", "weight", "gamma", "beta", "running_mean", "running_var"},
+       {volume({2, 8, 3, 2, 3}, 3), volume({2, 3, 3, 2, 3}, 4), parameter({3, 11, 3, 3, 3}, 1),
+        statistics(3, 0.5, 1, 2).requires_grad(), statistics(3, 5, 6, 3).requires_grad(), statistics(3, -1, 1, 4),
+        statistics(3, 0.5, 2, 5)},
+       whole_layer},
       {Op::batch_norm_relu, "training, dropout", norm_names, near_zero, norm_relu(BatchNormMode::training)},
       {Op::batch_norm_relu, "inference, dropout", norm_names, near_zero, norm_relu(BatchNormMode::inference)},
   };

@@ -1,5 +1,6 @@
 #include "kernels/conv3d.h"
 
+#include "engine/kept.h"
 #include "engine/ops.h"
 #include "engine/ops/check.h"
 #include "engine/ops/convolve.h"
@@ -11,9 +12,9 @@ Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   check_volume(Op::conv3d, "x", x);
   const Conv3dGeometry g = checked_conv3d(Op::conv3d, x.shape(), x, weight, bias, options);
   return record(Op::conv3d, correlate(g, {x}, weight, bias), {x, weight, bias},
-                [g, x = x.detached(), weight = weight.detached()](const Tensor& dy, GradSink& grads) {
+                [g, x = Kept(x), weight = weight.detached()](const Tensor& dy, GradSink& grads) {
                   if (grads.wants(0)) { grads.add(0, spread(g, dy, weight, {}).first); }
-                  if (grads.wants(1)) { grads.add(1, weight_gradient(g, {x}, dy, weight)); }
+                  if (grads.wants(1)) { grads.add(1, weight_gradient(g, {x.get()}, dy, weight)); }
                   if (grads.wants(2)) { grads.add(2, channel_sums(dy)); }
                 });
 }

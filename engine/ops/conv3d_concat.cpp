@@ -1,3 +1,4 @@
+#include "engine/kept.h"
 #include "engine/ops.h"
 #include "engine/ops/check.h"
 #include "engine/ops/convolve.h"
@@ -14,13 +15,13 @@ Tensor conv3d_concat(const Tensor& a, const Tensor& b, const Tensor& weight, con
   if (s[1] % kBlock8 != 0) { return conv3d(concat(a, b), weight, bias, options); }  // b's blocks begin inside one of a
   g.split = s[1];
   return record(Op::conv3d_concat, correlate(g, {a, b}, weight, bias), {a, b, weight, bias},
-                [g, a = a.detached(), b = b.detached(), weight = weight.detached()](const Tensor& dy, GradSink& grads) {
+                [g, a = Kept(a), b = Kept(b), weight = weight.detached()](const Tensor& dy, GradSink& grads) {
                   if (grads.wants(0) || grads.wants(1)) {
                     const TensorParts dx = spread(g, dy, weight, {});
                     if (grads.wants(0)) { grads.add(0, dx.first); }
                     if (grads.wants(1)) { grads.add(1, dx.second); }
                   }
-                  if (grads.wants(2)) { grads.add(2, weight_gradient(g, {a, b}, dy, weight)); }
+                  if (grads.wants(2)) { grads.add(2, weight_gradient(g, {a.get(), b.get()}, dy, weight)); }
                   if (grads.wants(3)) { grads.add(3, channel_sums(dy)); }
                 });
 }

@@ -1,5 +1,6 @@
 #include "kernels/conv3d.h"
 
+#include "engine/kept.h"
 #include "engine/ops.h"
 #include "engine/ops/check.h"
 #include "engine/ops/convolve.h"
@@ -35,9 +36,9 @@ Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bia
                         const ConvTranspose3dOptions& options) {
   const Conv3dGeometry g = checked_geometry(x, weight, bias, options);
   return record(Op::conv_transpose3d, spread(g, x, weight, bias).first, {x, weight, bias},
-                [g, x = x.detached(), weight = weight.detached()](const Tensor& dy, GradSink& grads) {
+                [g, x = Kept(x), weight = weight.detached()](const Tensor& dy, GradSink& grads) {
                   if (grads.wants(0)) { grads.add(0, correlate(g, {dy}, weight, {})); }
-                  if (grads.wants(1)) { grads.add(1, weight_gradient(g, {dy}, x, weight)); }
+                  if (grads.wants(1)) { grads.add(1, weight_gradient(g, {dy}, x.get(), weight)); }
                   if (grads.wants(2)) { grads.add(2, channel_sums(dy)); }
                 });
 }

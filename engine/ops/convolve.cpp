@@ -4,6 +4,7 @@
 #include "engine/ops/check.h"
 #include "kernels/check.h"
 #include "kernels/conv_transpose3d.h"
+#include "kernels/pointwise.h"
 
 namespace vox {
 namespace {
@@ -39,11 +40,18 @@ Conv3dGeometry checked_conv3d(Op op, const Shape& x, const Tensor& like, const T
   return g;
 }
 
-Tensor correlate(const Conv3dGeometry& g, const TensorParts& x, const Tensor& weight, const Tensor& bias) {
+Tensor correlate(const Conv3dGeometry& g, const TensorParts& x, const Tensor& weight, const Tensor& bias,
+                 const Epilogue& epilogue) {
   Tensor y = volume_on(g.y, x.first);
   dispatch(y.device(), y.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
     const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::correlate, g);
     Tensor scratch = scratch_for(y, conv3d_forward_scratch(queue, g, algorithm));
+    const std::int64_t boxes = conv3d_boxes(queue, g, algorithm);
+    Tensor moments;
+    if (epilogue.moments != nullptr && boxes > 0) {
+      moments = Tensor({g.y.blocks() * boxes * kBoxMoments}, DType::f64, y.device());
+      *epilogue.moments = moments;
+    }
     conv3d_forward(queue, Conv3dArgs<T>{.geometry = g,
                                         .algorithm = algorithm,
                                         .x = x.first.values<T>(),
@@ -51,7 +59,13 @@ Tensor correlate(const Conv3dGeometry& g, const TensorParts& x, const Tensor& we
                                         .weight = weight.values<Acc<T>>(),
                                         .bias = values_or_none<Acc<T>>(bias),
                                         .y = y.mutable_values<T>(),
+                                        .epilogue = {.relu = epilogue.relu && boxes > 0,
+                                                     .moments = moments.defined() ? moments.mutable_values<double>()
+                                                                                  : std::span<double>()},
                                         .scratch = scratch.mutable_values<Acc<T>>()});
+    if (epilogue.relu && boxes == 0) {
+      relu_forward(queue, ReluArgs<T>{.x = y.values<T>(), .y = y.mutable_values<T>()});
+    }
   });
   return y;
 }

@@ -20,8 +20,15 @@ struct TensorParts {
 [[nodiscard]] Conv3dGeometry checked_conv3d(Op, const Shape& x, const Tensor& like, const Tensor& weight,
                                             const Tensor& bias, const Conv3dOptions&);
 
+/// What to do with y as long as it is at hand.
+struct Epilogue {
+  bool relu = false;
+  Tensor* moments = nullptr;  ///< becomes what batch_norm_statistics() takes as boxes, undefined where there are none
+};
+
 /// y of conv3d: x [g.x], weight [O,I,K,K,K], bias [O] or undefined.
-[[nodiscard]] Tensor correlate(const Conv3dGeometry& g, const TensorParts& x, const Tensor& weight, const Tensor& bias);
+[[nodiscard]] Tensor correlate(const Conv3dGeometry& g, const TensorParts& x, const Tensor& weight, const Tensor& bias,
+                               const Epilogue& = {});
 
 /// Its adjoint, y of conv_transpose3d: y [g.y] in, a volume batch [g.x] out, bias [I] or undefined.
 [[nodiscard]] TensorParts spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weight, const Tensor& bias);

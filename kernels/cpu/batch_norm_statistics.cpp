@@ -61,12 +61,10 @@ struct Moments {
   }
 };
 
-}  // namespace
-
-template <class T> void batch_norm_statistics(IsaQueue& q, const BatchNormStatisticsArgs<T>& a) {
-  const VolumeShape& s = a.shape;
-  assert(std::ssize(a.partials) == batch_norm_partials(s));
-  for_chunks(q, s, [&](std::int64_t chunk, std::int64_t, std::int64_t first, std::int64_t count) {
+/// Mean of each chunk and squared distance from it, in order of the chunks.
+template <class T> void moments_of_chunks(const IsaQueue& q, const BatchNormStatisticsArgs<T>& a) {
+  assert(std::ssize(a.partials) == batch_norm_partials(a.shape));
+  for_chunks(q, a.shape, [&](std::int64_t chunk, std::int64_t, std::int64_t first, std::int64_t count) {
     const T* const x = a.x.data() + first;
     const Lanes<Acc<T>> about = rough_mean(x, count);
     double sum[kBlock8];
@@ -79,17 +77,37 @@ template <class T> void batch_norm_statistics(IsaQueue& q, const BatchNormStatis
       out[kBlock8 + c] = square[c] - sum[c] * sum[c] / voxels;
     }
   });
+}
+
+/// Those of a block of channels, of the boxes where there are any.
+template <class T> void merge(const BatchNormStatisticsArgs<T>& a, std::int64_t block, Moments (&total)[kBlock8]) {
+  if (a.boxes.empty()) {
+    over_partials(a.shape, a.partials, block, [&](const double* chunk, std::int64_t voxels) {
+      for (std::int64_t c = 0; c < kBlock8; ++c) {
+        total[c].merge({static_cast<double>(voxels), chunk[c], chunk[kBlock8 + c]});
+      }
+    });
+    return;
+  }
+  constexpr std::int64_t kBox = 3 * kBlock8;  // count, mean and squared distance of eight lanes
+  const std::int64_t boxes = std::ssize(a.boxes) / kBox / a.shape.blocks();
+  for (std::int64_t i = block * boxes; i < (block + 1) * boxes; ++i) {
+    const double* const box = a.boxes.data() + i * kBox;
+    for (std::int64_t c = 0; c < kBlock8; ++c) { total[c].merge({box[c], box[kBlock8 + c], box[2 * kBlock8 + c]}); }
+  }
+}
+
+}  // namespace
+
+template <class T> void batch_norm_statistics(IsaQueue& q, const BatchNormStatisticsArgs<T>& a) {
+  if (a.boxes.empty()) { moments_of_chunks(q, a); }
   const auto blend = [m = a.momentum](Acc<T>& running, double batch) {
     running = static_cast<Acc<T>>((1 - m) * static_cast<double>(running) + m * batch);
   };
-  parallel_for(q, s.blocks(), [&](std::int64_t block) {
+  parallel_for(q, a.shape.blocks(), [&](std::int64_t block) {
     Moments total[kBlock8];
-    over_partials(s, a.partials, block, [&](const double* partial, std::int64_t voxels) {
-      for (std::int64_t c = 0; c < kBlock8; ++c) {
-        total[c].merge({static_cast<double>(voxels), partial[c], partial[kBlock8 + c]});
-      }
-    });
-    for (std::int64_t c = 0; c < s.channels_in(block); ++c) {
+    merge(a, block, total);
+    for (std::int64_t c = 0; c < a.shape.channels_in(block); ++c) {
       const auto channel = static_cast<std::size_t>(block * kBlock8 + c);
       const Moments& m = total[c];
       a.mean[channel] = static_cast<Acc<T>>(m.mean);
@@ -100,6 +118,20 @@ template <class T> void batch_norm_statistics(IsaQueue& q, const BatchNormStatis
   });
 }
 
+template <class T> void batch_norm_fold(IsaQueue& q, const BatchNormFoldArgs<T>& a) {
+  const std::int64_t channels = std::ssize(a.bias);
+  const std::int64_t row = channels == 0 ? 0 : std::ssize(a.weight) / channels;
+  parallel_for(q, channels, [&](std::int64_t o) {
+    const auto c = static_cast<std::size_t>(o);
+    const Acc<T> slope = a.gamma[c] * inverse_deviation(a.variance[c], a.eps);
+    for (std::int64_t i = o * row; i < (o + 1) * row; ++i) {
+      a.folded[static_cast<std::size_t>(i)] = a.weight[static_cast<std::size_t>(i)] * slope;
+    }
+    a.bias[c] = a.beta[c] - a.mean[c] * slope;
+  });
+}
+
 VOX_INSTANTIATE(IsaQueue, batch_norm_statistics, BatchNormStatisticsArgs);
+VOX_INSTANTIATE(IsaQueue, batch_norm_fold, BatchNormFoldArgs);
 
 }  // namespace vox

@@ -11,6 +11,7 @@ template <class T> void conv3d_forward(IsaQueue& q, const Conv3dArgs<T>& a) {
                                      .weight = a.weight.data(),
                                      .bias = a.bias.data(),
                                      .out = y_side(a.geometry, a.y),
+                                     .epilogue = a.epilogue,
                                      .scratch = a.scratch.data()});
 }
 

@@ -1,5 +1,6 @@
 #include "kernels/cpu/conv3d_tiled.h"
 
+#include "kernels/cpu/conv3d_epilogue.h"
 #include "kernels/cpu/conv3d_gather.h"
 #include "kernels/cpu/conv3d_pack.h"
 #include "kernels/cpu/conv3d_tile.h"
@@ -15,6 +16,7 @@ template <class T> struct TiledConv {
   const Acc<T>* weight;  ///< packed
   const Acc<T>* bias;    ///< packed: [groups][group]
   VolumeParts<T> out;
+  Conv3dEpilogue epilogue;
 };
 
 /// acc of one class and one group over a gathered block of `planes` planes of `rows` rows.
@@ -143,6 +145,24 @@ void run_group(const TiledConv<T>& conv, const ConvBlock& at, const Conv3dTaps::
   scatter(conv, at, to, group, acc);
 }
 
+/// What is done to a group's channels of a block of a correlation, which has one class, once they are there.
+template <class T> void finish(const TiledConv<T>& conv, const ConvBlock& at, std::int64_t number, std::int64_t group) {
+  const Conv3dTiling& t = conv.tiling;
+  const Written to = written(t, at, conv.taps.classes[0]);
+  const std::int64_t blocks = t.group / kBlock8;
+  for (std::int64_t block = group * blocks; block < std::min((group + 1) * blocks, t.out.blocks()); ++block) {
+    finish_box(conv.epilogue, FinishedBox<T>{.first = conv.out.at(at.n, block) + to.first,
+                                             .planes = to.planes,
+                                             .rows = to.rows,
+                                             .width = to.width,
+                                             .plane = t.out.h * t.out.w * kBlock8,
+                                             .row = t.out.w * kBlock8,
+                                             .block = block,
+                                             .number = number,
+                                             .boxes = t.blocks()});
+  }
+}
+
 /// Cache lines to fetch per run of taps, so that the next block is there when this one is done.
 [[nodiscard]] std::int64_t lines_per_run(const Conv3dTiling& t, std::int64_t groups, std::int64_t lines) {
   constexpr std::int64_t kNominalTile = 24 * 16;  // voxels by channels; the true one depends on the instruction set
@@ -165,6 +185,7 @@ template <class T> void run_task(const TiledConv<T>& conv, std::int64_t task, bo
     for (std::int64_t group = first_group; group < last_group; ++group) {
       run_group(conv, at, conv.taps.classes[static_cast<std::size_t>(i)], group, scratch,
                 scratch + t.in.blocks() * t.gathered_elements(), lines, ahead);
+      if (t.pass == Conv3dPass::correlate) { finish(conv, at, task % t.blocks(), group); }
     }
   }
 }
@@ -180,7 +201,8 @@ template <class T> void convolve_tiled(const IsaQueue& q, const TiledConvArgs<T>
                           .in = a.in,
                           .weight = a.scratch,
                           .bias = a.scratch + t.packed_elements() - t.groups * t.group,
-                          .out = a.out};
+                          .out = a.out,
+                          .epilogue = a.epilogue};
   const std::int64_t tasks = t.tasks();
   const std::int64_t workers = std::min<std::int64_t>(q.threads, tasks);
   parallel_for(q, workers, [&](std::int64_t worker) {  // each with its own scratch; the split changes no result

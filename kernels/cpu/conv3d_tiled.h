@@ -14,7 +14,8 @@ template <class T> struct TiledConvArgs {
   const Acc<T>* weight;  ///< [geometry.y.c][geometry.x.c][K^3]
   const Acc<T>* bias;    ///< or null
   VolumeParts<T> out;
-  Acc<T>* scratch;  ///< scratch_elements()
+  Conv3dEpilogue epilogue = {};  ///< of correlate
+  Acc<T>* scratch;               ///< scratch_elements()
 };
 
 template <class T> void convolve_tiled(const IsaQueue&, const TiledConvArgs<T>&);

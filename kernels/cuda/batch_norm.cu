@@ -216,6 +216,16 @@ template <class A> [[nodiscard]] BatchNormActivation<A> ready(const Activation& 
           .scale = static_cast<A>(1 / (1 - a.p))};
 }
 
+/// One block of threads per output channel.
+template <class A>
+__global__ void batch_norm_fold_kernel(const A* weight, BatchNormVectors<A> of, double eps, A* folded, A* bias,
+                                       std::int64_t row) {
+  const unsigned c = blockIdx.x;
+  const A slope = of.gamma[c] * inverse_deviation(of.variance[c], eps);
+  for (std::int64_t i = threadIdx.x; i < row; i += blockDim.x) { folded[c * row + i] = weight[c * row + i] * slope; }
+  if (threadIdx.x == 0) { bias[c] = of.beta[c] - of.mean[c] * slope; }
+}
+
 }  // namespace gpu
 
 template <class T> void batch_norm_forward(GpuQueue& q, const BatchNormArgs<T>& a) {
@@ -253,7 +263,21 @@ template <class T> void batch_norm_backward(GpuQueue& q, const BatchNormGradArgs
              a.eps, activation, per_value, a.dx.data(), grid, channels);
 }
 
+template <class T> void batch_norm_fold(GpuQueue& q, const BatchNormFoldArgs<T>& a) {
+  const std::int64_t channels = std::ssize(a.bias);
+  if (channels == 0) { return; }
+  const gpu::BatchNormVectors<Acc<T>> of{.mean = a.mean.data(),
+                                         .variance = a.variance.data(),
+                                         .gamma = a.gamma.data(),
+                                         .beta = a.beta.data(),
+                                         .dgamma = nullptr,
+                                         .dbeta = nullptr};
+  VOX_LAUNCH(q, (gpu::batch_norm_fold_kernel<Acc<T>>), static_cast<unsigned>(channels), gpu::kChunkThreads, 0,
+             a.weight.data(), of, a.eps, a.folded.data(), a.bias.data(), std::ssize(a.weight) / channels);
+}
+
 VOX_INSTANTIATE(GpuQueue, batch_norm_forward, BatchNormArgs);
 VOX_INSTANTIATE(GpuQueue, batch_norm_backward, BatchNormGradArgs);
+VOX_INSTANTIATE(GpuQueue, batch_norm_fold, BatchNormFoldArgs);
 
 }  // namespace vox

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <functional>
+
+#include "engine/tensor.h"
+
+namespace vox {
+
+/// What a gradient rule keeps of a tensor it will read: the tensor, or where can_remake() said how to make it again
+/// from what another rule keeps anyway, that recipe. One pass over memory then saves a whole tensor between the passes.
+class Kept {
+ public:
+  Kept() = default;
+  explicit Kept(const Tensor&);
+  [[nodiscard]] Tensor get() const;  ///< the same values; undefined where an undefined tensor was kept
+
+ private:
+  Tensor tensor_;
+  std::function<Tensor()> remake_;
+};
+
+/// Rules that keep y from now on keep the recipe instead. The recipe must not hold y.
+void can_remake(const Tensor& y, std::function<Tensor()> recipe);
+
+}  // namespace vox

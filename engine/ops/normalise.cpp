@@ -1,0 +1,122 @@
+#include "engine/ops/normalise.h"
+
+#include "engine/dispatch.h"
+#include "engine/ops/check.h"
+#include "kernels/check.h"
+#include "kernels/pointwise.h"
+
+namespace vox {
+namespace {
+
+/// Of the running statistics as they are now: a later training pass moves those in place.
+Tensor copy_of(const Tensor& parameter) {
+  Tensor copy = Tensor::like(parameter);
+  dispatch(parameter.device(), parameter.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+    scale_forward(queue, ScaleArgs<T>{.x = parameter.values<T>(), .factor = 1, .y = copy.mutable_values<T>()});
+  });
+  return copy;
+}
+
+/// Moves the running statistics, too.
+void take_moments(const Tensor& x, const Tensor& boxes, NormTensors& of, Normalisation& n) {
+  const VolumeShape s = x.shape().volume();
+  Tensor partials({boxes.defined() ? 0 : batch_norm_partials(s)}, DType::f64, x.device());
+  dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+    batch_norm_statistics(
+        queue, BatchNormStatisticsArgs<T>{.shape = s,
+                                          .x = x.values<T>(),
+                                          .momentum = n.options.momentum,
+                                          .boxes = boxes.defined() ? boxes.values<double>() : std::span<const double>(),
+                                          .partials = partials.mutable_values<double>(),
+                                          .mean = n.mean.mutable_values<Acc<T>>(),
+                                          .variance = n.variance.mutable_values<Acc<T>>(),
+                                          .running_mean = of.running_mean.mutable_values<Acc<T>>(),
+                                          .running_variance = of.running_var.mutable_values<Acc<T>>()});
+  });
+}
+
+}  // namespace
+
+void check_norm(Op op, const Shape& x, const Tensor& like, const NormTensors& of, const BatchNormOptions& options) {
+  const Shape channels{x[1]};
+  check_parameter(op, "gamma", of.gamma, channels, like);
+  check_parameter(op, "beta", of.beta, channels, like);
+  check_parameter(op, "running_mean", of.running_mean, channels, like);
+  check_parameter(op, "running_var", of.running_var, channels, like);
+  VOX_CHECK(options.eps > 0, "{}: eps is {}, wants more than 0", name(op), options.eps);
+  VOX_CHECK(options.momentum >= 0 && options.momentum <= 1, "{}: momentum is {}, wants [0,1]", name(op),
+            options.momentum);
+  VOX_CHECK(options.mode == BatchNormMode::inference || x[0] * x.voxels() > 1,
+            "{}: training wants more than one value per channel, x is {}", name(op), x.str());
+}
+
+Activation relu_and(Op op, const DropoutOptions& dropout) {
+  VOX_CHECK(dropout.p >= 0 && dropout.p < 1, "{}: p is {}, wants [0,1)", name(op), dropout.p);
+  return {.kind = dropout.p > 0 ? Activation::Kind::relu_dropout : Activation::Kind::relu,
+          .p = dropout.p,
+          .key = dropout.key};
+}
+
+Normalisation normalisation_of(const Tensor& x, const Tensor& boxes, NormTensors& of, const BatchNormOptions& options,
+                               const Activation& activation) {
+  Normalisation n{.gamma = of.gamma.detached(),
+                  .beta = of.beta.detached(),
+                  .mean = {},
+                  .variance = {},
+                  .options = options,
+                  .activation = activation};
+  if (options.mode == BatchNormMode::training) {
+    n.mean = Tensor::like(of.running_mean);
+    n.variance = Tensor::like(of.running_var);
+    take_moments(x, boxes, of, n);
+  } else {
+    n.mean = copy_of(of.running_mean);
+    n.variance = copy_of(of.running_var);
+  }
+  return n;
+}
+
+Tensor normalised(const Tensor& x, const Normalisation& n) {
+  Tensor y = Tensor::like(x);
+  dispatch(y.device(), y.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+    batch_norm_forward(queue, BatchNormArgs<T>{.shape = y.shape().volume(),
+                                               .x = x.values<T>(),
+                                               .mean = n.mean.values<Acc<T>>(),
+                                               .variance = n.variance.values<Acc<T>>(),
+                                               .gamma = n.gamma.values<Acc<T>>(),
+                                               .beta = n.beta.values<Acc<T>>(),
+                                               .eps = n.options.eps,
+                                               .activation = n.activation,
+                                               .y = y.mutable_values<T>()});
+  });
+  return y;
+}
+
+NormGradients norm_gradients(const Tensor& x, const Normalisation& n, const Tensor& dy, bool wants_dx) {
+  const VolumeShape s = x.shape().volume();
+  const bool training = n.options.mode == BatchNormMode::training;
+  Tensor partials({batch_norm_partials(s)}, DType::f64, x.device());
+  NormGradients g{.dx = {}, .dgamma = Tensor::like(n.gamma), .dbeta = Tensor::like(n.beta)};
+  const bool in_place = dy.sole();
+  if (wants_dx) { g.dx = in_place ? dy : Tensor::like(x); }
+  dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+    batch_norm_backward(queue,
+                        BatchNormGradArgs<T>{.shape = s,
+                                             .statistics = training ? Statistics::of_batch : Statistics::constant,
+                                             .x = x.values<T>(),
+                                             .mean = n.mean.values<Acc<T>>(),
+                                             .variance = n.variance.values<Acc<T>>(),
+                                             .gamma = n.gamma.values<Acc<T>>(),
+                                             .beta = n.beta.values<Acc<T>>(),
+                                             .eps = n.options.eps,
+                                             .activation = n.activation,
+                                             .dy = dy.values<T>(),
+                                             .partials = partials.mutable_values<double>(),
+                                             .dx = g.dx.defined() ? g.dx.mutable_values<T>() : std::span<T>(),
+                                             .dgamma = g.dgamma.mutable_values<Acc<T>>(),
+                                             .dbeta = g.dbeta.mutable_values<Acc<T>>()});
+  });
+  return g;
+}
+
+}  // namespace vox

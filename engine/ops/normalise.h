@@ -1,0 +1,48 @@
+#pragma once
+
+#include "engine/ops.h"
+#include "engine/tensor.h"
+#include "kernels/batch_norm.h"
+
+namespace vox {
+
+// What the operators with a batch norm in them are made of.
+
+/// The tensors of a batch norm beside its input, [C] each.
+struct NormTensors {
+  Tensor gamma;
+  Tensor beta;
+  Tensor running_mean;
+  Tensor running_var;
+};
+/// Throws where they or the options do not fit a volume batch of this shape, in the dtype and on the device of `like`.
+void check_norm(Op, const Shape& x, const Tensor& like, const NormTensors&, const BatchNormOptions&);
+
+/// relu, or relu and dropout where its p is not 0. Throws where p is none.
+[[nodiscard]] Activation relu_and(Op, const DropoutOptions&);
+
+/// A batch norm whose mean and variance are known: a function of x alone.
+struct Normalisation {
+  Tensor gamma;
+  Tensor beta;
+  Tensor mean;
+  Tensor variance;
+  BatchNormOptions options;
+  Activation activation;
+};
+/// In training with the moments of x, towards which the running ones move; in inference with the running ones as they
+/// are now. boxes: what a convolution's epilogue made of x, or undefined.
+[[nodiscard]] Normalisation normalisation_of(const Tensor& x, const Tensor& boxes, NormTensors&,
+                                             const BatchNormOptions&, const Activation&);
+
+[[nodiscard]] Tensor normalised(const Tensor& x, const Normalisation&);
+
+struct NormGradients {
+  Tensor dx;  ///< undefined where it was not wanted
+  Tensor dgamma;
+  Tensor dbeta;
+};
+/// dx takes the place of dy where nobody else sees dy.
+[[nodiscard]] NormGradients norm_gradients(const Tensor& x, const Normalisation&, const Tensor& dy, bool wants_dx);
+
+}  // namespace vox
