@@ -50,6 +50,7 @@ void add_serve_verb(CLI::App& bench) {
 
 void add_bench_verbs(CLI::App& bench) {
   bench.require_subcommand(1);
+  add_kernel_verb(bench);
   add_step_verb(bench);
   add_serve_verb(bench);
 }

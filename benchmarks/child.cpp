@@ -140,4 +140,20 @@ Json Child::ask(const Json& question, double limit_s) {
   }
 }
 
+int run_program(const std::vector<std::string>& command) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  for (const int output : {STDOUT_FILENO, STDERR_FILENO}) {
+    posix_spawn_file_actions_addopen(&actions, output, "/dev/null", O_WRONLY, 0);
+  }
+  std::vector<std::string> words = command;
+  pid_t process = 0;
+  const int error = posix_spawnp(&process, words.front().c_str(), &actions, nullptr, pointers(words).data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) { return -1; }
+  int status = 0;
+  while (waitpid(process, &status, 0) == -1 && errno == EINTR) {}
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 }  // namespace vox::bench

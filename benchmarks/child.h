@@ -37,4 +37,7 @@ class Child {
   std::string unread_;
 };
 
+/// Runs a program to its end, its output dropped. The exit code, or -1 where it cannot be run.
+[[nodiscard]] int run_program(const std::vector<std::string>& command);
+
 }  // namespace vox::bench

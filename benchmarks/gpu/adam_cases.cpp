@@ -8,7 +8,7 @@
 #include "kernels/adam.h"
 #include "model/unet3d.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 namespace {
 
 /// Every parameter of the network with its gradient and moments, f32 as always in training.
@@ -87,4 +87,4 @@ std::vector<Plan> adam_plans(const NetShape& net) {
           {"adam step", "all parameters", DType::f32, net.batch, [net] { return step(net); }}};
 }
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

@@ -11,7 +11,7 @@
 #include "kernels/max_pool3d.h"
 #include "kernels/pointwise.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 namespace {
 
 /// What the kernels of a block read and write: two inputs, a result, and per-channel vectors.
@@ -217,4 +217,4 @@ std::vector<Plan> block_plans(const NetShape& net) {
   return plans;
 }
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

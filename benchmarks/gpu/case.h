@@ -6,7 +6,7 @@
 
 #include "engine/types.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 
 /// Somebody else's way to the same result, on memory of its own.
 struct Rival {
@@ -56,4 +56,4 @@ struct NetShape {
 [[nodiscard]] std::vector<Plan> loss_plans(const NetShape&);
 [[nodiscard]] std::vector<Plan> adam_plans(const NetShape&);
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

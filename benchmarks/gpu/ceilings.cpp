@@ -4,7 +4,7 @@
 
 #include "benchmarks/gpu/probes.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 
 Ceilings measure_ceilings(Device device) {
   // On the simt device the figures mean nothing and the kernels only have to run.
@@ -34,4 +34,4 @@ Ceilings measure_ceilings(Device device) {
   return best;
 }
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

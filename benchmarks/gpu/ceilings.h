@@ -2,7 +2,7 @@
 
 #include "benchmarks/gpu/device.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 
 /// What this machine does at best with kernels that do nothing else; measured, not looked up.
 struct Ceilings {
@@ -17,4 +17,4 @@ struct Ceilings {
 };
 [[nodiscard]] Ceilings measure_ceilings(Device);
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

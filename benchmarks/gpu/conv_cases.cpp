@@ -10,7 +10,7 @@
 #include "benchmarks/gpu/rivals.h"
 #include "kernels/conv_transpose3d.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 namespace {
 
 constexpr std::array<const char*, 4> kAlgorithmNames = {"tensor_core", "gemm", "tiled", "direct"};
@@ -142,4 +142,4 @@ std::vector<Plan> conv_plans(const NetShape& net) {
   return plans;
 }
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

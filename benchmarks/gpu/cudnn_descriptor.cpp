@@ -2,7 +2,7 @@
 #include "engine/context.h"
 #include "kernels/check.h"
 
-namespace vox::bench::cudnn {
+namespace vox::gpu_bench::cudnn {
 
 void check(cudnnStatus_t status, const char* call) {
   VOX_CHECK(status == CUDNN_STATUS_SUCCESS, "cuDNN, {}: {}", call, cudnnGetErrorString(status));
@@ -37,4 +37,4 @@ void Descriptor::set(cudnnBackendAttributeName_t name, const Descriptor& part) {
 void Descriptor::finalise() { check(cudnnBackendFinalize(get()), "cudnnBackendFinalize"); }
 bool Descriptor::can_finalise() { return cudnnBackendFinalize(get()) == CUDNN_STATUS_SUCCESS; }
 
-}  // namespace vox::bench::cudnn
+}  // namespace vox::gpu_bench::cudnn

@@ -2,7 +2,7 @@
 
 #include "kernels/check.h"
 
-namespace vox::bench::cudnn {
+namespace vox::gpu_bench::cudnn {
 namespace {
 
 constexpr std::int64_t kX = 1;  // names of the tensors in the graph
@@ -180,4 +180,4 @@ bool execute(const Execution& e, const Operands& o, void* workspace) {
   return cudnnBackendExecute(handle(), e.plan.get(), pack.get()) == CUDNN_STATUS_SUCCESS;
 }
 
-}  // namespace vox::bench::cudnn
+}  // namespace vox::gpu_bench::cudnn

@@ -5,7 +5,7 @@
 #include "benchmarks/gpu/probes.h"
 #include "engine/device_memory.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 namespace {
 
 constexpr std::size_t kFlushBytes = 256UL << 20U;
@@ -58,4 +58,4 @@ double Timer::microseconds(const std::function<void()>& work) {
   return 1e3 * static_cast<double>(events_->stop.milliseconds_since(events_->start)) / calls_;
 }
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

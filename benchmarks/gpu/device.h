@@ -9,7 +9,7 @@
 #include "engine/tensor.h"
 #include "kernels/cuda/runtime.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 
 /// Calls body(queue, TypeTag<T>{}) where the CUDA kernels run; the CPU's own kernels have vox_conv_bench and vox_bench.
 template <class Body> void on_device(Device device, DType dtype, const Body& body) {
@@ -49,4 +49,4 @@ class Timer {
   std::optional<Events> events_;
 };
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

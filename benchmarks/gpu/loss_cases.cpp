@@ -12,7 +12,7 @@
 #include "kernels/focal_loss.h"
 #include "kernels/softmax.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 namespace {
 
 /// What softmax and the losses work on, at the image's extents.
@@ -201,4 +201,4 @@ std::vector<Plan> loss_plans(const NetShape& net) {
           focal(net),      focal_gradient(net),      entropy(net), entropy_gradient(net)};
 }
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

@@ -9,7 +9,7 @@
 #include "benchmarks/gpu/rivals.h"
 #include "kernels/check.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 namespace {
 
 struct Options {
@@ -89,15 +89,15 @@ int run(Options o) {
 }
 
 }  // namespace
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench
 
 int main(int argc, char** argv) {
   CLI::App app("Every kernel of the network on a GPU");
-  vox::bench::Options o;
-  vox::bench::parse(app, o);
+  vox::gpu_bench::Options o;
+  vox::gpu_bench::parse(app, o);
   CLI11_PARSE(app, argc, argv);
   try {
-    return vox::bench::run(o);
+    return vox::gpu_bench::run(o);
   } catch (const vox::Error& e) {
     std::cerr << "vox_gpu_bench: " << e.what() << '\n';
     return 2;

@@ -5,7 +5,7 @@
 #include "engine/allocator.h"
 #include "kernels/check.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 namespace {
 
 constexpr int kWarmUps = 2;
@@ -71,4 +71,4 @@ Result measure(const Plan& plan, Device device, const MeasureOptions& o) {
   return result;
 }
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

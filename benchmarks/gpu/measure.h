@@ -8,7 +8,7 @@
 #include "benchmarks/gpu/case.h"
 #include "benchmarks/gpu/device.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 
 /// The middle of several measurements and how far they lie apart.
 struct Spread {
@@ -45,4 +45,4 @@ struct MeasureOptions {
 /// Warms up, then measures ours and every rival in turns.
 [[nodiscard]] Result measure(const Plan&, Device, const MeasureOptions&);
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

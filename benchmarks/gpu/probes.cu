@@ -38,17 +38,17 @@ __global__ void copy_kernel(const float* from, float* to, std::int64_t packs) {
 
 __global__ void multiply_add_kernel(float* sums, int steps) {
   const int thread = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  float chain[bench::kChainsPerThread];
+  float chain[gpu_bench::kChainsPerThread];
   VOX_UNROLL
-  for (int i = 0; i < bench::kChainsPerThread; ++i) { chain[i] = static_cast<float>(thread + i); }
+  for (int i = 0; i < gpu_bench::kChainsPerThread; ++i) { chain[i] = static_cast<float>(thread + i); }
   const float factor = 0.5F + static_cast<float>(thread % 7) * 0x1p-10F;
   for (int step = 0; step < steps; ++step) {
     VOX_UNROLL
-    for (int i = 0; i < bench::kChainsPerThread; ++i) { chain[i] = chain[i] * factor + 0.25F; }
+    for (int i = 0; i < gpu_bench::kChainsPerThread; ++i) { chain[i] = chain[i] * factor + 0.25F; }
   }
   float sum = 0;
   VOX_UNROLL
-  for (int i = 0; i < bench::kChainsPerThread; ++i) { sum += chain[i]; }
+  for (int i = 0; i < gpu_bench::kChainsPerThread; ++i) { sum += chain[i]; }
   sums[thread] = sum;
 }
 
@@ -58,20 +58,22 @@ __global__ void tensor_core_kernel(float* sums, int steps) {
   const auto operand = [&](int i) { return (hash(thread * 8 + i) & 0x807F807FU) | 0x3F803F80U; };
   const std::uint32_t a[4] = {operand(0), operand(1), operand(2), operand(3)};
   const std::uint32_t b[2] = {operand(4), operand(5)};
-  float chain[bench::kTensorCoreChains][4] = {};
+  float chain[gpu_bench::kTensorCoreChains][4] = {};
   for (int step = 0; step < steps; ++step) {
     VOX_UNROLL
-    for (int i = 0; i < bench::kTensorCoreChains; ++i) { mma_m16n8k16_bf16(chain[i], a, b, chain[i]); }
+    for (int i = 0; i < gpu_bench::kTensorCoreChains; ++i) { mma_m16n8k16_bf16(chain[i], a, b, chain[i]); }
   }
   float sum = 0;
   VOX_UNROLL
-  for (int i = 0; i < bench::kTensorCoreChains; ++i) { sum += chain[i][0] + chain[i][1] + chain[i][2] + chain[i][3]; }
+  for (int i = 0; i < gpu_bench::kTensorCoreChains; ++i) {
+    sum += chain[i][0] + chain[i][1] + chain[i][2] + chain[i][3];
+  }
   sums[thread] = sum;
 }
 
 }  // namespace gpu
 
-namespace bench {
+namespace gpu_bench {
 
 template <class T> void fill(GpuQueue& q, const FillArgs<T>& a) {
   if (a.y.empty()) { return; }
@@ -103,5 +105,5 @@ void multiply_tensor_cores(GpuQueue& q, const Chains& c) {
   VOX_LAUNCH(q, gpu::tensor_core_kernel, static_cast<unsigned>(c.blocks), kChainThreads, 0, c.sums.data(), c.steps);
 }
 
-}  // namespace bench
+}  // namespace gpu_bench
 }  // namespace vox

@@ -7,7 +7,7 @@
 #include "kernels/volume.h"
 
 /// Small kernels of the benchmark's own, compiled like those of kernels/cuda: for the GPU and for the simt device.
-namespace vox::bench {
+namespace vox::gpu_bench {
 
 /// y[e] = a value in [-1,1) from a hash of e: never zeros, which some units multiply faster. Channels beyond shape.c of
 /// a block stay zero; a shape without channels means that all are values.
@@ -46,4 +46,4 @@ inline constexpr int kTensorCoreChains = 8;  ///< per warp
   return 2 * kProducts * kTensorCoreChains * (kChainThreads / 32) * c.blocks * static_cast<double>(c.steps);
 }
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

@@ -8,7 +8,7 @@
 
 #include "kernels/check.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 namespace {
 
 double gflop_per_s(const Result& r) { return r.us.median > 0 ? r.flops / r.us.median / 1e3 : 0; }
@@ -99,4 +99,4 @@ void write_json(const std::string& path, const Machine& m, const MeasureOptions&
   VOX_CHECK(out.flush().good(), "{}: cannot be written", path);
 }
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

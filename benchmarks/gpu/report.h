@@ -6,7 +6,7 @@
 #include "benchmarks/gpu/ceilings.h"
 #include "benchmarks/gpu/measure.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 
 /// What was measured where: the head of the table and of the file.
 struct Machine {
@@ -22,4 +22,4 @@ void print_row(const Machine&, const Result&);
 /// Writes all of it as JSON; throws Error where the file cannot be written.
 void write_json(const std::string& path, const Machine&, const MeasureOptions&, const std::vector<Result>&);
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

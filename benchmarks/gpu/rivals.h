@@ -5,7 +5,7 @@
 #include "benchmarks/gpu/case.h"
 #include "kernels/conv3d.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 
 /// One pass of a convolution for the libraries of others; all of them work in the same memory.
 struct ConvTask {
@@ -23,4 +23,4 @@ struct ConvTask {
 [[nodiscard]] std::vector<Rival> cublas_rivals(const ConvTask&);
 [[nodiscard]] std::string cublas_version();
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

@@ -7,7 +7,7 @@
 #include "benchmarks/gpu/device.h"
 #include "benchmarks/gpu/rivals.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 namespace {
 
 void check(cublasStatus_t status, const char* call) {
@@ -97,4 +97,4 @@ std::vector<Rival> cublas_rivals(const ConvTask& task) {
   return rivals;
 }
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

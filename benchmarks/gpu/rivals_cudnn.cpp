@@ -7,7 +7,7 @@
 #include "benchmarks/gpu/device.h"
 #include "benchmarks/gpu/probes.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 namespace {
 
 /// What all plans of one pass work on: the same bytes, whatever order their axes are said to have.
@@ -90,4 +90,4 @@ std::vector<Rival> cudnn_rivals(const ConvTask& task) {
   return rivals;
 }
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

@@ -1,7 +1,7 @@
 #include "benchmarks/gpu/rivals.h"
 
 // For builds without cuDNN or cuBLAS: the columns stay empty, and the report says why.
-namespace vox::bench {
+namespace vox::gpu_bench {
 
 #ifndef VOX_BENCH_CUDNN
 std::vector<Rival> cudnn_rivals(const ConvTask&) { return {}; }
@@ -13,4 +13,4 @@ std::vector<Rival> cublas_rivals(const ConvTask&) { return {}; }
 std::string cublas_version() { return "not built in"; }
 #endif
 
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench

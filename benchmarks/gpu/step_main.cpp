@@ -20,7 +20,7 @@
 #include "model/loss.h"
 #include "model/optimizer.h"
 
-namespace vox::bench {
+namespace vox::gpu_bench {
 namespace {
 
 struct Options {
@@ -141,11 +141,11 @@ void run(const Options& o) {
 }
 
 }  // namespace
-}  // namespace vox::bench
+}  // namespace vox::gpu_bench
 
 int main(int argc, char** argv) {
   CLI::App app("Training steps and inference passes of the seed network");
-  vox::bench::Options o;
+  vox::gpu_bench::Options o;
   app.add_option("--device", o.device, "cpu, cuda, cuda:N or simt")->capture_default_str();
   app.add_option("--dtype", o.dtype)->capture_default_str()->check(CLI::IsMember({"f32", "bf16"}));
   app.add_option("--size", o.size, "voxels along each axis")->capture_default_str()->check(CLI::PositiveNumber);
@@ -155,7 +155,7 @@ int main(int argc, char** argv) {
   app.add_flag("--serve", o.serve, "answer lines on stdin");
   CLI11_PARSE(app, argc, argv);
   try {
-    vox::bench::run(o);
+    vox::gpu_bench::run(o);
   } catch (const vox::MemoryError& e) {
     std::cerr << "vox_step_bench: " << e.what() << '\n';
     return 4;

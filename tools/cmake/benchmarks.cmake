@@ -8,7 +8,6 @@ target_link_libraries(vox_conv_bench PRIVATE vox CLI11::CLI11)
 # What `voxgrad bench` is made of.
 file(GLOB bench_sources CONFIGURE_DEPENDS benchmarks/*.cpp)
 list(REMOVE_ITEM bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/conv3d_bench.cpp
-  ${PROJECT_SOURCE_DIR}/benchmarks/ops_bench.cpp ${PROJECT_SOURCE_DIR}/benchmarks/step_bench.cpp
   ${PROJECT_SOURCE_DIR}/benchmarks/main.cpp)
 add_custom_target(vox_commit COMMAND ${CMAKE_COMMAND} -DSOURCE=${PROJECT_SOURCE_DIR}
   -DHEADER=${PROJECT_BINARY_DIR}/commit/commit.h -P ${PROJECT_SOURCE_DIR}/tools/cmake/commit.cmake
@@ -16,18 +15,19 @@ add_custom_target(vox_commit COMMAND ${CMAKE_COMMAND} -DSOURCE=${PROJECT_SOURCE_
 add_library(vox_benchmarks STATIC ${bench_sources})
 add_dependencies(vox_benchmarks vox_commit)
 target_include_directories(vox_benchmarks PRIVATE ${PROJECT_BINARY_DIR}/commit)
-target_link_libraries(vox_benchmarks PUBLIC vox CLI11::CLI11)
+target_link_libraries(vox_benchmarks PUBLIC vox CLI11::CLI11 PRIVATE vox_gpu_bench_parts)
+find_package(benchmark QUIET)
+if(benchmark_FOUND)
+  target_link_libraries(vox_benchmarks PRIVATE benchmark::benchmark)
+  target_compile_definitions(vox_benchmarks PRIVATE VOX_GOOGLE_BENCHMARK)
+else()
+  message(STATUS "Google Benchmark is not installed: `voxgrad bench kernel` will say so")
+endif()
 target_compile_definitions(vox_benchmarks PRIVATE VOX_BUILD_TYPE="${CMAKE_BUILD_TYPE}"
   VOX_BENCHMARKS_FOLDER="${PROJECT_SOURCE_DIR}/benchmarks")
 
-# Operators and whole steps, by Google Benchmark.
-find_package(benchmark QUIET)
-if(benchmark_FOUND)
-  add_executable(vox_bench benchmarks/main.cpp benchmarks/ops_bench.cpp benchmarks/step_bench.cpp)
-  target_link_libraries(vox_bench PRIVATE vox benchmark::benchmark)
-else()
-  message(STATUS "Google Benchmark is not installed: vox_bench is left out")
-endif()
+add_executable(vox_bench benchmarks/main.cpp)
+target_link_libraries(vox_bench PRIVATE vox_benchmarks)
 
 # Every kernel and whole steps on a GPU, or on the simt device: benchmarks/gpu. Its own kernels are compiled as those of
 # kernels/cuda are: by nvcc where CUDA is on, and for the CPU.

@@ -1,0 +1,128 @@
+#include "benchmarks/cost.h"
+
+#include "kernels/check.h"
+
+namespace vox::bench {
+namespace {
+
+constexpr std::array<std::string_view, 3> kPassNames = {"forward", "grad-input", "grad-weight"};
+
+double bytes_of(const Tensor& t) {
+  return t.defined() ? static_cast<double>(t.shape().count()) * static_cast<double>(size_of(t.dtype())) : 0.0;
+}
+
+/// Bytes of an operator's operands.
+struct Sizes {
+  double volumes = 0;  ///< all inputs of rank 5 that are no weights
+  double labels = 0;
+  double weight = 0;
+  double y = 0;
+  double products = 0;  ///< of a convolution
+};
+
+bool convolves(Op op) {
+  switch (op) {
+    case Op::conv3d:
+    case Op::conv3d_concat:
+    case Op::conv_transpose3d:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Sizes sizes_of(Op op, std::span<const Tensor> inputs, const Tensor& y) {
+  Sizes s{.y = bytes_of(y)};
+  for (const Tensor& t : inputs) {
+    if (!t.defined()) { continue; }
+    if (t.dtype() == DType::u8) {
+      s.labels += bytes_of(t);
+    } else if (t.layout() == Layout::plain && t.shape().rank() == 5) {
+      s.weight += bytes_of(t);
+      // Each product belongs to one voxel of y, or of x where the convolution is transposed.
+      const Shape& over = op == Op::conv_transpose3d ? inputs[0].shape() : y.shape();
+      s.products += static_cast<double>(t.shape().count()) * static_cast<double>(over[0] * over.voxels());
+    } else if (t.shape().rank() == 5 || s.volumes == 0) {
+      s.volumes += bytes_of(t);
+    }
+  }
+  return s;
+}
+
+double forward_bytes(Op op, const Sizes& s) {
+  switch (op) {
+    case Op::batch_norm:
+    case Op::batch_norm_relu:
+      return 2 * s.volumes + s.y;
+    default:
+      return s.volumes + s.labels + s.weight + s.y;
+  }
+}
+
+/// Gradients of volumes are as large as the volumes, that of y as y.
+double grad_input_bytes(Op op, const Sizes& s) {
+  switch (op) {
+    case Op::sum:
+    case Op::mean:
+      return s.volumes;
+    case Op::add:
+      return 0;  // what arrives is handed on
+    case Op::mul:
+      return s.y + 2 * s.volumes;
+    case Op::scale:
+    case Op::cast:
+    case Op::dropout:
+    case Op::concat:
+      return s.y + s.volumes;
+    case Op::dice_loss:
+      return s.labels + s.volumes;
+    case Op::relu:
+    case Op::leaky_relu:
+    case Op::softmax:  // y, dy, dx
+      return 2 * s.y + s.volumes;
+    case Op::batch_norm:
+    case Op::batch_norm_relu:
+      return 2 * (s.volumes + s.y) + s.volumes;
+    case Op::conv3d:
+    case Op::conv3d_concat:
+    case Op::conv_transpose3d:
+      return s.y + s.weight + s.volumes;
+    default:  // x, dy, dx
+      return s.y + s.labels + 2 * s.volumes;
+  }
+}
+
+}  // namespace
+
+std::string_view name(Pass pass) { return kPassNames.at(static_cast<std::size_t>(pass)); }
+
+Pass pass_named(std::string_view text) {
+  for (std::size_t i = 0; i < kPassNames.size(); ++i) {
+    if (kPassNames.at(i) == text) { return static_cast<Pass>(i); }
+  }
+  VOX_FAIL("pass '{}': wants forward, grad-input or grad-weight", text);
+}
+
+bool has_pass(Op op, Pass pass) {
+  return pass == Pass::forward || (pass == Pass::grad_weight ? convolves(op) : op != Op::add);
+}
+
+Cost cost_of(Op op, Pass pass, std::span<const Tensor> inputs, const Tensor& y) {
+  if (!has_pass(op, pass)) { return {}; }
+  const Sizes s = sizes_of(op, inputs, y);
+  Cost c{.flops = 2 * s.products};
+  switch (pass) {
+    case Pass::forward:
+      c.bytes = forward_bytes(op, s);
+      break;
+    case Pass::grad_input:
+      c.bytes = grad_input_bytes(op, s);
+      break;
+    case Pass::grad_weight:
+      c.bytes = s.volumes + s.y + s.weight;
+      break;
+  }
+  return c;
+}
+
+}  // namespace vox::bench

@@ -1,0 +1,183 @@
+#include "benchmarks/kernel_operands.h"
+
+#include "engine/tape.h"
+#include "kernels/check.h"
+#include "kernels/philox.h"
+
+namespace vox::bench {
+namespace {
+
+std::vector<float> random_values(std::int64_t count, double lowest, double highest) {
+  std::vector<float> v(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < v.size(); i += 4) {
+    const Philox4 bits = random4({.seed = 1}, i / 4);
+    for (std::size_t k = 0; k < std::min<std::size_t>(4, v.size() - i); ++k) {
+      v[i + k] = static_cast<float>(lowest + (highest - lowest) * unit(bits.v[k]));
+    }
+  }
+  return v;
+}
+
+Tensor random_labels(const Shape& shape, std::int64_t classes, Device device) {
+  std::vector<std::uint8_t> v(static_cast<std::size_t>(shape.count()));
+  for (std::size_t i = 0; i < v.size(); ++i) {
+    v[i] = static_cast<std::uint8_t>(random4({.seed = 2}, i).v[0] % static_cast<std::uint32_t>(classes));
+  }
+  return Tensor::of<std::uint8_t>(shape, v).to(device);
+}
+
+using Inputs = const std::vector<Tensor>&;
+
+/// Makes operands one after the other.
+class Maker {
+ public:
+  Maker(const KernelSpec& spec, Device device) : spec_(spec), device_(device) {}
+
+  [[nodiscard]] Tensor volume(std::int64_t channels) const {
+    const auto& e = spec_.shape.extent;
+    return random_volume({spec_.batch, channels, e[0], e[1], e[2]}, spec_.dtype, device_);
+  }
+  [[nodiscard]] Tensor vector(const Shape& shape) const {
+    return random_vector(shape, accumulator(spec_.dtype), device_);
+  }
+  [[nodiscard]] Tensor labels() const {
+    const auto& e = spec_.shape.extent;
+    return random_labels({spec_.batch, e[0], e[1], e[2]}, spec_.shape.in[0], device_);
+  }
+  [[nodiscard]] std::int64_t channels() const { return spec_.shape.in[0]; }
+  [[nodiscard]] std::int64_t out() const {
+    VOX_CHECK(spec_.shape.out > 0, "{} {}: wants channels out, as in 16-32@128^3", name(spec_.op),
+              text_of(spec_.shape));
+    return spec_.shape.out;
+  }
+  [[nodiscard]] std::int64_t kernel(std::int64_t otherwise) const {
+    return spec_.shape.kernel > 0 ? spec_.shape.kernel : otherwise;
+  }
+  void want_inputs(std::size_t count) const {
+    VOX_CHECK(spec_.shape.in.size() == count, "{} {}: has {} volumes, wants {}", name(spec_.op), text_of(spec_.shape),
+              spec_.shape.in.size(), count);
+  }
+
+  [[nodiscard]] Operands plain(std::size_t count, std::function<Tensor(Inputs)> apply) const {
+    want_inputs(count);
+    Operands o;
+    for (const std::int64_t c : spec_.shape.in) { o.inputs.push_back(volume(c)); }
+    o.apply = std::move(apply);
+    return o;
+  }
+  [[nodiscard]] Operands loss(std::function<Tensor(Inputs)> apply) const {
+    Operands o = plain(1, std::move(apply));
+    o.inputs.push_back(labels());
+    return o;
+  }
+  [[nodiscard]] Operands loss_of_probabilities(std::function<Tensor(Inputs)> apply) const {
+    Operands o = loss(std::move(apply));
+    const NoGradScope no_grad;
+    o.inputs[0] = softmax(o.inputs[0]);
+    return o;
+  }
+  [[nodiscard]] Operands norm(std::function<Tensor(Inputs)> apply) const {
+    Operands o = plain(1, std::move(apply));
+    for (int i = 0; i < 4; ++i) { o.inputs.push_back(vector({channels()})); }
+    o.first_buffer = 3;
+    return o;
+  }
+  [[nodiscard]] Operands conv(std::size_t count, std::function<Tensor(Inputs)> apply) const {
+    Operands o = plain(count, std::move(apply));
+    const std::int64_t k = kernel(3);
+    std::int64_t in = 0;
+    for (const std::int64_t c : spec_.shape.in) { in += c; }
+    o.inputs.push_back(vector({out(), in, k, k, k}));
+    return o;
+  }
+
+ private:
+  const KernelSpec& spec_;
+  Device device_;
+};
+
+constexpr DropoutOptions kDropout{.p = 0.1, .key = {.seed = 7, .step = 1, .place = 2}};
+
+}  // namespace
+
+Operands operands_of(const KernelSpec& spec, Device device) {
+  const Maker m(spec, device);
+  switch (spec.op) {
+    case Op::add:
+      return m.plain(2, [](Inputs in) { return add(in[0], in[1]); });
+    case Op::mul:
+      return m.plain(2, [](Inputs in) { return mul(in[0], in[1]); });
+    case Op::scale:
+      return m.plain(1, [](Inputs in) { return scale(in[0], 2); });
+    case Op::sum:
+      return m.plain(1, [](Inputs in) { return sum(in[0]); });
+    case Op::mean:
+      return m.plain(1, [](Inputs in) { return mean(in[0]); });
+    case Op::cast:
+      return m.plain(
+          1, [to = spec.dtype == DType::bf16 ? DType::f32 : DType::bf16](Inputs in) { return cast(in[0], to); });
+    case Op::relu:
+      return m.plain(1, [](Inputs in) { return relu(in[0]); });
+    case Op::leaky_relu:
+      return m.plain(1, [](Inputs in) { return leaky_relu(in[0]); });
+    case Op::dropout:
+      return m.plain(1, [](Inputs in) { return dropout(in[0], kDropout); });
+    case Op::concat:
+      return m.plain(2, [](Inputs in) { return concat(in[0], in[1]); });
+    case Op::max_pool3d:
+      return m.plain(1, [](Inputs in) { return max_pool3d(in[0]); });
+    case Op::conv3d:
+      return m.conv(1, [](Inputs in) { return conv3d(in[0], in[1], {}); });
+    case Op::conv3d_concat:
+      return m.conv(2, [](Inputs in) { return conv3d_concat(in[0], in[1], in[2], {}); });
+    case Op::conv_transpose3d: {
+      Operands o = m.plain(1, [](Inputs in) { return conv_transpose3d(in[0], in[1], {}); });
+      const std::int64_t k = m.kernel(2);
+      o.inputs.push_back(m.vector({m.channels(), m.out(), k, k, k}));
+      return o;
+    }
+    case Op::batch_norm:
+      return m.norm([](Inputs in) { return batch_norm(in[0], in[1], in[2], in[3], in[4]); });
+    case Op::batch_norm_relu:
+      return m.norm([](Inputs in) { return batch_norm_relu(in[0], in[1], in[2], in[3], in[4], {}, kDropout); });
+    case Op::softmax:
+      return m.plain(1, [](Inputs in) { return softmax(in[0]); });
+    case Op::dice_loss:
+      return m.loss_of_probabilities([](Inputs in) { return dice_loss(in[0], in[1]); });
+    case Op::focal_loss:
+      return m.loss_of_probabilities([](Inputs in) { return focal_loss(in[0], in[1]); });
+    case Op::cross_entropy:
+      return m.loss([](Inputs in) { return cross_entropy(in[0], in[1]); });
+    case Op::dice_focal_loss:
+      return m.loss([](Inputs in) { return dice_focal_loss(in[0], in[1]); });
+    default:
+      VOX_FAIL("operator {}: has no operands to be measured with", static_cast<int>(spec.op));
+  }
+}
+
+Conv3dGeometry geometry_of(const KernelSpec& spec, const std::vector<Tensor>& inputs) {
+  VolumeShape x = inputs[0].shape().volume();
+  const Shape& weight = inputs[spec.op == Op::conv3d_concat ? 2 : 1].shape();
+  if (spec.op == Op::conv_transpose3d) { return conv_transpose3d_geometry(x, weight[1], weight[2], 2, 0, 0); }
+  x.c = weight[1];
+  Conv3dGeometry g = conv3d_geometry(x, weight[0], weight[2], 1, weight[2] / 2);
+  if (spec.op == Op::conv3d_concat && spec.shape.in[0] % kBlock8 == 0) { g.split = spec.shape.in[0]; }
+  return g;
+}
+
+Tensor random_volume(const Shape& shape, DType dtype, Device device) {
+  const NoGradScope no_grad;
+  return cast(Tensor::volume_of<float>(shape, random_values(shape.count(), -1, 1)), dtype).to(device);
+}
+
+Tensor random_vector(const Shape& shape, DType dtype, Device device) {
+  const NoGradScope no_grad;
+  return cast(Tensor::of<float>(shape, random_values(shape.count(), 0.5, 1.5)), dtype).to(device);
+}
+
+Tensor random_like(const Tensor& t) {
+  return t.layout() == Layout::blocked ? random_volume(t.shape(), t.dtype(), t.device())
+                                       : random_vector(t.shape(), t.dtype(), t.device());
+}
+
+}  // namespace vox::bench

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "benchmarks/child.h"
+#include "benchmarks/kernel_case.h"
+#include "benchmarks/rivals.h"
+
+namespace vox::bench {
+
+/// One rival at one line of the table: ready to run, or why not.
+struct RivalLane {
+  std::string column;
+  std::function<Times(std::int64_t calls)> run;
+  std::string way;    ///< the implementation it chose, in its own words
+  std::string error;  ///< where run is empty
+};
+
+/// The others at the table of kernels: programs that stay loaded (oneDNN, another build of voxgrad), and NVIDIA's
+/// libraries in this process.
+class KernelRivals {
+ public:
+  /// Starts what a word of --against names and returns the columns it brings. Throws Error saying what is missing.
+  std::vector<std::string> add(const std::string& word, const Programs&, Device);
+  [[nodiscard]] const std::string& description(const std::string& word) const { return descriptions_.at(word); }
+
+  /// Those that have something to do at this line. Memory they took for the line before is free again.
+  [[nodiscard]] std::vector<RivalLane> lanes(const KernelSpec&, Cache);
+
+ private:
+  std::map<std::string, std::unique_ptr<Child>> programs_;
+  std::map<std::string, std::string> descriptions_;
+  std::vector<std::string> libraries_;  ///< cudnn, cublas
+};
+
+/// What a program is asked to prepare for a line.
+[[nodiscard]] Json question_of(const KernelSpec&, Cache);
+/// And back. Throws Error for what is none.
+[[nodiscard]] KernelSpec spec_of(const Json& question);
+[[nodiscard]] Cache cache_of(const Json& question);
+
+}  // namespace vox::bench
