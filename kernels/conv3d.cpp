@@ -1,6 +1,7 @@
 #include "kernels/conv3d.h"
 
 #include "kernels/conv3d_plan.h"
+#include "kernels/conv3d_windows.h"
 #include "kernels/conv_transpose3d.h"
 
 namespace vox {
@@ -13,6 +14,7 @@ std::int64_t windows(std::int64_t in, const Conv3dGeometry& g) {
 }
 
 std::int64_t scratch_of(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm, Conv3dPass pass) {
+  if (algorithm == Conv3dAlgorithm::gemm) { return scratch_elements(conv3d_windows(g), pass, q.threads); }
   return algorithm == Conv3dAlgorithm::tiled ? scratch_elements(conv3d_tiling(g, pass), q.threads) : 0;
 }
 

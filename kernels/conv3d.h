@@ -40,7 +40,7 @@ enum class Conv3dPass : std::uint8_t {
 /// Ways to convolve, fastest first. The last takes any geometry and is what the others are tested against.
 enum class Conv3dAlgorithm : std::uint8_t {
   tensor_core,  ///< GPU, bf16: tiles of voxels and channels multiplied by the tensor cores
-  gemm,         ///< GPU: one matrix product where no two windows overlap (kernel = stride, or kernel 1)
+  gemm,         ///< one matrix product where no two windows overlap (kernel = stride, or kernel 1)
   tiled,        ///< tiles of voxels with their halo, register tiles of voxels by channels
   direct,       ///< the definition, loop by loop
   count_

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/conv3d_windows.h"
+
 namespace vox {
 namespace {
 
@@ -57,12 +59,13 @@ void choose_block(Conv3dTiling& t, std::int64_t gathered_blocks, std::int64_t wa
 
 template <class T> bool fits(const CpuQueue&, Conv3dAlgorithm algorithm, Conv3dPass, const Conv3dGeometry& g) {
   switch (algorithm) {
+    case Conv3dAlgorithm::gemm:
+      return side_by_side(g);
     case Conv3dAlgorithm::tiled:
       return g.kernel <= 7 && g.stride <= 4 && std::max(g.x.w, g.y.w) <= kMaxWidth;
     case Conv3dAlgorithm::direct:
       return true;
     case Conv3dAlgorithm::tensor_core:
-    case Conv3dAlgorithm::gemm:
     case Conv3dAlgorithm::count_:
       break;
   }

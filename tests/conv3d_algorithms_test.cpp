@@ -69,6 +69,7 @@ std::vector<Conv3dGeometry> geometries() {
           conv({540, 3, 2, 1, 2}, 5, 3),    // more columns of tiles than a GPU has splits of a weight gradient
           conv({1, 16, 6, 7, 9}, 4, 1),
           conv({1, 300, 3, 2, 4}, 8, 1),
+          conv({2, 4, 3, 5, 31}, 48, 1),
           conv({1, 3, 6, 5, 7}, 8, 5),
           conv({1, 2, 3, 4, 5}, 2, 7),
           conv({1, 2, 3, 4, 5}, 2, 9),  // more taps than the tiled algorithm takes
@@ -291,18 +292,20 @@ TEST_CASE("padding channels stay zero on the simt device where an input is infin
   }
 }
 
-TEST_CASE("tiled convolutions give the same bits for any number of threads", "[conv3d][determinism]") {
+TEST_CASE("convolutions give the same bits for any number of threads", "[conv3d][determinism]") {
   const CpuQueue before = cpu_queue();
   for (const Conv3dGeometry& g : geometries()) {
-    if (!fits<float>(cpu_queue(), Conv3dAlgorithm::tiled, Conv3dPass::correlate, g)) { continue; }
     for (const Conv3dPass pass : kPasses) {
-      INFO(describe(g) << ", " << name(pass));
-      cpu_queue().threads = 1;
-      const Values one = run(pass, Conv3dAlgorithm::tiled, g, DType::f32).to_doubles();
-      cpu_queue().threads = 3;
-      CHECK(one == run(pass, Conv3dAlgorithm::tiled, g, DType::f32).to_doubles());
-      cpu_queue().threads = 50;
-      CHECK(one == run(pass, Conv3dAlgorithm::tiled, g, DType::f32).to_doubles());
+      for (const Conv3dAlgorithm algorithm : {Conv3dAlgorithm::gemm, Conv3dAlgorithm::tiled}) {
+        if (!fits<float>(cpu_queue(), algorithm, pass, g)) { continue; }
+        INFO(describe(g) << ", " << name(pass) << ", algorithm " << static_cast<int>(algorithm));
+        cpu_queue().threads = 1;
+        const Values one = run(pass, algorithm, g, DType::f32).to_doubles();
+        cpu_queue().threads = 3;
+        CHECK(one == run(pass, algorithm, g, DType::f32).to_doubles());
+        cpu_queue().threads = 50;
+        CHECK(one == run(pass, algorithm, g, DType::f32).to_doubles());
+      }
     }
   }
   cpu_queue() = before;
@@ -311,7 +314,7 @@ TEST_CASE("tiled convolutions give the same bits for any number of threads", "[c
 TEST_CASE("choose takes the first algorithm that fits, and the direct one fits everything", "[conv3d]") {
   const VolumeShape x{.n = 1, .c = 16, .d = 64, .h = 64, .w = 64};
   CHECK(chosen(conv3d_geometry(x, 16, 3, 1, 1)) == Conv3dAlgorithm::tiled);
-  CHECK(chosen(conv3d_geometry(x, 4, 1, 1, 0)) == Conv3dAlgorithm::tiled);
+  CHECK(chosen(conv3d_geometry(x, 4, 1, 1, 0)) == Conv3dAlgorithm::gemm);
   CHECK(chosen(conv3d_geometry(x, 16, 9, 1, 4)) == Conv3dAlgorithm::direct);
   CHECK(chosen(conv3d_geometry(x, 16, 5, 5, 0)) == Conv3dAlgorithm::direct);
   CHECK(chosen(conv3d_geometry({.n = 1, .c = 1, .d = 1, .h = 1, .w = 5000}, 1, 3, 1, 1)) == Conv3dAlgorithm::direct);

@@ -1,10 +1,20 @@
 #include "kernels/cpu/conv3d_direct.h"
 #include "kernels/cpu/conv3d_tiled.h"
+#include "kernels/cpu/conv3d_windows.h"
 
 namespace vox {
 
 template <class T> void conv3d_forward(IsaQueue& q, const Conv3dArgs<T>& a) {
   if (a.algorithm == Conv3dAlgorithm::direct) { return conv3d_forward_direct(q, a); }
+  if (a.algorithm == Conv3dAlgorithm::gemm) {
+    return convolve_windows(q, WindowsArgs<T>{.geometry = a.geometry,
+                                              .pass = Conv3dPass::correlate,
+                                              .in = a.x.data(),
+                                              .weight = a.weight.data(),
+                                              .bias = a.bias.data(),
+                                              .out = a.y.data(),
+                                              .scratch = a.scratch.data()});
+  }
   convolve_tiled(q, TiledConvArgs<T>{.geometry = a.geometry,
                                      .pass = Conv3dPass::correlate,
                                      .in = x_side(a.geometry, a.x, a.x2),

@@ -2,11 +2,21 @@
 
 #include "kernels/cpu/conv3d_direct.h"
 #include "kernels/cpu/conv3d_tiled.h"
+#include "kernels/cpu/conv3d_windows.h"
 
 namespace vox {
 
 template <class T> void conv_transpose3d_forward(IsaQueue& q, const ConvTranspose3dArgs<T>& a) {
   if (a.algorithm == Conv3dAlgorithm::direct) { return conv_transpose3d_direct(q, a); }
+  if (a.algorithm == Conv3dAlgorithm::gemm) {
+    return convolve_windows(q, WindowsArgs<T>{.geometry = a.geometry,
+                                              .pass = Conv3dPass::spread,
+                                              .in = a.x.data(),
+                                              .weight = a.weight.data(),
+                                              .bias = a.bias.data(),
+                                              .out = a.y.data(),
+                                              .scratch = a.scratch.data()});
+  }
   convolve_tiled(q, TiledConvArgs<T>{.geometry = a.geometry,
                                      .pass = Conv3dPass::spread,
                                      .in = y_side(a.geometry, a.x),
