@@ -138,7 +138,8 @@ struct BatchNormOptions {
 /// and of its inputs nothing where they are results of batch norm: those are made again. In inference, where no
 /// gradient is recorded and nothing dropped, the batch norm is folded into the convolution's weight.
 /// a: [N,Ca,D,H,W]   b: [N,Cb,D,H,W] or undefined   weight: [O,Ca+Cb,K,K,K], K odd   the others: [O]
-[[nodiscard]] Tensor conv3d_batch_norm_relu(const Tensor& a, const Tensor& b, const Tensor& weight, const Tensor& gamma,
+/// Moved inputs are released as soon as the convolution has read them.
+[[nodiscard]] Tensor conv3d_batch_norm_relu(Tensor a, Tensor b, const Tensor& weight, const Tensor& gamma,
                                             const Tensor& beta, Tensor running_mean, Tensor running_var,
                                             const BatchNormOptions& = {}, const DropoutOptions& dropout = {.p = 0});
 

@@ -95,6 +95,16 @@ std::uint8_t Tensor::largest_label() const {
   return largest.empty() ? std::uint8_t{0} : *std::ranges::max_element(largest);
 }
 
+Tensor Tensor::released() const {
+  Tensor t;
+  if (defined()) {
+    t.body_ = std::make_shared<TensorBody>(body());
+    t.body_->storage = std::make_shared<Storage>();
+    t.body_->remake = nullptr;
+  }
+  return t;
+}
+
 template <class T> std::span<const T> Tensor::values() const {
   VOX_CHECK(dtype() == kDTypeOf<T>, "values: tensor is {}, asked for {}", name(dtype()), name(kDTypeOf<T>));
   return {reinterpret_cast<const T*>(std::as_const(*body().storage).data()), static_cast<std::size_t>(stored_count())};

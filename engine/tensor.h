@@ -58,6 +58,9 @@ class Tensor {
   /// The same values without their history: a leaf that wants no gradient.
   [[nodiscard]] Tensor detached() const;
 
+  /// The same with its history but without its values, whose memory no longer is this handle's: for record() after the
+  /// last read.
+  [[nodiscard]] Tensor released() const;
   /// Whether no other handle sees these values, so that they may be overwritten.
   [[nodiscard]] bool sole() const;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 
 #include "kernels/bf16.h"
@@ -18,14 +19,17 @@ template <class T> struct MaxPool3dArgs {
   VolumeShape shape;     ///< of x
   std::span<const T> x;  ///< blocked
   std::span<T> y;        ///< blocked, pooled(shape), overwritten
+  /// As many as y: which voxel of its cell, in scan order, the first largest one was. Empty: not wanted.
+  std::span<std::uint8_t> winners = {};
 };
 
-/// dx = dy at the first largest voxel of its cell in scan order, 0 elsewhere and in odd last planes.
+/// dx = dy at the winner of each cell, 0 elsewhere and in odd last planes; or dx grows by that.
 template <class T> struct MaxPool3dGradArgs {
-  VolumeShape shape;      ///< of x
-  std::span<const T> x;   ///< blocked
+  VolumeShape shape;  ///< of x
+  std::span<const std::uint8_t> winners;
   std::span<const T> dy;  ///< blocked, pooled(shape)
-  std::span<T> dx;        ///< blocked, overwritten
+  bool adds = false;      ///< to what dx holds
+  std::span<T> dx;        ///< blocked, overwritten or added to
 };
 
 VOX_KERNEL(max_pool3d_forward, MaxPool3dArgs);

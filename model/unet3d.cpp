@@ -129,7 +129,8 @@ Tensor UNet3d::layer(Tensor x, Tensor skip, const ConvNorm& c, UNetMode mode, co
                               .eps = config_.batch_norm_eps,
                               .momentum = config_.batch_norm_momentum};
   if (fusion_ == Fusion::on && c.gamma.defined()) {
-    return conv3d_batch_norm_relu(x, skip, c.weight, c.gamma, c.beta, c.running_mean, c.running_var, norm, dropped);
+    return conv3d_batch_norm_relu(std::move(x), std::move(skip), c.weight, c.gamma, c.beta, c.running_mean,
+                                  c.running_var, norm, dropped);
   }
   Tensor y = skip.defined() ? conv3d_concat(x, skip, c.weight, c.bias) : conv3d(x, c.weight, c.bias);
   x = Tensor();  // without a tape their memory is free from here on

@@ -13,8 +13,8 @@ Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   const Conv3dGeometry g = checked_conv3d(Op::conv3d, x.shape(), x, weight, bias, options);
   return record(Op::conv3d, correlate(g, {x}, weight, bias), {x, weight, bias},
                 [g, x = Kept(x), weight = weight.detached()](const Tensor& dy, GradSink& grads) {
-                  if (grads.wants(0)) { grads.add(0, spread(g, dy, weight, {}).first); }
                   if (grads.wants(1)) { grads.add(1, weight_gradient(g, {x.get()}, dy, weight)); }
+                  if (grads.wants(0)) { grads.add(0, spread(g, dy, weight, {}).first); }
                   if (grads.wants(2)) { grads.add(2, channel_sums(dy)); }
                 });
 }

@@ -58,8 +58,8 @@ void backward_rule(Saved& saved, const Tensor& da, GradSink& grads) {
 
 }  // namespace
 
-Tensor conv3d_batch_norm_relu(const Tensor& a, const Tensor& b, const Tensor& weight, const Tensor& gamma,
-                              const Tensor& beta, Tensor running_mean, Tensor running_var, const BatchNormOptions& norm,
+Tensor conv3d_batch_norm_relu(Tensor a, Tensor b, const Tensor& weight, const Tensor& gamma, const Tensor& beta,
+                              Tensor running_mean, Tensor running_var, const BatchNormOptions& norm,
                               const DropoutOptions& dropout) {
   check_volume(kOp, "a", a);
   Shape x = a.shape();
@@ -87,7 +87,10 @@ Tensor conv3d_batch_norm_relu(const Tensor& a, const Tensor& b, const Tensor& we
                                                    .b = recorded ? Kept(b) : Kept(),
                                                    .weight = weight.detached(),
                                                    .y = y,
-                                                   .norm = normalisation_of(y, boxes, of, norm, activation)});
+                                                   .norm = {}});
+  a = a.released();
+  b = b.released();
+  saved->norm = normalisation_of(y, boxes, of, norm, activation);
   const Tensor result = record(kOp, normalised(y, saved->norm), {a, b, weight, gamma, beta},
                                [saved](const Tensor& da, GradSink& grads) { backward_rule(*saved, da, grads); });
   if (recorded) {

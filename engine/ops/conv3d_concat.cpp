@@ -16,12 +16,12 @@ Tensor conv3d_concat(const Tensor& a, const Tensor& b, const Tensor& weight, con
   g.split = s[1];
   return record(Op::conv3d_concat, correlate(g, {a, b}, weight, bias), {a, b, weight, bias},
                 [g, a = Kept(a), b = Kept(b), weight = weight.detached()](const Tensor& dy, GradSink& grads) {
+                  if (grads.wants(2)) { grads.add(2, weight_gradient(g, {a.get(), b.get()}, dy, weight)); }
                   if (grads.wants(0) || grads.wants(1)) {
                     const TensorParts dx = spread(g, dy, weight, {});
                     if (grads.wants(0)) { grads.add(0, dx.first); }
                     if (grads.wants(1)) { grads.add(1, dx.second); }
                   }
-                  if (grads.wants(2)) { grads.add(2, weight_gradient(g, {a.get(), b.get()}, dy, weight)); }
                   if (grads.wants(3)) { grads.add(3, channel_sums(dy)); }
                 });
 }

@@ -1,5 +1,7 @@
 #include "kernels/conv3d.h"
 
+#include <memory>
+
 #include "engine/kept.h"
 #include "engine/ops.h"
 #include "engine/ops/check.h"
@@ -35,12 +37,27 @@ Conv3dGeometry checked_geometry(const Tensor& x, const Tensor& weight, const Ten
 Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bias,
                         const ConvTranspose3dOptions& options) {
   const Conv3dGeometry g = checked_geometry(x, weight, bias, options);
-  return record(Op::conv_transpose3d, spread(g, x, weight, bias).first, {x, weight, bias},
-                [g, x = Kept(x), weight = weight.detached()](const Tensor& dy, GradSink& grads) {
-                  if (grads.wants(0)) { grads.add(0, correlate(g, {dy}, weight, {})); }
-                  if (grads.wants(1)) { grads.add(1, weight_gradient(g, {dy}, x.get(), weight)); }
-                  if (grads.wants(2)) { grads.add(2, channel_sums(dy)); }
-                });
+  struct Saved {
+    Conv3dGeometry g;
+    Kept x;
+    Tensor weight;
+    Tensor bias;
+  };
+  if (!records({x, weight, bias})) { return spread(g, x, weight, bias).first; }
+  const auto saved = std::make_shared<const Saved>(
+      Saved{.g = g, .x = Kept(x), .weight = weight.detached(), .bias = bias.defined() ? bias.detached() : Tensor()});
+  const Tensor y = record(Op::conv_transpose3d, spread(g, x, weight, bias).first, {x, weight, bias},
+                          [saved](const Tensor& dy, GradSink& grads) {
+                            if (grads.wants(1)) {
+                              grads.add(1, weight_gradient(saved->g, {dy}, saved->x.get(), saved->weight));
+                            }
+                            if (grads.wants(0)) { grads.add(0, correlate(saved->g, {dy}, saved->weight, {})); }
+                            if (grads.wants(2)) { grads.add(2, channel_sums(dy)); }
+                          });
+  if (g.kernel <= g.stride) {  // a few products per voxel: making it again costs little more than to read it
+    can_remake(y, [saved] { return spread(saved->g, saved->x.get(), saved->weight, saved->bias).first; });
+  }
+  return y;
 }
 
 }  // namespace vox

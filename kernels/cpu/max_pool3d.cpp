@@ -37,6 +37,48 @@ template <class A>
   winner = wins ? LaneMask<A>{} + k : winner;
 }
 
+using WinnerLanes = Lanes<std::uint8_t>;
+
+/// dx of a cell, from the winners of its lanes.
+template <class T, bool Adds>
+[[gnu::always_inline]] inline void spread_cell(const Cell& cell, const std::uint8_t* winners, const T* dy, T* dx) {
+  WinnerLanes narrow;
+  __builtin_memcpy(&narrow, winners, sizeof narrow);
+  const auto winner = __builtin_convertvector(narrow, LaneMask<Acc<T>>);
+  Lanes<Acc<T>> share;
+  load_lanes(dy, share);
+  for (LaneInt<Acc<T>> k = 0; k < 8; ++k) {
+    Lanes<Acc<T>> sum{};
+    if constexpr (Adds) { load_lanes(dx + cell.offset[k], sum); }
+    sum += winner == k ? share : Lanes<Acc<T>>{};
+    store_lanes<T>(dx + cell.offset[k], sum);
+  }
+}
+
+/// Planes that no cell covers, and the voxels that stick out of those that cells do.
+template <class T> void clear_rest(const VolumeShape& s, bool last, T* dx_planes) {
+  const std::int64_t plane = s.h * s.w * kBlock8;
+  if (s.h % 2 != 0 || s.w % 2 != 0) { std::fill_n(dx_planes, 2 * plane, T{}); }
+  if (s.d % 2 != 0 && last) { std::fill_n(dx_planes + 2 * plane, plane, T{}); }
+}
+
+template <class T, bool Adds> void spread_gradient(const IsaQueue& q, const MaxPool3dGradArgs<T>& a) {
+  const VolumeShape& s = a.shape;
+  const VolumeShape out = pooled(s);
+  const Cell cell(s);
+  parallel_for(q, s.n * s.blocks() * out.d, [&](std::int64_t task) {
+    const PlanePair at = plane_pair(s, task);
+    if (!Adds) { clear_rest(s, task % out.d == out.d - 1, a.dx.data() + at.in); }
+    for (std::int64_t h = 0; h < out.h; ++h) {
+      const std::int64_t row = at.out + h * out.w * kBlock8;
+      T* dx = a.dx.data() + at.in + 2 * h * s.w * kBlock8;
+      for (std::int64_t i = row; i < row + out.w * kBlock8; i += kBlock8, dx += 2 * kBlock8) {
+        spread_cell<T, Adds>(cell, a.winners.data() + i, a.dy.data() + i, dx);
+      }
+    }
+  });
+}
+
 }  // namespace
 
 template <class T> void max_pool3d_forward(IsaQueue& q, const MaxPool3dArgs<T>& a) {
@@ -47,53 +89,28 @@ template <class T> void max_pool3d_forward(IsaQueue& q, const MaxPool3dArgs<T>& 
     const PlanePair at = plane_pair(s, task);
     for (std::int64_t h = 0; h < out.h; ++h) {
       const T* from = a.x.data() + at.in + 2 * h * s.w * kBlock8;
-      T* to = a.y.data() + at.out + h * out.w * kBlock8;
-      for (std::int64_t w = 0; w < out.w; ++w, from += 2 * kBlock8, to += kBlock8) {
+      const std::int64_t row = at.out + h * out.w * kBlock8;
+      for (std::int64_t to = row; to < row + out.w * kBlock8; to += kBlock8, from += 2 * kBlock8) {
         Lanes<Acc<T>> best;
         Lanes<Acc<T>> value;
-        LaneMask<Acc<T>> winner{};  // unused: the compiler drops it
+        LaneMask<Acc<T>> winner{};
         load_lanes(from, best);
         for (LaneInt<Acc<T>> k = 1; k < 8; ++k) {
           load_lanes(from + cell.offset[k], value);
           compete<Acc<T>>(value, k, best, winner);
         }
-        store_lanes<T>(to, best);
+        store_lanes<T>(a.y.data() + to, best);
+        if (!a.winners.empty()) {
+          const auto narrow = __builtin_convertvector(winner, WinnerLanes);
+          __builtin_memcpy(a.winners.data() + to, &narrow, sizeof narrow);
+        }
       }
     }
   });
 }
 
 template <class T> void max_pool3d_backward(IsaQueue& q, const MaxPool3dGradArgs<T>& a) {
-  const VolumeShape& s = a.shape;
-  const VolumeShape out = pooled(s);
-  const Cell cell(s);
-  const std::int64_t plane = s.h * s.w * kBlock8;
-  parallel_for(q, s.n * s.blocks() * out.d, [&](std::int64_t task) {
-    const PlanePair at = plane_pair(s, task);
-    const bool last = task % out.d == out.d - 1;
-    T* const dx_planes = a.dx.data() + at.in;
-    if (s.h % 2 != 0 || s.w % 2 != 0) { std::fill_n(dx_planes, 2 * plane, T{}); }
-    if (s.d % 2 != 0 && last) { std::fill_n(dx_planes + 2 * plane, plane, T{}); }
-    for (std::int64_t h = 0; h < out.h; ++h) {
-      const T* x = a.x.data() + at.in + 2 * h * s.w * kBlock8;
-      const T* dy = a.dy.data() + at.out + h * out.w * kBlock8;
-      T* dx = dx_planes + 2 * h * s.w * kBlock8;
-      for (std::int64_t w = 0; w < out.w; ++w, x += 2 * kBlock8, dx += 2 * kBlock8, dy += kBlock8) {
-        Lanes<Acc<T>> best;
-        Lanes<Acc<T>> value;
-        LaneMask<Acc<T>> winner{};
-        load_lanes(x, best);
-        for (LaneInt<Acc<T>> k = 1; k < 8; ++k) {
-          load_lanes(x + cell.offset[k], value);
-          compete<Acc<T>>(value, k, best, winner);
-        }
-        load_lanes(dy, value);
-        for (LaneInt<Acc<T>> k = 0; k < 8; ++k) {
-          store_lanes<T>(dx + cell.offset[k], winner == k ? value : Lanes<Acc<T>>{});
-        }
-      }
-    }
-  });
+  a.adds ? spread_gradient<T, true>(q, a) : spread_gradient<T, false>(q, a);
 }
 
 VOX_INSTANTIATE(IsaQueue, max_pool3d_forward, MaxPool3dArgs);

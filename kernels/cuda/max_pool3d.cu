@@ -76,7 +76,8 @@ __device__ __forceinline__ void compete(const T* x, const PoolGrid& g, Acc<T> (&
   }
 }
 
-template <class T> __global__ void max_pool3d_kernel(const T* x, T* y, PoolGrid g) {
+/// winners: of the cells' lanes, or null.
+template <class T> __global__ void max_pool3d_kernel(const T* x, T* y, std::uint8_t* winners, PoolGrid g) {
   const PoolCell cell = this_cell<T>(g);
   if (!cell.present) { return; }
   Acc<T> best[kWide<T>];
@@ -86,27 +87,37 @@ template <class T> __global__ void max_pool3d_kernel(const T* x, T* y, PoolGrid 
   VOX_UNROLL
   for (int i = 0; i < kWide<T>; ++i) { out.v[i] = store<T>(best[i]); }
   store_pack(y + cell.y, out);
+  if (winners == nullptr) { return; }
+  Pack<std::uint8_t, kWide<T>> narrow;
+  VOX_UNROLL
+  for (int i = 0; i < kWide<T>; ++i) { narrow.v[i] = static_cast<std::uint8_t>(winner[i]); }
+  store_pack(winners + cell.y, narrow);
 }
 
-/// Also has threads for the cells that an odd last plane cuts: their voxels get 0.
-template <class T> __global__ void max_pool3d_backward_kernel(const T* x, const T* dy, T* dx, PoolGrid g) {
+/// dx grows by the cells' shares of dy, or becomes that: then there are threads, too, for the cells that an odd last
+/// plane cuts, whose voxels get 0.
+template <class T>
+__global__ void max_pool3d_backward_kernel(const std::uint8_t* winners, const T* dy, bool adds, T* dx, PoolGrid g) {
   const PoolCell cell = this_cell<T>(g);
   if (!cell.present) { return; }
-  int winner[kWide<T>];
+  Pack<std::uint8_t, kWide<T>> winner{};
   Pack<T, kWide<T>> share{};
   const bool whole = 2 * cell.d + 1 < g.d && 2 * cell.h + 1 < g.h && 2 * cell.w + 1 < g.w;
   if (whole) {
-    Acc<T> best[kWide<T>];
-    compete(x + cell.x, g, best, winner);
+    winner = load_pack<kWide<T>>(winners + cell.y);
     share = load_pack<kWide<T>>(dy + cell.y);
   }
   VOX_UNROLL
   for (int k = 0; k < 8; ++k) {
     if (2 * cell.d + k / 4 >= g.d || 2 * cell.h + k / 2 % 2 >= g.h || 2 * cell.w + k % 2 >= g.w) { continue; }
-    Pack<T, kWide<T>> out;
+    T* const to = dx + cell.x + voxel_of_cell(g, k);
+    Pack<T, kWide<T>> out{};
+    if (adds) { out = load_pack<kWide<T>>(to); }
     VOX_UNROLL
-    for (int i = 0; i < kWide<T>; ++i) { out.v[i] = whole && winner[i] == k ? share.v[i] : T{}; }
-    store_pack(dx + cell.x + voxel_of_cell(g, k), out);
+    for (int i = 0; i < kWide<T>; ++i) {
+      if (whole && winner.v[i] == k) { out.v[i] = store<T>(load(out.v[i]) + load(share.v[i])); }
+    }
+    store_pack(to, out);
   }
 }
 
@@ -120,14 +131,15 @@ template <class T> void max_pool3d_forward(GpuQueue& q, const MaxPool3dArgs<T>& 
   const VolumeShape y = pooled(a.shape);
   const gpu::PoolGrid g = gpu::pool_grid<T>(a.shape, y.d, y.h, y.w);
   VOX_LAUNCH(q, (gpu::max_pool3d_kernel<T>), gpu::pool_blocks(a.shape, g), gpu::kPoolThreads, 0, a.x.data(), a.y.data(),
-             g);
+             a.winners.data(), g);
 }
 
 template <class T> void max_pool3d_backward(GpuQueue& q, const MaxPool3dGradArgs<T>& a) {
   const VolumeShape& s = a.shape;
-  const gpu::PoolGrid g = gpu::pool_grid<T>(s, (s.d + 1) / 2, (s.h + 1) / 2, (s.w + 1) / 2);
-  VOX_LAUNCH(q, (gpu::max_pool3d_backward_kernel<T>), gpu::pool_blocks(s, g), gpu::kPoolThreads, 0, a.x.data(),
-             a.dy.data(), a.dx.data(), g);
+  const std::int64_t cut = a.adds ? 0 : 1;
+  const gpu::PoolGrid g = gpu::pool_grid<T>(s, (s.d + cut) / 2, (s.h + cut) / 2, (s.w + cut) / 2);
+  VOX_LAUNCH(q, (gpu::max_pool3d_backward_kernel<T>), gpu::pool_blocks(s, g), gpu::kPoolThreads, 0, a.winners.data(),
+             a.dy.data(), a.adds, a.dx.data(), g);
 }
 
 VOX_INSTANTIATE(GpuQueue, max_pool3d_forward, MaxPool3dArgs);
