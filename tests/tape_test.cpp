@@ -28,6 +28,31 @@ TEST_CASE("a tensor used several times gets the sum of its gradients", "[tape]")
   CHECK(x.grad().to_doubles() == Values{6, 0, 1000});
 }
 
+TEST_CASE("a gradient that somebody holds is not added to in its place", "[tape]") {
+  const Tensor x = leaf({2, 3});
+  const Tensor dy = vector_of({5, 7});
+  backward(scale(x, 1), dy);
+  const Tensor before = x.grad();
+  backward(add(x, x), dy);
+  CHECK(before.to_doubles() == Values{5, 7});
+  CHECK(dy.to_doubles() == Values{5, 7});
+  CHECK(x.grad().to_doubles() == Values{15, 21});
+}
+
+TEST_CASE("of a layer that normalises one tensor is kept for the gradient, and the next one's input is none more",
+          "[tape]") {
+  const Tensor weight = Tensor::zeros({8, 8, 3, 3, 3}, DType::f32).requires_grad();
+  const Tensor c = Tensor::zeros({8}, DType::f32);
+  const std::size_t before = volumes(in_use());
+  Tensor y = large_volume();
+  y = conv3d_batch_norm_relu(std::move(y), {}, weight, c, c, c, c);
+  CHECK(volumes(in_use()) - before == 3);  // the input, the convolution's result, and y
+  y = conv3d_batch_norm_relu(std::move(y), {}, weight, c, c, c, c);
+  CHECK(volumes(in_use()) - before == 4);  // the first y is gone
+  y = conv3d(std::move(y), weight, {});
+  CHECK(volumes(in_use()) - before == 4);  // and so is the second
+}
+
 TEST_CASE("gradients of several backward passes add up until they are cleared", "[tape]") {
   Tensor x = leaf({2});
   backward(scale(x, 3));
