@@ -29,6 +29,20 @@ target_compile_definitions(vox_benchmarks PRIVATE VOX_BUILD_TYPE="${CMAKE_BUILD_
 add_executable(vox_bench benchmarks/main.cpp)
 target_link_libraries(vox_bench PRIVATE vox_benchmarks)
 
+# oneDNN 3 as a rival, in a program of its own: VOX_ONEDNN names where it is installed (tools/rivals.sh installs it).
+set(VOX_ONEDNN "" CACHE PATH "Prefix of oneDNN 3, to be compared with; empty: not built")
+if(VOX_ONEDNN)
+  find_path(ONEDNN_INCLUDE_DIR dnnl.hpp PATHS ${VOX_ONEDNN}/include NO_DEFAULT_PATH REQUIRED)
+  find_library(ONEDNN_LIBRARY dnnl PATHS ${VOX_ONEDNN}/lib NO_DEFAULT_PATH REQUIRED)
+  file(GLOB onednn_sources CONFIGURE_DEPENDS benchmarks/onednn/*.cpp)
+  add_executable(vox_onednn ${onednn_sources})
+  target_include_directories(vox_onednn SYSTEM PRIVATE ${ONEDNN_INCLUDE_DIR})
+  target_compile_definitions(vox_onednn PRIVATE VOX_ONEDNN_PREFIX="${VOX_ONEDNN}")
+  # What oneDNN itself needs lies beside it and is named nowhere else.
+  target_link_options(vox_onednn PRIVATE -Wl,--disable-new-dtags,-rpath,${VOX_ONEDNN}/lib,-rpath-link,${VOX_ONEDNN}/lib)
+  target_link_libraries(vox_onednn PRIVATE vox_benchmarks ${ONEDNN_LIBRARY})
+endif()
+
 # Every kernel and whole steps on a GPU, or on the simt device: benchmarks/gpu. Its own kernels are compiled as those of
 # kernels/cuda are: by nvcc where CUDA is on, and for the CPU.
 file(GLOB gpu_bench_sources CONFIGURE_DEPENDS benchmarks/gpu/*.cpp)
