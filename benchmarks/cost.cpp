@@ -92,6 +92,22 @@ double grad_input_bytes(Op op, const Sizes& s) {
   }
 }
 
+/// Of convolution, batch norm and ReLU in one. Forward, the convolution's result is written, and read again once its
+/// statistics are known. Backward, it and dy are read for two sums and again for the convolution's gradient, which is
+/// written, read for the weight's gradient with x, and read for that of x.
+Cost layer_cost(const Sizes& s, Pass pass, bool wants_dx, BatchNormMode mode) {
+  if (pass == Pass::forward) {
+    const double results = mode == BatchNormMode::inference ? 1 : 3;
+    return {.flops = 2 * s.products, .bytes = s.volumes + s.weight + results * s.y};
+  }
+  Cost c{.flops = 2 * s.products, .bytes = 5 * s.y + s.y + s.volumes + s.weight};
+  if (wants_dx) {
+    c.flops += 2 * s.products;
+    c.bytes += s.y + s.weight + s.volumes;
+  }
+  return c;
+}
+
 }  // namespace
 
 std::string_view name(Pass pass) { return kPassNames.at(static_cast<std::size_t>(pass)); }
@@ -107,10 +123,15 @@ bool has_pass(Op op, Pass pass) {
   return pass == Pass::forward || (pass == Pass::grad_weight ? convolves(op) : op != Op::add);
 }
 
-Cost cost_of(Op op, Pass pass, std::span<const Tensor> inputs, const Tensor& y) {
+Cost cost_of(Op op, Pass pass, std::span<const Tensor> inputs, const Tensor& y, BatchNormMode mode) {
   if (!has_pass(op, pass)) { return {}; }
   const Sizes s = sizes_of(op, inputs, y);
+  if (op == Op::conv3d_batch_norm_relu) { return layer_cost(s, pass, inputs[0].wants_grad(), mode); }
   Cost c{.flops = 2 * s.products};
+  if (pass == Pass::forward && mode == BatchNormMode::inference) {
+    c.bytes = s.volumes + s.labels + s.weight + s.y;
+    return c;
+  }
   switch (pass) {
     case Pass::forward:
       c.bytes = forward_bytes(op, s);

@@ -21,8 +21,9 @@ struct Cost {
 };
 
 /// inputs: as the operator takes them, volumes, then weights and vectors; y: its result. Zero where the pass does
-/// nothing.
-[[nodiscard]] Cost cost_of(Op, Pass, std::span<const Tensor> inputs, const Tensor& y);
+/// nothing. Of a whole layer grad_input is all gradients there are, without that of a first input that wants none.
+[[nodiscard]] Cost cost_of(Op, Pass, std::span<const Tensor> inputs, const Tensor& y,
+                           BatchNormMode = BatchNormMode::training);
 
 /// Is there such a pass? Weights have one of their own where convolutions have them.
 [[nodiscard]] bool has_pass(Op, Pass);

@@ -38,20 +38,20 @@ KernelCase::KernelCase(const KernelSpec& spec, Device device) : device_(device),
   Operands operands = operands_of(spec, device);
   inputs_ = std::move(operands.inputs);
   apply_ = std::move(operands.apply);
+  Tensor y;
   {
     const NoGradScope no_grad;
-    const Tensor y = apply_(inputs_);
-    cost_ = cost_of(spec.op, pass_, inputs_, y);
+    y = apply_(inputs_);
     if (pass_ != Pass::forward) { dy_ = random_like(y); }
   }
   const bool convolves = has_pass(spec.op, Pass::grad_weight);
   if (convolves) { algorithm_ = algorithm_of(spec, device, inputs_); }
-  if (pass_ == Pass::forward) { return; }
-  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+  for (std::size_t i = 0; pass_ != Pass::forward && i < inputs_.size(); ++i) {
     if (!inputs_[i].defined() || inputs_[i].dtype() == DType::u8) { continue; }
     const bool wanted = (pass_ == Pass::grad_weight) == (convolves && inputs_[i].layout() == Layout::plain);
     if (wanted && !operands.is_buffer(i)) { inputs_[i] = inputs_[i].detached().requires_grad(); }
   }
+  cost_ = cost_of(spec.op, pass_, inputs_, y);
 }
 
 Times KernelCase::run(std::int64_t calls, Cache cache) const {

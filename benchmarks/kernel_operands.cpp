@@ -28,6 +28,8 @@ Tensor random_labels(const Shape& shape, std::int64_t classes, Device device) {
 
 using Inputs = const std::vector<Tensor>&;
 
+constexpr DropoutOptions kDropout{.p = 0.1, .key = {.seed = 7, .step = 1, .place = 2}};
+
 /// Makes operands one after the other.
 class Maker {
  public:
@@ -90,13 +92,23 @@ class Maker {
     o.inputs.push_back(vector({out(), in, k, k, k}));
     return o;
   }
+  /// Of one volume or two.
+  [[nodiscard]] Operands layer() const {
+    const std::size_t volumes = spec_.shape.in.size();
+    Operands o = conv(volumes, [volumes](Inputs in) {
+      const std::size_t w = volumes;  // the weight's place
+      return conv3d_batch_norm_relu(in[0], volumes > 1 ? in[1] : Tensor(), in[w], in[w + 1], in[w + 2], in[w + 3],
+                                    in[w + 4], {}, kDropout);
+    });
+    for (int i = 0; i < 4; ++i) { o.inputs.push_back(vector({out()})); }
+    o.first_buffer = volumes + 3;
+    return o;
+  }
 
  private:
   const KernelSpec& spec_;
   Device device_;
 };
-
-constexpr DropoutOptions kDropout{.p = 0.1, .key = {.seed = 7, .step = 1, .place = 2}};
 
 }  // namespace
 
@@ -140,6 +152,8 @@ Operands operands_of(const KernelSpec& spec, Device device) {
       return m.norm([](Inputs in) { return batch_norm(in[0], in[1], in[2], in[3], in[4]); });
     case Op::batch_norm_relu:
       return m.norm([](Inputs in) { return batch_norm_relu(in[0], in[1], in[2], in[3], in[4], {}, kDropout); });
+    case Op::conv3d_batch_norm_relu:
+      return m.layer();
     case Op::softmax:
       return m.plain(1, [](Inputs in) { return softmax(in[0]); });
     case Op::dice_loss:

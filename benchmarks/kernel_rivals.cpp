@@ -67,21 +67,20 @@ RivalLane program_lane(const std::string& word, Child& program, const KernelSpec
 
 }  // namespace
 
-std::vector<std::string> KernelRivals::add(const std::string& word, const Programs& p, Device device) {
+void KernelRivals::add(const std::string& word, const Programs& p, Device device) {
   if (std::ranges::find(kLibraries, word) != kLibraries.end()) {
     VOX_CHECK(device == Device::cuda, "--against {}: runs on cuda, not on {}", word, name(device));
     const std::string version = word == "cudnn" ? gpu_bench::cudnn_version() : gpu_bench::cublas_version();
     VOX_CHECK(version != "not built in", "--against {}: this program was built without it", word);
     descriptions_[word] = version;
     libraries_.push_back(word);
-    return {word};
+    return;
   }
   VOX_CHECK(word != "torch", "--against torch: is for step and predict");
   const Rival rival = rivals_named(word, {}, p).front();
   auto program = std::make_unique<Child>(rival.command, rival.environment);
   descriptions_[word] = program->ask({{"do", "hello"}}).value("name", word);
   programs_[word] = std::move(program);
-  return {word};
 }
 
 std::vector<RivalLane> KernelRivals::lanes(const KernelSpec& spec, Cache cache) {

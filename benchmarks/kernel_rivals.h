@@ -24,8 +24,8 @@ struct RivalLane {
 /// libraries in this process.
 class KernelRivals {
  public:
-  /// Starts what a word of --against names and returns the columns it brings. Throws Error saying what is missing.
-  std::vector<std::string> add(const std::string& word, const Programs&, Device);
+  /// Starts what a word of --against names. Throws Error saying what is missing.
+  void add(const std::string& word, const Programs&, Device);
   [[nodiscard]] const std::string& description(const std::string& word) const { return descriptions_.at(word); }
 
   /// Those that have something to do at this line. Memory they took for the line before is free again.

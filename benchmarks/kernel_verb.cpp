@@ -103,9 +103,8 @@ class Bench {
     head();
     for (const std::string& word : options_.common.against) {
       try {
-        for (const std::string& column : rivals_.add(word, options_.common.programs, device_)) {
-          columns_.push_back(column);
-        }
+        rivals_.add(word, options_.common.programs, device_);
+        columns_.push_back(word);
         report_.head({{word, rivals_.description(word)}});
       } catch (const Error& e) { report_.missing(e.what()); }
     }
@@ -143,14 +142,17 @@ class Bench {
 
   void start_table() {
     std::vector<Column> all{
-        {.heading = "operator", .width = 16, .text = true}, {.heading = "pass", .width = 11, .text = true},
+        {.heading = "operator", .width = 22, .text = true}, {.heading = "pass", .width = 11, .text = true},
         {.heading = "shape", .width = 15, .text = true},    {.heading = "n", .width = 1},
         {.heading = "type", .width = 4, .text = true},      {.heading = "algorithm", .width = 9, .text = true}};
     for (const char* const heading : {"ms", "spread %", "cpu ms", "GFLOP/s", "GB/s", "roof %", "cpu roof %"}) {
       all.push_back({.heading = heading, .width = 7});
     }
     all.push_back({.heading = "bound", .width = 5, .text = true});
-    for (const std::string& c : columns_) { all.push_back({.heading = c}); }
+    for (const std::string& c : columns_) {
+      all.push_back({.heading = c});
+      if (device_ == Device::cpu) { all.push_back({.heading = c + " cpu"}); }
+    }
     report_.table(all);
   }
 
@@ -220,7 +222,8 @@ class Bench {
       cells.push_back(cell);
     }
     std::size_t lane = probed ? 3 : 1;
-    std::vector<std::string> theirs(columns_.size(), "-");
+    const std::size_t figures = probed ? 2 : 1;
+    std::vector<std::string> theirs(figures * columns_.size(), "-");
     for (const RivalLane& rival : rivals) {
       const auto at = static_cast<std::size_t>(std::ranges::find(columns_, rival.column) - columns_.begin());
       if (!rival.run) {
@@ -230,7 +233,12 @@ class Bench {
         continue;
       }
       const Spread ratio = spread_of(ratios(walls(times[lane]), walls(times[0])));
-      theirs.at(at) = fmt::format("{:.2f}", ratio.median);
+      theirs.at(figures * at) = fmt::format("{:.2f}", ratio.median);
+      if (probed) {
+        const double processor = spread_of(ratios(processors(times[lane]), processors(times[0]))).median;
+        theirs.at(figures * at + 1) = fmt::format("{:.2f}", processor);
+        record[rival.column + "_processor_ratio"] = processor;
+      }
       record[rival.column + "_ratio"] = ratio.median;
       record[rival.column + "_ms"] = 1e3 * spread_of(walls(times[lane])).median;
       record[rival.column + "_samples_s"] = walls(times[lane]);

@@ -83,6 +83,7 @@ std::vector<Phase> Lab::train() {
     load_images();
     load_labels();
   }));
+  if (on_start_) { on_start_(); }
   Tensor logits;
   Tensor loss;
   phases.push_back(phase("forward", [&] {
@@ -102,6 +103,7 @@ std::vector<Phase> Lab::infer() {
   const NoGradScope no_grad;
   std::vector<Phase> phases;
   phases.push_back(phase("data", [&] { load_images(); }));
+  if (on_start_) { on_start_(); }
   phases.push_back(phase("forward", [&] { static_cast<void>(softmax(net_.forward(images_, {}))); }));
   return phases;
 }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "benchmarks/clocks.h"
@@ -33,6 +35,9 @@ class Lab {
   /// "data", and "forward" with its softmax.
   [[nodiscard]] std::vector<Phase> infer();
 
+  /// Is called in every step or pass as its batch is there.
+  void on_start(std::function<void()> call) { on_start_ = std::move(call); }
+
   [[nodiscard]] Device device() const { return device_; }
   [[nodiscard]] const UNet3d& net() const { return net_; }
   [[nodiscard]] double loss() const { return last_loss_; }
@@ -51,6 +56,7 @@ class Lab {
   std::vector<std::uint8_t> host_labels_;
   Tensor images_;
   Tensor labels_;
+  std::function<void()> on_start_;
   std::uint32_t step_ = 0;
   double last_loss_ = 0;
 };

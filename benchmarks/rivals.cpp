@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "benchmarks/child.h"
+#include "engine/context.h"
 #include "kernels/check.h"
 
 namespace vox::bench {
@@ -56,7 +57,10 @@ std::vector<Rival> rivals_named(const std::string& word, const std::vector<std::
     }
   } else {
     VOX_CHECK(word == "onednn", "--against {}: wants torch, onednn or the path of another build of voxgrad", word);
-    rivals.push_back({.family = word, .variant = "", .command = {onednn_program(p)}, .environment = {}});
+    rivals.push_back({.family = word,
+                      .variant = "",
+                      .command = {onednn_program(p)},
+                      .environment = {fmt::format("DPCPP_CPU_NUM_CUS={}", cpu_queue().threads)}});
   }
   return rivals;
 }

@@ -39,10 +39,13 @@ std::vector<KernelSpec> seed_rows(std::int64_t size, std::int64_t batch, DType d
   const auto& w = net.widths;
   Rows rows(size, batch, dtype);
   for (std::size_t l = 0; l < w.size(); ++l) {
-    rows.add(Op::conv3d, {l == 0 ? net.in_channels : w[l - 1]}, w[l], l);
-    rows.add(Op::conv3d, {w[l]}, w[l], l);
+    const std::int64_t in = l == 0 ? net.in_channels : w[l - 1];
+    for (const Op op : {Op::conv3d, Op::conv3d_batch_norm_relu}) {
+      rows.add(op, {in}, w[l], l);
+      rows.add(op, {w[l]}, w[l], l);
+    }
     if (l + 1 == w.size()) { break; }
-    rows.add(Op::conv3d_concat, {w[l], w[l]}, w[l], l);
+    for (const Op op : {Op::conv3d_concat, Op::conv3d_batch_norm_relu}) { rows.add(op, {w[l], w[l]}, w[l], l); }
     rows.add(Op::conv_transpose3d, {w[l + 1]}, w[l], l + 1);
   }
   rows.add(Op::conv3d, {w[0]}, net.classes, 0, 1);

@@ -6,6 +6,7 @@
 #include "benchmarks/bench.h"
 #include "benchmarks/contest.h"
 #include "benchmarks/machine.h"
+#include "benchmarks/profile.h"
 #include "benchmarks/spread.h"
 #include "engine/context.h"
 #include "kernels/check.h"
@@ -19,6 +20,7 @@ struct Options {
   std::vector<std::int64_t> batches;
   std::vector<std::string> dtypes{"f32"};
   std::vector<std::int64_t> widths{16, 32, 64, 128, 256};
+  bool profile = false;
 };
 
 /// One line of --size, --batch and --dtype.
@@ -155,7 +157,16 @@ void run_task(Report& report, const Options& o, const Task& task, const std::vec
   } catch (const Error& e) { report.failed(task.record("voxgrad"), task.cells("voxgrad"), e.what()); }
 }
 
-void run(const std::string& work, Options o) {
+void profile_task(Report& report, const Options& o, const Task& task) {
+  try {
+    Lab lab(
+        {.device = o.common.device, .dtype = task.dtype, .size = task.size, .batch = task.batch, .widths = o.widths});
+    report.head({{"profile", fmt::format("{}, batch {}, {}", task.label(), task.batch, task.dtype)}});
+    print_profile(report, lab, task.work == "step" ? Profiler::Work::step : Profiler::Work::predict, o.common.rounds);
+  } catch (const Error& e) { report.failed(task.record("voxgrad"), task.cells("voxgrad"), e.what()); }
+}
+
+void run(const std::string& work, const Options& o) {
   if (o.common.threads > 0) { cpu_queue().threads = o.common.threads; }
   Report report({.json = o.common.json, .csv = o.common.csv});
   const Device device = select_device(o.common.device);
@@ -172,13 +183,14 @@ void run(const std::string& work, Options o) {
       rivals.push_back(ways);
     } catch (const Error& e) { report.missing(e.what()); }
   }
-  report.table(columns());
+  if (!o.profile) { report.table(columns()); }
   for (std::size_t i = 0; i < o.sizes.size(); ++i) {
     std::vector<std::int64_t> batches = o.batches;
     if (batches.empty()) { batches = {o.sizes[i] <= 64 && work == "step" ? 2 : 1}; }
     for (const std::int64_t batch : batches) {
       for (const std::string& dtype : o.dtypes) {
-        run_task(report, o, {.work = work, .size = o.sizes[i], .batch = batch, .dtype = dtype}, rivals);
+        const Task task{.work = work, .size = o.sizes[i], .batch = batch, .dtype = dtype};
+        o.profile ? profile_task(report, o, task) : run_task(report, o, task, rivals);
       }
     }
   }
@@ -201,6 +213,7 @@ void add_one(CLI::App& bench, const std::string& work, const char* says) {
       ->delimiter(',')
       ->expected(5)
       ->check(CLI::PositiveNumber);
+  verb->add_flag("--profile", o->profile, "time, share and roofline of every operator, layer by layer, instead");
   add_common_options(*verb, o->common,
                      "torch, onednn (predict alone), or the path of another build of voxgrad; in turns with ours");
   verb->callback([work, o] { run(work, *o); });

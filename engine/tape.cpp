@@ -16,6 +16,7 @@ namespace vox {
 namespace {
 
 thread_local bool recording = true;
+thread_local TapeListener* listener = nullptr;
 
 /// In the place of a, where nobody else sees that.
 Tensor sum_of(Tensor&& a, const Tensor& b) {
@@ -62,20 +63,23 @@ bool records(std::initializer_list<Tensor> inputs) {
 Tensor record(Op op, Tensor y, std::initializer_list<Tensor> inputs, Backward rule) {
   VOX_CHECK(rule != nullptr, "{}: record() needs a backward rule; say no_gradient if there is none", name(op));
   static std::atomic<std::uint64_t> next_serial{0};
+  const std::uint64_t serial = next_serial++;
   if (records(inputs)) {
-    auto node =
-        std::make_shared<Node>(Node{.op = op, .serial = next_serial++, .inputs = {}, .backward = std::move(rule)});
+    auto node = std::make_shared<Node>(Node{.op = op, .serial = serial, .inputs = {}, .backward = std::move(rule)});
     for (const Tensor& t : inputs) { node->inputs.push_back(t.wants_grad() ? t.body().slot : nullptr); }
     y.requires_grad();
     y.body().slot->node = std::move(node);
     y.body().slot->leaf = false;
   }
+  if (listener != nullptr) { listener->ran_forward(op, y, {inputs.begin(), inputs.size()}, serial); }
   return y;
 }
 
 Backward no_gradient(Op op) {
   return [op](const Tensor&, GradSink&) { VOX_FAIL("{}: has no gradient", name(op)); };
 }
+
+TapeListener* set_tape_listener(TapeListener* l) { return std::exchange(listener, l); }
 
 NoGradScope::NoGradScope() : before_(std::exchange(recording, false)) {}
 NoGradScope::~NoGradScope() { recording = before_; }
@@ -110,6 +114,7 @@ void backward(const Tensor& y, const Tensor& dy) {
               name(node->op));
     GradSink sink(node->op, node->inputs);
     node->backward(arriving, sink);
+    if (listener != nullptr) { listener->ran_backward(node->serial); }
     std::ranges::for_each(node->inputs, visit);
   }
 }

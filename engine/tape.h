@@ -38,6 +38,17 @@ using Backward = std::function<void(const Tensor& dy, GradSink& dx)>;
 /// Whether record() would tie a result to these inputs.
 [[nodiscard]] bool records(std::initializer_list<Tensor> inputs);
 
+/// Is told of every op of the thread as it ends: for profiles.
+class TapeListener {
+ public:
+  virtual ~TapeListener() = default;
+  /// number: of the recorded op, which ran_backward() will name; inputs as record() takes them.
+  virtual void ran_forward(Op, const Tensor& y, std::span<const Tensor> inputs, std::uint64_t number) = 0;
+  virtual void ran_backward(std::uint64_t number) = 0;
+};
+/// Sets the calling thread's; null: nobody. Returns the one before.
+TapeListener* set_tape_listener(TapeListener*);
+
 /// While one lives, ops of this thread record nothing and save nothing.
 class NoGradScope {
  public:
