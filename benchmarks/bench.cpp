@@ -52,6 +52,10 @@ void add_bench_verbs(CLI::App& bench) {
   bench.require_subcommand(1);
   add_kernel_verb(bench);
   add_step_verb(bench);
+#ifdef VOX_DATA
+  add_loader_verb(bench);
+#endif
+  add_startup_verb(bench);
   add_serve_verb(bench);
 }
 

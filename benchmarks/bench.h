@@ -26,7 +26,9 @@ struct Common {
 void add_common_options(CLI::App& verb, Common&, const char* rivals);
 
 void add_kernel_verb(CLI::App& bench);
-void add_step_verb(CLI::App& bench);   ///< and predict
-void add_serve_verb(CLI::App& bench);  ///< not in --help: the other side of --against
+void add_step_verb(CLI::App& bench);  ///< and predict
+void add_startup_verb(CLI::App& bench);
+void add_loader_verb(CLI::App& bench);  ///< in builds with the data library
+void add_serve_verb(CLI::App& bench);   ///< not in --help: the other side of --against
 
 }  // namespace vox::bench

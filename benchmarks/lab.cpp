@@ -42,6 +42,7 @@ Lab::Lab(const LabOptions& o)
       options_(checked(o)),
       net_(config_of(o), dtype_named(o.dtype), kSeed, device_),
       adam_(net_.parameters(), {}) {
+  net_.set_fusion(fusion_named(o.fusion));
   const auto voxels = static_cast<std::size_t>(o.batch * o.size * o.size * o.size);
   const auto channels = static_cast<std::size_t>(net_.config().in_channels);
   const auto classes = static_cast<std::uint32_t>(net_.config().classes);

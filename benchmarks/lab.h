@@ -18,6 +18,7 @@ struct LabOptions {
   std::int64_t size = 64;
   std::int64_t batch = 2;
   std::vector<std::int64_t> widths{16, 32, 64, 128, 256};
+  std::string fusion = "on";
 };
 
 struct Phase {

@@ -48,6 +48,7 @@ class Session {
     o.size = q.value("size", o.size);
     o.batch = q.value("batch", o.batch);
     o.widths = q.value("widths", o.widths);
+    o.fusion = q.value("fusion", o.fusion);
     lab_ = std::make_unique<Lab>(o);
     return {{"name", fmt::format("voxgrad {}", describe(lab_->device()))}};
   }

@@ -20,6 +20,7 @@ struct Options {
   std::vector<std::int64_t> batches;
   std::vector<std::string> dtypes{"f32"};
   std::vector<std::int64_t> widths{16, 32, 64, 128, 256};
+  std::string fusion = "on";
   bool profile = false;
 };
 
@@ -134,8 +135,8 @@ std::optional<Best> run_rival(Report& report, const Options& o, const Task& task
 
 void run_task(Report& report, const Options& o, const Task& task, const std::vector<std::vector<Rival>>& rivals) {
   const Json question{
-      {"work", task.work},  {"size", task.size},         {"batch", task.batch},           {"dtype", task.dtype},
-      {"widths", o.widths}, {"device", o.common.device}, {"threads", cpu_queue().threads}};
+      {"work", task.work},  {"size", task.size},  {"batch", task.batch},       {"dtype", task.dtype},
+      {"widths", o.widths}, {"fusion", o.fusion}, {"device", o.common.device}, {"threads", cpu_queue().threads}};
   std::vector<Best> bests;
   try {
     Entrant ours({.family = "voxgrad", .variant = "", .command = o.common.programs.serve, .environment = {}}, question);
@@ -159,8 +160,12 @@ void run_task(Report& report, const Options& o, const Task& task, const std::vec
 
 void profile_task(Report& report, const Options& o, const Task& task) {
   try {
-    Lab lab(
-        {.device = o.common.device, .dtype = task.dtype, .size = task.size, .batch = task.batch, .widths = o.widths});
+    Lab lab({.device = o.common.device,
+             .dtype = task.dtype,
+             .size = task.size,
+             .batch = task.batch,
+             .widths = o.widths,
+             .fusion = o.fusion});
     report.head({{"profile", fmt::format("{}, batch {}, {}", task.label(), task.batch, task.dtype)}});
     print_profile(report, lab, task.work == "step" ? Profiler::Work::step : Profiler::Work::predict, o.common.rounds);
   } catch (const Error& e) { report.failed(task.record("voxgrad"), task.cells("voxgrad"), e.what()); }
@@ -213,6 +218,8 @@ void add_one(CLI::App& bench, const std::string& work, const char* says) {
       ->delimiter(',')
       ->expected(5)
       ->check(CLI::PositiveNumber);
+  verb->add_option("--fusion", o->fusion, "off: plain operators, ours and another build's")
+      ->check(CLI::IsMember({"on", "off"}));
   verb->add_flag("--profile", o->profile, "time, share and roofline of every operator, layer by layer, instead");
   add_common_options(*verb, o->common,
                      "torch, onednn (predict alone), or the path of another build of voxgrad; in turns with ours");

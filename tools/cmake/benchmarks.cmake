@@ -12,7 +12,14 @@ list(REMOVE_ITEM bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/conv3d_bench.cpp
 add_custom_target(vox_commit COMMAND ${CMAKE_COMMAND} -DSOURCE=${PROJECT_SOURCE_DIR}
   -DHEADER=${PROJECT_BINARY_DIR}/commit/commit.h -P ${PROJECT_SOURCE_DIR}/tools/cmake/commit.cmake
   BYPRODUCTS ${PROJECT_BINARY_DIR}/commit/commit.h VERBATIM)
+if(NOT VOX_TOOLS)
+  list(REMOVE_ITEM bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/loader_verb.cpp)
+endif()
 add_library(vox_benchmarks STATIC ${bench_sources})
+if(VOX_TOOLS)
+  target_link_libraries(vox_benchmarks PRIVATE vox_data)
+  target_compile_definitions(vox_benchmarks PRIVATE VOX_DATA)
+endif()
 add_dependencies(vox_benchmarks vox_commit)
 target_include_directories(vox_benchmarks PRIVATE ${PROJECT_BINARY_DIR}/commit)
 target_link_libraries(vox_benchmarks PUBLIC vox CLI11::CLI11 PRIVATE vox_gpu_bench_parts)
