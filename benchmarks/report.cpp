@@ -37,8 +37,8 @@ std::size_t width_of(const std::string& text) {
 std::string digits(double value) {
   if (!std::isfinite(value)) { return "-"; }
   const double size = std::abs(value);
-  const int before = size >= 1 ? static_cast<int>(std::floor(std::log10(size))) + 1 : 1;
-  return fmt::format("{:.{}f}", value, std::clamp(4 - before, 0, size < 0.1 ? 4 : 3));
+  const int decimals = size >= 1 ? 3 - static_cast<int>(std::floor(std::log10(size))) : size < 0.1 ? 4 : 3;
+  return fmt::format("{:.{}f}", value, std::max(decimals, 0));
 }
 
 std::string percent(double share) { return std::isfinite(share) ? fmt::format("{:.1f}", 100 * share) : "-"; }
