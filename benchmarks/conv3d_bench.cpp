@@ -43,6 +43,7 @@ struct Options {
   std::string dtype = "f32";
   std::string isa = name(best_isa());
   std::string only;
+  std::string conv = "auto";  ///< or "both": direct and winograd in turns
 };
 
 std::string label(const Layer& l) {
@@ -63,27 +64,31 @@ Tensor volume(const VolumeShape& s, DType dtype) {
 /// What is measured of one layer, with the memory it needs.
 class Passes {
  public:
-  Passes(const Layer& l, std::int64_t batch, DType dtype)
+  Passes(const Layer& l, std::int64_t batch, DType dtype, ConvChoice choice)
       : g_(geometry(l, batch)),
-        algorithm_(choose<float>(cpu_queue(), Conv3dPass::correlate, g_)),
+        algorithm_(algorithms(g_, dtype, choice)),
         x_(volume(g_.x, dtype)),
         y_(volume(g_.y, dtype)),
         weight_(Tensor::zeros({g_.y.c, g_.x.c, l.kernel, l.kernel, l.kernel}, accumulator(dtype))),
         dweight_(Tensor::like(weight_)),
-        scratch_({std::max({conv3d_forward_scratch(cpu_queue(), g_, algorithm_),
-                            conv_transpose3d_scratch(cpu_queue(), g_, algorithm_),
-                            conv3d_grad_weight_scratch(cpu_queue(), g_, algorithm_)})},
+        scratch_({std::max({conv3d_forward_scratch(cpu_queue(), g_, algorithm_[0]),
+                            conv_transpose3d_scratch(cpu_queue(), g_, algorithm_[1]),
+                            conv3d_grad_weight_scratch(cpu_queue(), g_, algorithm_[2])})},
                  accumulator(dtype)) {}
 
   [[nodiscard]] double flops() const {
     return 2.0 * static_cast<double>(g_.y.count() * g_.x.c * g_.kernel * g_.kernel * g_.kernel);
   }
 
+  [[nodiscard]] const char* algorithm(std::size_t pass) const {
+    return algorithm_[pass] == Conv3dAlgorithm::winograd ? "winograd" : "direct";
+  }
+
   void correlate() {
     dispatch_type(x_.dtype(), [&]<class T>(TypeTag<T>) {
       CpuQueue& q = cpu_queue();
       conv3d_forward(q, Conv3dArgs<T>{.geometry = g_,
-                                      .algorithm = algorithm_,
+                                      .algorithm = algorithm_[0],
                                       .x = x_.values<T>(),
                                       .weight = weight_.values<Acc<T>>(),
                                       .bias = {},
@@ -95,7 +100,7 @@ class Passes {
     dispatch_type(x_.dtype(), [&]<class T>(TypeTag<T>) {
       CpuQueue& q = cpu_queue();
       conv_transpose3d_forward(q, ConvTranspose3dArgs<T>{.geometry = g_,
-                                                         .algorithm = algorithm_,
+                                                         .algorithm = algorithm_[1],
                                                          .x = y_.values<T>(),
                                                          .weight = weight_.values<Acc<T>>(),
                                                          .bias = {},
@@ -107,7 +112,7 @@ class Passes {
     dispatch_type(x_.dtype(), [&]<class T>(TypeTag<T>) {
       CpuQueue& q = cpu_queue();
       conv3d_grad_weight(q, Conv3dGradWeightArgs<T>{.geometry = g_,
-                                                    .algorithm = algorithm_,
+                                                    .algorithm = algorithm_[2],
                                                     .x = x_.values<T>(),
                                                     .dy = y_.values<T>(),
                                                     .dweight = dweight_.mutable_values<Acc<T>>(),
@@ -116,8 +121,18 @@ class Passes {
   }
 
  private:
+  static std::array<Conv3dAlgorithm, 3> algorithms(const Conv3dGeometry& g, DType dtype, ConvChoice choice) {
+    CpuQueue q = cpu_queue();
+    q.conv = choice;
+    std::array<Conv3dAlgorithm, 3> a{};
+    dispatch_type(dtype, [&]<class T>(TypeTag<T>) {
+      for (std::size_t i = 0; i < a.size(); ++i) { a[i] = choose<T>(q, static_cast<Conv3dPass>(i), g); }
+    });
+    return a;
+  }
+
   Conv3dGeometry g_;
-  Conv3dAlgorithm algorithm_;
+  std::array<Conv3dAlgorithm, 3> algorithm_;  ///< of correlate, spread, grad_weight
   Tensor x_;
   Tensor y_;
   Tensor weight_;
@@ -125,26 +140,38 @@ class Passes {
   Tensor scratch_;
 };
 
+std::vector<ConvChoice> choices(const std::string& word) {
+  if (word == "both") { return {ConvChoice::direct, ConvChoice::winograd}; }
+  return {word == "direct" ? ConvChoice::direct : word == "winograd" ? ConvChoice::winograd : ConvChoice::automatic};
+}
+
 void bench_layer(const Layer& l, const Options& o) {
-  Passes passes(l, o.batch, dtype_named(o.dtype));
+  std::vector<Passes> rivals;
+  for (const ConvChoice c : choices(o.conv)) { rivals.emplace_back(l, o.batch, dtype_named(o.dtype), c); }
   const bool up = l.kind[0] == 'u';
   Stopwatch peak;
-  std::array<Stopwatch, 3> passed;
+  std::vector<std::array<Stopwatch, 3>> passed(rivals.size());
   double fmas = 0;
   for (int round = 0; round < o.rounds; ++round) {  // in turns: what disturbs one disturbs all
     peak.measure([&] { fmas = run_fmas(cpu_queue()); });
-    passed[up ? 1 : 0].measure([&] { passes.correlate(); });
-    passed[up ? 0 : 1].measure([&] { passes.spread(); });
-    passed[2].measure([&] { passes.grad_weight(); });
+    for (std::size_t r = 0; r < rivals.size(); ++r) {
+      passed[r][0].measure([&] { rivals[r].correlate(); });
+      passed[r][1].measure([&] { rivals[r].spread(); });
+      passed[r][2].measure([&] { rivals[r].grad_weight(); });
+    }
   }
   constexpr std::array<const char*, 3> kNames = {"forward", "grad input", "grad weight"};
-  for (std::size_t i = 0; i < passed.size(); ++i) {
-    const double processor_s = passed[i].processor_s() / o.threads;
-    const double of_peak = passes.flops() / passed[i].processor_s() / (fmas / peak.processor_s());
-    const double of_wall = passes.flops() / passed[i].wall_s() / (fmas / peak.wall_s());
-    fmt::print("{:<22}\t{:<11}\t{:9.3f}\t{:9.3f}\t{:8.1f}\t{:5.1f}\t{:5.1f}\n", label(l), kNames[i],
-               passed[i].wall_s() * 1e3, processor_s * 1e3, passes.flops() / processor_s / 1e9, of_peak * 100,
-               of_wall * 100);
+  for (std::size_t row = 0; row < 3 * rivals.size(); ++row) {
+    const std::size_t i = row / rivals.size();
+    const Passes& passes = rivals[row % rivals.size()];
+    const std::size_t pass = up && i < 2 ? 1 - i : i;  // the transposed convolution's forward pass is the adjoint
+    const Stopwatch& watch = passed[row % rivals.size()][pass];
+    const double processor_s = watch.processor_s() / o.threads;
+    const double of_peak = passes.flops() / watch.processor_s() / (fmas / peak.processor_s());
+    const double of_wall = passes.flops() / watch.wall_s() / (fmas / peak.wall_s());
+    fmt::print("{:<22}\t{:<11}\t{:<8}\t{:9.3f}\t{:9.3f}\t{:8.1f}\t{:5.1f}\t{:5.1f}\n", label(l), kNames[i],
+               passes.algorithm(pass), watch.wall_s() * 1e3, processor_s * 1e3, passes.flops() / processor_s / 1e9,
+               of_peak * 100, of_wall * 100);
   }
 }
 
@@ -165,8 +192,8 @@ void bench(const Options& o) {
   };
   fmt::print("# {}, {}, {} threads, batch {}: FMA peak {:.0f} GFLOP/s on one thread, {:.0f} on {}\n", o.isa, o.dtype,
              o.threads, o.batch, peak_gflops(1), peak_gflops(o.threads), o.threads);
-  fmt::print("{:<22}\t{:<11}\t{:>9}\t{:>9}\t{:>8}\t{:>5}\t{:>5}\n", "# layer", "pass", "wall ms", "cpu ms", "GFLOP/s",
-             "cpu %", "wall %");
+  fmt::print("{:<22}\t{:<11}\t{:<8}\t{:>9}\t{:>9}\t{:>8}\t{:>5}\t{:>5}\n", "# layer", "pass", "by", "wall ms", "cpu ms",
+             "GFLOP/s", "cpu %", "wall %");
   for (const Layer& l : kLayers) {
     if (label(l).find(o.only) != std::string::npos) { bench_layer(l, o); }
   }
@@ -184,6 +211,9 @@ int main(int argc, char** argv) {
   app.add_option("--dtype", o.dtype)->capture_default_str()->check(CLI::IsMember({"f32", "f64", "bf16"}));
   app.add_option("--isa", o.isa)->capture_default_str()->check(CLI::IsMember({"baseline", "avx2", "avx512"}));
   app.add_option("--only", o.only, "layers whose label contains this");
+  app.add_option("--conv", o.conv, "auto, direct, winograd (where it can run), or both in turns")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "direct", "winograd", "both"}));
   CLI11_PARSE(app, argc, argv);
   vox::bench::bench(o);
   return 0;

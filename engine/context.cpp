@@ -15,7 +15,8 @@
 namespace vox {
 namespace {
 std::atomic<int> default_threads{0};
-}
+std::atomic<ConvChoice> default_conv{ConvChoice::automatic};
+}  // namespace
 
 Isa best_isa() {
 #ifdef VOX_X86
@@ -79,7 +80,7 @@ std::string describe(Device device) {
 int threads_or_all(int threads) { return threads > 0 ? threads : hardware_threads(); }
 
 CpuQueue& cpu_queue() {
-  thread_local CpuQueue queue{.threads = threads_or_all(default_threads), .isa = best_isa()};
+  thread_local CpuQueue queue{.threads = threads_or_all(default_threads), .isa = best_isa(), .conv = default_conv};
   return queue;
 }
 
@@ -99,6 +100,21 @@ void set_default_threads(int threads) {
   VOX_CHECK(threads >= 1, "threads is {}, wants at least 1", threads);
   default_threads = threads;
   cpu_queue().threads = threads;
+}
+
+const char* name(ConvChoice choice) {
+  return choice == ConvChoice::direct ? "direct" : choice == ConvChoice::winograd ? "winograd" : "auto";
+}
+
+void set_conv_choice(std::string_view word) {
+  for (const ConvChoice choice : {ConvChoice::automatic, ConvChoice::direct, ConvChoice::winograd}) {
+    if (word == name(choice)) {
+      default_conv = choice;
+      cpu_queue().conv = choice;
+      return;
+    }
+  }
+  VOX_FAIL("--conv is '{}', wants one of: auto, direct, winograd", word);
 }
 
 }  // namespace vox

@@ -26,4 +26,9 @@ Device select_device(std::string_view text);
 [[nodiscard]] int threads_or_all(int threads);  ///< 0 means hardware_threads()
 void set_default_threads(int threads);  ///< for queues of threads that have not used theirs yet, and the caller's
 
+/// "auto", "direct" or "winograd": the option --conv. For queues of threads that have not used theirs yet, and the
+/// caller's.
+void set_conv_choice(std::string_view);
+[[nodiscard]] const char* name(ConvChoice);
+
 }  // namespace vox

@@ -41,17 +41,24 @@ enum class Conv3dPass : std::uint8_t {
 enum class Conv3dAlgorithm : std::uint8_t {
   tensor_core,  ///< GPU, bf16: tiles of voxels and channels multiplied by the tensor cores
   gemm,         ///< one matrix product where no two windows overlap (kernel = stride, or kernel 1)
+  winograd,     ///< CPU, kernel 3, stride 1: 27 multiplications become 3.4 or 8 (kernels/winograd_plan.h)
   tiled,        ///< tiles of voxels with their halo, register tiles of voxels by channels
   direct,       ///< the definition, loop by loop
   count_
 };
 template <class T> [[nodiscard]] bool fits(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
 template <class T> [[nodiscard]] bool fits(const DeviceQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
-/// The first that fits: a pure function of the geometry, the pass and the storage type.
+/// Whether choose() takes an algorithm that fits: Winograd's only where it is faster, or where the queue wants it.
+template <class T> [[nodiscard]] bool suits(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
+template <class T> [[nodiscard]] bool suits(const DeviceQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&) {
+  return true;
+}
+/// The first that fits and suits: a pure function of the geometry, the pass and the storage type, and of the
+/// queue's ConvChoice.
 template <class T, class Queue>
 [[nodiscard]] Conv3dAlgorithm choose(const Queue& q, Conv3dPass pass, const Conv3dGeometry& g) {
   auto a = Conv3dAlgorithm::tensor_core;
-  while (a != Conv3dAlgorithm::direct && !fits<T>(q, a, pass, g)) {
+  while (a != Conv3dAlgorithm::direct && !(fits<T>(q, a, pass, g) && suits<T>(q, a, pass, g))) {
     a = static_cast<Conv3dAlgorithm>(static_cast<std::uint8_t>(a) + 1);
   }
   return a;

@@ -45,6 +45,7 @@ template <class T> bool fits(const DeviceQueue&, Conv3dAlgorithm algorithm, Conv
       return std::is_same_v<T, Bf16> && is_march(g, pass);
     case Conv3dAlgorithm::gemm:
       return is_gemm(g);
+    case Conv3dAlgorithm::winograd:
     case Conv3dAlgorithm::count_:
       break;
   }
@@ -128,6 +129,7 @@ std::int64_t conv3d_grad_weight_scratch(const DeviceQueue&, const Conv3dGeometry
       return conv3d_grad_march(g, kBlock8).partial_elements();
     case Conv3dAlgorithm::gemm:
       return conv3d_grad_gemm(g).partial_elements();
+    case Conv3dAlgorithm::winograd:
     case Conv3dAlgorithm::direct:
     case Conv3dAlgorithm::count_:
       break;

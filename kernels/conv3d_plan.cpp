@@ -1,8 +1,10 @@
 #include "kernels/conv3d_plan.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/conv3d_windows.h"
+#include "kernels/winograd_plan.h"
 
 namespace vox {
 namespace {
@@ -57,10 +59,12 @@ void choose_block(Conv3dTiling& t, std::int64_t gathered_blocks, std::int64_t wa
 
 }  // namespace
 
-template <class T> bool fits(const CpuQueue&, Conv3dAlgorithm algorithm, Conv3dPass, const Conv3dGeometry& g) {
+template <class T> bool fits(const CpuQueue&, Conv3dAlgorithm algorithm, Conv3dPass pass, const Conv3dGeometry& g) {
   switch (algorithm) {
     case Conv3dAlgorithm::gemm:
       return side_by_side(g);
+    case Conv3dAlgorithm::winograd:
+      return winograd_runs(pass, g);
     case Conv3dAlgorithm::tiled:
       return g.kernel <= 7 && g.stride <= 4 && std::max(g.x.w, g.y.w) <= kMaxWidth;
     case Conv3dAlgorithm::direct:
@@ -74,6 +78,14 @@ template <class T> bool fits(const CpuQueue&, Conv3dAlgorithm algorithm, Conv3dP
 template bool fits<float>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
 template bool fits<double>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
 template bool fits<Bf16>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
+
+template <class T> bool suits(const CpuQueue& q, Conv3dAlgorithm algorithm, Conv3dPass pass, const Conv3dGeometry& g) {
+  if (algorithm != Conv3dAlgorithm::winograd || q.conv == ConvChoice::winograd) { return true; }
+  return q.conv == ConvChoice::automatic && !std::is_same_v<T, double> && winograd_wins(pass, g);
+}
+template bool suits<float>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
+template bool suits<double>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
+template bool suits<Bf16>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
 
 Conv3dTiling conv3d_tiling(const Conv3dGeometry& g, Conv3dPass pass) {
   const bool spread = pass == Conv3dPass::spread;

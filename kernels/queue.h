@@ -9,10 +9,18 @@ namespace vox {
 /// Instruction sets a CPU kernel is compiled for, slowest first. The same source, three times.
 enum class Isa : std::uint8_t { baseline, avx2, avx512 };
 
+/// How 3x3x3 convolutions of stride 1 are computed on the CPU.
+enum class ConvChoice : std::uint8_t {
+  automatic,  ///< by Winograd's algorithm where it is faster; in f64 directly, as truth should be
+  direct,     ///< directly, everywhere
+  winograd    ///< by Winograd's algorithm wherever it can run, in f64 too
+};
+
 /// Where work is submitted. Kernels are overloaded on the queue: its type picks the backend.
 struct CpuQueue {
   int threads = 1;          ///< workers a kernel may use; results must not depend on it
   Isa isa = Isa::baseline;  ///< which build of each kernel runs
+  ConvChoice conv = ConvChoice::automatic;
 };
 
 /// A CpuQueue whose instruction set is known at compile time: what a CPU kernel is written against.

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cmath>
 #include <limits>
 
 #include "engine/allocator.h"
@@ -12,13 +13,15 @@
 #include "tests/compare.h"
 #include "tests/devices.h"
 #include "tests/op_case.h"
+#include "tests/winograd_error.h"
 
 namespace vox::test {
 namespace {
 
 constexpr std::array<Conv3dPass, 3> kPasses = {Conv3dPass::correlate, Conv3dPass::spread, Conv3dPass::grad_weight};
-constexpr std::array<Conv3dAlgorithm, 4> kAlgorithms = {Conv3dAlgorithm::tensor_core, Conv3dAlgorithm::gemm,
-                                                        Conv3dAlgorithm::tiled, Conv3dAlgorithm::direct};
+constexpr std::array<Conv3dAlgorithm, 5> kAlgorithms = {Conv3dAlgorithm::tensor_core, Conv3dAlgorithm::gemm,
+                                                        Conv3dAlgorithm::winograd, Conv3dAlgorithm::tiled,
+                                                        Conv3dAlgorithm::direct};
 static_assert(kAlgorithms.size() == static_cast<std::size_t>(Conv3dAlgorithm::count_));
 
 const char* name(Conv3dPass pass) {
@@ -202,12 +205,14 @@ TEST_CASE("every conv3d algorithm that fits gives the direct one's result in eve
         if (isa > best_isa()) { continue; }
         cpu_queue() = {.threads = 2, .isa = isa};
         for (const Conv3dAlgorithm algorithm : kAlgorithms) {
-          if (!fits<float>(cpu_queue(), algorithm, Conv3dPass::correlate, g)) { continue; }
+          if (!fits<float>(cpu_queue(), algorithm, pass, g)) { continue; }
           for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
             INFO(describe(g) << ", " << name(pass) << ", algorithm " << static_cast<int>(algorithm) << ", "
                              << vox::name(dtype) << ", " << vox::name(isa));
             const Tensor got = run(pass, algorithm, g, dtype);
-            CHECK(first_mismatch(got.to_doubles(), wants, got.dtype(), terms(pass, g)) == "");
+            const double conditioning =
+                algorithm == Conv3dAlgorithm::winograd ? winograd_amplification(g, pass) / std::sqrt(27.0) : 1;
+            CHECK(first_mismatch(got.to_doubles(), wants, got.dtype(), terms(pass, g), conditioning) == "");
             CHECK(nonzero_padding(got) == "");
           }
         }
@@ -296,7 +301,8 @@ TEST_CASE("convolutions give the same bits for any number of threads", "[conv3d]
   const CpuQueue before = cpu_queue();
   for (const Conv3dGeometry& g : geometries()) {
     for (const Conv3dPass pass : kPasses) {
-      for (const Conv3dAlgorithm algorithm : {Conv3dAlgorithm::gemm, Conv3dAlgorithm::tiled}) {
+      for (const Conv3dAlgorithm algorithm :
+           {Conv3dAlgorithm::gemm, Conv3dAlgorithm::winograd, Conv3dAlgorithm::tiled}) {
         if (!fits<float>(cpu_queue(), algorithm, pass, g)) { continue; }
         INFO(describe(g) << ", " << name(pass) << ", algorithm " << static_cast<int>(algorithm));
         cpu_queue().threads = 1;
@@ -313,7 +319,8 @@ TEST_CASE("convolutions give the same bits for any number of threads", "[conv3d]
 
 TEST_CASE("choose takes the first algorithm that fits, and the direct one fits everything", "[conv3d]") {
   const VolumeShape x{.n = 1, .c = 16, .d = 64, .h = 64, .w = 64};
-  CHECK(chosen(conv3d_geometry(x, 16, 3, 1, 1)) == Conv3dAlgorithm::tiled);
+  CHECK(chosen(conv3d_geometry(x, 16, 3, 1, 1)) == Conv3dAlgorithm::winograd);
+  CHECK(chosen(conv3d_geometry(x, 4, 3, 1, 1)) == Conv3dAlgorithm::tiled);
   CHECK(chosen(conv3d_geometry(x, 4, 1, 1, 0)) == Conv3dAlgorithm::gemm);
   CHECK(chosen(conv3d_geometry(x, 16, 9, 1, 4)) == Conv3dAlgorithm::direct);
   CHECK(chosen(conv3d_geometry(x, 16, 5, 5, 0)) == Conv3dAlgorithm::direct);

@@ -80,20 +80,16 @@ template <class Axis> double largest_error_of_points(std::int64_t padding) {
   constexpr std::int64_t kHalo = Axis::kIn - Axis::kStep;
   constexpr std::int64_t kChannels = 16;
   const WinogradBox box{.n = 0, .d = kStep, .h = 0, .w = kStep, .tiles_h = 2, .tiles_w = 3};
-  const std::int64_t rows = box.tiles_h * kStep + kHalo;
-  const std::int64_t line = (box.tiles_w * kStep + kHalo) * kChannels;
   const auto buffer = [](std::int64_t n) { return Values(static_cast<std::size_t>(n), std::nan("")); };
-  Values staged = buffer(Axis::kOut * rows * line);
-  Values lines = buffer(Axis::kOut * box.tiles_h * line);
+  const std::int64_t line = WinogradPlan::skewed(box.tiles_h * (box.tiles_w * kStep + kHalo) * kChannels);
+  Values lines = buffer(Axis::kOut * Axis::kOut * line);
   Values points = buffer(box.tiles_h * box.tiles_w * Axis::kOut * kChannels);
-  winograd_stage<Axis, double>(source, box, rows, line / kChannels, kChannels, staged.data());
+  winograd_lines<Axis, double>(source, box, kChannels, lines.data());
   double largest = 0;
   for (std::size_t pd = 0; pd < Axis::kOut; ++pd) {
-    winograd_along_rows<Axis>(staged.data() + static_cast<std::int64_t>(pd) * rows * line, box.tiles_h, line,
-                              lines.data());
     for (std::size_t ph = 0; ph < Axis::kOut; ++ph) {
-      winograd_along_cols<Axis>(lines.data() + static_cast<std::int64_t>(ph) * box.tiles_h * line, box.tiles_h,
-                                box.tiles_w, line, kChannels, points.data());
+      winograd_points<Axis>(lines.data() + static_cast<std::int64_t>(pd * Axis::kOut + ph) * line, box.tiles_h,
+                            box.tiles_w, kChannels, points.data());
       for (std::size_t i = 0; i < points.size(); ++i) {
         const auto c = static_cast<std::int64_t>(i) % kChannels;
         const std::size_t pw = i / kChannels % Axis::kOut;

@@ -26,6 +26,7 @@ struct PredictArgs {
   bool mirror = false;
   std::string device = "cpu";
   std::string fusion = "on";
+  std::string conv = "auto";
   int threads = 0;
 };
 
@@ -65,6 +66,7 @@ void predict_case(const CaseFiles& files, const Segmenter& segmenter, const Pred
 
 void predict(const PredictArgs& args) {
   if (args.threads > 0) { set_default_threads(args.threads); }
+  set_conv_choice(args.conv);
   const Segmenter segmenter(args.model, select_device(args.device), fusion_named(args.fusion));
   VOX_CHECK_DATA(segmenter.config().classes == kClasses, "{}: has {} classes, wants {}", segmenter.file().string(),
                  segmenter.config().classes, kClasses);
@@ -105,6 +107,9 @@ void add_predict(CLI::App& app) {
   sub->add_flag("--mirror", args->mirror, "mean over the eight mirror images; takes eight times as long");
   sub->add_option("--device", args->device, "cpu, cuda, cuda:N or simt (the CUDA kernels' sources on the CPU: slow)");
   sub->add_option("--fusion", args->fusion, "on; off: plain operators, slower, the same but for rounding");
+  sub->add_option("--conv", args->conv,
+                  "3x3x3 convolutions on the CPU: auto (Winograd's algorithm where it is faster), direct, or winograd "
+                  "(wherever it can run)");
   sub->add_option("--threads", args->threads, "CPU threads; 0: every core. Never changes the result");
   sub->callback([args] { predict(*args); });
 }

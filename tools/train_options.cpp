@@ -12,8 +12,8 @@ namespace vox {
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainOptions, preset, widths, block_order, init, size, batch, micro_batch, epochs,
                                    dtype, loss, class_weights, background, sums, focal_mean, lr, schedule,
                                    plateau_factor, plateau_patience, warmup, min_lr, adam_epsilon, adam_eps,
-                                   weight_decay, clip_norm, augment, seed, fold, folds, splits, device, fusion, threads,
-                                   loader_threads, loader_memory_mib, validate_every)
+                                   weight_decay, clip_norm, augment, seed, fold, folds, splits, device, fusion, conv,
+                                   threads, loader_threads, loader_memory_mib, validate_every)
 
 namespace {
 
@@ -32,8 +32,8 @@ E chosen(const char* option, const std::string& word, const std::array<std::pair
 }
 
 bool may_change(const std::string& key) {
-  constexpr std::array kFree{"epochs",        "device", "fusion", "threads", "loader_threads", "loader_memory_mib",
-                             "validate_every"};
+  constexpr std::array kFree{
+      "epochs", "device", "fusion", "conv", "threads", "loader_threads", "loader_memory_mib", "validate_every"};
   return std::ranges::find(kFree, key) != kFree.end();
 }
 

@@ -45,6 +45,7 @@ struct TrainOptions {
   std::string splits;          ///< path; empty: folds are made
   std::string device = "cpu";  ///< a run may go on elsewhere: sums are in another order there, no more
   std::string fusion = "on";   ///< a run may go on the other way: only roundings differ
+  std::string conv = "auto";   ///< likewise
   // What changes the time, and nothing else:
   int threads = 0;  ///< 0: every core
   int loader_threads = 1;

@@ -60,6 +60,7 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   VOX_CHECK(options_.micro_batch >= 1 && options_.micro_batch <= options_.batch,
             "--micro-batch is {}, wants 1 to the batch, {}", options_.micro_batch, options_.batch);
   if (options_.threads > 0) { set_default_threads(options_.threads); }
+  set_conv_choice(options_.conv);
 
   std::map<std::string, fs::path> by_id;
   std::vector<std::string> ids;

@@ -1,6 +1,7 @@
 #include "kernels/cpu/conv3d_direct.h"
 #include "kernels/cpu/conv3d_tiled.h"
 #include "kernels/cpu/conv3d_windows.h"
+#include "kernels/cpu/winograd.h"
 
 namespace vox {
 
@@ -15,14 +16,18 @@ template <class T> void conv3d_forward(IsaQueue& q, const Conv3dArgs<T>& a) {
                                               .out = a.y.data(),
                                               .scratch = a.scratch.data()});
   }
-  convolve_tiled(q, TiledConvArgs<T>{.geometry = a.geometry,
-                                     .pass = Conv3dPass::correlate,
-                                     .in = x_side(a.geometry, a.x, a.x2),
-                                     .weight = a.weight.data(),
-                                     .bias = a.bias.data(),
-                                     .out = y_side(a.geometry, a.y),
-                                     .epilogue = a.epilogue,
-                                     .scratch = a.scratch.data()});
+  const TiledConvArgs<T> args{.geometry = a.geometry,
+                              .pass = Conv3dPass::correlate,
+                              .in = x_side(a.geometry, a.x, a.x2),
+                              .weight = a.weight.data(),
+                              .bias = a.bias.data(),
+                              .out = y_side(a.geometry, a.y),
+                              .epilogue = a.epilogue,
+                              .scratch = a.scratch.data()};
+  if (a.algorithm == Conv3dAlgorithm::winograd) {
+    return convolve_winograd(q, winograd_plan(a.geometry, Conv3dPass::correlate), args);
+  }
+  convolve_tiled(q, args);
 }
 
 VOX_INSTANTIATE(IsaQueue, conv3d_forward, Conv3dArgs);

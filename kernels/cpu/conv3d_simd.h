@@ -45,6 +45,17 @@ template <class V, class A> VOX_INLINED inline void store_vector(A* to, const V&
   __builtin_memcpy(to, &v, sizeof v);
 }
 
+/// Stops the compiler from loading v again for each use, which ties up the load ports.
+template <class V> VOX_INLINED inline void keep_in_register(V& v) {
+#if defined(__AVX512F__)
+  __asm__("" : "+v"(v));
+#elif defined(__SSE2__)
+  __asm__("" : "+x"(v));
+#else
+  static_cast<void>(v);
+#endif
+}
+
 /// Calls body(0), …, body(N-1) with constants, so that arrays indexed by them live in registers.
 template <int N, class Body> VOX_INLINED inline void unrolled(const Body& body) {
   [&]<int... I>(std::integer_sequence<int, I...>) VOX_INLINED { (body(std::integral_constant<int, I>{}), ...); }

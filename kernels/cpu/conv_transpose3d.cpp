@@ -3,6 +3,7 @@
 #include "kernels/cpu/conv3d_direct.h"
 #include "kernels/cpu/conv3d_tiled.h"
 #include "kernels/cpu/conv3d_windows.h"
+#include "kernels/cpu/winograd.h"
 
 namespace vox {
 
@@ -17,13 +18,17 @@ template <class T> void conv_transpose3d_forward(IsaQueue& q, const ConvTranspos
                                               .out = a.y.data(),
                                               .scratch = a.scratch.data()});
   }
-  convolve_tiled(q, TiledConvArgs<T>{.geometry = a.geometry,
-                                     .pass = Conv3dPass::spread,
-                                     .in = y_side(a.geometry, a.x),
-                                     .weight = a.weight.data(),
-                                     .bias = a.bias.data(),
-                                     .out = x_side(a.geometry, a.y, a.y2),
-                                     .scratch = a.scratch.data()});
+  const TiledConvArgs<T> args{.geometry = a.geometry,
+                              .pass = Conv3dPass::spread,
+                              .in = y_side(a.geometry, a.x),
+                              .weight = a.weight.data(),
+                              .bias = a.bias.data(),
+                              .out = x_side(a.geometry, a.y, a.y2),
+                              .scratch = a.scratch.data()};
+  if (a.algorithm == Conv3dAlgorithm::winograd) {
+    return convolve_winograd(q, winograd_plan(a.geometry, Conv3dPass::spread), args);
+  }
+  convolve_tiled(q, args);
 }
 
 VOX_INSTANTIATE(IsaQueue, conv_transpose3d_forward, ConvTranspose3dArgs);

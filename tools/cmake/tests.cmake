@@ -2,7 +2,7 @@
 find_package(Catch2 REQUIRED)
 file(GLOB test_sources CONFIGURE_DEPENDS tests/*.cpp)
 # The operators' cases and their harness are linked into several programs, and compiled once.
-file(GLOB op_test_sources CONFIGURE_DEPENDS tests/op_*.cpp tests/compare.cpp tests/devices.cpp tests/conv3d_algorithms_test.cpp tests/ops/*.cpp)
+file(GLOB op_test_sources CONFIGURE_DEPENDS tests/op_*.cpp tests/compare.cpp tests/devices.cpp tests/conv3d_algorithms_test.cpp tests/winograd_error.cpp tests/ops/*.cpp)
 list(REMOVE_ITEM test_sources ${PROJECT_SOURCE_DIR}/tests/main.cpp ${op_test_sources})
 if(NOT VOX_TOOLS)  # what is left tests kernels, engine and model
   foreach(source IN LISTS test_sources)

@@ -1,0 +1,45 @@
+#include "tests/winograd_error.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/cpu/winograd_transform.h"
+
+namespace vox::test {
+namespace {
+
+/// |row o of the matrix of a transform|^2, or one element of it, squared.
+template <class Axis> double square(std::size_t o, std::size_t i) {
+  double in[Axis::kIn] = {};
+  double out[Axis::kOut];
+  in[i] = 1;
+  Axis::template apply<double>(in, out);
+  return out[o] * out[o];
+}
+template <class Axis> double row_square(std::size_t o) {
+  double sum = 0;
+  for (std::size_t i = 0; i < Axis::kIn; ++i) { sum += square<Axis>(o, i); }
+  return sum;
+}
+
+/// Of one axis: the largest over outputs of sum_p A^T[y][p]^2 |G[p]|^2 |B^T[p]|^2, where a direct sum has 3.
+template <int M> double of_axis() {
+  double largest = 0;
+  for (std::size_t y = 0; y < M; ++y) {
+    double sum = 0;
+    for (std::size_t p = 0; p < M + 2; ++p) {
+      sum += square<OutputAxis<M>>(y, p) * row_square<FilterAxis<M>>(p) * row_square<InputAxis<M>>(p);
+    }
+    largest = std::max(largest, sum / 3);
+  }
+  return largest;
+}
+
+}  // namespace
+
+double winograd_amplification(std::int64_t m) { return std::pow(m == 2 ? of_axis<2>() : of_axis<4>(), 1.5); }
+double winograd_amplification(const Conv3dGeometry& g, Conv3dPass pass) {
+  return winograd_amplification(winograd_plan(g, pass).m);
+}
+
+}  // namespace vox::test
