@@ -3,6 +3,7 @@
 #include "kernels/conv3d_plan.h"
 #include "kernels/conv3d_windows.h"
 #include "kernels/conv_transpose3d.h"
+#include "kernels/winograd_grad_plan.h"
 #include "kernels/winograd_plan.h"
 
 namespace vox {
@@ -51,6 +52,7 @@ std::int64_t conv_transpose3d_scratch(const CpuQueue& q, const Conv3dGeometry& g
   return scratch_of(q, g, algorithm, Conv3dPass::spread);
 }
 std::int64_t conv3d_grad_weight_scratch(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
+  if (algorithm == Conv3dAlgorithm::winograd) { return scratch_elements(winograd_grad_plan(g), q.threads); }
   return scratch_of(q, g, algorithm, Conv3dPass::grad_weight);
 }
 std::int64_t conv3d_grad_bias_scratch(const CpuQueue&, const VolumeShape& dy) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/winograd_grad_plan.h"
+
 namespace vox {
 namespace {
 
@@ -21,11 +23,10 @@ double cost(const Conv3dGeometry& g, Conv3dPass pass, std::int64_t m) {
 
 }  // namespace
 
-bool winograd_runs(Conv3dPass pass, const Conv3dGeometry& g) {
-  return pass != Conv3dPass::grad_weight && g.kernel == 3 && g.stride == 1 && g.padding <= 2;
-}
+bool winograd_runs(Conv3dPass, const Conv3dGeometry& g) { return g.kernel == 3 && g.stride == 1 && g.padding <= 2; }
 
 bool winograd_wins(Conv3dPass pass, const Conv3dGeometry& g) {
+  if (pass == Conv3dPass::grad_weight) { return winograd_grad_wins(g); }
   constexpr std::int64_t kLeastChannels = 12;  // of both sides: they are padded to 16
   constexpr std::int64_t kLeastVoxels = 512;
   return winograd_runs(pass, g) && std::min(g.x.c, g.y.c) >= kLeastChannels &&

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/cpu/winograd_transform.h"
+#include "kernels/winograd_grad_plan.h"
 
 namespace vox::test {
 namespace {
@@ -35,10 +36,26 @@ template <int M> double of_axis() {
   return largest;
 }
 
+/// The same of the weight gradient, where a direct sum has the M products of a tile.
+template <int M> double of_gradient_axis() {
+  double largest = 0;
+  for (std::size_t k = 0; k < 3; ++k) {
+    double sum = 0;
+    for (std::size_t p = 0; p < M + 2; ++p) {
+      sum += square<FilterGradientAxis<M>>(k, p) * row_square<GradientAxis<M>>(p) * row_square<InputAxis<M>>(p);
+    }
+    largest = std::max(largest, sum / M);
+  }
+  return largest;
+}
+
 }  // namespace
 
 double winograd_amplification(std::int64_t m) { return std::pow(m == 2 ? of_axis<2>() : of_axis<4>(), 1.5); }
 double winograd_amplification(const Conv3dGeometry& g, Conv3dPass pass) {
+  if (pass == Conv3dPass::grad_weight) {
+    return std::pow(of_gradient_axis<static_cast<int>(WinogradGradPlan::kM)>(), 1.5);
+  }
   return winograd_amplification(winograd_plan(g, pass).m);
 }
 

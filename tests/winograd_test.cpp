@@ -69,6 +69,21 @@ constexpr std::array<Layer, 12> kLayers{{{16, 16},
                                          {256, 128},
                                          {128, 256}}};
 
+/// The weight gradient in f32 by the choice, against f64 computed directly.
+Error gradient_error(const Conv3dGeometry& g, ConvChoice choice) {
+  const Values x = normal(g.x.count(), 1, 1);
+  const Values dy = normal(g.y.count(), 2, 1);
+  const auto result = [&](DType dtype, ConvChoice c) {
+    cpu_queue().conv = c;
+    const Tensor in = to_tensor(x, {g.x.n, g.x.c, g.x.d, g.x.h, g.x.w}, Kind::volume, dtype);
+    const Tensor out = to_tensor(dy, {g.y.n, g.y.c, g.y.d, g.y.h, g.y.w}, Kind::volume, dtype);
+    return weight_gradient(g, {in}, out, Tensor({g.y.c, g.x.c, 3, 3, 3}, dtype)).to_doubles();
+  };
+  const Error e = error_of(result(DType::f32, choice), result(DType::f64, ConvChoice::direct));
+  cpu_queue().conv = ConvChoice::automatic;
+  return e;
+}
+
 /// One pass in f32 by the choice, against f64 computed directly. Weights as he_uniform's: y is as large as x.
 Error layer_error(const Conv3dGeometry& g, Conv3dPass pass, ConvChoice choice) {
   const bool spread_pass = pass == Conv3dPass::spread;
@@ -116,6 +131,29 @@ TEST_CASE("Winograd's error against f64 is bounded on every layer of the network
   }
 }
 
+TEST_CASE("the error of Winograd's weight gradient against f64 is bounded on every layer of the network",
+          "[winograd]") {
+  constexpr double kRounding = 0x1p-24;
+  fmt::print("# largest error / largest |dW|, rms error / rms of dW, normally distributed x and dy, 20x24x28 voxels\n");
+  fmt::print("{:<8}\t{:>8}\t{:>8}\t{:>8}\t{:>8}\n", "# layer", "winograd", "rms", "direct", "rms");
+  for (const Layer& l : kLayers) {
+    if (l.in * l.out > 64 * 128) { continue; }  // the error does not depend on the number of channels
+    const Conv3dGeometry g = conv3d_geometry({.n = 1, .c = l.in, .d = 20, .h = 24, .w = 28}, l.out, 3, 1, 1);
+    const Error e = gradient_error(g, ConvChoice::winograd);
+    const Error direct = gradient_error(g, ConvChoice::direct);
+    fmt::print("{:<8}\t{:8.1e}\t{:8.1e}\t{:8.1e}\t{:8.1e}\n", fmt::format("{}-{}", l.in, l.out), e.of_largest, e.rms,
+               direct.of_largest, direct.rms);
+    INFO(l.in << " to " << l.out);
+    const double tiles = 5 * 6 * 7;  // summed in order, whose errors are independent
+    const double sigma = kRounding * winograd_amplification(g, Conv3dPass::grad_weight) * std::sqrt(tiles) / 4;
+    fmt::print("sigma {} amp {}\n", sigma, winograd_amplification(g, Conv3dPass::grad_weight));
+    CHECK(e.rms <= 2 * sigma);
+    CHECK(e.of_rms <= 10 * sigma);
+    CHECK(e.of_largest <= 1e-5);  // what kernels/winograd_grad_plan.h says
+    CHECK(e.rms > 0);
+  }
+}
+
 TEST_CASE("the choice of a convolution is Winograd's where it wins, f64 is direct, and both can be forced",
           "[winograd]") {
   const auto cube = [](std::int64_t in, std::int64_t out, std::int64_t edge) {
@@ -133,6 +171,9 @@ TEST_CASE("the choice of a convolution is Winograd's where it wins, f64 is direc
   CHECK(is_winograd(usual, correlate, 0.0F));
   CHECK(is_winograd(usual, spread, 0.0F));
   CHECK(is_winograd(usual, correlate, Bf16{}));
+  CHECK(is_winograd(usual, grad_weight, 0.0F));
+  CHECK_FALSE(is_winograd(usual, grad_weight, 0.0));
+  CHECK_FALSE(is_winograd(cube(256, 256, 8), grad_weight, 0.0F));
   CHECK_FALSE(is_winograd(usual, correlate, 0.0));
   CHECK_FALSE(is_winograd(first, correlate, 0.0F));
   CHECK_FALSE(is_winograd(tiny, correlate, 0.0F));

@@ -3,6 +3,7 @@
 #include "kernels/cpu/conv3d_grad_tile.h"
 #include "kernels/cpu/conv3d_pack.h"
 #include "kernels/cpu/conv3d_windows.h"
+#include "kernels/cpu/winograd_grad_weight.h"
 
 namespace vox {
 namespace {
@@ -137,6 +138,7 @@ template <class T> void grad_weight_tiled(const IsaQueue& q, const Conv3dGradWei
 template <class T> void conv3d_grad_weight(IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
   if (a.algorithm == Conv3dAlgorithm::direct) { return conv3d_grad_weight_direct(q, a); }
   if (a.algorithm == Conv3dAlgorithm::gemm) { return grad_weight_windows(q, a); }
+  if (a.algorithm == Conv3dAlgorithm::winograd) { return grad_weight_winograd(q, a); }
   grad_weight_tiled(q, a);
 }
 
