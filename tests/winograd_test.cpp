@@ -146,7 +146,6 @@ TEST_CASE("the error of Winograd's weight gradient against f64 is bounded on eve
     INFO(l.in << " to " << l.out);
     const double tiles = 5 * 6 * 7;  // summed in order, whose errors are independent
     const double sigma = kRounding * winograd_amplification(g, Conv3dPass::grad_weight) * std::sqrt(tiles) / 4;
-    fmt::print("sigma {} amp {}\n", sigma, winograd_amplification(g, Conv3dPass::grad_weight));
     CHECK(e.rms <= 2 * sigma);
     CHECK(e.of_rms <= 10 * sigma);
     CHECK(e.of_largest <= 1e-5);  // what kernels/winograd_grad_plan.h says
