@@ -9,6 +9,9 @@ namespace vox {
 /// How Winograd's algorithm cuts the weight gradient of a convolution of kernel 3 and stride 1: a pure function of the
 /// geometry. dy is cut into tiles of m^3 voxels. With the (m+2)^3 points of a tile, V of x and Y of dy,
 ///   dU[point][c][o] = sum over tiles of V[point][tile][c] * Y[point][tile][o]   and   dW = G^T dU G on all three axes.
+/// Error in f32 against f64, normally distributed x and dy: the largest below 1e-5 of the largest |dW|, where a direct
+/// sum stays below 5e-6; tests/winograd_test.cpp measures it.
+///
 /// A part is a run of boxes of tiles, D innermost, which are added up in order; a task is a part and a share of the
 /// input and the output channels.
 struct WinogradGradPlan {
