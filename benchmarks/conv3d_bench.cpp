@@ -81,7 +81,9 @@ class Passes {
   }
 
   [[nodiscard]] const char* algorithm(std::size_t pass) const {
-    return algorithm_[pass] == Conv3dAlgorithm::winograd ? "winograd" : "direct";
+    return algorithm_[pass] == Conv3dAlgorithm::winograd ? "winograd"
+           : algorithm_[pass] == Conv3dAlgorithm::amx    ? "amx"
+                                                         : "direct";
   }
 
   void correlate() {
@@ -141,8 +143,11 @@ class Passes {
 };
 
 std::vector<ConvChoice> choices(const std::string& word) {
-  if (word == "both") { return {ConvChoice::direct, ConvChoice::winograd}; }
-  return {word == "direct" ? ConvChoice::direct : word == "winograd" ? ConvChoice::winograd : ConvChoice::automatic};
+  if (word == "all") { return {ConvChoice::direct, ConvChoice::winograd, ConvChoice::amx}; }
+  for (const ConvChoice c : {ConvChoice::direct, ConvChoice::winograd, ConvChoice::amx}) {
+    if (word == name(c)) { return {c}; }
+  }
+  return {ConvChoice::automatic};
 }
 
 void bench_layer(const Layer& l, const Options& o) {
@@ -177,7 +182,7 @@ void bench_layer(const Layer& l, const Options& o) {
 
 void bench(const Options& o) {
   cpu_queue().threads = o.threads;
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::amx}) {
     if (o.isa == name(isa)) { cpu_queue().isa = isa; }
   }
   const auto peak_gflops = [&](int threads) {
@@ -213,7 +218,7 @@ int main(int argc, char** argv) {
   app.add_option("--only", o.only, "layers whose label contains this");
   app.add_option("--conv", o.conv, "auto, direct, winograd (where it can run), or both in turns")
       ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "direct", "winograd", "both"}));
+      ->check(CLI::IsMember({"auto", "direct", "winograd", "amx", "all"}));
   CLI11_PARSE(app, argc, argv);
   vox::bench::bench(o);
   return 0;

@@ -37,7 +37,7 @@ struct Loop {
 };
 Loop loop_of(Isa isa) {
 #ifdef VOX_X86
-  if (isa == Isa::avx512) { return {fmas_avx512, 16}; }
+  if (isa >= Isa::avx512) { return {fmas_avx512, 16}; }
   if (isa == Isa::avx2) { return {fmas_avx2, 8}; }
 #endif
   static_cast<void>(isa);

@@ -17,7 +17,7 @@ namespace {
 
 /// Which algorithm the engine takes for a pass of a convolution.
 std::string algorithm_of(const KernelSpec& spec, Device device, const std::vector<Tensor>& inputs) {
-  static constexpr std::array<const char*, 5> kNames = {"tensor_core", "gemm", "winograd", "tiled", "direct"};
+  static constexpr std::array<const char*, 6> kNames = {"amx", "tensor_core", "gemm", "winograd", "tiled", "direct"};
   static_assert(kNames.size() == static_cast<std::size_t>(Conv3dAlgorithm::count_));
   const Conv3dGeometry g = geometry_of(spec, inputs);
   const bool transposed = spec.op == Op::conv_transpose3d;

@@ -2,8 +2,15 @@
 
 #ifdef __linux__
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
+#ifdef VOX_X86
+#include <cpuid.h>
+#endif
+
+#include <array>
 #include <atomic>
 #include <charconv>
 #include <thread>
@@ -16,13 +23,34 @@ namespace vox {
 namespace {
 std::atomic<int> default_threads{0};
 std::atomic<ConvChoice> default_conv{ConvChoice::automatic};
+
+/// The processor has AMX for bf16, and the system lets this process use its registers: Linux wants to be asked once.
+bool has_amx() {
+#if defined(VOX_X86) && defined(__linux__)
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  constexpr unsigned kTiles = 1U << 24U;
+  constexpr unsigned kTileBf16 = 1U << 22U;
+  constexpr unsigned kVectorBf16 = 1U << 5U;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTiles) == 0 || (d & kTileBf16) == 0) { return false; }
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) == 0 || (a & kVectorBf16) == 0) { return false; }
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;               // XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
 }  // namespace
 
 Isa best_isa() {
 #ifdef VOX_X86
+  static const bool amx = has_amx();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl")) {
-    return Isa::avx512;
+    return amx ? Isa::amx : Isa::avx512;
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) { return Isa::avx2; }
 #endif
@@ -37,6 +65,8 @@ const char* name(Isa isa) {
       return "avx2";
     case Isa::avx512:
       return "avx512";
+    case Isa::amx:
+      return "amx";
   }
   VOX_FAIL("unknown instruction set");
 }
@@ -103,18 +133,19 @@ void set_default_threads(int threads) {
 }
 
 const char* name(ConvChoice choice) {
-  return choice == ConvChoice::direct ? "direct" : choice == ConvChoice::winograd ? "winograd" : "auto";
+  constexpr std::array<const char*, 4> kNames = {"auto", "direct", "winograd", "amx"};
+  return kNames.at(static_cast<std::size_t>(choice));
 }
 
 void set_conv_choice(std::string_view word) {
-  for (const ConvChoice choice : {ConvChoice::automatic, ConvChoice::direct, ConvChoice::winograd}) {
+  for (const ConvChoice choice : {ConvChoice::automatic, ConvChoice::direct, ConvChoice::winograd, ConvChoice::amx}) {
     if (word == name(choice)) {
       default_conv = choice;
       cpu_queue().conv = choice;
       return;
     }
   }
-  VOX_FAIL("--conv is '{}', wants one of: auto, direct, winograd", word);
+  VOX_FAIL("--conv is '{}', wants one of: auto, direct, winograd, amx", word);
 }
 
 }  // namespace vox

@@ -1,5 +1,6 @@
 #include "kernels/conv3d.h"
 
+#include "kernels/conv3d_amx_plan.h"
 #include "kernels/conv3d_plan.h"
 #include "kernels/conv3d_windows.h"
 #include "kernels/conv_transpose3d.h"
@@ -18,6 +19,7 @@ std::int64_t windows(std::int64_t in, const Conv3dGeometry& g) {
 std::int64_t scratch_of(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm, Conv3dPass pass) {
   if (algorithm == Conv3dAlgorithm::gemm) { return scratch_elements(conv3d_windows(g), pass, q.threads); }
   if (algorithm == Conv3dAlgorithm::winograd) { return scratch_elements(winograd_plan(g, pass), q.threads); }
+  if (algorithm == Conv3dAlgorithm::amx) { return amx_scratch(g, pass, q.threads); }
   return algorithm == Conv3dAlgorithm::tiled ? scratch_elements(conv3d_tiling(g, pass), q.threads) : 0;
 }
 
@@ -42,6 +44,7 @@ Conv3dGeometry conv_transpose3d_geometry(const VolumeShape& in, std::int64_t out
 
 std::int64_t conv3d_boxes(const CpuQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   if (algorithm == Conv3dAlgorithm::winograd) { return winograd_plan(g, Conv3dPass::correlate).boxes(); }
+  if (algorithm == Conv3dAlgorithm::amx) { return amx_conv(g, Conv3dPass::correlate, true).box_count(); }
   return algorithm == Conv3dAlgorithm::tiled ? conv3d_tiling(g, Conv3dPass::correlate).blocks() : 0;
 }
 

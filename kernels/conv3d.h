@@ -39,6 +39,7 @@ enum class Conv3dPass : std::uint8_t {
 
 /// Ways to convolve, fastest first. The last takes any geometry and is what the others are tested against.
 enum class Conv3dAlgorithm : std::uint8_t {
+  amx,          ///< CPU with AMX, f32 and bf16: tiles multiplied by its matrix unit (kernels/conv3d_amx_plan.h)
   tensor_core,  ///< GPU, bf16: tiles of voxels and channels multiplied by the tensor cores
   gemm,         ///< one matrix product where no two windows overlap (kernel = stride, or kernel 1)
   winograd,     ///< CPU, kernel 3, stride 1: 27 multiplications become 3.4 or 8 (kernels/winograd_plan.h)
@@ -57,7 +58,7 @@ template <class T> [[nodiscard]] bool suits(const DeviceQueue&, Conv3dAlgorithm,
 /// queue's ConvChoice.
 template <class T, class Queue>
 [[nodiscard]] Conv3dAlgorithm choose(const Queue& q, Conv3dPass pass, const Conv3dGeometry& g) {
-  auto a = Conv3dAlgorithm::tensor_core;
+  auto a = Conv3dAlgorithm::amx;
   while (a != Conv3dAlgorithm::direct && !(fits<T>(q, a, pass, g) && suits<T>(q, a, pass, g))) {
     a = static_cast<Conv3dAlgorithm>(static_cast<std::uint8_t>(a) + 1);
   }

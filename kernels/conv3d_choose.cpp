@@ -46,6 +46,7 @@ template <class T> bool fits(const DeviceQueue&, Conv3dAlgorithm algorithm, Conv
     case Conv3dAlgorithm::gemm:
       return is_gemm(g);
     case Conv3dAlgorithm::winograd:
+    case Conv3dAlgorithm::amx:
     case Conv3dAlgorithm::count_:
       break;
   }
@@ -130,6 +131,7 @@ std::int64_t conv3d_grad_weight_scratch(const DeviceQueue&, const Conv3dGeometry
     case Conv3dAlgorithm::gemm:
       return conv3d_grad_gemm(g).partial_elements();
     case Conv3dAlgorithm::winograd:
+    case Conv3dAlgorithm::amx:
     case Conv3dAlgorithm::direct:
     case Conv3dAlgorithm::count_:
       break;

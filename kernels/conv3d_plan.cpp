@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "kernels/conv3d_amx_plan.h"
 #include "kernels/conv3d_windows.h"
 #include "kernels/winograd_plan.h"
 
@@ -59,8 +60,10 @@ void choose_block(Conv3dTiling& t, std::int64_t gathered_blocks, std::int64_t wa
 
 }  // namespace
 
-template <class T> bool fits(const CpuQueue&, Conv3dAlgorithm algorithm, Conv3dPass pass, const Conv3dGeometry& g) {
+template <class T> bool fits(const CpuQueue& q, Conv3dAlgorithm algorithm, Conv3dPass pass, const Conv3dGeometry& g) {
   switch (algorithm) {
+    case Conv3dAlgorithm::amx:
+      return q.isa == Isa::amx && !std::is_same_v<T, double> && amx_takes(g);
     case Conv3dAlgorithm::gemm:
       return side_by_side(g);
     case Conv3dAlgorithm::winograd:
@@ -80,6 +83,7 @@ template bool fits<double>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const C
 template bool fits<Bf16>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
 
 template <class T> bool suits(const CpuQueue& q, Conv3dAlgorithm algorithm, Conv3dPass pass, const Conv3dGeometry& g) {
+  if (algorithm == Conv3dAlgorithm::amx) { return q.conv == ConvChoice::automatic || q.conv == ConvChoice::amx; }
   if (algorithm != Conv3dAlgorithm::winograd || q.conv == ConvChoice::winograd) { return true; }
   return q.conv == ConvChoice::automatic && !std::is_same_v<T, double> && winograd_wins(pass, g);
 }

@@ -6,14 +6,16 @@ struct CUstream_st;  // cudaStream_t without the CUDA header, so that engine/ ne
 
 namespace vox {
 
-/// Instruction sets a CPU kernel is compiled for, slowest first. The same source, three times.
-enum class Isa : std::uint8_t { baseline, avx2, avx512 };
+/// Instruction sets a CPU kernel is compiled for, slowest first: the same source, three times. amx is avx512 with a
+/// matrix unit, which convolutions use (kernels/cpu/amx).
+enum class Isa : std::uint8_t { baseline, avx2, avx512, amx };
 
 /// How 3x3x3 convolutions of stride 1 are computed on the CPU.
 enum class ConvChoice : std::uint8_t {
-  automatic,  ///< by Winograd's algorithm where it is faster; in f64 directly, as truth should be
+  automatic,  ///< by AMX where the processor has it, else by Winograd's algorithm where that is faster; f64 directly
   direct,     ///< directly, everywhere
-  winograd    ///< by Winograd's algorithm wherever it can run, in f64 too
+  winograd,   ///< by Winograd's algorithm wherever it can run, in f64 too
+  amx         ///< by AMX where it can run, else directly
 };
 
 /// Where work is submitted. Kernels are overloaded on the queue: its type picks the backend.
@@ -44,7 +46,7 @@ using IsaQueue = CpuIsaQueue<Isa::VOX_ISA>;  ///< the instruction set this file 
 /// Calls body with the CpuIsaQueue of the queue's instruction set.
 template <class Body> void on_isa(const CpuQueue& q, const Body& body) {
 #ifdef VOX_X86
-  if (q.isa == Isa::avx512) {
+  if (q.isa == Isa::avx512 || q.isa == Isa::amx) {
     CpuIsaQueue<Isa::avx512> isa{q.threads};
     return body(isa);
   }

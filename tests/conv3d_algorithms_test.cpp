@@ -19,9 +19,9 @@ namespace vox::test {
 namespace {
 
 constexpr std::array<Conv3dPass, 3> kPasses = {Conv3dPass::correlate, Conv3dPass::spread, Conv3dPass::grad_weight};
-constexpr std::array<Conv3dAlgorithm, 5> kAlgorithms = {Conv3dAlgorithm::tensor_core, Conv3dAlgorithm::gemm,
-                                                        Conv3dAlgorithm::winograd, Conv3dAlgorithm::tiled,
-                                                        Conv3dAlgorithm::direct};
+constexpr std::array<Conv3dAlgorithm, 6> kAlgorithms = {Conv3dAlgorithm::amx,   Conv3dAlgorithm::tensor_core,
+                                                        Conv3dAlgorithm::gemm,  Conv3dAlgorithm::winograd,
+                                                        Conv3dAlgorithm::tiled, Conv3dAlgorithm::direct};
 static_assert(kAlgorithms.size() == static_cast<std::size_t>(Conv3dAlgorithm::count_));
 
 const char* name(Conv3dPass pass) {
@@ -201,12 +201,14 @@ TEST_CASE("every conv3d algorithm that fits gives the direct one's result in eve
     for (const Conv3dPass pass : kPasses) {
       cpu_queue() = {.threads = 1, .isa = Isa::baseline};
       const Values wants = run(pass, Conv3dAlgorithm::direct, unsplit(g), DType::f64).to_doubles();
-      for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+      for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::amx}) {
         if (isa > best_isa()) { continue; }
         cpu_queue() = {.threads = 2, .isa = isa};
         for (const Conv3dAlgorithm algorithm : kAlgorithms) {
-          if (!fits<float>(cpu_queue(), algorithm, pass, g)) { continue; }
           for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+            bool takes = false;
+            dispatch_type(dtype, [&]<class T>(TypeTag<T>) { takes = fits<T>(cpu_queue(), algorithm, pass, g); });
+            if (!takes) { continue; }
             INFO(describe(g) << ", " << name(pass) << ", algorithm " << static_cast<int>(algorithm) << ", "
                              << vox::name(dtype) << ", " << vox::name(isa));
             const Tensor got = run(pass, algorithm, g, dtype);

@@ -21,6 +21,7 @@ check() { # ISA ENUMERATOR
 }
 check avx2 1
 check avx512 2
+check amx 3
 if [ "$seen" -eq 0 ]; then
   echo "skipped: no objects for AVX2 or AVX-512 here"
   exit 77

@@ -57,7 +57,7 @@ std::vector<std::pair<std::string, std::int64_t>> caches() {
 
 std::vector<Isa> runnable_isas() {
   std::vector<Isa> isas;
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::amx}) {
     if (isa <= best_isa()) { isas.push_back(isa); }
   }
   return isas;

@@ -13,7 +13,7 @@
 namespace vox::gpu_bench {
 namespace {
 
-constexpr std::array<const char*, 5> kAlgorithmNames = {"tensor_core", "gemm", "winograd", "tiled", "direct"};
+constexpr std::array<const char*, 6> kAlgorithmNames = {"amx", "tensor_core", "gemm", "winograd", "tiled", "direct"};
 static_assert(kAlgorithmNames.size() == static_cast<std::size_t>(Conv3dAlgorithm::count_));
 
 /// A layer of the network that convolves, as the conv3d it is or is the adjoint of.

@@ -1,3 +1,4 @@
+#include "kernels/cpu/amx/conv3d_amx.h"
 #include "kernels/cpu/conv3d_direct.h"
 #include "kernels/cpu/conv3d_tiled.h"
 #include "kernels/cpu/conv3d_windows.h"
@@ -26,6 +27,9 @@ template <class T> void conv3d_forward(IsaQueue& q, const Conv3dArgs<T>& a) {
                               .scratch = a.scratch.data()};
   if (a.algorithm == Conv3dAlgorithm::winograd) {
     return convolve_winograd(q, winograd_plan(a.geometry, Conv3dPass::correlate), args);
+  }
+  if constexpr (kTakesAmx<T, IsaQueue>) {
+    if (a.algorithm == Conv3dAlgorithm::amx) { return convolve_amx(CpuIsaQueue<Isa::amx>{q.threads}, args); }
   }
   convolve_tiled(q, args);
 }

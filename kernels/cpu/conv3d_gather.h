@@ -19,7 +19,7 @@ struct ConvBlock {
 };
 
 /// Block number i, planes innermost: neighbours in time share most of their halo.
-ConvBlock conv_block(const Conv3dTiling& t, std::int64_t i) {
+inline ConvBlock conv_block(const Conv3dTiling& t, std::int64_t i) {
   const std::int64_t d = i % t.blocks_d * t.block_d;
   const std::int64_t h = i / t.blocks_d % t.blocks_h * t.block_h;
   return {i / t.blocks_d / t.blocks_h, d, std::min(d + t.block_d, t.lattice_d), h,

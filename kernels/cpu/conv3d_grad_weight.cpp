@@ -1,3 +1,4 @@
+#include "kernels/cpu/amx/conv3d_amx.h"
 #include "kernels/cpu/conv3d_direct.h"
 #include "kernels/cpu/conv3d_gather.h"
 #include "kernels/cpu/conv3d_grad_tile.h"
@@ -139,6 +140,9 @@ template <class T> void conv3d_grad_weight(IsaQueue& q, const Conv3dGradWeightAr
   if (a.algorithm == Conv3dAlgorithm::direct) { return conv3d_grad_weight_direct(q, a); }
   if (a.algorithm == Conv3dAlgorithm::gemm) { return grad_weight_windows(q, a); }
   if (a.algorithm == Conv3dAlgorithm::winograd) { return grad_weight_winograd(q, a); }
+  if constexpr (kTakesAmx<T, IsaQueue>) {
+    if (a.algorithm == Conv3dAlgorithm::amx) { return conv3d_grad_weight_amx(CpuIsaQueue<Isa::amx>{q.threads}, a); }
+  }
   grad_weight_tiled(q, a);
 }
 

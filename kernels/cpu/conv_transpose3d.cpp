@@ -1,5 +1,6 @@
 #include "kernels/conv_transpose3d.h"
 
+#include "kernels/cpu/amx/conv3d_amx.h"
 #include "kernels/cpu/conv3d_direct.h"
 #include "kernels/cpu/conv3d_tiled.h"
 #include "kernels/cpu/conv3d_windows.h"
@@ -27,6 +28,9 @@ template <class T> void conv_transpose3d_forward(IsaQueue& q, const ConvTranspos
                               .scratch = a.scratch.data()};
   if (a.algorithm == Conv3dAlgorithm::winograd) {
     return convolve_winograd(q, winograd_plan(a.geometry, Conv3dPass::spread), args);
+  }
+  if constexpr (kTakesAmx<T, IsaQueue>) {
+    if (a.algorithm == Conv3dAlgorithm::amx) { return convolve_amx(CpuIsaQueue<Isa::amx>{q.threads}, args); }
   }
   convolve_tiled(q, args);
 }

@@ -1,0 +1,133 @@
+#include "kernels/conv3d_amx_plan.h"
+
+#include <algorithm>
+#include <array>
+
+namespace vox {
+namespace {
+
+constexpr std::int64_t kMaxWidth = 1024;
+constexpr std::int64_t kMaxChannels = 1024;
+constexpr std::int64_t kStagedBytes = 704 << 10;  // a third of an L2 of 2 MiB: weights stream through the rest
+constexpr std::int64_t kStagedGradBytes = 1 << 20;
+constexpr std::int64_t kWantedTasks = 16;
+constexpr std::int64_t kWantedGradTasks = 16;
+constexpr std::int64_t kSumFloats = 1 << 21;  // 8 MiB: all partial sums, unless one is larger
+constexpr std::int64_t kSlackFloats = 1024;   // tiles read past the last row
+constexpr std::int64_t kPageFloats = 1024;    // workers share no page
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t rounded_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
+
+/// The boxes with the least halo of which one stages at most `most` positions (its halo included, per unit of pitch)
+/// and of which there are `wanted`, or as many as there can be.
+AmxBoxes choose_boxes(const VolumeShape& out, std::int64_t most_rows, std::int64_t wanted) {
+  constexpr std::array<std::int64_t, 11> kSides = {1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32};
+  const auto boxes_of = [&](std::int64_t depth, std::int64_t height) {
+    AmxBoxes b;
+    b.along_d = std::max<std::int64_t>(1, ceil_div(out.d, depth));
+    b.along_h = std::max<std::int64_t>(1, ceil_div(out.h, height));
+    b.depth = std::max<std::int64_t>(1, ceil_div(out.d, b.along_d));
+    b.height = std::max<std::int64_t>(1, ceil_div(out.h, b.along_h));
+    return b;
+  };
+  const auto halo = [](const AmxBoxes& b) {
+    return static_cast<double>((b.depth + 2) * (b.height + 2)) / static_cast<double>(b.depth * b.height);
+  };
+  AmxBoxes best = boxes_of(1, 1);
+  for (const std::int64_t depth : kSides) {
+    for (const std::int64_t height : kSides) {
+      const AmxBoxes b = boxes_of(depth, height);
+      const bool fits = (b.depth + 2) * (b.height + 2) <= most_rows && out.n * b.along_d * b.along_h >= wanted;
+      if (fits && halo(b) < halo(best)) { best = b; }
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+bool amx_takes(const Conv3dGeometry& g) {
+  return g.kernel == 3 && g.stride == 1 && g.padding <= 2 && std::max(g.x.w, g.y.w) <= kMaxWidth &&
+         std::max(g.x.c, g.y.c) <= kMaxChannels && g.y.voxels() > 0;
+}
+
+AmxConv amx_conv(const Conv3dGeometry& g, Conv3dPass pass, bool split) {
+  const bool spread = pass == Conv3dPass::spread;
+  AmxConv c;
+  c.pass = pass;
+  c.in = spread ? g.y : g.x;
+  c.out = spread ? g.x : g.y;
+  c.delta_min = spread ? g.padding - 2 : -g.padding;
+  c.channels = c.in.c <= 4 ? 4 : c.in.c <= 8 ? 8 : c.in.c <= 16 ? 16 : 32;
+  c.groups = ceil_div(c.in.c, c.channels);
+  const bool joined = split && c.channels <= 16;
+  c.unit = joined ? 2 * c.channels : c.channels;
+  c.planes = split && !joined ? 2 : 1;
+  c.positions = kAmxDepth / c.unit;
+  c.steps = ceil_div(3, c.positions);
+  c.products = !split ? 1 : joined ? 2 : 3;
+  c.weight_parts = split ? 2 : 1;
+  c.columns = ceil_div(c.out.c, kAmxColumns);
+  c.pitch = c.out.w + 2;
+  const std::int64_t row_bytes = c.pitch * c.channels * c.groups * 4;  // of f32; bf16 has the same boxes
+  const std::int64_t cases = std::max<std::int64_t>(1, c.in.n);
+  const std::int64_t wanted = std::max(cases, ceil_div(kWantedTasks, c.columns));
+  c.boxes = choose_boxes(c.out, std::max<std::int64_t>(9, kStagedBytes / row_bytes), wanted);
+  const std::int64_t boxes = std::max<std::int64_t>(1, c.in.n * c.boxes.along_d * c.boxes.along_h);
+  const std::int64_t shares = std::clamp<std::int64_t>(ceil_div(kWantedTasks, boxes), 1, ceil_div(c.columns, 2));
+  c.columns_per_task = rounded_up(ceil_div(c.columns, shares), c.columns > 1 ? 2 : 1);
+  return c;
+}
+
+std::int64_t AmxConv::shared_floats() const {
+  return rounded_up(columns * tiles() * kAmxTileBytes / 4 + columns * kAmxColumns, kPageFloats);
+}
+std::int64_t AmxConv::staged_floats() const { return rounded_up(planes * part() / 2 + kSlackFloats, kPageFloats); }
+std::int64_t AmxConv::worker_floats() const {
+  const std::int64_t tiles_of_plane = boxes.height * ceil_div(out.w, kAmxRows);
+  const std::int64_t waiting = rounded_up(tiles_of_plane, 4) * std::min<std::int64_t>(columns, 2);
+  return staged_floats() + rounded_up(waiting * kAmxRows * kAmxColumns, kPageFloats);
+}
+
+AmxGradWeight amx_grad_weight(const Conv3dGeometry& g, bool split) {
+  AmxGradWeight w;
+  w.x = g.x;
+  w.dy = g.y;
+  w.padding = g.padding;
+  w.parts = split ? 2 : 1;
+  w.copies = g.x.c * 3 <= kAmxColumns ? 3 : 1;
+  w.pairings = w.copies == 3 ? 1 : 2;  // a tap along H is an even offset
+  w.rows = ceil_div(g.y.c, kAmxRows);
+  w.columns = ceil_div(g.x.c * w.copies, kAmxColumns);
+  w.pitch = rounded_up(g.y.w + 2, 2);
+  const std::int64_t cases = std::max<std::int64_t>(1, g.x.n);
+  const std::int64_t most_sums = std::max<std::int64_t>(1, kSumFloats / w.sum_floats());
+  const std::int64_t sums = std::min(kWantedGradTasks, most_sums);
+  // The channels of a task: all, unless there are too few sums to make tasks of.
+  const std::int64_t shares = ceil_div(kWantedGradTasks, sums);
+  w.rows_per_task = std::max<std::int64_t>(1, ceil_div(w.rows, shares));
+  w.columns_per_task = std::max<std::int64_t>(1, ceil_div(w.columns, ceil_div(shares, w.row_shares())));
+  const std::int64_t row_bytes =
+      w.pitch * 2 * w.parts * (w.rows_per_task * kAmxRows + w.columns_per_task * w.pairings * kAmxColumns);
+  w.boxes = choose_boxes(g.y, std::max<std::int64_t>(9, kStagedGradBytes / row_bytes), std::max(cases, sums));
+  w.sums = std::max<std::int64_t>(1, std::min(sums, w.box_count()));
+  w.length = rounded_up(w.boxes.height * w.pitch, kAmxDepth);
+  w.stretch = rounded_up(w.length + 2 * w.pitch + 2, kAmxDepth);
+  if (w.length % 512 == 0) { w.length += kAmxDepth; }  // sixteen rows that share a cache set would evict each other
+  return w;
+}
+
+std::int64_t AmxGradWeight::worker_floats() const {
+  return rounded_up(((boxes.depth + 2) * x_plane() + boxes.depth * dy_plane()) / 2 + kSlackFloats, kPageFloats);
+}
+
+std::int64_t amx_scratch(const Conv3dGeometry& g, Conv3dPass pass, int threads) {
+  const auto of = [&](const auto& plan) {
+    return plan.shared_floats() +
+           std::clamp<std::int64_t>(threads, 1, std::max<std::int64_t>(1, plan.tasks())) * plan.worker_floats();
+  };
+  return pass == Conv3dPass::grad_weight ? of(amx_grad_weight(g, true)) : of(amx_conv(g, pass, true));
+}
+
+}  // namespace vox

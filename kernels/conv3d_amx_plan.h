@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/conv3d.h"
+
+namespace vox {
+
+// How convolutions are cut for AMX, Intel's matrix unit: C[16][16] f32 += A[16][32] bf16 * B[32][16] bf16. All of it is
+// a pure function of the geometry, the pass and the storage type, so that sums form in the same order on any number of
+// threads.
+//
+// f32 values v are split into two bf16, high = bf16(v) and low = bf16(v - high), 16 bits of mantissa in all. Their
+// product is high*high + low*high + high*low (+ low*low where it is free), each exact in f32, summed in f32: what
+// Intel's libraries call bf16x3. G. Henry, P. Tang, A. Heinecke, "Leveraging the bfloat16 AI datatype for
+// higher-precision computations", ARITH 2019.
+
+inline constexpr std::int64_t kAmxRows = 16;     ///< of A and C: voxels
+inline constexpr std::int64_t kAmxColumns = 16;  ///< of B and C: output channels
+inline constexpr std::int64_t kAmxDepth = 32;    ///< bf16 multiplied and added at once
+inline constexpr std::int64_t kAmxTileBytes = 1024;
+
+/// A box of output rows: what a task computes.
+struct AmxBoxes {
+  std::int64_t depth = 1;  ///< planes of a box
+  std::int64_t height = 1;
+  std::int64_t along_d = 0;  ///< boxes
+  std::int64_t along_h = 0;
+};
+
+/// Forward and data gradient, 3x3x3 at stride 1. Rows of A are voxels that follow one another along W, columns of B are
+/// output channels, and the 32 in the middle are `positions` voxels of `unit` values: the channels of a group, for f32
+/// with at most 16 channels the high parts and then the low ones, otherwise those in a plane of their own.
+struct AmxConv {
+  Conv3dPass pass = Conv3dPass::correlate;
+  VolumeShape in;
+  VolumeShape out;
+  std::int64_t delta_min = 0;  ///< out voxel q reads in voxels q + delta_min … q + delta_min + 2
+  std::int64_t channels = 16;  ///< of a group: 4, 8, 16 or 32
+  std::int64_t groups = 1;
+  std::int64_t unit = 32;
+  std::int64_t planes = 1;
+  std::int64_t positions = 1;
+  std::int64_t steps = 3;     ///< products along W: ceil(3 / positions)
+  std::int64_t products = 1;  ///< of parts
+  std::int64_t weight_parts = 1;
+  std::int64_t columns = 1;  ///< tiles of 16 output channels
+  std::int64_t columns_per_task = 1;
+  AmxBoxes boxes;
+  std::int64_t pitch = 0;  ///< positions of a staged row
+
+  [[nodiscard]] std::int64_t row() const { return pitch * unit; }  ///< in bf16, like the following
+  [[nodiscard]] std::int64_t plane() const { return (boxes.height + 2) * row(); }
+  [[nodiscard]] std::int64_t group() const { return (boxes.depth + 2) * plane(); }
+  [[nodiscard]] std::int64_t part() const { return groups * group(); }
+  /// Tiles of packed weights for 16 output channels.
+  [[nodiscard]] std::int64_t tiles() const { return groups * 9 * steps * weight_parts; }
+  /// Products that meet all tiles of a plane before the next ones do: with one column, those of a group and a kd, whose
+  /// weights fit L1; otherwise all.
+  [[nodiscard]] std::int64_t chunk() const { return (columns == 1 ? 3 : groups * 9) * steps * products; }
+  [[nodiscard]] std::int64_t shares() const { return (columns + columns_per_task - 1) / columns_per_task; }
+  [[nodiscard]] std::int64_t box_count() const { return in.n * boxes.along_d * boxes.along_h; }
+  [[nodiscard]] std::int64_t tasks() const { return box_count() * shares(); }
+  [[nodiscard]] std::int64_t shared_floats() const;  ///< scratch: packed weights, then the bias
+  [[nodiscard]] std::int64_t staged_floats() const;
+  [[nodiscard]] std::int64_t worker_floats() const;  ///< staged, then the sums of a plane that wait for more products
+};
+[[nodiscard]] AmxConv amx_conv(const Conv3dGeometry&, Conv3dPass, bool split);
+
+/// Weight gradient. Rows of A are output channels, columns of B input channels (those of three neighbouring taps where
+/// there are at most five), and the 32 in the middle are voxels: the rows of a plane follow one another, with zeros of
+/// dy between them, so that a tap is an offset. B has voxels in pairs, so x is staged twice, paired from even voxels on
+/// and from odd ones: every tile begins on a cache line.
+struct AmxGradWeight {
+  VolumeShape x;
+  VolumeShape dy;
+  std::int64_t padding = 1;
+  std::int64_t parts = 1;   ///< bf16 of a value
+  std::int64_t copies = 1;  ///< 3: a tile of B holds the channels at three neighbouring voxels
+  std::int64_t pairings = 2;
+  std::int64_t rows = 1;  ///< tiles of output channels
+  std::int64_t columns = 1;
+  std::int64_t rows_per_task = 1;
+  std::int64_t columns_per_task = 1;
+  AmxBoxes boxes;
+  std::int64_t pitch = 0;    ///< positions of a staged row, even
+  std::int64_t length = 0;   ///< positions of a plane of dy, a multiple of 32
+  std::int64_t stretch = 0;  ///< positions of a plane of x
+  std::int64_t sums = 1;     ///< partial sums, each of a run of boxes
+
+  [[nodiscard]] std::int64_t box_count() const { return x.n * boxes.along_d * boxes.along_h; }
+  [[nodiscard]] std::int64_t row_shares() const { return (rows + rows_per_task - 1) / rows_per_task; }
+  [[nodiscard]] std::int64_t column_shares() const { return (columns + columns_per_task - 1) / columns_per_task; }
+  [[nodiscard]] std::int64_t tasks() const { return sums * row_shares() * column_shares(); }
+  [[nodiscard]] std::int64_t taps() const { return 27 / copies; }  ///< tiles of sums per 16 by 16 channels
+  [[nodiscard]] std::int64_t sum_floats() const { return rows * columns * taps() * kAmxRows * kAmxColumns; }
+  // In bf16. x: [depth+2][columns][pairings][parts][stretch/2][16][2]   dy: [depth][rows][parts][16][length]
+  [[nodiscard]] std::int64_t x_part() const { return stretch * kAmxColumns; }
+  [[nodiscard]] std::int64_t x_column() const { return pairings * parts * x_part(); }
+  [[nodiscard]] std::int64_t x_plane() const { return columns_per_task * x_column(); }
+  [[nodiscard]] std::int64_t dy_part() const { return length * kAmxRows; }
+  [[nodiscard]] std::int64_t dy_plane() const { return rows_per_task * parts * dy_part(); }
+  [[nodiscard]] std::int64_t shared_floats() const { return sums * sum_floats(); }
+  [[nodiscard]] std::int64_t worker_floats() const;
+};
+[[nodiscard]] AmxGradWeight amx_grad_weight(const Conv3dGeometry&, bool split);
+
+/// 3x3x3 at stride 1, rows that fit the scratch.
+[[nodiscard]] bool amx_takes(const Conv3dGeometry&);
+/// Scratch of a pass for the larger storage type, f32.
+[[nodiscard]] std::int64_t amx_scratch(const Conv3dGeometry&, Conv3dPass, int threads);
+
+}  // namespace vox
