@@ -43,7 +43,7 @@ struct Options {
   std::string dtype = "f32";
   std::string isa = name(best_isa());
   std::string only;
-  std::string conv = "auto";  ///< or "both": direct and winograd in turns
+  std::string conv = "auto";  ///< or "all" in turns
 };
 
 std::string label(const Layer& l) {
@@ -214,9 +214,9 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", o.rounds)->capture_default_str()->check(CLI::PositiveNumber);
   app.add_option("--batch", o.batch)->capture_default_str()->check(CLI::PositiveNumber);
   app.add_option("--dtype", o.dtype)->capture_default_str()->check(CLI::IsMember({"f32", "f64", "bf16"}));
-  app.add_option("--isa", o.isa)->capture_default_str()->check(CLI::IsMember({"baseline", "avx2", "avx512"}));
+  app.add_option("--isa", o.isa)->capture_default_str()->check(CLI::IsMember({"baseline", "avx2", "avx512", "amx"}));
   app.add_option("--only", o.only, "layers whose label contains this");
-  app.add_option("--conv", o.conv, "auto, direct, winograd (where it can run), or both in turns")
+  app.add_option("--conv", o.conv, "auto, direct, winograd or amx (where they can run), or all in turns")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "direct", "winograd", "amx", "all"}));
   CLI11_PARSE(app, argc, argv);

@@ -108,8 +108,8 @@ void add_predict(CLI::App& app) {
   sub->add_option("--device", args->device, "cpu, cuda, cuda:N or simt (the CUDA kernels' sources on the CPU: slow)");
   sub->add_option("--fusion", args->fusion, "on; off: plain operators, slower, the same but for rounding");
   sub->add_option("--conv", args->conv,
-                  "3x3x3 convolutions on the CPU: auto (Winograd's algorithm where it is faster), direct, or winograd "
-                  "(wherever it can run)");
+                  "3x3x3 convolutions on the CPU: auto (the fastest), direct, winograd or amx "
+                  "(wherever they can run)");
   sub->add_option("--threads", args->threads, "CPU threads; 0: every core. Never changes the result");
   sub->callback([args] { predict(*args); });
 }

@@ -64,8 +64,8 @@ void add_machine_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--device", o.device, "cpu, cuda, cuda:N or simt (the CUDA kernels' sources on the CPU: slow)");
   app.add_option("--fusion", o.fusion, "on; off: plain operators, slower, the same but for rounding");
   app.add_option("--conv", o.conv,
-                 "3x3x3 convolutions on the CPU: auto (Winograd's algorithm where it is faster), direct, or winograd "
-                 "(wherever it can run)");
+                 "3x3x3 convolutions on the CPU: auto (the fastest), direct, winograd or amx "
+                 "(wherever they can run)");
   app.add_option("--threads", o.threads, "CPU threads; 0: every core. Never changes the result");
   app.add_option("--loader-threads", o.loader_threads, "threads that read and augment. Never changes the result");
   app.add_option("--loader-memory-mib", o.loader_memory_mib, "MiB of batches read ahead");
