@@ -51,6 +51,7 @@ struct Loader::Impl {
     const std::int64_t cases = std::ssize(options.files);
     batches = options.drop_last ? cases / options.batch : (cases + options.batch - 1) / options.batch;
     VOX_CHECK(batches >= 1, "loader: {} cases make no full batch of {}", cases, options.batch);
+    if (options.memory_bytes == 0) { options.memory_bytes = kDefaultBatchesAhead * bytes_of(0); }
     ahead = static_cast<std::int64_t>(options.memory_bytes / bytes_of(0));
     VOX_CHECK(ahead >= 1, "loader: a batch of {} takes {} bytes, more than the memory budget of {}", samples_in(0),
               bytes_of(0), options.memory_bytes);

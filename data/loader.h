@@ -13,12 +13,15 @@
 
 namespace vox {
 
+inline constexpr std::int64_t kDefaultBatchesAhead = 3;
+
 struct LoaderOptions {
   std::vector<std::filesystem::path> files;  ///< prepared and labelled cases, all of one shape
   std::int64_t batch = 1;
   std::uint64_t seed = 0;
-  int threads = 1;                                   ///< that read and augment
-  std::size_t memory_bytes = std::size_t{1} << 30U;  ///< for batches that wait or are being filled; at least one fits
+  int threads = 1;  ///< that read and augment
+  /// For batches that wait or are being filled, of which one must fit. 0: kDefaultBatchesAhead full ones.
+  std::size_t memory_bytes = 0;
   AugmentOptions augment = AugmentOptions::none();
   bool shuffle = true;
   bool drop_last = false;  ///< leave out a last batch that is not full

@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <utility>
 
 #include "kernels/check.h"
 #include "kernels/cuda/runtime.h"
@@ -19,9 +20,9 @@
 namespace vox {
 namespace {
 
-constexpr std::size_t kAlignment = 64;        // one cache line; wide enough for every vector load
-constexpr std::size_t kLarge = 2UL << 20U;    // one huge page: larger blocks are aligned to it
-constexpr std::size_t kMaxKept = 1UL << 40U;  // no limit but the system's
+constexpr std::size_t kAlignment = 64;       // one cache line; wide enough for every vector load
+constexpr std::size_t kLarge = 2UL << 20U;   // one huge page: larger blocks are aligned to it
+constexpr std::size_t kCudaAlignment = 256;  // what cudaMalloc gives
 
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kReuse = false;  // a reused block would hide a use after free
@@ -31,7 +32,8 @@ constexpr bool kReuse = true;
 
 std::atomic<FreshMemory> fresh_memory{FreshMemory::as_found};
 
-/// Blocks come in sizes an eighth of a power of two apart, so that a block fits the next request of about its size.
+/// Blocks of the pool come in sizes an eighth of a power of two apart, so that a block fits the next request of about
+/// its size.
 std::size_t rounded(std::size_t bytes) {
   const std::size_t step = std::max(kAlignment, std::bit_floor(std::max<std::size_t>(bytes, 1)) / 8);
   return (bytes + step - 1) / step * step;
@@ -59,93 +61,152 @@ void to_system(std::byte* p, std::size_t size, Device device) noexcept {
   }
 }
 
+thread_local ArenaScope* scope = nullptr;
+
+}  // namespace
+
+/// Finds the place of a request in the plan of this thread's scope.
+class ArenaFollower {
+ public:
+  explicit ArenaFollower(Device device) : scope_(scope != nullptr && scope->device_ == device ? scope : nullptr) {}
+
+  /// Null: from the pool.
+  [[nodiscard]] std::byte* take(Arena& arena, std::size_t bytes) {
+    if (scope_ == nullptr || arena.size_bytes() == 0) { return nullptr; }
+    std::byte* p = nullptr;
+    if (const ArenaPlan::Request* const planned = next(bytes)) {
+      if (planned->offset == ArenaPlan::kOutside) { return nullptr; }
+      p = arena.take_at(planned->offset, bytes);
+    }
+    if (p != nullptr) { return p; }
+    ++scope_->strays_;
+    return arena.take_smallest_gap(bytes);
+  }
+
+ private:
+  /// The next request of the plan if this one fits into it, else one that comes soon and has the very size.
+  const ArenaPlan::Request* next(std::size_t bytes) {
+    constexpr std::size_t kLookAhead = 8;
+    const auto& all = scope_->plan_.requests;
+    for (std::size_t i = scope_->next_; i < std::min(all.size(), scope_->next_ + kLookAhead); ++i) {
+      if (all[i].bytes == bytes || (i == scope_->next_ && all[i].bytes > bytes)) {
+        scope_->next_ = i + 1;
+        return &all[i];
+      }
+    }
+    return nullptr;
+  }
+
+  ArenaScope* scope_;
+};
+
+namespace {
+
 class Pool {
  public:
   explicit Pool(Device device) : device_(device) {}
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
-  ~Pool() { drop_kept(); }
+  ~Pool() {
+    drop_kept();
+    drop_arena();
+  }
 
   std::byte* allocate(std::size_t bytes) {
-    const std::size_t size = size_of(bytes);
+    const std::size_t counted = counted_bytes(bytes, device_);
     const std::lock_guard lock(mutex_);
-    std::byte* p = take_kept(size);
-    if (p == nullptr) { p = from_system(size, device_); }
-    if (p == nullptr) {  // what is kept in other sizes may be what is missing
-      drop_kept();
-      p = from_system(size, device_);
-    }
-    if (p == nullptr) {
-      fail<MemoryError>(
-          __FILE__, __LINE__,
-          fmt::format("out of memory on {}: asked for {:.1f} MiB with {:.1f} MiB in use{}", name(device_),
-                      static_cast<double>(size) / 0x1p20, static_cast<double>(report_.in_use_bytes) / 0x1p20,
-                      device_ == Device::cuda
-                          ? fmt::format(" and {:.1f} MiB free", static_cast<double>(cuda::free_bytes()) / 0x1p20)
-                          : ""));
-    }
-    report_.in_use_bytes += size;
-    report_.peak_bytes = std::max(report_.peak_bytes, report_.in_use_bytes);
-    report_.reserved_bytes = report_.in_use_bytes + kept_bytes_;
+    std::byte* p = ArenaFollower(device_).take(arena_, counted);
+    if (p == nullptr) { p = from_pool(bytes); }
+    in_use_bytes_ += counted;
+    peak_bytes_ = std::max(peak_bytes_, in_use_bytes_);
     return p;
   }
 
   void release(std::byte* p, std::size_t bytes) noexcept {
-    const std::size_t size = size_of(bytes);
     const std::lock_guard lock(mutex_);
-    report_.in_use_bytes -= size;
-    if (kReuse && device_ != Device::simt && kept_bytes_ + size <= kMaxKept) {
+    in_use_bytes_ -= counted_bytes(bytes, device_);
+    if (arena_.holds(p)) { return arena_.give_back(p); }
+    const std::size_t size = vox::pool_bytes(bytes, device_);
+    if (kReuse && device_ != Device::simt) {
       try {
         kept_.emplace(size, p);
-        kept_bytes_ += size;
         return;
       } catch (const std::bad_alloc&) {  // no room to remember it: give it back
         static_cast<void>(p);
       }
     }
     to_system(p, size, device_);
-    report_.reserved_bytes = report_.in_use_bytes + kept_bytes_;
+    pool_bytes_ -= size;
+  }
+
+  void reserve_arena(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    if (!kReuse || device_ == Device::simt || bytes <= arena_.size_bytes() || !arena_.empty()) { return; }
+    drop_arena();
+    const std::size_t size = (bytes + kLarge - 1) / kLarge * kLarge;
+    arena_ = Arena(from_system_or_fail(size), size);
   }
 
   MemoryReport report() {
     const std::lock_guard lock(mutex_);
-    return report_;
+    return {
+        .in_use_bytes = in_use_bytes_, .peak_bytes = peak_bytes_, .reserved_bytes = pool_bytes_ + arena_.size_bytes()};
   }
   void reset_peak() {
     const std::lock_guard lock(mutex_);
-    report_.peak_bytes = report_.in_use_bytes;
+    peak_bytes_ = in_use_bytes_;
   }
   void release_unused() noexcept {
     const std::lock_guard lock(mutex_);
     drop_kept();
+    if (arena_.empty()) { drop_arena(); }
   }
 
  private:
-  /// The simt device gets every block anew and of the very size: its checks know the ends and what was written.
-  [[nodiscard]] std::size_t size_of(std::size_t bytes) const {
-    return device_ == Device::simt ? bytes : rounded(bytes);
-  }
-
-  std::byte* take_kept(std::size_t size) {
-    const auto found = kept_.find(size);
-    if (found == kept_.end()) { return nullptr; }
-    std::byte* const p = found->second;
-    kept_.erase(found);
-    kept_bytes_ -= size;
+  std::byte* from_pool(std::size_t bytes) {
+    const std::size_t size = vox::pool_bytes(bytes, device_);
+    if (const auto found = kept_.find(size); found != kept_.end()) {
+      std::byte* const p = found->second;
+      kept_.erase(found);
+      return p;
+    }
+    std::byte* const p = from_system_or_fail(size);
+    pool_bytes_ += size;
     return p;
   }
+
+  std::byte* from_system_or_fail(std::size_t size) {
+    if (std::byte* const p = from_system(size, device_)) { return p; }
+    drop_kept();  // what is kept in other sizes may be what is missing
+    if (std::byte* const p = from_system(size, device_)) { return p; }
+    fail<MemoryError>(
+        __FILE__, __LINE__,
+        fmt::format("out of memory on {}: asked for {:.1f} MiB with {:.1f} MiB in use{}", name(device_),
+                    static_cast<double>(size) / 0x1p20, static_cast<double>(in_use_bytes_) / 0x1p20,
+                    device_ == Device::cuda
+                        ? fmt::format(" and {:.1f} MiB free", static_cast<double>(cuda::free_bytes()) / 0x1p20)
+                        : ""));
+  }
+
   void drop_kept() noexcept {
-    for (const auto& [size, p] : kept_) { to_system(p, size, device_); }
+    for (const auto& [size, p] : kept_) {
+      to_system(p, size, device_);
+      pool_bytes_ -= size;
+    }
     kept_.clear();
-    kept_bytes_ = 0;
-    report_.reserved_bytes = report_.in_use_bytes;
+  }
+  void drop_arena() noexcept {
+    if (arena_.size_bytes() > 0) { to_system(arena_.data(), arena_.size_bytes(), device_); }
+    arena_ = Arena();
   }
 
   Device device_;
   std::mutex mutex_;
-  MemoryReport report_;
+  std::size_t in_use_bytes_ = 0;
+  std::size_t peak_bytes_ = 0;
+  std::size_t pool_bytes_ = 0;  // in use or kept
   std::multimap<std::size_t, std::byte*> kept_;
-  std::size_t kept_bytes_ = 0;
+  Arena arena_;
 };
 
 /// Never destroyed: a tensor with static storage may outlive any static pool.
@@ -156,6 +217,19 @@ Pool& pool_of(Device device) {
 }
 
 }  // namespace
+
+ArenaScope::ArenaScope(Device device, const ArenaPlan& plan)
+    : device_(device), plan_(plan), outer_(std::exchange(scope, this)) {}
+ArenaScope::~ArenaScope() { scope = outer_; }
+
+std::size_t counted_bytes(std::size_t bytes, Device device) {
+  if (device == Device::simt) { return bytes; }
+  const std::size_t alignment = device == Device::cuda ? kCudaAlignment : kAlignment;
+  return (bytes + alignment - 1) / alignment * alignment;
+}
+
+/// The simt device gets every block anew and of the very size: its checks know the ends and what was written.
+std::size_t pool_bytes(std::size_t bytes, Device device) { return device == Device::simt ? bytes : rounded(bytes); }
 
 std::byte* allocate(std::size_t bytes, Device device) {
   if (bytes == 0) { return nullptr; }
@@ -169,6 +243,7 @@ void release(std::byte* p, std::size_t bytes, Device device) noexcept {
 }
 
 MemoryReport memory_report(Device device) { return pool_of(device).report(); }
+void reserve_arena(Device device, std::size_t bytes) { pool_of(device).reserve_arena(bytes); }
 void reset_peak(Device device) { pool_of(device).reset_peak(); }
 void release_unused(Device device) noexcept { pool_of(device).release_unused(); }
 void set_fresh_memory(FreshMemory what) { fresh_memory = what; }

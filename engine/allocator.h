@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "engine/arena.h"
 #include "engine/types.h"
 
 namespace vox {
@@ -10,8 +11,13 @@ namespace vox {
 struct MemoryReport {
   std::size_t in_use_bytes = 0;    ///< now, in live storages
   std::size_t peak_bytes = 0;      ///< largest in_use_bytes since reset_peak()
-  std::size_t reserved_bytes = 0;  ///< in_use plus what is kept for reuse
+  std::size_t reserved_bytes = 0;  ///< taken from the system: what is in use, kept for reuse, lost to rounding
 };
+
+/// What a request counts for in the report: its bytes, rounded up so that the next block is aligned.
+[[nodiscard]] std::size_t counted_bytes(std::size_t bytes, Device);
+/// What it takes from the system where it has no place in an arena.
+[[nodiscard]] std::size_t pool_bytes(std::size_t bytes, Device);
 
 /// Bytes aligned to 64 (2 MiB for large blocks, which ask for huge pages). Released blocks are kept and reused by the
 /// next request of about their size. Throws MemoryError saying how much was asked, used and kept. Thread-safe.
@@ -20,7 +26,33 @@ void release(std::byte*, std::size_t bytes, Device) noexcept;
 
 [[nodiscard]] MemoryReport memory_report(Device);
 void reset_peak(Device);
-void release_unused(Device) noexcept;  ///< gives the blocks kept for reuse back to the system
+void release_unused(Device) noexcept;  ///< gives the blocks kept for reuse back to the system, the arena too if empty
+
+/// One piece of memory for planned blocks (engine/arena.h), beside the pool. Grows to the largest that was asked for;
+/// there is none where reuse would hide a fault: under AddressSanitizer, and on the simt device.
+void reserve_arena(Device, std::size_t bytes);
+
+/// While one lives, this thread's requests go to the device's arena: those that follow the plan where it says, others
+/// into the smallest gap. What finds no place there comes from the pool, so that any request is served.
+class ArenaScope {
+ public:
+  ArenaScope(Device, const ArenaPlan&);
+  ~ArenaScope();
+  ArenaScope(const ArenaScope&) = delete;
+  ArenaScope& operator=(const ArenaScope&) = delete;
+  ArenaScope(ArenaScope&&) = delete;
+  ArenaScope& operator=(ArenaScope&&) = delete;
+  /// Requests that were not served where the plan says.
+  [[nodiscard]] std::size_t strays() const { return strays_; }
+
+ private:
+  friend class ArenaFollower;
+  Device device_;
+  const ArenaPlan& plan_;
+  std::size_t next_ = 0;
+  std::size_t strays_ = 0;
+  ArenaScope* outer_;
+};
 
 /// What a test sees in memory nobody has written: as_found, or all bytes 0xFF, which is NaN in every float type.
 enum class FreshMemory : unsigned char { as_found, nan };

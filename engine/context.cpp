@@ -14,6 +14,7 @@
 #include <atomic>
 #include <charconv>
 #include <thread>
+#include <utility>
 
 #include "kernels/check.h"
 #include "kernels/cuda/runtime.h"
@@ -43,6 +44,22 @@ bool has_amx() {
   return false;
 #endif
 }
+
+/// The kind and, of a GPU, its number.
+std::pair<Device, int> parsed_device(std::string_view text) {
+  if (text == "cpu") { return {Device::cpu, 0}; }
+  if (text == "simt") { return {Device::simt, 0}; }
+  constexpr std::string_view kCuda = "cuda";
+  int index = 0;
+  bool valid = text == kCuda;
+  if (text.starts_with("cuda:") && text.size() > kCuda.size() + 1) {
+    const auto parsed = std::from_chars(text.data() + kCuda.size() + 1, text.data() + text.size(), index);
+    valid = parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size();
+  }
+  VOX_CHECK(valid, "device '{}' is none of cpu, cuda, cuda:N, simt", text);
+  return {Device::cuda, index};
+}
+
 }  // namespace
 
 Isa best_isa() {
@@ -81,19 +98,12 @@ int hardware_threads() {
 }
 
 Device select_device(std::string_view text) {
-  if (text == "cpu") { return Device::cpu; }
-  if (text == "simt") { return Device::simt; }
-  constexpr std::string_view kCuda = "cuda";
-  int index = 0;
-  bool valid = text == kCuda;
-  if (text.starts_with("cuda:") && text.size() > kCuda.size() + 1) {
-    const auto parsed = std::from_chars(text.data() + kCuda.size() + 1, text.data() + text.size(), index);
-    valid = parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size();
-  }
-  VOX_CHECK(valid, "device '{}' is none of cpu, cuda, cuda:N, simt", text);
-  cuda::select(index);
-  return Device::cuda;
+  const auto [device, index] = parsed_device(text);
+  if (device == Device::cuda) { cuda::select(index); }
+  return device;
 }
+
+Device device_kind(std::string_view text) { return parsed_device(text).first; }
 
 std::string describe(Device device) {
   switch (device) {

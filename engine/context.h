@@ -16,6 +16,8 @@ namespace vox {
 /// "cpu", "simt", "cuda" or "cuda:N", N the number of a GPU: makes that GPU the calling thread's. Throws Error saying
 /// what is missing: the build, the driver, a GPU, or that one.
 Device select_device(std::string_view text);
+/// The same without selecting one: what kind of device the text names, be it there or not.
+[[nodiscard]] Device device_kind(std::string_view text);
 
 /// "cpu: 2 threads, avx2", "cuda: NVIDIA H200, …": where work runs, for the user.
 [[nodiscard]] std::string describe(Device);

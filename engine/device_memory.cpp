@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "engine/context.h"
+#include "engine/dry_run.h"
 #include "kernels/check.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/simt/memory.h"
@@ -10,7 +11,7 @@
 namespace vox {
 
 void copy_bytes(std::byte* to, Device to_device, const std::byte* from, Device from_device, std::size_t bytes) {
-  if (bytes == 0) { return; }
+  if (bytes == 0 || DryRun::current() != nullptr) { return; }
   VOX_CHECK(to_device == Device::cpu || from_device == Device::cpu || to_device == from_device,
             "copy: from {} to {} wants a stop on the cpu", name(from_device), name(to_device));
   const Device there = to_device == Device::cpu ? from_device : to_device;
@@ -28,7 +29,7 @@ void copy_bytes(std::byte* to, Device to_device, const std::byte* from, Device f
 }
 
 void zero_bytes(std::byte* p, Device device, std::size_t bytes) {
-  if (bytes == 0) { return; }
+  if (bytes == 0 || DryRun::current() != nullptr) { return; }
   switch (device) {
     case Device::cpu:
       std::memset(p, 0, bytes);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/context.h"
+#include "engine/dry_run.h"
 #include "engine/types.h"
 #include "kernels/check.h"
 #include "kernels/queue.h"
@@ -26,6 +27,10 @@ template <class Body> void dispatch_type(DType dtype, Body&& body) {
 
 /// The only switch on device. Calls body(queue).
 template <class Body> void dispatch_device(Device device, Body&& body) {
+  if (device != Device::cpu && DryRun::current() != nullptr) {
+    DryQueue queue;
+    return body(queue);
+  }
   switch (device) {
     case Device::cpu:
       return body(cpu_queue());

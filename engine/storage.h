@@ -10,6 +10,7 @@ namespace vox {
 struct ReleaseBytes {
   Device device = Device::cpu;
   std::size_t bytes = 0;
+  bool dry = false;  ///< address space of a dry run
   void operator()(std::byte*) const noexcept;
 };
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/dispatch.h"
+#include "engine/dry_run.h"
 #include "engine/tensor_body.h"
 #include "kernels/add.h"
 #include "kernels/check.h"
@@ -64,10 +65,12 @@ Tensor record(Op op, Tensor y, std::initializer_list<Tensor> inputs, Backward ru
   VOX_CHECK(rule != nullptr, "{}: record() needs a backward rule; say no_gradient if there is none", name(op));
   static std::atomic<std::uint64_t> next_serial{0};
   const std::uint64_t serial = next_serial++;
+  if (DryRun* const dry = DryRun::current()) { dry->ran(op, y, inputs); }
   if (records(inputs)) {
     auto node = std::make_shared<Node>(Node{.op = op, .serial = serial, .inputs = {}, .backward = std::move(rule)});
     for (const Tensor& t : inputs) { node->inputs.push_back(t.wants_grad() ? t.body().slot : nullptr); }
     y.requires_grad();
+    if (DryRun* const dry = DryRun::current()) { dry->recorded(*node); }
     y.body().slot->node = std::move(node);
     y.body().slot->leaf = false;
   }
@@ -95,6 +98,7 @@ void backward(const Tensor& y, const Tensor& dy) {
             "backward: dy is {} {} {}, wants {} {} {}", name(dy.dtype()), name(dy.layout()), dy.shape().str(),
             name(y.dtype()), name(y.layout()), y.shape().str());
   const NoGradScope no_grad;
+  const DryRun::BackwardPass dry_pass;
   std::map<std::uint64_t, std::shared_ptr<GradSlot>, std::greater<>> pending;  // newest first
   const auto visit = [&](const std::shared_ptr<GradSlot>& slot) {
     if (slot == nullptr || slot->leaf) { return; }
@@ -108,6 +112,7 @@ void backward(const Tensor& y, const Tensor& dy) {
   while (!pending.empty()) {
     const std::shared_ptr<GradSlot> at = pending.extract(pending.begin()).mapped();
     const std::shared_ptr<Node> node = std::move(at->node);
+    if (DryRun* const dry = DryRun::current()) { dry->runs_backward(*node); }
     const Tensor arriving = std::exchange(at->grad, Tensor());  // only leaves keep theirs
     VOX_CHECK(arriving.defined(),
               "backward: no gradient arrives at the result of {}: the rule of an op above it gave none",

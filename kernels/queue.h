@@ -23,6 +23,7 @@ struct CpuQueue {
   int threads = 1;          ///< workers a kernel may use; results must not depend on it
   Isa isa = Isa::baseline;  ///< which build of each kernel runs
   ConvChoice conv = ConvChoice::automatic;
+  bool dry = false;         ///< kernels return at once: for a run that only asks for memory (engine/dry_run.h)
 };
 
 /// A CpuQueue whose instruction set is known at compile time: what a CPU kernel is written against.
@@ -39,12 +40,16 @@ struct CudaQueue : DeviceQueue {
 /// The same kernel sources, compiled for the CPU and executed with checks (kernels/simt).
 struct SimtQueue : DeviceQueue {};
 
+/// Either of the two in a dry run: chooses and asks for scratch as they do, and computes nothing.
+struct DryQueue : DeviceQueue {};
+
 #ifdef VOX_ISA
 using IsaQueue = CpuIsaQueue<Isa::VOX_ISA>;  ///< the instruction set this file is being compiled for
 #endif
 
-/// Calls body with the CpuIsaQueue of the queue's instruction set.
+/// Calls body with the CpuIsaQueue of the queue's instruction set, but in a dry run.
 template <class Body> void on_isa(const CpuQueue& q, const Body& body) {
+  if (q.dry) { return; }
 #ifdef VOX_X86
   if (q.isa == Isa::avx512 || q.isa == Isa::amx) {
     CpuIsaQueue<Isa::avx512> isa{q.threads};
@@ -66,6 +71,7 @@ template <class Body> void on_isa(const CpuQueue& q, const Body& body) {
   template <class T> void kernel(CpuIsaQueue<Isa::avx512>&, const Args<T>&);   \
   template <class T> void kernel(CudaQueue&, const Args<T>&);                  \
   template <class T> void kernel(SimtQueue&, const Args<T>&);                  \
+  template <class T> void kernel(DryQueue&, const Args<T>&) {}                 \
   template <class T> void kernel(CpuQueue& q, const Args<T>& a) {              \
     on_isa(q, [&](auto& isa) { kernel(isa, a); });                             \
   }                                                                            \

@@ -62,12 +62,13 @@ TEST_CASE("the report follows what is in use, its peak, and what is kept", "[all
   reset_peak(Device::cpu);
   const MemoryReport before = now();
   CHECK(before.peak_bytes == before.in_use_bytes);
-  CHECK(before.reserved_bytes == before.in_use_bytes);
+  CHECK(before.reserved_bytes >= before.in_use_bytes);
   {
     const Block a(kOdd);
     const Block b(kOdd);
     CHECK(now().in_use_bytes >= before.in_use_bytes + 2 * kOdd);
-    CHECK(now().in_use_bytes <= before.in_use_bytes + 2 * kOdd + kOdd / 4);  // rounding up costs an eighth at most
+    CHECK(now().in_use_bytes < before.in_use_bytes + 2 * (kOdd + 64));
+    CHECK(now().reserved_bytes <= before.reserved_bytes + 2 * kOdd + kOdd / 4);  // rounding up costs an eighth at most
   }
   CHECK(now().in_use_bytes == before.in_use_bytes);
   CHECK(now().peak_bytes >= before.in_use_bytes + 2 * kOdd);
@@ -77,7 +78,7 @@ TEST_CASE("the report follows what is in use, its peak, and what is kept", "[all
   reset_peak(Device::cpu);
   CHECK(now().peak_bytes == before.in_use_bytes);
   release_unused(Device::cpu);
-  CHECK(now().reserved_bytes == before.in_use_bytes);
+  CHECK(now().reserved_bytes == before.reserved_bytes);
 }
 
 TEST_CASE("what does not fit is refused with what was asked for and what is in use", "[allocator]") {

@@ -8,8 +8,8 @@ void add_verbs(CLI::App& app) {
   app.require_subcommand(1);
   app.option_defaults()->always_capture_default();
   app.set_version_flag("--version", "voxgrad " + std::string(version()));
-  for (auto* const add : {add_doctor, add_info, add_synth, add_check, add_prepare, add_train, add_predict, add_evaluate,
-                          add_overlay, add_gradcheck}) {
+  for (auto* const add : {add_doctor, add_info, add_plan, add_synth, add_check, add_prepare, add_train, add_predict,
+                          add_evaluate, add_overlay, add_gradcheck}) {
     add(app);
   }
   for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) { add_config_options(*verb); }

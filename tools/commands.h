@@ -16,6 +16,7 @@ struct ExitCode {
 
 void add_doctor(CLI::App&);
 void add_info(CLI::App&);
+void add_plan(CLI::App&);
 void add_synth(CLI::App&);
 void add_check(CLI::App&);
 void add_prepare(CLI::App&);

@@ -14,6 +14,7 @@ struct TrainArgs {
   std::filesystem::path run;
   bool resume = false;
   TrainOptions options;
+  std::string memory;  ///< not kept in the run: what there is may differ the next time
 };
 
 void add_network_options(CLI::App& app, TrainOptions& o) {
@@ -60,7 +61,7 @@ void add_data_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--validate-every", o.validate_every, "epochs between validations");
 }
 
-void add_machine_options(CLI::App& app, TrainOptions& o) {
+void add_machine_options(CLI::App& app, TrainOptions& o, std::string& memory) {
   app.add_option("--device", o.device, "cpu, cuda, cuda:N or simt (the CUDA kernels' sources on the CPU: slow)");
   app.add_option("--fusion", o.fusion, "on; off: plain operators, slower, the same but for rounding");
   app.add_option("--conv", o.conv,
@@ -68,7 +69,8 @@ void add_machine_options(CLI::App& app, TrainOptions& o) {
                  "(wherever they can run)");
   app.add_option("--threads", o.threads, "CPU threads; 0: every core. Never changes the result");
   app.add_option("--loader-threads", o.loader_threads, "threads that read and augment. Never changes the result");
-  app.add_option("--loader-memory-mib", o.loader_memory_mib, "MiB of batches read ahead");
+  app.add_option("--loader-memory-mib", o.loader_memory_mib, "MiB of batches read ahead; 0: three batches");
+  app.add_option("--memory", memory, "refuse what takes more than this, such as 8GiB; default: what is available");
 }
 
 /// Options that stood on the command line or in a configuration file, by their JSON names.
@@ -84,7 +86,7 @@ std::set<std::string> given_options(const CLI::App& app) {
 }
 
 void train(const CLI::App& app, const TrainArgs& args) {
-  if (!args.resume) { return Training(args.cache, args.run, args.options, Training::Start::fresh).run(); }
+  if (!args.resume) { return Training(args.cache, args.run, args.options, Training::Start::fresh, args.memory).run(); }
   const std::filesystem::path last = args.run / "last.safetensors";
   VOX_CHECK(std::filesystem::exists(last), "--resume: {} does not exist; leave --resume out to start a run",
             last.string());
@@ -93,7 +95,7 @@ void train(const CLI::App& app, const TrainArgs& args) {
   VOX_CHECK_DATA(stored != file.metadata().end(), "{}: holds no options of a training run", last.string());
   const TrainOptions options =
       resumed(train_options_from_json(stored->second, last.string()), args.options, given_options(app));
-  Training(args.cache, args.run, options, Training::Start::resume).run();
+  Training(args.cache, args.run, options, Training::Start::resume, args.memory).run();
 }
 
 }  // namespace
@@ -108,7 +110,7 @@ void add_train(CLI::App& app) {
   add_loss_options(*sub, args->options);
   add_optimizer_options(*sub, args->options);
   add_data_options(*sub, args->options);
-  add_machine_options(*sub, args->options);
+  add_machine_options(*sub, args->options, args->memory);
   sub->callback([sub, args] { train(*sub, *args); });
 }
 

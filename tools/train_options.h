@@ -49,7 +49,7 @@ struct TrainOptions {
   // What changes the time, and nothing else:
   int threads = 0;  ///< 0: every core
   int loader_threads = 1;
-  std::int64_t loader_memory_mib = 256;
+  std::int64_t loader_memory_mib = 0;  ///< 0: three batches
   std::int64_t validate_every = 1;  ///< epochs
 };
 

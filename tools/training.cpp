@@ -44,7 +44,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
-Training::Training(fs::path cache, fs::path run, const TrainOptions& options, Start start)
+Training::Training(fs::path cache, fs::path run, const TrainOptions& options, Start start, const std::string& memory)
     : folder_(std::move(run)), options_(options), device_(select_device(options.device)), loss_(loss_options(options)) {
   const fs::path last = folder_ / "last.safetensors";
   if (start == Start::fresh) {
@@ -101,6 +101,8 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
                     .augment = augment_named(options_.augment)});
   const std::int64_t total_steps = options_.epochs * loader_->batches_per_epoch();
   schedule_ = std::make_unique<Schedule>(schedule_options(options_, total_steps));
+  memory_ = std::make_unique<RunMemory>(step_request(options_, device_), std::ssize(train_files_),
+                                        loader_->batches_in_flight(), memory_limit(memory, device_));
   net_ = std::make_unique<UNet3d>(config, dtype_named(options_.dtype), options_.seed, device_);
   net_->set_fusion(fusion_named(options_.fusion));
   uploader_ = std::make_unique<Uploader>(device_);
@@ -119,6 +121,9 @@ void Training::say_start() const {
              net_->parameter_count(), name(prepared_.recipe.kind), options_.size, options_.batch);
   fmt::print("cases: {} to train, {} to validate (fold {})\n", train_files_.size(), val_files_.size(), options_.fold);
   fmt::print("{}\n", loader_->memory_plan());
+  const StepPlan& step = memory_->largest_step();
+  fmt::print("step: peak of tensors {}, {} from the system\n", bytes_text(step.peak_bytes),
+             bytes_text(step.system_bytes()));
   fmt::print("{}; loss {}; Adam lr {:g}, schedule {}\n", describe(device_), loss_name(loss_.terms), options_.lr,
              options_.schedule);
   if (options_.micro_batch < options_.batch) {
@@ -186,40 +191,36 @@ std::optional<Training::Staged> Training::stage_next() {
   const auto image_count =
       static_cast<std::size_t>(batch->shape[1] * batch->shape[2] * batch->shape[3] * batch->shape[4]);
   const std::size_t label_count = image_count / static_cast<std::size_t>(batch->shape[1]);
-  std::vector<Tensor> parts;
+  std::vector<Tensor> host;
   for (std::int64_t n = 0; n < samples; n += options_.micro_batch) {
     const std::int64_t count = std::min(options_.micro_batch, samples - n);
     const auto first = static_cast<std::size_t>(n);
     std::array<std::int64_t, 5> shape = batch->shape;
     shape[0] = count;
-    parts.push_back(network_input(
+    host.push_back(network_input(
         std::span(batch->images).subspan(first * image_count, static_cast<std::size_t>(count) * image_count), shape,
         net_->dtype()));
-    parts.push_back(network_labels(
+    host.push_back(network_labels(
         std::span(batch->labels).subspan(first * label_count, static_cast<std::size_t>(count) * label_count), shape));
   }
-  return Staged{.batch = std::move(*batch), .parts = uploader_->start(parts)};
+  const std::vector<Tensor> there = uploader_->start(host);
+  batch->images = {};  // the tensors hold them now
+  batch->labels = {};
+  Staged staged{.batch = std::move(*batch), .parts = {}};
+  for (std::size_t i = 0; i < there.size(); i += 2) {
+    staged.parts.push_back({.images = there[i], .labels = there[i + 1]});
+  }
+  return staged;
 }
 
 Training::StepResult Training::run_step(const Staged& now, double lr, std::optional<Staged>& next) {
-  const auto samples = static_cast<double>(now.batch.shape[0]);
-  std::vector<std::pair<Tensor, double>> losses;  // with their share in the batch; read once all work is submitted
-  for (std::size_t i = 0; i < now.parts.size(); i += 2) {
-    const Tensor& images = now.parts[i];
-    const Tensor logits = net_->forward(images, {.mode = UNetMode::training,
-                                                 .seed = options_.seed,
-                                                 .step = static_cast<std::uint32_t>(progress_.step),
-                                                 .micro_batch = static_cast<std::uint32_t>(i / 2)});
-    const Tensor loss = segmentation_loss(logits, now.parts[i + 1], loss_);
-    const double share = static_cast<double>(images.shape()[0]) / samples;
-    backward(now.parts.size() == 2 ? loss : scale(loss, share));
-    losses.emplace_back(loss.detached(), share);
-  }
+  const ArenaScope arena(device_, memory_->step(now.batch.shape[0]).arena);
+  const PendingLoss losses =
+      submit_batch(*net_, now.parts, loss_, options_.seed, static_cast<std::uint32_t>(progress_.step));
   next = stage_next();
-  double total = 0;
-  for (const auto& [loss, share] : losses) { total += share * loss.item(); }
-  check_finite(total, now.batch);
-  return {.loss = total, .gradient_norm = adam_->step(lr)};
+  const double loss = losses.wait();
+  check_finite(loss, now.batch);
+  return {.loss = loss, .gradient_norm = adam_->step(lr)};
 }
 
 void Training::check_finite(double loss, const Batch& batch) const {
@@ -249,7 +250,7 @@ void Training::end_epoch() {
              static_cast<double>(progress_.samples) / progress_.seconds,
              static_cast<double>(memory_report(device_).peak_bytes) / 0x1p20);
   if (validates) {
-    const Validation v = validate(*net_, val_files_, loss_);
+    const Validation v = validate(*net_, val_files_, loss_, memory_->validation().arena);
     score = v.mean_dice();
     line.update(to_json(v));
     say(v);

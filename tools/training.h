@@ -13,6 +13,8 @@
 #include "engine/uploader.h"
 #include "model/checkpoint.h"
 #include "model/schedule.h"
+#include "model/train_step.h"
+#include "tools/memory_plan.h"
 #include "tools/run_log.h"
 #include "tools/train_options.h"
 #include "tools/training_progress.h"
@@ -28,8 +30,9 @@ class Training {
   enum class Start : std::uint8_t { fresh, resume };
 
   /// fresh: the folder must not hold a run yet. resume: it must, and training goes on from last.safetensors, bit for
-  /// bit.
-  Training(std::filesystem::path cache, std::filesystem::path run, const TrainOptions&, Start);
+  /// bit. memory: what --memory says. Throws MemoryError when a step does not fit, before anything is made.
+  Training(std::filesystem::path cache, std::filesystem::path run, const TrainOptions&, Start,
+           const std::string& memory = {});
 
   /// Trains until the last epoch. Ctrl-C ends the current step, writes last.safetensors and throws ExitCode{130}.
   void run();
@@ -42,10 +45,10 @@ class Training {
 
   void say_start() const;
   void run_epoch();
-  /// A batch on the device, in the parts that are computed at a time: images and labels in turn.
+  /// A batch on the device; of `batch` the values are gone.
   struct Staged {
     Batch batch;
-    std::vector<Tensor> parts;
+    std::vector<MicroBatch> parts;
   };
   [[nodiscard]] std::optional<Staged> stage_next();
   /// One step on `now`; meanwhile `next` is read and brought to the device.
@@ -70,6 +73,7 @@ class Training {
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<RunLog> log_;
   TrainingProgress progress_;
+  std::unique_ptr<RunMemory> memory_;
 };
 
 }  // namespace vox

@@ -1,5 +1,6 @@
 #include "tools/validation.h"
 
+#include "engine/allocator.h"
 #include "engine/tape.h"
 #include "kernels/check.h"
 
@@ -18,12 +19,14 @@ Tensor scores_on_cpu(const Tensor& logits) {
   return (logits.dtype() == DType::f32 ? logits : cast(logits, DType::f32)).to(Device::cpu);
 }
 
-Validation validate(const UNet3d& net, const std::vector<std::filesystem::path>& files, const LossOptions& loss) {
+Validation validate(const UNet3d& net, const std::vector<std::filesystem::path>& files, const LossOptions& loss,
+                    const ArenaPlan& plan) {
   VOX_CHECK(!files.empty(), "validate: no cases");
   const NoGradScope no_grad;
   Validation v;
   const double share = 1.0 / static_cast<double>(files.size());
   for (const auto& path : files) {
+    const ArenaScope arena(net.device(), plan);
     const PreparedFile file(path);
     const Extent3& size = file.info().mapping.size;
     const std::array<std::int64_t, 5> shape{1, net.config().in_channels, size[0], size[1], size[2]};

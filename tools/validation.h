@@ -6,6 +6,7 @@
 
 #include "data/metrics.h"
 #include "data/prepared_case.h"
+#include "engine/arena.h"
 #include "model/loss.h"
 #include "model/unet3d.h"
 
@@ -29,6 +30,8 @@ struct Validation {
   [[nodiscard]] double mean_dice() const { return (dice[0] + dice[1] + dice[2]) / 3; }
 };
 
-[[nodiscard]] Validation validate(const UNet3d&, const std::vector<std::filesystem::path>& files, const LossOptions&);
+/// The tensors of each case lie in the device's arena, as the plan of an inference says.
+[[nodiscard]] Validation validate(const UNet3d&, const std::vector<std::filesystem::path>& files, const LossOptions&,
+                                  const ArenaPlan& = {});
 
 }  // namespace vox

@@ -1,0 +1,191 @@
+#include "model/step_plan.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "engine/allocator.h"
+#include "engine/dry_run.h"
+#include "engine/tape.h"
+#include "kernels/check.h"
+#include "model/train_step.h"
+
+namespace vox {
+namespace {
+
+Use use_of(const DryBlock& b, Stage stage) {
+  const bool in_one_step = b.born_step == b.died_step;
+  switch (stage) {
+    case Stage::parameters:
+      return Use::parameters;
+    case Stage::moments:
+      return Use::moments;
+    case Stage::inputs:
+      return in_one_step ? Use::scratch : Use::inputs;
+    case Stage::update:
+      return Use::scratch;
+    case Stage::forward:
+      if (b.outlives_forward) { return Use::kept; }
+      return in_one_step ? Use::scratch : Use::passed;
+    case Stage::backward:
+      if (b.outlives_backward) { return Use::parameter_gradients; }
+      return in_one_step ? Use::scratch : Use::gradients;
+  }
+  VOX_FAIL("plan: unknown stage");
+}
+
+std::string text_of(const DryStep& s) {
+  switch (s.stage) {
+    case Stage::parameters:
+      return "making the network";
+    case Stage::moments:
+      return "making the optimiser";
+    case Stage::inputs:
+      return "reading the next batch";
+    case Stage::update:
+      return "Adam's step";
+    case Stage::forward:
+    case Stage::backward:
+      break;
+  }
+  return fmt::format("{} of {}, {}, {}", s.stage == Stage::forward ? "forward" : "backward", s.op, s.layer,
+                     s.output.str());
+}
+
+/// The sum of all blocks of a device over time.
+StepPlan summed_up(const DryRun& run, Device device, std::size_t from) {
+  const std::vector<DryStep>& steps = run.steps();
+  const auto step = [&](std::size_t i) { return i < steps.size() ? steps[i] : DryStep{}; };
+  struct Event {
+    std::size_t time;
+    const DryBlock* block;
+  };
+  std::vector<Event> events;
+  for (const DryBlock& b : run.blocks()) {
+    if (b.device != device) { continue; }
+    events.push_back({b.born, &b});
+    if (b.died != kNotReleased) { events.push_back({b.died, &b}); }
+  }
+  std::ranges::sort(events, {}, &Event::time);
+  StepPlan plan;
+  UseBytes now{};
+  std::size_t live = 0;
+  std::size_t outside = 0;
+  for (const auto& [time, b] : events) {
+    const auto use = static_cast<std::size_t>(use_of(*b, step(b->born_step).stage));
+    const bool placed = b->born >= from && b->died != kNotReleased;
+    if (time != b->born) {
+      now[use] -= b->bytes;
+      live -= b->bytes;
+      outside -= placed ? 0 : pool_bytes(b->bytes, device);
+      continue;
+    }
+    now[use] += b->bytes;
+    live += b->bytes;
+    outside += placed ? 0 : pool_bytes(b->bytes, device);
+    plan.most[use] = std::max(plan.most[use], now[use]);
+    plan.outside_bytes = std::max(plan.outside_bytes, outside);
+    if (live > plan.peak_bytes) {
+      plan.peak_bytes = live;
+      plan.at_peak = now;
+      plan.peak_at = text_of(step(b->born_step));
+    }
+  }
+  plan.arena = plan_arena(run.blocks(), device, from);
+  return plan;
+}
+
+/// What stands for the cases of a batch. A GPU's uploader keeps two sets of these; the CPU's come from the loader.
+std::vector<MicroBatch> some_batch(const StepRequest& r) {
+  const std::int64_t at_a_time = r.micro_batch == 0 ? r.batch : r.micro_batch;
+  std::vector<MicroBatch> parts;
+  for (std::int64_t n = 0; n < r.batch; n += at_a_time) {
+    const std::int64_t cases = std::min(at_a_time, r.batch - n);
+    const Tensor x = Tensor::volume({cases, r.config.in_channels, r.size, r.size, r.size}, DType::f32);
+    parts.push_back({.images = (r.dtype == DType::f32 ? x : cast(x, r.dtype)).to(r.device),
+                     .labels = Tensor({cases, r.size, r.size, r.size}, DType::u8).to(r.device)});
+  }
+  return parts;
+}
+
+UNet3d network(DryRun& run, const StepRequest& r) {
+  VOX_CHECK(r.batch >= 1 && r.size >= 16 && r.size % 16 == 0 && r.micro_batch >= 0 && r.micro_batch <= r.batch,
+            "plan: batch {} in parts of {} at {}^3: wants at least 1 case and a multiple of 16 voxels", r.batch,
+            r.micro_batch, r.size);
+  run.enter(Stage::parameters);
+  UNet3d net(r.config, r.dtype, 0, r.device);
+  for (const NamedTensor& p : net.parameters()) { run.name_layer(p.tensor, p.name); }
+  return net;
+}
+
+}  // namespace
+
+std::string_view name(Use use) {
+  constexpr std::array<std::string_view, kUses> kNames{"parameters and statistics", "Adam's moments",
+                                                       "inputs and labels",         "activations kept for backward",
+                                                       "activations passed on",     "gradients of activations",
+                                                       "gradients of parameters",   "scratch of operators"};
+  return kNames[static_cast<std::size_t>(use)];
+}
+
+StepPlan plan_training(const StepRequest& r) {
+  DryRun run;
+  const UNet3d net = network(run, r);
+  run.enter(Stage::moments);
+  Adam adam(net.parameters(), r.adam);
+  run.enter(Stage::inputs);
+  const std::vector<MicroBatch> now = some_batch(r);
+  const std::size_t from = run.time();
+  std::vector<MicroBatch> next;
+  {
+    run.enter(Stage::forward);
+    const PendingLoss loss = submit_batch(net, now, r.loss, 0, 0);
+    run.enter(Stage::inputs);
+    next = some_batch(r);
+    static_cast<void>(loss.wait());
+    run.enter(Stage::update);
+    adam.step(0);
+  }
+  return summed_up(run, r.device, from);
+}
+
+StepPlan plan_inference(const StepRequest& r) {
+  DryRun run;
+  const NoGradScope no_grad;
+  const UNet3d net = network(run, r);
+  const std::size_t from = run.time();
+  {
+    run.enter(Stage::inputs);
+    const std::vector<MicroBatch> now = some_batch(r);
+    run.enter(Stage::forward);
+    for (const MicroBatch& part : now) {
+      const Tensor logits = net.forward(part.images, {});
+      static_cast<void>(softmax(logits));
+    }
+  }
+  return summed_up(run, r.device, from);
+}
+
+bool training_fits(const StepRequest& r, std::size_t system_bytes) {
+  try {
+    return plan_training(r).system_bytes() <= system_bytes;
+  } catch (const Error&) {  // one value per channel, say, or more bytes than there are addresses
+    return false;
+  }
+}
+
+std::int64_t largest_micro_batch(const StepRequest& r, std::size_t system_bytes) {
+  StepRequest tried = r;
+  const auto fits = [&](std::int64_t micro_batch) {
+    tried.micro_batch = micro_batch;
+    return training_fits(tried, system_bytes);
+  };
+  std::int64_t good = 0;
+  std::int64_t bad = r.batch + 1;
+  while (bad - good > 1) {
+    const std::int64_t middle = good + (bad - good) / 2;
+    (fits(middle) ? good : bad) = middle;
+  }
+  return good;
+}
+
+}  // namespace vox

@@ -1,0 +1,30 @@
+#include "model/train_step.h"
+
+#include "engine/tape.h"
+
+namespace vox {
+
+double PendingLoss::wait() const {
+  double total = 0;
+  for (const auto& [loss, share] : parts_) { total += share * loss.item(); }
+  return total;
+}
+
+PendingLoss submit_batch(const UNet3d& net, std::span<const MicroBatch> parts, const LossOptions& options,
+                         std::uint64_t seed, std::uint32_t step) {
+  std::int64_t cases = 0;
+  for (const MicroBatch& part : parts) { cases += part.images.shape()[0]; }
+  PendingLoss losses;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const Tensor logits = net.forward(
+        parts[i].images,
+        {.mode = UNetMode::training, .seed = seed, .step = step, .micro_batch = static_cast<std::uint32_t>(i)});
+    const Tensor loss = segmentation_loss(logits, parts[i].labels, options);
+    const double share = static_cast<double>(parts[i].images.shape()[0]) / static_cast<double>(cases);
+    backward(parts.size() == 1 ? loss : scale(loss, share));
+    losses.add(loss.detached(), share);
+  }
+  return losses;
+}
+
+}  // namespace vox
