@@ -1,14 +1,42 @@
 #include "data/normalise.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace vox {
 
+namespace {
+
+/// Smallest and largest of values, of which there is at least one, in lanes that fit a vector.
+std::pair<float, float> range_of(std::span<const float> values) {
+  constexpr std::size_t kLanes = 16;
+  std::array<float, kLanes> low;
+  std::array<float, kLanes> high;
+  low.fill(values.front());
+  high.fill(values.front());
+  const std::size_t whole = values.size() / kLanes * kLanes;
+  for (std::size_t i = 0; i < whole; i += kLanes) {
+    for (std::size_t l = 0; l < kLanes; ++l) {
+      const float x = values[i + l];
+      low[l] = x < low[l] ? x : low[l];
+      high[l] = x > high[l] ? x : high[l];
+    }
+  }
+  for (const float x : values.subspan(whole)) {
+    low[0] = std::min(low[0], x);
+    high[0] = std::max(high[0], x);
+  }
+  return {std::ranges::min(low), std::ranges::max(high)};
+}
+
+}  // namespace
+
 void scale_to_unit(std::span<float> values) {
   if (values.empty()) { return; }
-  const auto [low, high] = std::ranges::minmax(values);
+  const auto [low, high] = range_of(values);
   const double range = static_cast<double>(high) - static_cast<double>(low);
   const double scale = range < 10 * std::numeric_limits<double>::epsilon() ? 1.0 : 1.0 / range;
   const double offset = 0.0 - static_cast<double>(low) * scale;

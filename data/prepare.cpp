@@ -1,12 +1,14 @@
 #include "data/prepare.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <utility>
 
 #include "data/nifti.h"
 #include "data/normalise.h"
 #include "kernels/check.h"
+#include "kernels/parallel.h"
 
 namespace vox {
 namespace {
@@ -31,21 +33,26 @@ void check_grid(const Geometry& grid, const Geometry& other, const std::string& 
   }
 }
 
-std::vector<Image> read_images(const CaseFiles& files, const Recipe& recipe, PreparedInfo& info,
+std::vector<Image> read_images(const CaseFiles& files, const Recipe& recipe, int threads, PreparedCase& c,
                                std::vector<std::string>& notes) {
-  std::vector<Image> images;
+  std::vector<std::filesystem::path> paths;
   for (const Modality m : recipe.modalities) {
-    const std::filesystem::path& path = files.image(m);
-    VOX_CHECK_DATA(!path.empty(), "{}: has no {} image, and recipe {} wants {}", files.folder.string(), name(m),
+    paths.push_back(files.image(m));
+    VOX_CHECK_DATA(!paths.back().empty(), "{}: has no {} image, and recipe {} wants {}", files.folder.string(), name(m),
                    name(recipe.kind), modality_list(recipe.modalities));
-    NiftiImage file = read_nifti(path);
-    VOX_CHECK_DATA(file.values_finite, "{}: holds values that are not finite (NaN or infinity)", path.string());
-    info.sources.push_back(path.filename().string());
-    if (!images.empty()) {
-      check_grid(images.front().geometry, file.image.geometry, path.string(), info.sources.front(), notes);
-    }
-    images.push_back(std::move(file.image));
   }
+  std::vector<NiftiImage> read = read_nifti(paths, threads);
+  std::vector<Image> images;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const std::string path = paths[i].string();
+    VOX_CHECK_DATA(read[i].values_finite, "{}: holds values that are not finite (NaN or infinity)", path);
+    c.info.sources.push_back(paths[i].filename().string());
+    if (!images.empty()) {
+      check_grid(images.front().geometry, read[i].image.geometry, path, c.info.sources.front(), notes);
+    }
+    images.push_back(std::move(read[i].image));
+  }
+  c.header = read.front().header;
   return images;
 }
 
@@ -75,20 +82,23 @@ void check_tutorial_fits(const Extent3& size, const CaseFiles& files) {
 }
 
 /// Scales the images in place and returns the box that the recipe keeps.
-Box normalise(std::vector<Image>& images, const Recipe& recipe, const CaseFiles& files) {
+Box normalise(std::vector<Image>& images, const Recipe& recipe, const CaseFiles& files, int threads) {
+  const auto each = [&](const auto& body) {
+    parallel_for(threads, std::ssize(images), [&](std::int64_t i) { body(images[static_cast<std::size_t>(i)]); });
+  };
   const Extent3 size = images.front().geometry.size;
   if (recipe.kind == RecipeKind::tutorial) {
     check_tutorial_fits(size, files);
     const auto slice = static_cast<std::size_t>(size[1] * size[2]);
-    for (Image& image : images) {
+    each([&](Image& image) {
       for (std::int64_t d = kTutorialCrop.start[0]; d < kTutorialCrop.start[0] + kTutorialCrop.size[0]; ++d) {
         scale_to_unit(std::span(image.values).subspan(static_cast<std::size_t>(d) * slice, slice));
       }
-    }
+    });
     return kTutorialCrop;
   }
   if (recipe.kind == RecipeKind::seed) {
-    for (Image& image : images) { scale_to_unit(image.values); }
+    each([](Image& image) { scale_to_unit(image.values); });
     return {{0, 0, 0}, size};
   }
   std::vector<std::span<const float>> views;
@@ -96,7 +106,7 @@ Box normalise(std::vector<Image>& images, const Recipe& recipe, const CaseFiles&
   const std::vector<std::uint8_t> mask = brain_mask(views);
   const Box box = bounding_box(mask, size);
   VOX_CHECK_DATA(box.size[0] > 0, "{}: every voxel of every image is 0: there is no brain", files.folder.string());
-  for (Image& image : images) { standardise(image.values, mask); }
+  each([&](Image& image) { standardise(image.values, mask); });
   return box;
 }
 
@@ -119,16 +129,21 @@ PreparedCase prepare_case(const CaseFiles& files, const Recipe& recipe, int thre
   if (!files.note.empty()) { unusual.push_back(files.note); }
   c.info.id = files.id;
   c.info.recipe = recipe;
-  std::vector<Image> images = read_images(files, recipe, c.info, unusual);
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<Image> images = read_images(files, recipe, threads, c, unusual);
+  const auto read = std::chrono::steady_clock::now();
   GridMapping& m = c.info.mapping;
   m.source = images.front().geometry;
-  m.box = normalise(images, recipe, files);
+  m.box = normalise(images, recipe, files, threads);
   m.size.fill(recipe.size);
+  c.image.reserve(images.size() * static_cast<std::size_t>(recipe.size * recipe.size * recipe.size));
   for (Image& image : images) {
     const std::vector<float> channel = resize_trilinear(image.values, m.source.size, m.box, m.size, threads);
     c.image.insert(c.image.end(), channel.begin(), channel.end());
     image.values = {};
   }
+  c.read_seconds = std::chrono::duration<double>(read - start).count();
+  c.prepare_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - read).count();
   if (!files.labels.empty()) {
     const LabelMap labels = read_labels(files, m.source, c.info, unusual);
     note_lost_tumour(labels, m.box, unusual);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "engine/safetensors.h"
 
 namespace vox {
+
+struct NiftiHeader;  // data/nifti_header.h
 
 /// Between the network's grid and the patient's: the canonical grid is cut to `box`, and the box resized to `size`.
 struct GridMapping {
@@ -35,8 +38,11 @@ struct PreparedInfo {
 
 struct PreparedCase {
   PreparedInfo info;
-  std::vector<float> image;         ///< [C,D,H,W]
-  std::vector<std::uint8_t> label;  ///< [D,H,W], classes 0..3; empty where not labelled
+  std::vector<float> image;                   ///< [C,D,H,W]
+  std::vector<std::uint8_t> label;            ///< [D,H,W], classes 0..3; empty where not labelled
+  std::shared_ptr<const NiftiHeader> header;  ///< of the first image's file: for a result on the case's own grid
+  double read_seconds = 0;                    ///< what reading and decompressing took
+  double prepare_seconds = 0;                 ///< and the recipe
 };
 
 /// One safetensors file: tensors `image` F32 [C,D,H,W] and `label` U8 [D,H,W], everything of PreparedInfo as metadata.

@@ -94,15 +94,19 @@ StepPlan summed_up(const DryRun& run, Device device, std::size_t from) {
   return plan;
 }
 
+Tensor some_images(const StepRequest& r, std::int64_t cases) {
+  const Tensor x = Tensor::volume({cases, r.config.in_channels, r.size, r.size, r.size}, DType::f32);
+  return (r.dtype == DType::f32 ? x : cast(x, r.dtype)).to(r.device);
+}
+
 /// What stands for the cases of a batch. A GPU's uploader keeps two sets of these; the CPU's come from the loader.
 std::vector<MicroBatch> some_batch(const StepRequest& r) {
   const std::int64_t at_a_time = r.micro_batch == 0 ? r.batch : r.micro_batch;
   std::vector<MicroBatch> parts;
   for (std::int64_t n = 0; n < r.batch; n += at_a_time) {
     const std::int64_t cases = std::min(at_a_time, r.batch - n);
-    const Tensor x = Tensor::volume({cases, r.config.in_channels, r.size, r.size, r.size}, DType::f32);
-    parts.push_back({.images = (r.dtype == DType::f32 ? x : cast(x, r.dtype)).to(r.device),
-                     .labels = Tensor({cases, r.size, r.size, r.size}, DType::u8).to(r.device)});
+    parts.push_back(
+        {.images = some_images(r, cases), .labels = Tensor({cases, r.size, r.size, r.size}, DType::u8).to(r.device)});
   }
   return parts;
 }
@@ -112,7 +116,8 @@ UNet3d network(DryRun& run, const StepRequest& r) {
             "plan: batch {} in parts of {} at {}^3: wants at least 1 case and a multiple of 16 voxels", r.batch,
             r.micro_batch, r.size);
   run.enter(Stage::parameters);
-  UNet3d net(r.config, r.dtype, 0, r.device);
+  UNet3d net(r.config, r.dtype, kNoWeights, r.device);
+  net.set_fusion(r.fusion);
   for (const NamedTensor& p : net.parameters()) { run.name_layer(p.tensor, p.name); }
   return net;
 }
@@ -155,12 +160,10 @@ StepPlan plan_inference(const StepRequest& r) {
   const std::size_t from = run.time();
   {
     run.enter(Stage::inputs);
-    const std::vector<MicroBatch> now = some_batch(r);
+    const Tensor images = some_images(r, r.batch);
     run.enter(Stage::forward);
-    for (const MicroBatch& part : now) {
-      const Tensor logits = net.forward(part.images, {});
-      static_cast<void>(softmax(logits));
-    }
+    const Tensor logits = net.forward(images, {});
+    static_cast<void>(softmax(logits));
   }
   return summed_up(run, r.device, from);
 }

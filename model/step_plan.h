@@ -48,11 +48,12 @@ struct StepRequest {
   std::int64_t micro_batch = 0;  ///< cases at a time; 0: the batch
   LossOptions loss{};
   AdamOptions adam{};
+  Fusion fusion = Fusion::on;
 };
 
 /// Of a training step as Training does it: network and optimiser are there, the next batch is read during the step.
 [[nodiscard]] StepPlan plan_training(const StepRequest&);
-/// Of a forward pass without a tape, the softmax behind it, and what the loss of a validation asks for beside them.
+/// Of the whole batch's forward pass without a tape, and the softmax behind it.
 [[nodiscard]] StepPlan plan_inference(const StepRequest&);
 
 /// Does a step take no more than this from the system? Not if it is refused for another reason, either.

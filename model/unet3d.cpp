@@ -37,7 +37,7 @@ Fusion fusion_named(std::string_view name) {
   return name == "on" ? Fusion::on : Fusion::off;
 }
 
-UNet3d::UNet3d(const UNetConfig& config, DType dtype, std::uint64_t seed, Device device)
+UNet3d::UNet3d(const UNetConfig& config, DType dtype, std::optional<std::uint64_t> seed, Device device)
     : config_(config), dtype_(dtype), device_(device), seed_(seed) {
   VOX_CHECK(config.in_channels >= 1 && config.classes >= 2,
             "unet3d: {} channels in and {} classes, wants >= 1 and >= 2", config.in_channels, config.classes);
@@ -69,17 +69,18 @@ UNet3d::Conv UNet3d::make_conv(const std::string& name, const Shape& weight, std
 
 /// A leaf with values U(-limit, limit), drawn from the stream (seed, number of the parameter).
 Tensor UNet3d::parameter(const std::string& name, const Shape& shape, double limit) {
-  const RandomKey key{.seed = seed_, .step = static_cast<std::uint32_t>(parameters_.size()), .place = kInitPlace};
   Tensor t(shape, accumulator(dtype_));
-  dispatch_type(t.dtype(), [&]<class T>(TypeTag<T>) {
-    if (DryRun::current() != nullptr) { return; }  // draws nothing: the values are never read
-    const auto values = t.mutable_values<T>();
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const double u = unit(random4(key, i / 4).v[i % 4]);
-      // Rounded to f32 first, so that an f64 net starts from the same weights as an f32 one.
-      values[i] = store<T>(static_cast<Acc<T>>(static_cast<float>((2 * u - 1) * limit)));
-    }
-  });
+  if (seed_) {
+    const RandomKey key{.seed = *seed_, .step = static_cast<std::uint32_t>(parameters_.size()), .place = kInitPlace};
+    dispatch_type(t.dtype(), [&]<class T>(TypeTag<T>) {
+      const auto values = t.mutable_values<T>();
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const double u = unit(random4(key, i / 4).v[i % 4]);
+        // Rounded to f32 first, so that an f64 net starts from the same weights as an f32 one.
+        values[i] = store<T>(static_cast<Acc<T>>(static_cast<float>((2 * u - 1) * limit)));
+      }
+    });
+  }
   t = t.to(device_).requires_grad();
   parameters_.push_back({name, t});
   return t;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,11 +66,14 @@ struct ForwardOptions {
   std::uint32_t micro_batch = 0;
 };
 
+/// Instead of a seed: weights are whatever their memory holds, for a network that is loaded or only planned.
+inline constexpr std::nullopt_t kNoWeights = std::nullopt;
+
 class UNet3d {
  public:
   /// Weights as config.init says; gamma 1, beta 0. Counter-based: the same on every device. dtype: f32, f64 or bf16
   /// activations; parameters are in its accumulator type.
-  UNet3d(const UNetConfig&, DType dtype, std::uint64_t seed, Device = Device::cpu);
+  UNet3d(const UNetConfig&, DType dtype, std::optional<std::uint64_t> seed, Device = Device::cpu);
 
   /// x: [N,in_channels,D,H,W], extents divisible by 16   logits: [N,classes,D,H,W]
   [[nodiscard]] Tensor forward(const Tensor& x, const ForwardOptions&) const;
@@ -118,7 +122,7 @@ class UNet3d {
   UNetConfig config_;
   DType dtype_;
   Device device_;
-  std::uint64_t seed_;
+  std::optional<std::uint64_t> seed_;
   Fusion fusion_ = Fusion::on;
   std::vector<NamedTensor> parameters_;
   std::vector<NamedTensor> buffers_;

@@ -107,4 +107,45 @@ TEST_CASE("doctor passes its self-test and speaks JSON", "[cli]") {
   CHECK_THAT(voxgrad("doctor").output, ContainsSubstring("self-test"));
 }
 
+TEST_CASE("plan says the peak that train then has, and what does not fit exits 4", "[cli][plan]") {
+  const TempFolder folder;
+  const auto at = [&](const char* name) { return (folder / name).string(); };
+  REQUIRE(voxgrad("synth --cases 4 --size 32 32 32 -o " + at("raw")).code == 0);
+  REQUIRE(voxgrad("prepare --size 32 -i " + at("raw") + " -o " + at("cache")).code == 0);
+  const std::string network = " --widths 4 6 8 8 8 --batch 3 --micro-batch 2 ";
+  const std::string train = "train --epochs 1 --folds 4 -i " + at("cache") + " -o " + at("run") + network;
+
+  const Ended refused = voxgrad(train + "--memory 18MiB");
+  CHECK(refused.code == 4);
+  CHECK_THAT(refused.output, ContainsSubstring("there is 18.0 MiB (--memory); the largest micro-batch that fits is 1: "
+                                               "--micro-batch 1"));
+  CHECK_FALSE(std::filesystem::exists(folder / "run"));
+  CHECK_THAT(voxgrad(train + "--memory 1MiB").output, ContainsSubstring("no micro-batch fits"));
+  CHECK(voxgrad(train + "--memory much").code == 2);
+
+  REQUIRE(voxgrad(train).code == 0);
+  const std::string log = read_bytes(folder / "run" / "log.jsonl");
+  const auto epoch = nlohmann::json::parse(log.substr(log.rfind("{\"type\":\"epoch\"")));
+  const Ended planned = voxgrad("plan --json --size 32 --memory 1GiB" + network);
+  REQUIRE(planned.code == 0);
+  const auto plan = nlohmann::json::parse(planned.output);
+  CHECK(plan["training"]["peak_bytes"] == epoch["peak_tensor_bytes"]);
+  CHECK(plan["largest_micro_batch"] == 3);
+  CHECK(plan["memory_bytes"] == 1 << 30);
+  CHECK_THAT(voxgrad("plan --size 32 --memory 1GiB" + network).output,
+             ContainsSubstring("activations kept for backward") && ContainsSubstring("at backward of ") &&
+                 ContainsSubstring("1.00 GiB (--memory): the largest batch computed at once is "));
+  CHECK(voxgrad("plan --size 33").code == 2);
+
+  const std::string predict = "predict -m " + at("run") + " -i " + at("raw") + " -o " + at("out");
+  const Ended small = voxgrad(predict + " --memory 1MiB");
+  CHECK(small.code == 4);
+  CHECK_THAT(small.output, ContainsSubstring("segmenting a case at 32^3 takes "));
+  CHECK_FALSE(std::filesystem::exists(folder / "out"));
+  const Ended timed = voxgrad(predict + " --verbose");
+  CHECK(timed.code == 0);
+  CHECK_THAT(timed.output, ContainsSubstring("first layer ") && ContainsSubstring(" ms after the start") &&
+                               ContainsSubstring("restore ") && ContainsSubstring("4 of 4 cases segmented"));
+}
+
 }  // namespace vox::test

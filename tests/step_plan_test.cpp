@@ -47,7 +47,8 @@ Ran two_steps(const StepRequest& r, const StepPlan* plan) {
   const std::size_t before = memory_report(r.device).in_use_bytes;
   reset_peak(r.device);
   {
-    const UNet3d net(r.config, r.dtype, 1, r.device);
+    UNet3d net(r.config, r.dtype, 1, r.device);
+    net.set_fusion(r.fusion);
     Adam adam(net.parameters(), r.adam);
     std::vector<MicroBatch> now = batch_of(r);
     for (std::uint32_t step = 0; step < 2; ++step) {
@@ -82,6 +83,10 @@ TEST_CASE("the planned peak of a training step is the measured one, to the byte"
   std::vector<StepRequest> requests;
   for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
     for (const std::int64_t size : {16, 32}) { requests.push_back(small(size, 2, dtype)); }
+  }
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    requests.push_back(small(32, 2, dtype));
+    requests.back().fusion = Fusion::off;
   }
   requests.push_back(small(32, 3, DType::f32));
   requests.back().micro_batch = 2;
@@ -180,10 +185,10 @@ TEST_CASE("no two blocks of a plan share a byte while both live", "[plan]") {
 }
 
 TEST_CASE("a dry run computes nothing, changes nothing, and takes no memory", "[plan]") {
-  const StepRequest r{.config = unet_preset("seed"), .dtype = DType::f32, .size = 512, .batch = 64};
+  const StepRequest r{.config = unet_preset("seed"), .dtype = DType::f32, .size = 256, .batch = 8};
   const MemoryReport before = memory_report(Device::cpu);
   const StepPlan plan = plan_training(r);
-  CHECK(plan.peak_bytes > 8UL << 40U);  // terabytes that are not there
+  CHECK(plan.peak_bytes > 64UL << 30U);  // more than there is, on most machines
   CHECK(memory_report(Device::cpu).in_use_bytes == before.in_use_bytes);
   CHECK(memory_report(Device::cpu).reserved_bytes == before.reserved_bytes);
 

@@ -15,7 +15,8 @@ StepRequest step_request(const TrainOptions& o, Device device) {
           .batch = o.batch,
           .micro_batch = o.micro_batch,
           .loss = loss_options(o),
-          .adam = adam_options(o)};
+          .adam = adam_options(o),
+          .fusion = fusion_named(o.fusion)};
 }
 
 std::size_t waiting_bytes(const StepRequest& r, std::int64_t batches_in_flight) {

@@ -101,6 +101,7 @@ void add_plan(CLI::App& app) {
   sub->add_option("--dtype,--amp", o.dtype, "storage of activations: f32, bf16 or f64");
   sub->add_option("--loss", o.loss, "dice, focal, ce joined by '+'");
   sub->add_option("--device", o.device, "cpu, cuda or simt; needs none of them");
+  sub->add_option("--fusion", o.fusion, "on; off: plain operators");
   sub->add_option("--threads", o.threads, "CPU threads; 0: every core");
   sub->add_option("--memory", args->memory, "what there is, such as 8GiB; default: what is available");
   sub->add_flag("--json", args->json, "as JSON");

@@ -1,5 +1,6 @@
 #include <chrono>
 #include <filesystem>
+#include <future>
 #include <memory>
 
 #include "data/nifti.h"
@@ -9,6 +10,8 @@
 #include "kernels/check.h"
 #include "tools/commands.h"
 #include "tools/interrupt.h"
+#include "tools/memory_plan.h"
+#include "tools/process_clock.h"
 #include "tools/progress_bar.h"
 #include "tools/segmenter.h"
 
@@ -28,6 +31,8 @@ struct PredictArgs {
   std::string fusion = "on";
   std::string conv = "auto";
   int threads = 0;
+  std::string memory;
+  bool verbose = false;
 };
 
 constexpr std::array<const char*, kClasses> kClassFiles{"background", "necrotic", "oedema", "enhancing"};
@@ -45,44 +50,92 @@ void save_network_output(const fs::path& path, const PreparedCase& prepared, con
                     {{"id", prepared.info.id}});
 }
 
-void predict_case(const CaseFiles& files, const Segmenter& segmenter, const PredictArgs& args, int threads) {
-  CaseFiles images = files;
-  images.labels.clear();  // never read for a prediction
-  const PreparedCase prepared = prepare_case(images, segmenter.recipe(), threads);
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// What became of the time of a case, in seconds.
+struct Times {
+  double waited = 0;  ///< until it was read and prepared; less than those two where they ran beside the case before
+  double forward = 0;
+  double restore = 0;
+  double write = 0;
+};
+
+Times predict_case(const CaseFiles& files, const PreparedCase& prepared, const Segmenter& segmenter,
+                   const PredictArgs& args, int threads) {
+  Times times;
+  auto start = std::chrono::steady_clock::now();
+  const auto lap = [&] {
+    const double seconds = seconds_since(start);
+    start = std::chrono::steady_clock::now();
+    return seconds;
+  };
   const Segmenter::Output out = args.mirror ? segmenter.run_mirrored(prepared.image) : segmenter.run(prepared.image);
+  times.forward = lap();
   const GridMapping& mapping = prepared.info.mapping;
-  const auto header = read_nifti(files.image(segmenter.recipe().modalities.front())).header;
+  LabelMap labels = restore_labels(out.probabilities, mapping, threads);
+  to_brats_labels(labels.values);
+  times.restore = lap();
   if (args.save_probabilities) {
     for (std::int64_t c = 0; c < kClasses; ++c) {
       write_nifti(args.output / fmt::format("{}_p_{}.nii.gz", files.id, kClassFiles[static_cast<std::size_t>(c)]),
-                  restore_probability(out.probabilities, c, mapping, threads), *header);
+                  restore_probability(out.probabilities, c, mapping, threads), *prepared.header);
     }
   }
   if (args.save_logits) { save_network_output(args.output / (files.id + "_logits.safetensors"), prepared, out.logits); }
-  LabelMap labels = restore_labels(out.probabilities, mapping, threads);
-  to_brats_labels(labels.values);
-  write_nifti(args.output / (files.id + ".nii.gz"), labels, *header);
+  write_nifti(args.output / (files.id + ".nii.gz"), labels, *prepared.header);
+  times.write = lap();
+  return times;
+}
+
+void say(const CaseFiles& files, const PreparedCase& prepared, const Times& t) {
+  constexpr double kMs = 1e3;
+  fmt::print(
+      "{}: read {:.0f} ms, prepare {:.0f} ms (waited {:.0f} ms), forward {:.0f} ms, restore {:.0f} ms, write "
+      "{:.0f} ms\n",
+      files.id, kMs * prepared.read_seconds, kMs * prepared.prepare_seconds, kMs * t.waited, kMs * t.forward,
+      kMs * t.restore, kMs * t.write);
+}
+
+PreparedCase read_case(CaseFiles files, const Recipe& recipe, int threads) {
+  files.labels.clear();  // never read for a prediction
+  return prepare_case(files, recipe, threads);
 }
 
 void predict(const PredictArgs& args) {
   if (args.threads > 0) { set_default_threads(args.threads); }
   set_conv_choice(args.conv);
-  const Segmenter segmenter(args.model, select_device(args.device), fusion_named(args.fusion));
+  Segmenter segmenter(args.model, select_device(args.device), fusion_named(args.fusion));
   VOX_CHECK_DATA(segmenter.config().classes == kClasses, "{}: has {} classes, wants {}", segmenter.file().string(),
                  segmenter.config().classes, kClasses);
+  segmenter.reserve(memory_limit(args.memory, select_device(args.device)));
   const std::vector<CaseFiles> cases = find_cases(args.input);
   fs::create_directories(args.output);
   fmt::print("{}: {}, {} at {}^3\n", segmenter.file().string(), segmenter.config().preset,
              name(segmenter.recipe().kind), segmenter.recipe().size);
   const InterruptGuard guard;
   ProgressBar bar("predict", std::ssize(cases), "cases");
-  std::int64_t done = 0;
+  const int threads = cpu_queue().threads;
   std::vector<std::string> failures;
-  for (const CaseFiles& c : cases) {
+  std::future<PreparedCase> next;  // read by one thread while the case before is computed
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const CaseFiles& c = cases[i];
     try {
-      predict_case(c, segmenter, args, cpu_queue().threads);
+      const auto start = std::chrono::steady_clock::now();
+      const PreparedCase prepared = next.valid() ? next.get() : read_case(c, segmenter.recipe(), threads);
+      const double waited = seconds_since(start);
+      if (args.verbose && i == 0) {
+        fmt::print("first layer {:.0f} ms after the start\n", 1e3 * seconds_since_process_start());
+      }
+      if (i + 1 < cases.size()) {
+        next = std::async(std::launch::async, read_case, cases[i + 1], segmenter.recipe(), 1);
+      }
+      Times times = predict_case(c, prepared, segmenter, args, threads);
+      times.waited = waited;
+      if (args.verbose) { say(c, prepared, times); }
     } catch (const DataError& e) { failures.push_back(fmt::format("{}: {}", c.id, e.what())); }
-    bar.update(++done, c.id);
+    bar.update(static_cast<std::int64_t>(i) + 1, c.id);
     if (InterruptGuard::interrupted()) {
       bar.finish();
       throw ExitCode{kInterruptedExitCode};
@@ -111,6 +164,9 @@ void add_predict(CLI::App& app) {
                   "3x3x3 convolutions on the CPU: auto (the fastest), direct, winograd or amx "
                   "(wherever they can run)");
   sub->add_option("--threads", args->threads, "CPU threads; 0: every core. Never changes the result");
+  sub->add_option("--memory", args->memory,
+                  "refuse what takes more than this, such as 8GiB; default: what is available");
+  sub->add_flag("--verbose", args->verbose, "say what became of each case's time");
   sub->callback([args] { predict(*args); });
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 
+#include "engine/allocator.h"
 #include "engine/dispatch.h"
 #include "engine/tape.h"
 #include "kernels/check.h"
@@ -77,33 +78,58 @@ std::vector<float> plain_values(const Tensor& t) {
 
 }  // namespace
 
-Segmenter::Segmenter(const fs::path& run_or_file, Device device, Fusion fusion) : file_(checkpoint_in(run_or_file)) {
+Segmenter::Segmenter(const fs::path& run_or_file, Device device, Fusion fusion)
+    : file_(checkpoint_in(run_or_file)), fusion_(fusion) {
   const CheckpointFile checkpoint(file_);
   recipe_ = recipe_of(checkpoint, file_.string());
-  net_ = std::make_unique<UNet3d>(checkpoint.config(), DType::f32, 0, device);
+  net_ = std::make_unique<UNet3d>(checkpoint.config(), DType::f32, kNoWeights, device);
   net_->set_fusion(fusion);
   checkpoint.load(*net_);
 }
 
-Segmenter::Output Segmenter::run(std::span<const float> image) const {
-  const NoGradScope no_grad;
+void Segmenter::reserve(const MemoryLimit& limit) {
+  const StepRequest request{
+      .config = config(), .dtype = DType::f32, .device = net_->device(), .size = recipe_.size, .fusion = fusion_};
+  plan_ = plan_inference(request);
+  const auto voxels = static_cast<std::size_t>(recipe_.size * recipe_.size * recipe_.size);
+  const auto channels = static_cast<std::size_t>(config().in_channels + 2 * config().classes);
+  const std::size_t beside = net_->device() == Device::cuda ? 0 : voxels * channels * sizeof(float);
+  const std::size_t wants = plan_.system_bytes() + beside;
+  if (wants > limit.bytes) {
+    fail<MemoryError>(__FILE__, __LINE__,
+                      fmt::format("{}: segmenting a case at {}^3 takes {} (peak of tensors {}, {}); there is {} ({})",
+                                  file_.string(), recipe_.size, bytes_text(wants), bytes_text(plan_.peak_bytes),
+                                  plan_.peak_at, bytes_text(limit.bytes), limit.source));
+  }
+  reserve_arena(net_->device(), plan_.arena.bytes);
+}
+
+Tensor Segmenter::logits(std::span<const float> image) const {
   const std::array<std::int64_t, 5> shape{1, config().in_channels, recipe_.size, recipe_.size, recipe_.size};
-  const Tensor logits = net_->forward(network_input(image, shape, DType::f32).to(net_->device()), {});
-  Output out{.logits = plain_values(logits.to(Device::cpu)),
-             .probabilities = plain_values(softmax(logits).to(Device::cpu))};
-  if (!std::ranges::all_of(out.logits, [](float v) { return std::isfinite(v); })) {
+  Tensor logits = net_->forward(network_input(image, shape, DType::f32).to(net_->device()), {});
+  const Tensor host = logits.to(Device::cpu);
+  if (!std::ranges::all_of(host.values<float>(), [](float v) { return std::isfinite(v); })) {
     fail<NonFiniteError>(__FILE__, __LINE__,
                          fmt::format("{}: the network's output is not finite: are its weights?", file_.string()));
   }
-  return out;
+  return logits;
+}
+
+Segmenter::Output Segmenter::run(std::span<const float> image) const {
+  const NoGradScope no_grad;
+  const ArenaScope arena(net_->device(), plan_.arena);
+  const Tensor out = logits(image);
+  return {.logits = plain_values(out.to(Device::cpu)), .probabilities = plain_values(softmax(out).to(Device::cpu))};
 }
 
 Segmenter::Output Segmenter::run_mirrored(std::span<const float> image) const {
   constexpr unsigned kImages = 8;
   Output mean = run(image);
+  const NoGradScope no_grad;
   for (unsigned axes = 1; axes < kImages; ++axes) {
-    const Output out = run(mirrored(image, recipe_.size, axes));
-    const std::vector<float> back = mirrored(out.probabilities, recipe_.size, axes);
+    const ArenaScope arena(net_->device(), plan_.arena);
+    const std::vector<float> out = plain_values(softmax(logits(mirrored(image, recipe_.size, axes))).to(Device::cpu));
+    const std::vector<float> back = mirrored(out, recipe_.size, axes);
     std::ranges::transform(mean.probabilities, back, mean.probabilities.begin(), std::plus<>());
   }
   for (float& p : mean.probabilities) { p /= kImages; }

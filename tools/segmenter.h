@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "data/prepared_case.h"
+#include "engine/memory_limits.h"
+#include "model/step_plan.h"
 #include "model/unet3d.h"
 
 namespace vox {
@@ -24,6 +26,9 @@ class Segmenter {
     std::vector<float> logits;         ///< [classes,D,H,W] of the network's grid
     std::vector<float> probabilities;  ///< their softmax
   };
+  /// Plans the memory of run() and takes it. Throws MemoryError when it does not fit beside what else a case needs.
+  void reserve(const MemoryLimit&);
+
   /// image: [C,D,H,W] as the recipe prepares it. Throws NonFiniteError when a logit is not finite.
   [[nodiscard]] Output run(std::span<const float> image) const;
   /// The same, but the probabilities are the mean over the eight mirror images along D, H and W, each segmented on its
@@ -31,9 +36,14 @@ class Segmenter {
   [[nodiscard]] Output run_mirrored(std::span<const float> image) const;
 
  private:
+  /// The logits on the network's device; throws NonFiniteError.
+  [[nodiscard]] Tensor logits(std::span<const float> image) const;
+
   std::filesystem::path file_;
   Recipe recipe_;
   std::unique_ptr<UNet3d> net_;
+  Fusion fusion_;
+  StepPlan plan_;  ///< of nothing until reserve()
 };
 
 }  // namespace vox
