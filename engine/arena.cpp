@@ -32,24 +32,48 @@ template <class Taken> Gap smallest_gap(const Taken& taken, std::size_t bytes, s
 
 bool meet(const DryBlock& a, const DryBlock& b) { return a.born < b.died && b.born < a.died; }
 
-/// Places the blocks in this order; returns the bytes that takes.
-std::size_t place(std::span<const DryBlock> blocks, const std::vector<std::size_t>& order, ArenaPlan& plan) {
-  std::size_t bytes = 0;
-  std::vector<std::size_t> placed;
+struct Placing {
+  std::vector<std::size_t> offsets;  ///< by block
+  std::size_t bytes = 0;             ///< that takes
+  std::size_t top = 0;               ///< in the order: the block that ends there
+};
+
+/// Places the blocks in this order.
+Placing place(std::span<const DryBlock> blocks, const std::vector<std::size_t>& order) {
+  Placing p{.offsets = std::vector<std::size_t>(blocks.size(), ArenaPlan::kOutside)};
   std::vector<std::pair<std::size_t, std::size_t>> taken;
-  for (const std::size_t i : order) {
+  for (std::size_t o = 0; o < order.size(); ++o) {
+    const std::size_t i = order[o];
     taken.clear();
-    for (const std::size_t j : placed) {
-      const std::size_t offset = plan.requests[j].offset;
-      if (meet(blocks[i], blocks[j])) { taken.emplace_back(offset, offset + blocks[j].bytes); }
+    for (std::size_t before = 0; before < o; ++before) {
+      const std::size_t j = order[before];
+      if (meet(blocks[i], blocks[j])) { taken.emplace_back(p.offsets[j], p.offsets[j] + blocks[j].bytes); }
     }
     std::ranges::sort(taken);
-    const std::size_t offset = smallest_gap(taken, blocks[i].bytes, kNoLimit).offset;
-    plan.requests[i].offset = offset;
-    bytes = std::max(bytes, offset + blocks[i].bytes);
-    placed.push_back(i);
+    p.offsets[i] = smallest_gap(taken, blocks[i].bytes, kNoLimit).offset;
+    if (p.offsets[i] + blocks[i].bytes > p.bytes) {
+      p.bytes = p.offsets[i] + blocks[i].bytes;
+      p.top = o;
+    }
   }
-  return bytes;
+  return p;
+}
+
+/// Places them, then again with the block that stood out on top moved to the front, as often as it may help.
+Placing best_placing(std::span<const DryBlock> blocks, std::vector<std::size_t> order, std::size_t live_bytes,
+                     std::size_t most_tries) {
+  constexpr std::size_t kWork = 30'000'000;  // pairs of blocks: a fraction of a second
+  const std::size_t tries = std::clamp<std::size_t>(kWork / (order.size() * order.size() + 1), 1, most_tries);
+  Placing best = place(blocks, order);
+  std::size_t top = best.top;
+  for (std::size_t n = 1; n < tries && best.bytes > live_bytes && top > 0; ++n) {
+    std::rotate(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(top),
+                order.begin() + static_cast<std::ptrdiff_t>(top) + 1);
+    Placing next = place(blocks, order);
+    top = next.top;
+    if (next.bytes < best.bytes) { best = std::move(next); }
+  }
+  return best;
 }
 
 std::size_t most_live(std::span<const DryBlock> blocks, const std::vector<std::size_t>& inside) {
@@ -70,7 +94,7 @@ std::size_t most_live(std::span<const DryBlock> blocks, const std::vector<std::s
 
 }  // namespace
 
-ArenaPlan plan_arena(std::span<const DryBlock> blocks, Device device, std::size_t from) {
+ArenaPlan plan_arena(std::span<const DryBlock> blocks, Device device, std::size_t from, std::size_t tries) {
   // Blocks of another device take no part: their requests go to another pool.
   std::vector<DryBlock> ours;
   std::ranges::copy_if(blocks, std::back_inserter(ours),
@@ -86,7 +110,9 @@ ArenaPlan plan_arena(std::span<const DryBlock> blocks, Device device, std::size_
   std::ranges::stable_sort(inside, [&](std::size_t a, std::size_t b) {
     return ours[a].bytes != ours[b].bytes ? ours[a].bytes > ours[b].bytes : lifetime(a) > lifetime(b);
   });
-  plan.bytes = place(ours, inside, plan);
+  const Placing placing = best_placing(ours, inside, plan.live_bytes, tries);
+  for (std::size_t i = 0; i < ours.size(); ++i) { plan.requests[i].offset = placing.offsets[i]; }
+  plan.bytes = placing.bytes;
   return plan;
 }
 

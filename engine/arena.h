@@ -26,7 +26,8 @@ struct ArenaPlan {
 /// Places what this device is asked for from time `from` on. Greedy: the largest block first, each where the gap
 /// between those it meets is smallest. Memory planning of fixed graphs is NP-hard (dynamic storage allocation, Garey
 /// and Johnson, problem SR2); this comes within some percent of live_bytes, see `voxgrad plan`.
-[[nodiscard]] ArenaPlan plan_arena(std::span<const DryBlock>, Device, std::size_t from);
+/// tries: how often at most.
+[[nodiscard]] ArenaPlan plan_arena(std::span<const DryBlock>, Device, std::size_t from, std::size_t tries = 200);
 
 /// Which bytes of a piece of memory are taken. Owns nothing.
 class Arena {

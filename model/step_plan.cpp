@@ -12,6 +12,8 @@
 namespace vox {
 namespace {
 
+constexpr std::size_t kTries = 200;  // to find a smaller arena: about 0.1 s
+
 Use use_of(const DryBlock& b, Stage stage) {
   const bool in_one_step = b.born_step == b.died_step;
   switch (stage) {
@@ -52,7 +54,7 @@ std::string text_of(const DryStep& s) {
 }
 
 /// The sum of all blocks of a device over time.
-StepPlan summed_up(const DryRun& run, Device device, std::size_t from) {
+StepPlan summed_up(const DryRun& run, Device device, std::size_t from, std::size_t tries) {
   const std::vector<DryStep>& steps = run.steps();
   const auto step = [&](std::size_t i) { return i < steps.size() ? steps[i] : DryStep{}; };
   struct Event {
@@ -90,7 +92,7 @@ StepPlan summed_up(const DryRun& run, Device device, std::size_t from) {
       plan.peak_at = text_of(step(b->born_step));
     }
   }
-  plan.arena = plan_arena(run.blocks(), device, from);
+  plan.arena = plan_arena(run.blocks(), device, from, tries);
   return plan;
 }
 
@@ -122,17 +124,7 @@ UNet3d network(DryRun& run, const StepRequest& r) {
   return net;
 }
 
-}  // namespace
-
-std::string_view name(Use use) {
-  constexpr std::array<std::string_view, kUses> kNames{"parameters and statistics", "Adam's moments",
-                                                       "inputs and labels",         "activations kept for backward",
-                                                       "activations passed on",     "gradients of activations",
-                                                       "gradients of parameters",   "scratch of operators"};
-  return kNames[static_cast<std::size_t>(use)];
-}
-
-StepPlan plan_training(const StepRequest& r) {
+StepPlan planned_training(const StepRequest& r, std::size_t tries) {
   DryRun run;
   const UNet3d net = network(run, r);
   run.enter(Stage::moments);
@@ -150,8 +142,20 @@ StepPlan plan_training(const StepRequest& r) {
     run.enter(Stage::update);
     adam.step(0);
   }
-  return summed_up(run, r.device, from);
+  return summed_up(run, r.device, from, tries);
 }
+
+}  // namespace
+
+std::string_view name(Use use) {
+  constexpr std::array<std::string_view, kUses> kNames{"parameters and statistics", "Adam's moments",
+                                                       "inputs and labels",         "activations kept for backward",
+                                                       "activations passed on",     "gradients of activations",
+                                                       "gradients of parameters",   "scratch of operators"};
+  return kNames[static_cast<std::size_t>(use)];
+}
+
+StepPlan plan_training(const StepRequest& r) { return planned_training(r, kTries); }
 
 StepPlan plan_inference(const StepRequest& r) {
   DryRun run;
@@ -165,12 +169,14 @@ StepPlan plan_inference(const StepRequest& r) {
     const Tensor logits = net.forward(images, {});
     static_cast<void>(softmax(logits));
   }
-  return summed_up(run, r.device, from);
+  return summed_up(run, r.device, from, kTries);
 }
 
 bool training_fits(const StepRequest& r, std::size_t system_bytes) {
   try {
-    return plan_training(r).system_bytes() <= system_bytes;
+    const StepPlan quick = planned_training(r, 1);
+    if (quick.arena.live_bytes + quick.outside_bytes > system_bytes) { return false; }  // no arena is smaller
+    return quick.system_bytes() <= system_bytes || plan_training(r).system_bytes() <= system_bytes;
   } catch (const Error&) {  // one value per channel, say, or more bytes than there are addresses
     return false;
   }
