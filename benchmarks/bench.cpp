@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "benchmarks/serve.h"
+#include "engine/context.h"
 
 namespace vox::bench {
 
@@ -26,6 +27,8 @@ void add_common_options(CLI::App& verb, Common& c, const char* rivals) {
   verb.add_option("--device", c.device, "cpu, cuda, cuda:N, or simt to see that everything runs");
   verb.add_option("--threads", c.threads, "CPU threads, ours and the rivals'; 0: every core")
       ->check(CLI::NonNegativeNumber);
+  verb.add_option_function<std::string>(
+      "--conv", set_conv_choice, "3x3x3 convolutions on the CPU, ours: auto (the fastest), direct, winograd or amx");
   verb.add_option("--rounds", c.rounds, "measurements of each, in turns")->check(CLI::PositiveNumber);
   verb.add_option("--against", c.against, rivals)->delimiter(',');
   verb.add_option("--python", c.programs.python, "a Python that has PyTorch")->group("Rivals");

@@ -106,6 +106,7 @@ Json question_of(const KernelSpec& s, Cache cache) {
           {"batch", s.batch},
           {"dtype", name(s.dtype)},
           {"threads", cpu_queue().threads},
+          {"conv", name(cpu_queue().conv)},
           {"l2", cache == Cache::flushed ? "flushed" : "warm"}};
 }
 

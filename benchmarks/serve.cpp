@@ -35,6 +35,7 @@ class Session {
     lab_.reset();
     kernel_.reset();
     if (q.contains("threads")) { cpu_queue().threads = q.at("threads").get<int>(); }
+    set_conv_choice(q.value("conv", "auto"));
     work_ = q.at("work").get<std::string>();
     if (work_ == "kernel") {
       kernel_ = std::make_unique<KernelCase>(spec_of(q), select_device(q.value("device", "cpu")));

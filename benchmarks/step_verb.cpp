@@ -134,9 +134,15 @@ std::optional<Best> run_rival(Report& report, const Options& o, const Task& task
 }
 
 void run_task(Report& report, const Options& o, const Task& task, const std::vector<std::vector<Rival>>& rivals) {
-  const Json question{
-      {"work", task.work},  {"size", task.size},  {"batch", task.batch},       {"dtype", task.dtype},
-      {"widths", o.widths}, {"fusion", o.fusion}, {"device", o.common.device}, {"threads", cpu_queue().threads}};
+  const Json question{{"work", task.work},
+                      {"size", task.size},
+                      {"batch", task.batch},
+                      {"dtype", task.dtype},
+                      {"widths", o.widths},
+                      {"fusion", o.fusion},
+                      {"device", o.common.device},
+                      {"threads", cpu_queue().threads},
+                      {"conv", name(cpu_queue().conv)}};
   std::vector<Best> bests;
   try {
     Entrant ours({.family = "voxgrad", .variant = "", .command = o.common.programs.serve, .environment = {}}, question);
