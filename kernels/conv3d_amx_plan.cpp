@@ -52,6 +52,16 @@ bool amx_takes(const Conv3dGeometry& g) {
          std::max(g.x.c, g.y.c) <= kMaxChannels && g.y.voxels() > 0;
 }
 
+bool amx_wins(const Conv3dGeometry& g, Conv3dPass pass, bool split) {
+  constexpr std::int64_t kLeastVoxels = 512;      // of a case: fewer do not pay for packing the weight
+  constexpr std::int64_t kManyChannels = 64;      // below, Winograd's algorithm is as fast or faster
+  constexpr std::int64_t kMostGradVoxels = 2048;  // above, it is for a weight gradient
+  if (!amx_takes(g) || g.y.voxels() < kLeastVoxels) { return false; }
+  if (!split) { return true; }
+  return pass == Conv3dPass::grad_weight ? g.y.voxels() <= kMostGradVoxels && std::min(g.x.c, g.y.c) >= 16
+                                         : std::max(g.x.c, g.y.c) >= kManyChannels;
+}
+
 AmxConv amx_conv(const Conv3dGeometry& g, Conv3dPass pass, bool split) {
   const bool spread = pass == Conv3dPass::spread;
   AmxConv c;

@@ -83,7 +83,10 @@ template bool fits<double>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const C
 template bool fits<Bf16>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
 
 template <class T> bool suits(const CpuQueue& q, Conv3dAlgorithm algorithm, Conv3dPass pass, const Conv3dGeometry& g) {
-  if (algorithm == Conv3dAlgorithm::amx) { return q.conv == ConvChoice::automatic || q.conv == ConvChoice::amx; }
+  if (algorithm == Conv3dAlgorithm::amx) {
+    return q.conv == ConvChoice::amx ||
+           (q.conv == ConvChoice::automatic && amx_wins(g, pass, !std::is_same_v<T, Bf16>));
+  }
   if (algorithm != Conv3dAlgorithm::winograd || q.conv == ConvChoice::winograd) { return true; }
   return q.conv == ConvChoice::automatic && !std::is_same_v<T, double> && winograd_wins(pass, g);
 }

@@ -12,7 +12,7 @@ enum class Isa : std::uint8_t { baseline, avx2, avx512, amx };
 
 /// How 3x3x3 convolutions of stride 1 are computed on the CPU.
 enum class ConvChoice : std::uint8_t {
-  automatic,  ///< by AMX where the processor has it, else by Winograd's algorithm where that is faster; f64 directly
+  automatic,  ///< the fastest: AMX, Winograd's algorithm or directly; f64 directly, as truth should be
   direct,     ///< directly, everywhere
   winograd,   ///< by Winograd's algorithm wherever it can run, in f64 too
   amx         ///< by AMX where it can run, else directly

@@ -51,11 +51,11 @@ Values numbers(std::int64_t count, unsigned seed, bool magnitudes) {
 std::array<Values, 3> run(const Layer& l, DType dtype, bool magnitudes) {
   const Conv3dGeometry g = geometry(l);
   const auto volume = [&](const Shape& s, unsigned seed) {
-    return Tensor::volume_of<double>(s, numbers(s.count(), seed, magnitudes)).to(dtype);
+    return cast(Tensor::volume_of<double>(s, numbers(s.count(), seed, magnitudes)), dtype);
   };
   const auto part = [&](std::int64_t c) { return Shape{l.x[0], c, l.x[2], l.x[3], l.x[4]}; };
   const Shape kernel{l.out, l.x[1], 3, 3, 3};
-  Tensor w = Tensor::of<double>(kernel, numbers(kernel.count(), 3, magnitudes)).to(dtype).requires_grad();
+  Tensor w = cast(Tensor::of<double>(kernel, numbers(kernel.count(), 3, magnitudes)), dtype).requires_grad();
   Tensor a = volume(l.split == 0 ? l.x : part(l.split), 1).requires_grad();
   const Conv3dOptions options{.stride = 1, .padding = l.padding};
   Tensor b = l.split == 0 ? Tensor() : volume(part(l.x[1] - l.split), 2).requires_grad();
@@ -104,6 +104,32 @@ TEST_CASE("AMX convolutions of f32 are as exact as two halves of 16 bits", "[con
     CHECK(got == run(l, DType::f32, false));
   }
   cpu_queue() = before;
+}
+
+TEST_CASE("AMX is chosen where it is faster, and can be forced and refused", "[conv3d][amx]") {
+  const auto cube = [](std::int64_t in, std::int64_t out, std::int64_t edge) {
+    return conv3d_geometry({.n = 1, .c = in, .d = edge, .h = edge, .w = edge}, out, 3, 1, 1);
+  };
+  using enum Conv3dPass;
+  CpuQueue q{.threads = 2, .isa = Isa::amx};
+  const auto is_amx = [&]<class T>(const Conv3dGeometry& g, Conv3dPass pass, T) {
+    return choose<T>(q, pass, g) == Conv3dAlgorithm::amx;
+  };
+  CHECK(is_amx(cube(64, 32, 64), correlate, 0.0F));
+  CHECK(is_amx(cube(128, 64, 32), spread, 0.0F));
+  CHECK(is_amx(cube(256, 256, 8), grad_weight, 0.0F));
+  CHECK_FALSE(is_amx(cube(64, 64, 32), grad_weight, 0.0F));
+  CHECK_FALSE(is_amx(cube(16, 16, 128), correlate, 0.0F));
+  CHECK(is_amx(cube(16, 16, 128), correlate, Bf16{}));
+  CHECK_FALSE(is_amx(cube(256, 256, 4), correlate, 0.0F));
+  CHECK_FALSE(is_amx(cube(64, 64, 32), correlate, 0.0));
+  q.conv = ConvChoice::amx;
+  CHECK(is_amx(cube(16, 16, 128), correlate, 0.0F));
+  CHECK_FALSE(is_amx(cube(64, 64, 32), correlate, 0.0));
+  q.conv = ConvChoice::direct;
+  CHECK_FALSE(is_amx(cube(64, 32, 64), correlate, 0.0F));
+  q = {.threads = 2, .isa = Isa::avx512, .conv = ConvChoice::amx};
+  CHECK(choose<float>(q, correlate, cube(64, 64, 32)) == Conv3dAlgorithm::tiled);
 }
 
 TEST_CASE("the boxes of an AMX convolution cover its output", "[conv3d][amx]") {
