@@ -1,5 +1,6 @@
 #include "kernels/cpu/amx/conv3d_amx.h"
 
+#include "kernels/cpu/amx/multiply.h"
 #include "kernels/cpu/amx/stage.h"
 #include "kernels/cpu/amx/weights.h"
 #include "kernels/cpu/conv3d_epilogue.h"
@@ -9,115 +10,6 @@ namespace vox {
 namespace {
 
 constexpr std::int64_t kMaxProducts = 9 * 3 * 3 * 32;  // of one output tile and 1024 input channels
-
-/// One product of tiles: where A lies behind the first row of the output tile, and B among the packed tiles. In bytes.
-struct Product {
-  std::int32_t a;
-  std::int32_t b;
-};
-
-struct Products {
-  const Product* all;
-  std::int64_t count;
-  std::int64_t row_bytes;  ///< of A
-};
-
-/// Where four tiles of sums come from, `step` floats apart, and go to. The bias is a tile whose rows are one.
-struct Sums {
-  const float* from;
-  std::int64_t from_row;  ///< bytes
-  std::int64_t step;
-  float* to;
-};
-
-/// 1 to 4 tiles of voxels by one of channels.
-template <int M> VOX_TILE void multiply_column(const Products& p, const char* const* a, const char* b, const Sums& s) {
-  _tile_loadd(0, s.from, s.from_row);
-  if constexpr (M > 1) { _tile_loadd(1, s.from + s.step, s.from_row); }
-  if constexpr (M > 2) { _tile_loadd(2, s.from + 2 * s.step, s.from_row); }
-  if constexpr (M > 3) { _tile_loadd(3, s.from + 3 * s.step, s.from_row); }
-  const char* const a0 = a[0];
-  const char* const a1 = a[M > 1 ? 1 : 0];
-  const char* const a2 = a[M > 2 ? 2 : 0];
-  const char* const a3 = a[M > 3 ? 3 : 0];
-  for (const Product* i = p.all; i != p.all + p.count; ++i) {
-    _tile_loadd(7, b + i->b, 64);
-    _tile_loadd(4, a0 + i->a, p.row_bytes);
-    _tile_dpbf16ps(0, 4, 7);
-    if constexpr (M > 1) {
-      _tile_loadd(5, a1 + i->a, p.row_bytes);
-      _tile_dpbf16ps(1, 5, 7);
-    }
-    if constexpr (M > 2) {
-      _tile_loadd(6, a2 + i->a, p.row_bytes);
-      _tile_dpbf16ps(2, 6, 7);
-    }
-    if constexpr (M > 3) {
-      _tile_loadd(4, a3 + i->a, p.row_bytes);
-      _tile_dpbf16ps(3, 4, 7);
-    }
-  }
-  _tile_stored(0, s.to, 64);
-  if constexpr (M > 1) { _tile_stored(1, s.to + 256, 64); }
-  if constexpr (M > 2) { _tile_stored(2, s.to + 512, 64); }
-  if constexpr (M > 3) { _tile_stored(3, s.to + 768, 64); }
-}
-void multiply_columns(std::int64_t m, const Products& p, const char* const* a, const char* b, const Sums& s) {
-  switch (m) {
-    case 1:
-      return multiply_column<1>(p, a, b, s);
-    case 2:
-      return multiply_column<2>(p, a, b, s);
-    case 3:
-      return multiply_column<3>(p, a, b, s);
-    default:
-      return multiply_column<4>(p, a, b, s);
-  }
-}
-
-/// Two tiles of voxels by two of channels; `next` is from one tile of channels to the other, in B, and for the sums
-/// `next_from`. x_low: from the high parts of x to the low ones, where the products come in threes.
-template <bool Threes>
-VOX_TILE void multiply_square(const Products& p, const char* const* a, const char* b, std::int64_t next,
-                              std::int64_t x_low, const Sums& s, std::int64_t next_from) {
-  _tile_loadd(0, s.from, s.from_row);
-  _tile_loadd(1, s.from + s.step, s.from_row);
-  _tile_loadd(2, s.from + next_from, s.from_row);
-  _tile_loadd(3, s.from + next_from + s.step, s.from_row);
-  const char* const a0 = a[0];
-  const char* const a1 = a[1];
-  const char* const b1 = b + next;
-  for (const Product* i = p.all; i != p.all + p.count; i += Threes ? 3 : 1) {
-    _tile_loadd(4, a0 + i->a, p.row_bytes);
-    _tile_loadd(6, b + i->b, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(5, a1 + i->a, p.row_bytes);
-    _tile_dpbf16ps(1, 5, 6);
-    _tile_loadd(7, b1 + i->b, 64);
-    _tile_dpbf16ps(2, 4, 7);
-    _tile_dpbf16ps(3, 5, 7);
-    if constexpr (Threes) {
-      _tile_loadd(4, a0 + i->a + x_low, p.row_bytes);
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_dpbf16ps(2, 4, 7);
-      _tile_loadd(5, a1 + i->a + x_low, p.row_bytes);
-      _tile_dpbf16ps(1, 5, 6);
-      _tile_dpbf16ps(3, 5, 7);
-      _tile_loadd(4, a0 + i->a, p.row_bytes);
-      _tile_loadd(6, b + i->b + kAmxTileBytes, 64);
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_loadd(5, a1 + i->a, p.row_bytes);
-      _tile_dpbf16ps(1, 5, 6);
-      _tile_loadd(7, b1 + i->b + kAmxTileBytes, 64);
-      _tile_dpbf16ps(2, 4, 7);
-      _tile_dpbf16ps(3, 5, 7);
-    }
-  }
-  _tile_stored(0, s.to, 64);
-  _tile_stored(1, s.to + 256, 64);
-  _tile_stored(2, s.to + 512, 64);
-  _tile_stored(3, s.to + 768, 64);
-}
 
 template <class T> struct Job {
   const AmxConv& plan;

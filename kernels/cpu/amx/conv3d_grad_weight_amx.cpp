@@ -1,5 +1,6 @@
 #include "kernels/cpu/amx/conv3d_amx.h"
-#include "kernels/cpu/amx/stage_grad.h"
+#include "kernels/cpu/amx/stage_grad_dy.h"
+#include "kernels/cpu/amx/stage_grad_x.h"
 #include "kernels/parallel.h"
 
 namespace vox {
