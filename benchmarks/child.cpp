@@ -133,8 +133,10 @@ Json Child::ask(const Json& question, double limit_s) {
     if (n > 0) { sent += static_cast<std::size_t>(n); }
   }
   for (;;) {
-    const Json answer = Json::parse(read_line(limit_s), nullptr, false);
-    if (!answer.is_object()) { continue; }
+    const std::string said = read_line(limit_s);
+    const Json answer = Json::parse(said, nullptr, false);
+    VOX_CHECK(!answer.is_discarded() || !said.starts_with('{'), "{}: the answer is no JSON: {}", name_, said);
+    if (!answer.is_object()) { continue; }  // a library's chatter
     if (answer.contains("error")) { VOX_FAIL("{}", answer["error"].get<std::string>()); }
     return answer;
   }

@@ -127,8 +127,9 @@ def run(lab, count):
     steps = [times for name, times in sums.items() if name != "data"]
     answer = {"wall_s": sum(t[0] for t in steps), "processor_s": sum(t[1] for t in steps),
               "phases_s": {name: times[0] for name, times in sums.items()},
-              "peak_resident_bytes": peak_resident_bytes(),
-              "loss": float(lab.loss)}
+              "peak_resident_bytes": peak_resident_bytes()}
+    if lab.work == "step":
+        answer["loss"] = float(lab.loss)
     if lab.device == "cuda":
         answer["peak_tensor_bytes"] = torch.cuda.max_memory_allocated()
     return answer

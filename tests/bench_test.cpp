@@ -50,6 +50,7 @@ std::string write_fake_torch(const std::filesystem::path& script) {
                            "    q = json.loads(line)\n"
                            "    if q['do'] == 'hello': a = {'name': 'Fake 1.0'}\n"
                            "    elif q['do'] == 'prepare' and 'compile' in q['variant']: a = {'error': 'no compiler'}\n"
+                           "    elif q['do'] == 'prepare' and q['work'] == 'predict': a = {'name': float('nan')}\n"
                            "    elif q['do'] == 'prepare': a = {'name': 'Fake ' + q['variant']}\n"
                            "    else: a = {'wall_s': 0.5, 'processor_s': 1.0, 'peak_resident_bytes': 2**40,\n"
                            "               'phases_s': {'forward': 0.25, 'data': 0.125}}\n"
@@ -197,6 +198,12 @@ TEST_CASE("bench step compares with every way of PyTorch that works and names th
   for (const char* const phase : {"forward_ms", "loss_ms", "backward_ms", "update_ms", "data_ms"}) {
     CHECK(results["rows"][4][phase].get<double>() > 0);
   }
+
+  const Ended broken = bench_verb(
+      "predict --size 16 --widths 8,8,8,8,8 --rounds 1 --torch 'contiguous eager' --against torch --torch-script " +
+      (folder / "fake.py").string());
+  CHECK(broken.code == 2);  // JSON has no NaN: said, not waited for
+  CHECK_THAT(broken.output, ContainsSubstring("no JSON") && ContainsSubstring("| voxgrad"));
 
   const Ended none = bench_verb(step + " --against torch --python /no/such/python");
   CHECK(none.code == 2);
