@@ -23,7 +23,7 @@ struct CpuQueue {
   int threads = 1;          ///< workers a kernel may use; results must not depend on it
   Isa isa = Isa::baseline;  ///< which build of each kernel runs
   ConvChoice conv = ConvChoice::automatic;
-  bool dry = false;         ///< kernels return at once: for a run that only asks for memory (engine/dry_run.h)
+  bool dry = false;  ///< kernels return at once: for a run that only asks for memory (engine/dry_run.h)
 };
 
 /// A CpuQueue whose instruction set is known at compile time: what a CPU kernel is written against.

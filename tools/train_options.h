@@ -50,7 +50,7 @@ struct TrainOptions {
   int threads = 0;  ///< 0: every core
   int loader_threads = 1;
   std::int64_t loader_memory_mib = 0;  ///< 0: three batches
-  std::int64_t validate_every = 1;  ///< epochs
+  std::int64_t validate_every = 1;     ///< epochs
 };
 
 [[nodiscard]] std::string to_json(const TrainOptions&);  ///< one flat object
