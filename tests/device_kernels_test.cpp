@@ -11,7 +11,6 @@
 #include "kernels/add.h"
 #include "kernels/batch_norm.h"
 #include "kernels/dropout.h"
-#include "kernels/labels.h"
 #include "kernels/softmax.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
@@ -173,27 +172,6 @@ TEST_CASE("device kernels may write over their input where the contract says so"
     check_alias(volume(dtype, 1, device, few), [&]<class T>(auto& queue, std::span<const T> x, std::span<T> y) {
       softmax_forward(queue, SoftmaxArgs<T>{.shape = few.volume(), .x = x, .y = y});
     });
-  }
-}
-
-TEST_CASE("the largest label of each chunk is found on simt and on a GPU", "[labels][simt][cuda]") {
-  VOX_EACH_KERNEL_DEVICE(device);
-  for (const std::int64_t count : {std::int64_t{1}, std::int64_t{37}, 2 * kLabelChunk + 5}) {
-    const auto chunks = static_cast<std::size_t>((count + kLabelChunk - 1) / kLabelChunk);
-    std::vector<std::uint8_t> values(static_cast<std::size_t>(count), 1);
-    std::vector<double> wants(chunks, 1);
-    values.back() = 255;
-    wants.back() = 255;
-    if (chunks > 1) {
-      values[kLabelChunk - 1] = 7;
-      wants[0] = 7;
-    }
-    const Tensor labels = Tensor::of<std::uint8_t>({count}, values).to(device);
-    Tensor largest({std::ssize(wants)}, DType::u8, device);
-    const LargestLabelArgs<std::uint8_t> args{.labels = labels.values<std::uint8_t>(),
-                                              .largest = largest.mutable_values<std::uint8_t>()};
-    dispatch(device, DType::f32, [&](auto& queue, auto) { largest_label(queue, args); });
-    CHECK(largest.to_doubles() == wants);
   }
 }
 

@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/dispatch.h"
 #include "engine/ops/check.h"
 #include "kernels/check.h"
-#include "kernels/labels.h"
 
 namespace vox {
 namespace {
@@ -21,19 +19,11 @@ constexpr std::int64_t kMaxClasses = 256;  // a label is a byte
 }
 
 void check_label_values(Op op, const Tensor& labels, std::int64_t classes) {
-  if (classes >= kMaxClasses) { return; }
-  if (labels.device() != Device::cpu) {
-    VOX_CHECK(labels.largest_label() < classes, "{}: label {}, wants less than {}, the number of classes", name(op),
-              labels.largest_label(), classes);
-    return;
-  }
+  if (classes >= kMaxClasses || labels.largest_label() < classes) { return; }
+  VOX_CHECK(labels.device() == Device::cpu, "{}: label {}, wants less than {}, the number of classes", name(op),
+            labels.largest_label(), classes);
   const auto values = labels.values<std::uint8_t>();
-  std::vector<std::uint8_t> largest((values.size() + kLabelChunk - 1) / kLabelChunk);
-  largest_label(cpu_queue(), LargestLabelArgs<std::uint8_t>{.labels = values, .largest = largest});
-  const auto is_bad = [classes](std::uint8_t label) { return label >= classes; };
-  const auto chunk = std::ranges::find_if(largest, is_bad);
-  if (chunk == largest.end()) { return; }
-  const auto at = std::find_if(values.begin() + (chunk - largest.begin()) * kLabelChunk, values.end(), is_bad);
+  const auto at = std::ranges::find_if(values, [classes](std::uint8_t label) { return label >= classes; });
   refuse_label(op, labels, at - values.begin(), classes);
 }
 
