@@ -1,5 +1,7 @@
 #include "kernels/parallel.h"
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -11,6 +13,31 @@ namespace vox {
 namespace {
 
 thread_local bool inside_worker = false;
+
+/// How long a thread looks for what it waits for before it sleeps: loops follow each other within microseconds, and
+/// waking a thread takes tens of them.
+constexpr auto kPatience = std::chrono::microseconds(100);
+
+/// A processor per worker? Otherwise the one that looks would stand in the way of the one it waits for.
+bool may_spin(int workers) {
+  static const auto processors = static_cast<int>(std::thread::hardware_concurrency());
+  return workers <= processors;
+}
+
+void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
+
+/// Returns when it is ready, or patience has run out.
+template <class Ready> void spin(const Ready& ready) {
+  constexpr int kLooks = 32;  // between two looks at the clock
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!ready() && std::chrono::steady_clock::now() < end) {
+    for (int i = 0; i < kLooks && !ready(); ++i) { relax(); }
+  }
+}
 
 class Pool {
  public:
@@ -44,6 +71,9 @@ class Pool {
     }
     wake_.notify_all();
     attempt(task, context, 0);
+    if (may_spin(workers)) {
+      spin([this] { return left_ == 0; });
+    }
     std::unique_lock lock(mutex_);
     done_.wait(lock, [this] { return left_ == 0; });
     if (const auto error = std::exchange(error_, nullptr)) { std::rethrow_exception(error); }
@@ -54,6 +84,9 @@ class Pool {
   void serve(int worker) {
     std::uint64_t seen = 0;
     for (;;) {
+      if (seen != 0 && may_spin(worker + 1)) {
+        spin([&] { return stop_ || job_ != seen; });
+      }
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [&] { return stop_ || (job_ != seen && worker < workers_); });
       if (stop_) { return; }
@@ -85,9 +118,10 @@ class Pool {
   void (*task_)(void*, int) = nullptr;
   void* context_ = nullptr;
   int workers_ = 0;
-  int left_ = 0;
-  std::uint64_t job_ = 0;
-  bool stop_ = false;
+  // Written under the mutex, also looked at without it.
+  std::atomic<int> left_ = 0;
+  std::atomic<std::uint64_t> job_ = 0;
+  std::atomic<bool> stop_ = false;
   std::exception_ptr error_;
   std::vector<std::jthread> threads_;  // last: joined before the rest dies
 };

@@ -1,6 +1,7 @@
 #include "kernels/parallel.h"
 
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -20,21 +21,51 @@ TEST_CASE("every index is done once, for any number of threads", "[parallel][thr
   }
 }
 
-TEST_CASE("the split is static: a worker has one run of neighbours, and about as many as any other",
-          "[parallel][threads]") {
-  constexpr int kThreads = 4;
+TEST_CASE("a worker that is held up leaves its share to the others", "[parallel][threads]") {
   constexpr std::int64_t kCount = 103;
-  for (int repeat = 0; repeat < 3; ++repeat) {
-    std::vector<std::thread::id> owner(kCount);
-    parallel_for(kThreads, kCount,
-                 [&](std::int64_t i) { owner[static_cast<std::size_t>(i)] = std::this_thread::get_id(); });
-    CHECK(owner[0] == std::this_thread::get_id());  // worker 0 is the caller
-    std::vector<std::int64_t> runs{0};
-    for (std::size_t i = 0; i < owner.size(); ++i) {
-      if (i > 0 && owner[i] != owner[i - 1]) { runs.push_back(0); }
-      ++runs.back();
+  std::atomic<std::int64_t> done = 0;
+  std::atomic<bool> late = false;
+  parallel_for(4, kCount, [&](std::int64_t i) {
+    if (i == 0) {
+      const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+      while (done != kCount - 1 && !late) {
+        late = std::chrono::steady_clock::now() > end;
+        std::this_thread::yield();
+      }
     }
-    CHECK(runs == std::vector<std::int64_t>{25, 26, 26, 26});
+    ++done;
+  });
+  CHECK_FALSE(late);
+  CHECK(done == kCount);
+}
+
+TEST_CASE("tasks that run at the same time have different workers, each below the number of threads",
+          "[parallel][threads]") {
+  for (const int threads : {1, 2, 5}) {
+    for (const std::int64_t n : {1, 3, 400}) {
+      std::vector<std::atomic<int>> busy(static_cast<std::size_t>(threads));
+      std::vector<std::atomic<int>> done(static_cast<std::size_t>(n));
+      std::atomic<bool> shared = false;
+      parallel_tasks(threads, n, [&](int worker, std::int64_t i) {
+        std::atomic<int>& mine = busy.at(static_cast<std::size_t>(worker));
+        if (++mine > 1) { shared = true; }
+        std::this_thread::yield();
+        --mine;
+        ++done[static_cast<std::size_t>(i)];
+      });
+      INFO(threads << " threads, " << n << " tasks");
+      CHECK_FALSE(shared);
+      CHECK(std::all_of(done.begin(), done.end(), [](const auto& count) { return count == 1; }));
+    }
+  }
+}
+
+TEST_CASE("loops work again after the workers have gone to sleep", "[parallel][threads]") {
+  for (int repeat = 0; repeat < 5; ++repeat) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // longer than a worker looks for work
+    std::atomic<std::int64_t> total = 0;
+    parallel_for(3, 30, [&](std::int64_t i) { total += i; });
+    CHECK(total == 435);
   }
 }
 

@@ -135,13 +135,11 @@ template <int M, class T> void convolve(const IsaQueue& q, const WinogradPlan& p
                              .out = a.out,
                              .epilogue = a.epilogue};
   const std::int64_t tasks = p.tasks();
-  const std::int64_t workers = std::min<std::int64_t>(q.threads, tasks);
-  parallel_for(q, workers, [&](std::int64_t worker) {  // each with its own scratch; the split changes no result
+  parallel_tasks(q, tasks, [&](int worker, std::int64_t i) {
     Acc<T>* const mine = a.scratch + p.shared_elements() + worker * p.worker_elements();
-    const WinogradScratch<Acc<T>> s{
-        .lines = mine, .points = mine + p.lines_elements(), .sums = mine + p.lines_elements() + p.points_elements()};
-    const std::int64_t end = tasks * (worker + 1) / workers;
-    for (std::int64_t i = tasks * worker / workers; i < end; ++i) { run_task<M>(conv, i, i + 1 < end, s); }
+    run_task<M>(
+        conv, i, i + 1 < tasks,
+        {.lines = mine, .points = mine + p.lines_elements(), .sums = mine + p.lines_elements() + p.points_elements()});
   });
 }
 

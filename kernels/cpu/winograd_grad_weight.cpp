@@ -144,14 +144,9 @@ void finish_outputs(const WinogradGradPlan& p, const A* sums, std::int64_t c, st
 
 template <class T> void grad_weight_winograd(const IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
   const WinogradGradPlan p = winograd_grad_plan(a.geometry);
-  const std::int64_t tasks = p.tasks();
-  const std::int64_t workers = std::min<std::int64_t>(q.threads, tasks);
   Acc<T>* const scratch = a.scratch.data();
-  parallel_for(q, workers, [&](std::int64_t worker) {  // each with its own scratch; the split changes no result
-    Acc<T>* const mine = scratch + p.shared_elements() + worker * p.worker_elements();
-    for (std::int64_t i = tasks * worker / workers; i < tasks * (worker + 1) / workers; ++i) {
-      add_boxes(p, a, i, scratch, mine);
-    }
+  parallel_tasks(q, p.tasks(), [&](int worker, std::int64_t i) {
+    add_boxes(p, a, i, scratch, scratch + p.shared_elements() + worker * p.worker_elements());
   });
   parallel_for(q, p.x.c, [&](std::int64_t c) {
     for (std::int64_t o = 0; o < p.y.c; o += kBlock8) { finish_outputs(p, scratch, c, o, a.dweight.data()); }
