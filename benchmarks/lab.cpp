@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "engine/allocator.h"
 #include "engine/context.h"
 #include "engine/tape.h"
 #include "kernels/check.h"
@@ -78,7 +79,23 @@ void Lab::load_labels() {
   labels_ = Tensor::of<std::uint8_t>(shape, host_labels_).to(device_);
 }
 
+template <class Plan> const ArenaPlan& Lab::arena_of(std::optional<StepPlan>& plan, const Plan& make) {
+  if (!plan) {
+    plan = make(StepRequest{.config = net_.config(),
+                            .dtype = net_.dtype(),
+                            .device = device_,
+                            .size = options_.size,
+                            .batch = options_.batch,
+                            .fusion = fusion_named(options_.fusion)});
+    images_ = Tensor();  // of the other kind of work
+    labels_ = Tensor();
+    reserve_arena(device_, plan->arena.bytes);
+  }
+  return plan->arena;
+}
+
 std::vector<Phase> Lab::train() {
+  const ArenaScope arena(device_, arena_of(training_, plan_training));
   std::vector<Phase> phases;
   phases.push_back(phase("data", [&] {
     load_images();
@@ -102,6 +119,7 @@ std::vector<Phase> Lab::train() {
 
 std::vector<Phase> Lab::infer() {
   const NoGradScope no_grad;
+  const ArenaScope arena(device_, arena_of(inference_, plan_inference));
   std::vector<Phase> phases;
   phases.push_back(phase("data", [&] { load_images(); }));
   if (on_start_) { on_start_(); }

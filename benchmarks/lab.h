@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "benchmarks/clocks.h"
 #include "model/loss.h"
 #include "model/optimizer.h"
+#include "model/step_plan.h"
 
 namespace vox::bench {
 
@@ -26,7 +28,8 @@ struct Phase {
   Times times;
 };
 
-/// The seed network with its optimiser and one batch in memory: whole training steps and inference passes.
+/// The seed network with its optimiser and one batch in memory: whole training steps and inference passes, each in its
+/// planned arena, as training and segmenting have them.
 class Lab {
  public:
   explicit Lab(const LabOptions&);
@@ -48,6 +51,8 @@ class Lab {
   template <class Work> [[nodiscard]] Phase phase(const char* name, const Work& work) const;
   void load_images();
   void load_labels();
+  /// Made the first time, while nothing else holds the arena.
+  template <class Plan> [[nodiscard]] const ArenaPlan& arena_of(std::optional<StepPlan>&, const Plan&);
 
   Device device_;
   LabOptions options_;
@@ -55,6 +60,8 @@ class Lab {
   Adam adam_;
   std::vector<float> host_images_;
   std::vector<std::uint8_t> host_labels_;
+  std::optional<StepPlan> training_;
+  std::optional<StepPlan> inference_;
   Tensor images_;
   Tensor labels_;
   std::function<void()> on_start_;

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "kernels/check.h"
@@ -207,6 +208,17 @@ TEST_CASE("options of a resumed run: what shapes the result must stay, what chan
   CHECK_THROWS_WITH(resumed(run, asked, {"lr"}), ContainsSubstring("lr is 0.01 in the run, 5.0 was asked"));
   CHECK(to_json(train_options_from_json(to_json(run), "x")) == to_json(run));
   CHECK_THROWS_AS(train_options_from_json("{}", "x"), DataError);
+}
+
+TEST_CASE("a run from before an option existed goes on, unless the option shapes its result", "[training]") {
+  const TrainOptions run = small_options();
+  nlohmann::json stored = nlohmann::json::parse(to_json(run));
+  stored.erase("fusion");
+  stored.erase("conv");
+  CHECK(to_json(train_options_from_json(stored.dump(), "x")) == to_json(run));
+  stored.erase("loss");
+  CHECK_THROWS_WITH(train_options_from_json(stored.dump(), "last.safetensors"),
+                    ContainsSubstring("last.safetensors") && ContainsSubstring("loss"));
 }
 
 }  // namespace vox::test

@@ -55,7 +55,12 @@ std::string to_toml(const TrainOptions& o) {
 
 TrainOptions train_options_from_json(const std::string& text, const std::string& file) {
   try {
-    return nlohmann::json::parse(text).get<TrainOptions>();
+    nlohmann::json run = nlohmann::json::parse(text);
+    const nlohmann::json usual = TrainOptions{};
+    for (const auto& [key, value] : usual.items()) {  // what shapes no result a run from before the option may lack
+      if (may_change(key) && !run.contains(key)) { run[key] = value; }
+    }
+    return run.get<TrainOptions>();
   } catch (const nlohmann::json::exception& e) {
     VOX_FAIL_DATA("{}: the run's options are damaged: {}", file, e.what());
   }

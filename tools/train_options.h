@@ -55,6 +55,8 @@ struct TrainOptions {
 
 [[nodiscard]] std::string to_json(const TrainOptions&);  ///< one flat object
 [[nodiscard]] std::string to_toml(const TrainOptions&);  ///< the same, as a file for --config
+/// What to_json() wrote, of this version or an earlier one: options that shape no result may be missing and are then as
+/// usual. Throws DataError, which names the file.
 [[nodiscard]] TrainOptions train_options_from_json(const std::string& text, const std::string& file);
 
 /// For --resume: the options of the run, with those that were given explicitly. Throws Error when a given one differs
