@@ -14,6 +14,7 @@
 #include "engine/tensor.h"
 #include "kernels/conv3d.h"
 #include "kernels/conv_transpose3d.h"
+#include "kernels/parallel.h"
 
 namespace vox::bench {
 namespace {
@@ -220,6 +221,7 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "direct", "winograd", "amx", "all"}));
   CLI11_PARSE(app, argc, argv);
+  const vox::SleepyWorkers sleepy;
   vox::bench::bench(o);
   return 0;
 }

@@ -11,6 +11,7 @@
 #include "engine/dispatch.h"
 #include "engine/tape.h"
 #include "kernels/conv3d.h"
+#include "kernels/parallel.h"
 
 namespace vox::bench {
 namespace {
@@ -55,6 +56,7 @@ KernelCase::KernelCase(const KernelSpec& spec, Device device) : device_(device),
 }
 
 Times KernelCase::run(std::int64_t calls, Cache cache) const {
+  const SleepyWorkers sleepy;
   Times total;
   for (std::int64_t i = 0; i < calls; ++i) {
     total += pass_ == Pass::forward ? run_forward(cache) : run_backward(cache);

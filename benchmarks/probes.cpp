@@ -29,6 +29,7 @@ double rate(const Probe& p) { return p.amount / p.times.processor_s * cpu_queue(
 }  // namespace
 
 Probe probe_multiply_adds(std::int64_t calls) {
+  const SleepyWorkers sleepy;
   Probe p;
   p.times = measured([&] {
     for (std::int64_t i = 0; i < calls; ++i) { p.amount += run_fmas(cpu_queue()); }
@@ -37,6 +38,7 @@ Probe probe_multiply_adds(std::int64_t calls) {
 }
 
 Probe probe_copy(std::int64_t calls) {
+  const SleepyWorkers sleepy;
   static Buffers buffers;
   constexpr std::size_t kParts = 64;
   constexpr std::size_t kPart = kCopiedBytes / kParts;

@@ -77,7 +77,7 @@ std::string Profiler::layer_of(std::span<const Tensor> inputs) const {
 }
 
 void Profiler::ran_forward(Op op, const Tensor& y, std::span<const Tensor> inputs, std::uint64_t number) {
-  if (!running_) { return; }  // the batch is being made
+  if (!running_) { return; }  // the step is being planned, or its batch made
   const auto mode = work_ == Work::step ? BatchNormMode::training : BatchNormMode::inference;
   ProfileRow row{.layer = layer_of(inputs),
                  .op = std::string(name(op)),
@@ -93,7 +93,9 @@ void Profiler::ran_forward(Op op, const Tensor& y, std::span<const Tensor> input
   book(std::move(row));
 }
 
-void Profiler::ran_backward(std::uint64_t number) { book(backward_.at(number)); }
+void Profiler::ran_backward(std::uint64_t number) {
+  if (running_) { book(backward_.at(number)); }  // the step is planned, too
+}
 
 void print_profile(Report& report, Lab& lab, Profiler::Work work, int rounds) {
   const Ceilings ceilings = measure_ceilings(lab.device());

@@ -9,6 +9,7 @@
 #include "benchmarks/probes.h"
 #include "benchmarks/report.h"
 #include "engine/tape.h"
+#include "kernels/parallel.h"
 
 namespace vox::bench {
 
@@ -44,6 +45,7 @@ class Profiler : public TapeListener {
   [[nodiscard]] std::string layer_of(std::span<const Tensor> inputs) const;
 
   Lab& lab_;
+  SleepyWorkers sleepy_;
   TapeListener* before_;
   Work work_ = Work::step;
   Times last_;

@@ -18,10 +18,12 @@ thread_local bool inside_worker = false;
 /// waking a thread takes tens of them.
 constexpr auto kPatience = std::chrono::microseconds(100);
 
+std::atomic<int> sleepy = 0;
+
 /// A processor per worker? Otherwise the one that looks would stand in the way of the one it waits for.
 bool may_spin(int workers) {
   static const auto processors = static_cast<int>(std::thread::hardware_concurrency());
-  return workers <= processors;
+  return workers <= processors && sleepy == 0;
 }
 
 void relax() {
@@ -127,6 +129,9 @@ class Pool {
 };
 
 }  // namespace
+
+SleepyWorkers::SleepyWorkers() { ++sleepy; }
+SleepyWorkers::~SleepyWorkers() { --sleepy; }
 
 void run_workers(int workers, void (*task)(void*, int), void* context) {
   static Pool pool;

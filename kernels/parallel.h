@@ -12,6 +12,18 @@ namespace vox {
 /// or while another thread holds the pool, runs the workers one after the other: slower, same result.
 void run_workers(int workers, void (*task)(void* context, int worker), void* context);
 
+/// Workers that wait look for work for a while before they sleep; while one of these lives they sleep at once. For
+/// measuring processor time: Linux counts that of a thread that runs only now and then.
+class SleepyWorkers {
+ public:
+  SleepyWorkers();
+  ~SleepyWorkers();
+  SleepyWorkers(const SleepyWorkers&) = delete;
+  SleepyWorkers& operator=(const SleepyWorkers&) = delete;
+  SleepyWorkers(SleepyWorkers&&) = delete;
+  SleepyWorkers& operator=(SleepyWorkers&&) = delete;
+};
+
 /// Who does which of n tasks: each worker its own run of neighbours, front to back, and when that is done what others
 /// have left. Every task is given out once.
 class TaskShares {

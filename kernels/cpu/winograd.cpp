@@ -64,7 +64,7 @@ void multiply(const WinogradPlan& p, const WinogradTask& task, const A* filter, 
   }
 }
 
-/// What a task will write, and what the next one will read.
+/// What a task will write.
 template <int M, class T> WinogradAhead<T> output_of(const WinogradConv<T>& conv, const WinogradTask& t) {
   const WinogradBox& b = t.box;
   return {conv.out,
@@ -75,18 +75,6 @@ template <int M, class T> WinogradAhead<T> output_of(const WinogradConv<T>& conv
           {b.d, b.h, b.w},
           {b.d + M, b.h + b.tiles_h * M, b.w + b.tiles_w * M}};
 }
-template <int M, class T> WinogradAhead<const T> input_of(const WinogradConv<T>& conv, const WinogradTask& t) {
-  const WinogradBox& b = t.box;
-  const std::int64_t p = conv.plan.padding;
-  return {conv.in.parts,
-          conv.plan.in,
-          b.n,
-          0,
-          conv.plan.in.blocks(),
-          {b.d - p, b.h - p, b.w - p},
-          {b.d - p + M + 2, b.h - p + b.tiles_h * M + 2, b.w - p + b.tiles_w * M + 2}};
-}
-
 /// What is done to the outputs of a task of a correlation once they are there.
 template <int M, class T> void finish(const WinogradConv<T>& conv, const WinogradTask& t, std::int64_t number) {
   const WinogradPlan& p = conv.plan;
@@ -113,7 +101,7 @@ void run_task(const WinogradConv<T>& conv, std::int64_t i, bool more, const Wino
   winograd_lines<InputAxis<M>, T>(conv.in, task.box, p.in_channels, s.lines);
   WinogradAhead<T> output = output_of<M>(conv, task);
   WinogradAhead<const T> input;
-  if (more && (i + 1) / p.shares != i / p.shares) { input = input_of<M>(conv, task_of(p, i + 1)); }
+  if (more && (i + 1) / p.shares != i / p.shares) { input = ahead_of<InputAxis<M>>(conv.in, task_of(p, i + 1).box); }
   const std::int64_t calls = WinogradTiles<M, Acc<T>>::calls(task.box.tiles_h * task.box.tiles_w, task.channels);
   const std::int64_t output_lines = output.lines() / ((M + 2) * (M + 2) * calls) + 1;
   const std::int64_t input_lines = input.lines() / ((M + 2) * (M + 2) * calls) + 1;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/winograd_load.h"
 #include "kernels/volume_parts.h"
+#include "kernels/winograd_plan.h"
 
 namespace vox {
 namespace {
@@ -39,9 +41,12 @@ template <class E> class WinogradAhead {
     return block_ < last_ ? (last_ - block_) * planes_ * rows_ * ((row_elements_ + kLine - 1) / kLine) : 0;
   }
   void fetch(std::int64_t lines) {
-    for (std::int64_t i = 0; i < lines && block_ < last_; ++i) {
-      __builtin_prefetch(at_ + element_, 0, 2);
-      element_ += kLine;
+    while (lines > 0 && block_ < last_) {
+      const std::int64_t here = std::min(lines, (row_elements_ - element_ + kLine - 1) / kLine);
+      const E* const from = at_ + element_;
+      for (std::int64_t i = 0; i < here; ++i) { __builtin_prefetch(from + i * kLine, 0, 2); }
+      lines -= here;
+      element_ += here * kLine;
       if (element_ >= row_elements_) { next_row(); }
     }
   }
@@ -73,6 +78,19 @@ template <class E> class WinogradAhead {
   std::int64_t row_ = 0;
   std::int64_t element_ = 0;
 };
+
+/// What the tiles of a box read along Axis, all channels.
+template <class Axis, class T> WinogradAhead<const T> ahead_of(const WinogradSource<T>& x, const WinogradBox& b) {
+  const std::int64_t p = x.padding;
+  constexpr std::int64_t kHalo = Axis::kIn - Axis::kStep;
+  return {x.parts,
+          x.shape,
+          b.n,
+          0,
+          x.shape.blocks(),
+          {b.d - p, b.h - p, b.w - p},
+          {b.d - p + Axis::kIn, b.h - p + b.tiles_h * Axis::kStep + kHalo, b.w - p + b.tiles_w * Axis::kStep + kHalo}};
+}
 
 }  // namespace
 }  // namespace vox

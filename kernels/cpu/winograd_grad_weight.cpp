@@ -1,5 +1,8 @@
 #include "kernels/cpu/winograd_grad_weight.h"
 
+#include <utility>
+
+#include "kernels/cpu/winograd_ahead.h"
 #include "kernels/cpu/winograd_grad_tile.h"
 #include "kernels/cpu/winograd_input.h"
 #include "kernels/parallel.h"
@@ -76,15 +79,29 @@ void add_boxes(const WinogradGradPlan& p, const Conv3dGradWeightArgs<T>& a, std:
   const std::int64_t end = p.boxes() * (part + 1) / p.parts;
   A* const mine = sums + task * p.sum_elements();
   std::fill_n(mine, p.sum_elements(), A{0});
+  const auto x_of = [&](std::int64_t n) { return some_blocks<T>(x, p.x, n, in, p.in_channels, p.padding); };
+  const auto y_of = [&](std::int64_t n) { return some_blocks<T>(dy, p.y, n, out, p.out_channels, 0); };
   for (std::int64_t i = p.boxes() * part / p.parts; i < end; ++i) {
     const WinogradBox box = p.box(i);
-    x_points.read(some_blocks<T>(x, p.x, box.n, in, p.in_channels, p.padding), box);
-    y_points.read(some_blocks<T>(dy, p.y, box.n, out, p.out_channels, 0), box);
+    x_points.read(x_of(box.n), box);
+    y_points.read(y_of(box.n), box);
+    WinogradAhead<const T> next_x;
+    WinogradAhead<const T> next_y;
+    if (i + 1 < end) {
+      WinogradBox next = p.box(i + 1);
+      const std::int64_t n = std::exchange(next.n, 0);
+      next_x = ahead_of<InputAxis<kM>>(x_of(n), next);
+      next_y = ahead_of<GradientAxis<kM>>(y_of(n), next);
+    }
+    const std::int64_t x_lines = next_x.lines() / WinogradGradPlan::kPoints + 1;
+    const std::int64_t y_lines = next_y.lines() / WinogradGradPlan::kPoints + 1;
     A* sum = mine;
     for (int pd_ph = 0; pd_ph < kAxis * kAxis; ++pd_ph) {
       x_points.transform(pd_ph, p.tiles_h, p.tiles_w);
       y_points.transform(pd_ph, p.tiles_h, p.tiles_w);
       for (int pw = 0; pw < kAxis; ++pw, sum += p.in_channels * p.out_channels) {
+        next_x.fetch(x_lines);
+        next_y.fetch(y_lines);
         multiply_point(PointArgs<A>{.x = x_points.points(pw),
                                     .y = y_points.points(pw),
                                     .sum = sum,
@@ -112,10 +129,11 @@ template <class V, class A> VOX_INLINED inline void along_axis(const V* from, in
   }
 }
 
-/// dW = G^T dU G for eight output channels of one input channel, from the sum of the parts.
+/// dW = G^T dU G for a vector of output channels of one input channel, from the sum of the parts.
 template <class A>
 void finish_outputs(const WinogradGradPlan& p, const A* sums, std::int64_t c, std::int64_t first, A* dweight) {
-  using V = Vector<A, 8>;
+  constexpr int kLanes = kLanesOf<A>;
+  using V = Vector<A, kLanes>;
   using P = WinogradGradPlan;
   constexpr int kAxis = static_cast<int>(P::kAxis);
   const std::int64_t task = first / p.out_channels * p.in_shares + c / p.in_channels;
@@ -135,7 +153,7 @@ void finish_outputs(const WinogradGradPlan& p, const A* sums, std::int64_t c, st
   along_axis<V, A>(u, 1, kAxis * kAxis, d);
   along_axis<V, A>(d, 3, kAxis, h);
   along_axis<V, A>(h, 9, 1, w);
-  for (std::int64_t o = 0; o < std::min(kBlock8, p.y.c - first); ++o) {
+  for (std::int64_t o = 0; o < std::min<std::int64_t>(kLanes, p.y.c - first); ++o) {
     for (int k = 0; k < 27; ++k) { dweight[((first + o) * p.x.c + c) * 27 + k] = w[k][o]; }
   }
 }
@@ -149,7 +167,7 @@ template <class T> void grad_weight_winograd(const IsaQueue& q, const Conv3dGrad
     add_boxes(p, a, i, scratch, scratch + p.shared_elements() + worker * p.worker_elements());
   });
   parallel_for(q, p.x.c, [&](std::int64_t c) {
-    for (std::int64_t o = 0; o < p.y.c; o += kBlock8) { finish_outputs(p, scratch, c, o, a.dweight.data()); }
+    for (std::int64_t o = 0; o < p.y.c; o += kLanesOf<Acc<T>>) { finish_outputs(p, scratch, c, o, a.dweight.data()); }
   });
 }
 
