@@ -81,7 +81,7 @@ template <int M, class T> void finish(const WinogradConv<T>& conv, const Winogra
   const WinogradBox& b = t.box;
   const std::int64_t first = t.first_group * WinogradPlan::kGroup / kBlock8;
   for (std::int64_t block = first; block < std::min(first + t.channels / kBlock8, p.out.blocks()); ++block) {
-    finish_box(conv.epilogue,
+    finish_box({.moments = conv.epilogue.moments},  // the ReLU is done
                FinishedBox<T>{.first = conv.out.at(b.n, block) + ((b.d * p.out.h + b.h) * p.out.w + b.w) * kBlock8,
                               .planes = std::min<std::int64_t>(M, p.out.d - b.d),
                               .rows = std::min(b.tiles_h * M, p.out.h - b.h),
@@ -110,7 +110,7 @@ void run_task(const WinogradConv<T>& conv, std::int64_t i, bool more, const Wino
     input.fetch(input_lines);
   });
   winograd_write<M, T>(p, task.box, task.first_group * WinogradPlan::kGroup, task.channels, s.sums, conv.bias,
-                       conv.out);
+                       p.pass == Conv3dPass::correlate && conv.epilogue.relu, conv.out);
   if (p.pass == Conv3dPass::correlate) { finish<M>(conv, task, i / p.shares); }
 }
 

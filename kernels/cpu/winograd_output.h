@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 
 #include "kernels/bf16.h"
 #include "kernels/cpu/winograd_transform.h"
@@ -37,6 +38,7 @@ template <class T> struct WinogradOut {
   std::int64_t width;
   std::int64_t present;  ///< channels of the vector that exist; the others become zero
   bool both;             ///< whether the second block of a wide vector exists
+  Acc<T> floor;          ///< what is less becomes this: 0 where a ReLU follows
 };
 
 /// Writes the part of a vector that exists.
@@ -48,7 +50,8 @@ template <class T, int Lanes> void write_some(T* to, const WinogradOut<T>& y, co
   }
 }
 
-/// One row of tiles along H and D; adds the bias and writes. Whole: all planes, rows and channels exist.
+/// One row of tiles along H and D; adds the bias, cuts at the floor and writes. Whole: all planes, rows and channels
+/// exist.
 template <int M, bool Whole, class T>
 VOX_TILE void winograd_write_line(const Acc<T>* sums, std::int64_t point, std::int64_t channels, const Acc<T>* bias,
                                   const WinogradOut<T>& y) {
@@ -59,6 +62,7 @@ VOX_TILE void winograd_write_line(const Acc<T>* sums, std::int64_t point, std::i
   using V = Vector<A, kLanes>;
   V start;
   load_vector(start, bias);
+  const V floor = V{} + y.floor;
   Several<V, kPoints * M * kChunk> along_h;  // [PD][MH][kChunk]
   for (std::int64_t w = 0; w < y.width; w += kChunk, sums += kChunk * channels) {
     const std::int64_t count = std::min<std::int64_t>(kChunk, y.width - w);
@@ -82,6 +86,7 @@ VOX_TILE void winograd_write_line(const Acc<T>* sums, std::int64_t point, std::i
         Axis::template apply<A>(in, out);
         unrolled<M>([&](auto k) VOX_INLINED {
           out[k] += start;
+          out[k] = out[k] <= floor ? floor : out[k];  // NaN stays
           if constexpr (Whole) {
             write_channels<T, kLanes>(to + k * y.plane, y.apart, out[k]);
           } else if (k < y.planes) {
@@ -96,7 +101,7 @@ VOX_TILE void winograd_write_line(const Acc<T>* sums, std::int64_t point, std::i
 /// The last two transforms of a box and some channels: sums [PD][PH][tiles_h][tiles_w*MW][channels] become y.
 template <int M, class T>
 void winograd_write(const WinogradPlan& p, const WinogradBox& box, std::int64_t first, std::int64_t channels,
-                    const Acc<T>* sums, const Acc<T>* bias, const VolumeParts<T>& y) {
+                    const Acc<T>* sums, const Acc<T>* bias, bool relu, const VolumeParts<T>& y) {
   constexpr std::int64_t kLanes = kLanesOf<Acc<T>>;
   const VolumeShape& s = p.out;
   const std::int64_t line = box.tiles_w * M * channels;
@@ -108,7 +113,8 @@ void winograd_write(const WinogradPlan& p, const WinogradBox& box, std::int64_t 
                      .rows = 0,
                      .width = std::min(box.tiles_w * M, s.w - box.w),
                      .present = 0,
-                     .both = false};
+                     .both = false,
+                     .floor = relu ? Acc<T>{0} : -std::numeric_limits<Acc<T>>::infinity()};
   for (std::int64_t t = 0; t < box.tiles_h; ++t) {
     const std::int64_t h = box.h + t * M;
     out.rows = std::min<std::int64_t>(M, s.h - h);
