@@ -219,6 +219,11 @@ TEST_CASE("a profile names every layer and its sum of rooflines", "[bench]") {
        {"encoder.0.conv1", "decoder.3.conv2", "| head", "dice_focal_loss", "| adam", "whole / roofline"}) {
     CHECK_THAT(e.output, ContainsSubstring(text));
   }
+  const Ended inference = bench_verb("predict --profile --size 16 --rounds 2 --widths 8,8,8,8,8");
+  CHECK(inference.code == 0);
+  for (const char* const text : {"encoder.0.conv1", "decoder.3.conv2", "| up.0", "| head", "softmax"}) {
+    CHECK_THAT(inference.output, ContainsSubstring(text));
+  }
 }
 
 TEST_CASE("starting and loading are measured alone", "[bench]") {

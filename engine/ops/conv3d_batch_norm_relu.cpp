@@ -78,7 +78,7 @@ Tensor conv3d_batch_norm_relu(Tensor a, Tensor b, const Tensor& weight, const Te
   g.split = b.defined() ? a.shape()[1] : 0;
   const bool recorded = records({a, b, weight, gamma, beta});
   if (!recorded && norm.mode == BatchNormMode::inference && dropout.p == 0) {
-    return folded(g, {a, b}, weight, of, norm.eps);
+    return record(kOp, folded(g, {a, b}, weight, of, norm.eps), {a, b, weight, gamma, beta}, no_gradient(kOp));
   }
   Tensor boxes;
   const Tensor y = correlate(g, {a, b}, weight, {}, {.moments = &boxes});

@@ -43,7 +43,10 @@ Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bia
     Tensor weight;
     Tensor bias;
   };
-  if (!records({x, weight, bias})) { return spread(g, x, weight, bias).first; }
+  if (!records({x, weight, bias})) {
+    return record(Op::conv_transpose3d, spread(g, x, weight, bias).first, {x, weight, bias},
+                  no_gradient(Op::conv_transpose3d));
+  }
   const auto saved = std::make_shared<const Saved>(
       Saved{.g = g, .x = Kept(x), .weight = weight.detached(), .bias = bias.defined() ? bias.detached() : Tensor()});
   const Tensor y = record(Op::conv_transpose3d, spread(g, x, weight, bias).first, {x, weight, bias},
