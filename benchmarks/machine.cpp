@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "commit.h"  // made by the build
+#include "engine/compiler.h"
 #include "engine/context.h"
 #include "kernels/cuda/runtime.h"
 
@@ -40,14 +41,6 @@ std::string utc() {
   gmtime_r(&seconds, &parts);
   return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
                      parts.tm_hour, parts.tm_min);
-}
-
-std::string compiler() {
-#if defined(__clang__)
-  return "clang " __clang_version__;
-#else
-  return "g++ " __VERSION__;
-#endif
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "engine/compiler.h"
 #include "kernels/cuda/runtime.h"
 #include "tools/commands.h"
 #include "tools/doctor_probe.h"

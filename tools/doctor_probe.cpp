@@ -113,14 +113,6 @@ Machine probe_machine() {
   return m;
 }
 
-std::string compiler() {
-#if defined(__clang__)
-  return "clang " __clang_version__;
-#else
-  return "g++ " __VERSION__;
-#endif
-}
-
 std::vector<std::pair<std::string, std::string>> library_versions() {
   return {{"zlib", zlibVersion()},
           {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)},

@@ -19,7 +19,6 @@ struct Machine {
 };
 [[nodiscard]] Machine probe_machine();
 
-[[nodiscard]] std::string compiler();
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> library_versions();
 /// Of the program in PATH; empty where there is none.
 [[nodiscard]] std::string program_path(const std::string& name);
