@@ -33,13 +33,17 @@ template <class T> struct BatchNormStatisticsArgs {
 };
 
 /// What is done to the normalised values in the same pass: nothing, relu, or dropout(relu(·)) as kernels/dropout.h
-/// defines it. Neither mask is stored: the gradient works both out again from x and the key.
+/// defines it. The relu's mask is never stored: whoever wants it works it out again from x. Of the two masks together
+/// the CPU may keep a bit per element, BatchNormArgs::note_passed: its random numbers cost more than to read that.
 struct Activation {
   enum class Kind : std::uint8_t { none, relu, relu_dropout };
   Kind kind = Kind::none;
   double p = 0;  ///< in (0,1) for relu_dropout
   RandomKey key = {};
 };
+
+/// Bytes of the bits of a blocked volume: bit c of a byte is channel c of a block at a voxel.
+[[nodiscard]] constexpr std::int64_t passed_bytes(const VolumeShape& s) { return s.n * s.blocks() * s.voxels(); }
 
 /// y = activation(gamma * (x - mean) / sqrt(variance + eps) + beta); padding channels become 0.
 template <class T> struct BatchNormArgs {
@@ -52,6 +56,9 @@ template <class T> struct BatchNormArgs {
   double eps;
   Activation activation = {};
   std::span<T> y;  ///< blocked, overwritten; may be x
+  /// CPU, relu_dropout: passed_bytes(shape), overwritten with the bits of those elements that are not made 0; or empty.
+  std::span<std::uint8_t> note_passed = {};
+  std::span<const std::uint8_t> passed = {};  ///< CPU, relu_dropout: what was noted, of the same x; or empty
 };
 
 /// Do mean and variance depend on x (training) or not (inference)?
@@ -70,11 +77,12 @@ template <class T> struct BatchNormGradArgs {
   std::span<const Acc<T>> beta = {};  ///< read where there is an activation
   double eps;
   Activation activation = {};
-  std::span<const T> dy;       ///< blocked
-  std::span<double> partials;  ///< scratch, batch_norm_partials(shape)
-  std::span<T> dx;             ///< blocked, overwritten; empty when not wanted; may be dy
-  std::span<Acc<T>> dgamma;    ///< [C], overwritten
-  std::span<Acc<T>> dbeta;     ///< [C], overwritten
+  std::span<const std::uint8_t> passed = {};  ///< CPU, relu_dropout: what the forward pass noted; or empty
+  std::span<const T> dy;                      ///< blocked
+  std::span<double> partials;                 ///< scratch, batch_norm_partials(shape)
+  std::span<T> dx;                            ///< blocked, overwritten; empty when not wanted; may be dy
+  std::span<Acc<T>> dgamma;                   ///< [C], overwritten
+  std::span<Acc<T>> dbeta;                    ///< [C], overwritten
 };
 
 /// The convolution that gives what batch norm makes of another one's result when its statistics are constant:

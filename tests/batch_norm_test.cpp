@@ -1,8 +1,11 @@
 #include <cmath>
+#include <cstring>
+#include <limits>
 
 #include "engine/context.h"
 #include "engine/ops.h"
 #include "engine/tape.h"
+#include "kernels/batch_norm.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
 #include "tests/op_case.h"
@@ -150,6 +153,46 @@ TEST_CASE("batch norm has the same bits for any number of threads when there are
 TEST_CASE("a constant channel becomes beta, not NaN", "[batch_norm]") {
   const Tensor x = to_tensor(Values(12, 1000.25), {1, 2, 1, 2, 3}, Kind::volume, DType::f32);
   CHECK(norm(x).y == Values(12, 0.0));
+}
+
+TEST_CASE("bits noted of a dropout are those of the elements it kept, and stand for its random numbers",
+          "[batch_norm]") {
+  const VolumeShape s{.n = 2, .c = 11, .d = 3, .h = 5, .w = 7};  // 105 voxels: pieces and chunks with ragged ends
+  const auto count = static_cast<std::size_t>(8 * passed_bytes(s));
+  std::vector<float> x(count);
+  for (std::size_t i = 0; i < count; ++i) { x[i] = static_cast<float>((i * 7919 + i / 11) % 101) - 50; }
+  x[3] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> mean(11, 0.5F);
+  const std::vector<float> ones(11, 1.0F);
+  std::vector<float> y(count, -1);
+  std::vector<std::uint8_t> bits(count / 8, 0xAA);
+  BatchNormArgs<float> args{.shape = s,
+                            .x = x,
+                            .mean = mean,
+                            .variance = ones,
+                            .gamma = ones,
+                            .beta = mean,
+                            .eps = 1e-5,
+                            .activation = {.kind = Activation::Kind::relu_dropout, .p = 0.3, .key = {.seed = 9}},
+                            .y = y,
+                            .note_passed = bits};
+  batch_norm_forward(cpu_queue(), args);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool noted = ((bits[i / 8] >> (i % 8)) & 1U) != 0;
+    if (noted != (y[i] != 0)) { FAIL("element " << i << " is " << y[i] << ", its bit says " << noted); }
+    kept += noted ? 1 : 0;
+  }
+  CHECK(kept > count / 5);
+  CHECK(kept < count / 2);
+
+  std::vector<float> again(count, -1);
+  args.y = again;
+  args.note_passed = {};
+  args.passed = bits;
+  args.activation.key = {.seed = 10};  // not asked any more
+  batch_norm_forward(cpu_queue(), args);
+  CHECK(std::memcmp(again.data(), y.data(), count * sizeof(float)) == 0);
 }
 
 }  // namespace vox::test

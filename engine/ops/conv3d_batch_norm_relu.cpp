@@ -46,6 +46,7 @@ void backward_rule(Saved& saved, const Tensor& da, GradSink& grads) {
   const bool wants_dx = grads.wants(0) || grads.wants(1);
   const NormGradients n = norm_gradients(saved.y, saved.norm, da, wants_dx || grads.wants(2));
   saved.y = Tensor();  // no rule reads it after this one: those that made the result again from it have run
+  saved.norm.passed = Tensor();
   grads.add(3, n.dgamma);
   grads.add(4, n.dbeta);
   if (grads.wants(2)) { grads.add(2, weight_gradient(saved.g, {saved.a.get(), saved.b.get()}, n.dx, saved.weight)); }
@@ -91,8 +92,9 @@ Tensor conv3d_batch_norm_relu(Tensor a, Tensor b, const Tensor& weight, const Te
   a = a.released();
   b = b.released();
   saved->norm = normalisation_of(y, boxes, of, norm, activation);
-  const Tensor result = record(kOp, normalised(y, saved->norm), {a, b, weight, gamma, beta},
-                               [saved](const Tensor& da, GradSink& grads) { backward_rule(*saved, da, grads); });
+  const Tensor result =
+      record(kOp, recorded ? normalised_first(y, saved->norm) : normalised(y, saved->norm), {a, b, weight, gamma, beta},
+             [saved](const Tensor& da, GradSink& grads) { backward_rule(*saved, da, grads); });
   if (recorded) {
     can_remake(result, [saved] { return normalised(saved->y, saved->norm); });
   }

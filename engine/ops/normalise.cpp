@@ -35,6 +35,10 @@ void take_moments(const Tensor& x, const Tensor& boxes, NormTensors& of, Normali
   });
 }
 
+std::span<const std::uint8_t> passed_of(const Normalisation& n) {
+  return n.passed.defined() ? n.passed.values<std::uint8_t>() : std::span<const std::uint8_t>();
+}
+
 }  // namespace
 
 void check_norm(Op op, const Shape& x, const Tensor& like, const NormTensors& of, const BatchNormOptions& options) {
@@ -76,19 +80,38 @@ Normalisation normalisation_of(const Tensor& x, const Tensor& boxes, NormTensors
   return n;
 }
 
-Tensor normalised(const Tensor& x, const Normalisation& n) {
+namespace {
+
+/// note_passed: a tensor for the bits of what passes, or undefined.
+Tensor normalised(const Tensor& x, const Normalisation& n, Tensor note_passed) {
   Tensor y = Tensor::like(x);
   dispatch(y.device(), y.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
-    batch_norm_forward(queue, BatchNormArgs<T>{.shape = y.shape().volume(),
-                                               .x = x.values<T>(),
-                                               .mean = n.mean.values<Acc<T>>(),
-                                               .variance = n.variance.values<Acc<T>>(),
-                                               .gamma = n.gamma.values<Acc<T>>(),
-                                               .beta = n.beta.values<Acc<T>>(),
-                                               .eps = n.options.eps,
-                                               .activation = n.activation,
-                                               .y = y.mutable_values<T>()});
+    batch_norm_forward(
+        queue, BatchNormArgs<T>{.shape = y.shape().volume(),
+                                .x = x.values<T>(),
+                                .mean = n.mean.values<Acc<T>>(),
+                                .variance = n.variance.values<Acc<T>>(),
+                                .gamma = n.gamma.values<Acc<T>>(),
+                                .beta = n.beta.values<Acc<T>>(),
+                                .eps = n.options.eps,
+                                .activation = n.activation,
+                                .y = y.mutable_values<T>(),
+                                .note_passed = note_passed.defined() ? note_passed.mutable_values<std::uint8_t>()
+                                                                     : std::span<std::uint8_t>(),
+                                .passed = passed_of(n)});
   });
+  return y;
+}
+
+}  // namespace
+
+Tensor normalised(const Tensor& x, const Normalisation& n) { return normalised(x, n, {}); }
+
+Tensor normalised_first(const Tensor& x, Normalisation& n) {
+  if (x.device() != Device::cpu || n.activation.kind != Activation::Kind::relu_dropout) { return normalised(x, n); }
+  const Tensor passed({passed_bytes(x.shape().volume())}, DType::u8, x.device());
+  Tensor y = normalised(x, n, passed);
+  n.passed = passed;
   return y;
 }
 
@@ -110,6 +133,7 @@ NormGradients norm_gradients(const Tensor& x, const Normalisation& n, const Tens
                                              .beta = n.beta.values<Acc<T>>(),
                                              .eps = n.options.eps,
                                              .activation = n.activation,
+                                             .passed = passed_of(n),
                                              .dy = dy.values<T>(),
                                              .partials = partials.mutable_values<double>(),
                                              .dx = g.dx.defined() ? g.dx.mutable_values<T>() : std::span<T>(),

@@ -29,6 +29,7 @@ struct Normalisation {
   Tensor variance;
   BatchNormOptions options;
   Activation activation;
+  Tensor passed = {};  ///< on the CPU, behind a dropout: a bit per element that normalised_first() found to pass
 };
 /// In training with the moments of x, towards which the running ones move; in inference with the running ones as they
 /// are now. boxes: what a convolution's epilogue made of x, or undefined.
@@ -36,6 +37,8 @@ struct Normalisation {
                                              const BatchNormOptions&, const Activation&);
 
 [[nodiscard]] Tensor normalised(const Tensor& x, const Normalisation&);
+/// The same; notes what the passes after it then need not work out again.
+[[nodiscard]] Tensor normalised_first(const Tensor& x, Normalisation&);
 
 struct NormGradients {
   Tensor dx;  ///< undefined where it was not wanted

@@ -1,6 +1,8 @@
 #include "kernels/batch_norm.h"
 
+#include <array>
 #include <cassert>
+#include <cstring>
 #include <type_traits>
 
 #include "kernels/cpu/batch_norm_chunks.h"
@@ -32,6 +34,18 @@ template <class A, class Args> Normalisation<A> normalisation(const Args& a, std
   return n;
 }
 
+constexpr auto kBits = [] {
+  std::array<std::uint32_t, kLanes> bits{};
+  for (std::size_t i = 0; i < bits.size(); ++i) { bits[i] = 1U << i; }
+  return bits;
+}();
+
+/// What is known of kLanes elements before they are read.
+struct Piece {
+  const std::uint32_t* random;  ///< their numbers, for Activate of relu_dropout
+  std::uint32_t passed;         ///< their bits, for ActivatePassed
+};
+
 /// An activation whose kind the compiler knows.
 template <class A, Activation::Kind K> struct Activate {
   explicit Activate(const Activation& a)
@@ -40,13 +54,14 @@ template <class A, Activation::Kind K> struct Activate {
         scale(static_cast<A>(1 / (1 - a.p))) {}
 
   static constexpr bool kDrops = K == Activation::Kind::relu_dropout;
+  static constexpr bool kReads = false;
   /// value where normalised passes, 0 elsewhere. Of normalised itself: the activation. Of dy: its gradient.
-  [[gnu::always_inline]] A operator()(A normalised, A value, std::uint32_t random) const {
+  [[gnu::always_inline]] A operator()(A normalised, A value, const Piece& piece, std::int64_t j) const {
     if constexpr (K == Activation::Kind::none) { return value; }
     const A passed = normalised <= 0 ? A{0} : value;  // NaN passes
     if constexpr (!kDrops) { return passed; }
     const A kept = passed * scale;  // computed for all, then chosen: a branch would not vectorise
-    return random > largest_dropped ? kept : A{0};
+    return piece.random[j] > largest_dropped ? kept : A{0};
   }
 
   RandomKey key;
@@ -54,8 +69,22 @@ template <class A, Activation::Kind K> struct Activate {
   A scale;
 };
 
-/// Calls body(Activate<A, kind>).
-template <class A, class Body> void with_kind(const Activation& a, const Body& body) {
+/// relu_dropout by the bits of those that pass.
+template <class A> struct ActivatePassed {
+  static constexpr bool kDrops = false;
+  static constexpr bool kReads = true;
+  [[gnu::always_inline]] A operator()(A, A value, const Piece& piece, std::int64_t j) const {
+    const A scaled = value * scale;
+    return (piece.passed & kBits[static_cast<std::size_t>(j)]) != 0 ? scaled : A{0};
+  }
+
+  const std::uint8_t* passed;
+  A scale;
+};
+
+/// Calls body(activation whose kind the compiler knows).
+template <class A, class Body>
+void with_kind(const Activation& a, std::span<const std::uint8_t> passed, const Body& body) {
   using enum Activation::Kind;
   switch (a.kind) {
     case none:
@@ -63,25 +92,33 @@ template <class A, class Body> void with_kind(const Activation& a, const Body& b
     case relu:
       return body(Activate<A, relu>(a));
     case relu_dropout:
-      return body(Activate<A, relu_dropout>(a));
+      if (passed.empty()) { return body(Activate<A, relu_dropout>(a)); }
+      return body(ActivatePassed<A>{.passed = passed.data(), .scale = static_cast<A>(1 / (1 - a.p))});
   }
 }
 
 static_assert(kPhiloxNumbers % kLanes == 0);
 
-/// Calls body(i, size, numbers i ... of the stream) for pieces of a chunk whose first element is `first` of the tensor:
+/// Calls body(i, size, what is known of them) for pieces of a chunk whose first element is `first` of the tensor:
 /// kLanes elements each, but for the last one. count is a multiple of eight.
 template <class Act, class Body>
 [[gnu::always_inline]] inline void over_pieces(const Act& act, std::int64_t first, std::int64_t count,
                                                const Body& body) {
   using Whole = std::integral_constant<std::int64_t, kLanes>;
   std::uint32_t random[kPhiloxNumbers]{};
+  const auto passed_of = [&](std::int64_t i, std::int64_t size) {
+    std::uint32_t bits = 0;
+    if constexpr (Act::kReads) {
+      std::memcpy(&bits, act.passed + (first + i) / kBlock8, static_cast<std::size_t>(size / kBlock8));
+    }
+    return bits;
+  };
   for (std::int64_t i = 0; i < count; i += kPhiloxNumbers) {
     if constexpr (Act::kDrops) { philox_block(act.key, static_cast<std::uint64_t>((first + i) / 4), random); }
     const std::int64_t end = std::min<std::int64_t>(count - i, kPhiloxNumbers);
     std::int64_t j = 0;
-    for (; j + kLanes <= end; j += kLanes) { body(i + j, Whole{}, random + j); }
-    if (j < end) { body(i + j, end - j, random + j); }
+    for (; j + kLanes <= end; j += kLanes) { body(i + j, Whole{}, Piece{random + j, passed_of(i + j, kLanes)}); }
+    if (j < end) { body(i + j, end - j, Piece{random + j, passed_of(i + j, end - j)}); }
   }
 }
 
@@ -91,10 +128,10 @@ void gradient_sums(const T* x, const T* dy, std::int64_t first, std::int64_t cou
                    const Act& act, double* partials) {
   Acc<T> sum[kLanes]{};
   Acc<T> product[kLanes]{};
-  over_pieces(act, first, count, [&](std::int64_t i, auto size, const std::uint32_t* random) {
+  over_pieces(act, first, count, [&](std::int64_t i, auto size, const Piece& piece) {
     for (std::int64_t j = 0; j < size; ++j) {
       const Acc<T> centred = load(x[i + j]) - norm.mean[j];
-      const Acc<T> dn = act(centred * norm.slope[j] + norm.beta[j], load(dy[i + j]), random[j]);
+      const Acc<T> dn = act(centred * norm.slope[j] + norm.beta[j], load(dy[i + j]), piece, j);
       sum[j] += dn;
       product[j] += dn * centred;
     }
@@ -146,10 +183,10 @@ template <class T, class Act> void gradient_of_x(const IsaQueue& q, const BatchN
     const T* const x = a.x.data() + first;
     const T* const dy = a.dy.data() + first;
     T* const dx = a.dx.data() + first;
-    over_pieces(act, first, count, [&](std::int64_t i, auto size, const std::uint32_t* random) {
+    over_pieces(act, first, count, [&](std::int64_t i, auto size, const Piece& piece) {
       for (std::int64_t j = 0; j < size; ++j) {
         const A centred = load(x[i + j]) - norm.mean[j];
-        const A dn = act(centred * norm.slope[j] + norm.beta[j], load(dy[i + j]), random[j]);
+        const A dn = act(centred * norm.slope[j] + norm.beta[j], load(dy[i + j]), piece, j);
         dx[i + j] = store<T>(norm.slope[j] * (dn - offset[j] - centred * pull[j]));
       }
     });
@@ -159,15 +196,26 @@ template <class T, class Act> void gradient_of_x(const IsaQueue& q, const BatchN
 }  // namespace
 
 template <class T> void batch_norm_forward(IsaQueue& q, const BatchNormArgs<T>& a) {
-  with_kind<Acc<T>>(a.activation, [&](const auto& act) {
+  using A = Acc<T>;
+  with_kind<A>(a.activation, a.passed, [&](const auto& act) {
     for_chunks(q, a.shape, [&](std::int64_t, std::int64_t block, std::int64_t first, std::int64_t count) {
-      const auto norm = normalisation<Acc<T>>(a, block);
+      const auto norm = normalisation<A>(a, block);
       const T* const x = a.x.data() + first;
       T* const y = a.y.data() + first;
-      over_pieces(act, first, count, [&](std::int64_t i, auto size, const std::uint32_t* random) {
+      std::uint8_t* const noted = a.note_passed.empty() ? nullptr : a.note_passed.data() + first / kBlock8;
+      over_pieces(act, first, count, [&](std::int64_t i, auto size, const Piece& piece) {
+        A results[kLanes]{};
         for (std::int64_t j = 0; j < size; ++j) {
-          const Acc<T> value = (load(x[i + j]) - norm.mean[j]) * norm.slope[j] + norm.beta[j];
-          y[i + j] = store<T>(act(value, value, random[j]));
+          const A value = (load(x[i + j]) - norm.mean[j]) * norm.slope[j] + norm.beta[j];
+          results[j] = act(value, value, piece, j);
+          y[i + j] = store<T>(results[j]);
+        }
+        if (noted != nullptr) {
+          std::uint32_t bits = 0;  // what passes is more than 0, or NaN
+          for (std::int64_t j = 0; j < kLanes; ++j) {
+            bits |= results[j] != 0 ? kBits[static_cast<std::size_t>(j)] : 0U;
+          }
+          std::memcpy(noted + i / kBlock8, &bits, static_cast<std::size_t>(size / kBlock8));
         }
       });
     });
@@ -175,7 +223,7 @@ template <class T> void batch_norm_forward(IsaQueue& q, const BatchNormArgs<T>& 
 }
 
 template <class T> void batch_norm_backward(IsaQueue& q, const BatchNormGradArgs<T>& a) {
-  with_kind<Acc<T>>(a.activation, [&](const auto& act) {
+  with_kind<Acc<T>>(a.activation, a.passed, [&](const auto& act) {
     sums_of_gradient(q, a, act);
     if (!a.dx.empty()) { gradient_of_x(q, a, act); }
   });
