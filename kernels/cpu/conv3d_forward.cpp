@@ -1,37 +1,19 @@
-#include "kernels/cpu/amx/conv3d_amx.h"
 #include "kernels/cpu/conv3d_direct.h"
-#include "kernels/cpu/conv3d_tiled.h"
-#include "kernels/cpu/conv3d_windows.h"
-#include "kernels/cpu/winograd.h"
+#include "kernels/cpu/convolve.h"
 
 namespace vox {
 
 template <class T> void conv3d_forward(IsaQueue& q, const Conv3dArgs<T>& a) {
   if (a.algorithm == Conv3dAlgorithm::direct) { return conv3d_forward_direct(q, a); }
-  if (a.algorithm == Conv3dAlgorithm::gemm) {
-    return convolve_windows(q, WindowsArgs<T>{.geometry = a.geometry,
-                                              .pass = Conv3dPass::correlate,
-                                              .in = a.x.data(),
-                                              .weight = a.weight.data(),
-                                              .bias = a.bias.data(),
-                                              .out = a.y.data(),
-                                              .scratch = a.scratch.data()});
-  }
-  const TiledConvArgs<T> args{.geometry = a.geometry,
-                              .pass = Conv3dPass::correlate,
-                              .in = x_side(a.geometry, a.x, a.x2),
-                              .weight = a.weight.data(),
-                              .bias = a.bias.data(),
-                              .out = y_side(a.geometry, a.y),
-                              .epilogue = a.epilogue,
-                              .scratch = a.scratch.data()};
-  if (a.algorithm == Conv3dAlgorithm::winograd) {
-    return convolve_winograd(q, winograd_plan(a.geometry, Conv3dPass::correlate), args);
-  }
-  if constexpr (kTakesAmx<T, IsaQueue>) {
-    if (a.algorithm == Conv3dAlgorithm::amx) { return convolve_amx(CpuIsaQueue<Isa::amx>{q.threads}, args); }
-  }
-  convolve_tiled(q, args);
+  convolve(q, a.algorithm,
+           TiledConvArgs<T>{.geometry = a.geometry,
+                            .pass = Conv3dPass::correlate,
+                            .in = x_side(a.geometry, a.x, a.x2),
+                            .weight = a.weight.data(),
+                            .bias = a.bias.data(),
+                            .out = y_side(a.geometry, a.y),
+                            .epilogue = a.epilogue,
+                            .scratch = a.scratch.data()});
 }
 
 VOX_INSTANTIATE(IsaQueue, conv3d_forward, Conv3dArgs);

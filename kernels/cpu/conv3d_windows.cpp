@@ -65,7 +65,7 @@ template <class A, class Body> void with_slab(std::int64_t columns, const Body& 
 
 /// [slabs][in columns][slab], rounded to T, and the bias [out columns] after it.
 template <class T>
-void pack_windows(const IsaQueue& q, const WindowsArgs<T>& a, const Side& in, const Side& out, std::int64_t slab) {
+void pack_windows(const IsaQueue& q, const TiledConvArgs<T>& a, const Side& in, const Side& out, std::int64_t slab) {
   using A = Acc<T>;
   const Conv3dWindows& w = in.w;
   parallel_for(q, w.coarse_columns(), [&](std::int64_t o) {
@@ -103,12 +103,12 @@ template <class T> void clear_padding(const Side& out, std::int64_t row, T* volu
 }
 
 template <class T, int Lanes, int Vectors>
-void multiply_row(const WindowsArgs<T>& a, const Side& in, const Side& out, std::int64_t row, Acc<T>* scratch) {
+void multiply_row(const TiledConvArgs<T>& a, const Side& in, const Side& out, std::int64_t row, Acc<T>* scratch) {
   constexpr int kSlab = Lanes * Vectors;
-  const Row<T> from = row_of(in, row, a.in, scratch);
+  const Row<T> from = row_of(in, row, a.in.first, scratch);
   const bool whole = in.shape().c % kBlock8 == 0 || in.run() > kBlock8;
   const auto place = [&](std::int64_t column) {
-    return a.out + out.offset(row, column / out.run()) + column % out.run();
+    return a.out.first + out.offset(row, column / out.run()) + column % out.run();
   };
   for (std::int64_t c = 0; c < out.columns(); c += kSlab) {
     WindowsTileArgs<T, Vectors> tile{.in = from.at,
@@ -123,7 +123,7 @@ void multiply_row(const WindowsArgs<T>& a, const Side& in, const Side& out, std:
     for (int v = 0; v < Vectors; ++v) { tile.out[static_cast<std::size_t>(v)] = place(c + v * Lanes); }
     windows_row<T, Lanes, Vectors>(tile, in.w.coarse.w);
   }
-  clear_padding(out, row, a.out);
+  clear_padding(out, row, a.out.first);
 }
 
 template <class A, int Lanes, int Vectors, int Channels> void add_columns(const WindowsGradArgs<A>& all) {
@@ -187,7 +187,7 @@ void add_windows(const Conv3dWindows& w, const Conv3dGradWeightArgs<T>& a, std::
 
 }  // namespace
 
-template <class T> void convolve_windows(const IsaQueue& q, const WindowsArgs<T>& a) {
+template <class T> void convolve_windows(const IsaQueue& q, const TiledConvArgs<T>& a) {
   const Conv3dWindows w = conv3d_windows(a.geometry);
   const bool spread = a.pass == Conv3dPass::spread;
   const Side in{w, !spread};
@@ -233,9 +233,9 @@ template <class T> void grad_weight_windows(const IsaQueue& q, const Conv3dGradW
   });
 }
 
-template void convolve_windows(const IsaQueue&, const WindowsArgs<float>&);
-template void convolve_windows(const IsaQueue&, const WindowsArgs<double>&);
-template void convolve_windows(const IsaQueue&, const WindowsArgs<Bf16>&);
+template void convolve_windows(const IsaQueue&, const TiledConvArgs<float>&);
+template void convolve_windows(const IsaQueue&, const TiledConvArgs<double>&);
+template void convolve_windows(const IsaQueue&, const TiledConvArgs<Bf16>&);
 template void grad_weight_windows(const IsaQueue&, const Conv3dGradWeightArgs<float>&);
 template void grad_weight_windows(const IsaQueue&, const Conv3dGradWeightArgs<double>&);
 template void grad_weight_windows(const IsaQueue&, const Conv3dGradWeightArgs<Bf16>&);

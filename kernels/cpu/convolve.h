@@ -1,0 +1,21 @@
+#pragma once
+
+#include "kernels/cpu/amx/conv3d_amx.h"
+#include "kernels/cpu/conv3d_windows.h"
+#include "kernels/cpu/winograd.h"
+
+namespace vox {
+namespace {
+
+/// conv3d, or its adjoint, by any algorithm but the direct one.
+template <class T> void convolve(IsaQueue& q, Conv3dAlgorithm algorithm, const TiledConvArgs<T>& a) {
+  if (algorithm == Conv3dAlgorithm::gemm) { return convolve_windows(q, a); }
+  if (algorithm == Conv3dAlgorithm::winograd) { return convolve_winograd(q, winograd_plan(a.geometry, a.pass), a); }
+  if constexpr (kTakesAmx<T, IsaQueue>) {
+    if (algorithm == Conv3dAlgorithm::amx) { return convolve_amx(CpuIsaQueue<Isa::amx>{q.threads}, a); }
+  }
+  convolve_tiled(q, a);
+}
+
+}  // namespace
+}  // namespace vox
