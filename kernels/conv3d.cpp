@@ -44,8 +44,14 @@ Conv3dGeometry conv_transpose3d_geometry(const VolumeShape& in, std::int64_t out
 
 std::int64_t conv3d_boxes(const CpuQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   if (algorithm == Conv3dAlgorithm::winograd) { return winograd_plan(g, Conv3dPass::correlate).boxes(); }
-  if (algorithm == Conv3dAlgorithm::amx) { return amx_conv(g, Conv3dPass::correlate, true).box_count(); }
+  if (algorithm == Conv3dAlgorithm::amx && !side_by_side(g)) {
+    return amx_conv(g, Conv3dPass::correlate, true).box_count();
+  }
   return algorithm == Conv3dAlgorithm::tiled ? conv3d_tiling(g, Conv3dPass::correlate).blocks() : 0;
+}
+
+bool conv3d_grad_weight_sums(const CpuQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
+  return algorithm == Conv3dAlgorithm::gemm || (algorithm == Conv3dAlgorithm::amx && side_by_side(g));
 }
 
 std::int64_t conv3d_forward_scratch(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {

@@ -94,7 +94,10 @@ template <class T> struct Conv3dGradWeightArgs {
   std::span<const T> x2 = {};  ///< the other channels of x where the geometry is split
   std::span<const T> dy;       ///< [N,ceil(O/8),D',H',W',8]
   std::span<Acc<T>> dweight;   ///< [O,I,K,K,K], overwritten
-  std::span<Acc<T>> scratch;   ///< conv3d_grad_weight_scratch() elements
+  // Where conv3d_grad_weight_sums(): the sums over n,p of each channel, overwritten; empty: not wanted.
+  std::span<Acc<T>> x_sums = {};   ///< [I]
+  std::span<Acc<T>> dy_sums = {};  ///< [O]
+  std::span<Acc<T>> scratch;       ///< conv3d_grad_weight_scratch() elements
 };
 
 /// dbias[c] = sum over n,p of dy[n,c,p], in a fixed order.
@@ -121,6 +124,10 @@ template <class E> [[nodiscard]] VolumeParts<E> y_side(const Conv3dGeometry& g, 
 /// alone; 0: it has no epilogue.
 [[nodiscard]] std::int64_t conv3d_boxes(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 [[nodiscard]] std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
+
+/// Whether the algorithm adds up the channels of both sides of a weight gradient as it reads them.
+[[nodiscard]] bool conv3d_grad_weight_sums(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
+[[nodiscard]] bool conv3d_grad_weight_sums(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 
 /// Elements of scratch, in the accumulator type, that each kernel needs on this queue.
 [[nodiscard]] std::int64_t conv3d_forward_scratch(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);

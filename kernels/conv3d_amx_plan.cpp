@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "kernels/conv3d_amx_windows.h"
+
 namespace vox {
 namespace {
 
@@ -48,15 +50,18 @@ AmxBoxes choose_boxes(const VolumeShape& out, std::int64_t most_rows, std::int64
 }  // namespace
 
 bool amx_takes(const Conv3dGeometry& g) {
-  return g.kernel == 3 && g.stride == 1 && g.padding <= 2 && std::max(g.x.w, g.y.w) <= kMaxWidth &&
-         std::max(g.x.c, g.y.c) <= kMaxChannels && g.y.voxels() > 0;
+  const bool threes = g.kernel == 3 && g.stride == 1 && g.padding <= 2 && std::max(g.x.w, g.y.w) <= kMaxWidth;
+  return (threes || side_by_side(g)) && std::max(g.x.c, g.y.c) <= kMaxChannels && g.y.voxels() > 0;
 }
 
 bool amx_wins(const Conv3dGeometry& g, Conv3dPass pass, bool split) {
-  constexpr std::int64_t kLeastVoxels = 512;      // of a case: fewer do not pay for packing the weight
-  constexpr std::int64_t kManyChannels = 64;      // below, Winograd's algorithm is as fast or faster
-  constexpr std::int64_t kMostGradVoxels = 2048;  // above, it is for a weight gradient
-  if (!amx_takes(g) || g.y.voxels() < kLeastVoxels) { return false; }
+  constexpr std::int64_t kLeastVoxels = 512;       // of a case: fewer do not pay for packing the weight
+  constexpr std::int64_t kLeastSideChannels = 16;  // of windows side by side: fewer leave tiles empty
+  constexpr std::int64_t kManyChannels = 64;       // below, Winograd's algorithm is as fast or faster
+  constexpr std::int64_t kMostGradVoxels = 2048;   // above, it is for a weight gradient
+  if (!amx_takes(g)) { return false; }
+  if (g.kernel < 3) { return std::min(g.x.c, g.y.c) >= kLeastSideChannels; }
+  if (g.y.voxels() < kLeastVoxels) { return false; }
   if (!split) { return true; }
   return pass == Conv3dPass::grad_weight ? g.y.voxels() <= kMostGradVoxels && std::min(g.x.c, g.y.c) >= 16
                                          : std::max(g.x.c, g.y.c) >= kManyChannels;
@@ -137,6 +142,7 @@ std::int64_t amx_scratch(const Conv3dGeometry& g, Conv3dPass pass, int threads) 
     return plan.shared_floats() +
            std::clamp<std::int64_t>(threads, 1, std::max<std::int64_t>(1, plan.tasks())) * plan.worker_floats();
   };
+  if (g.kernel < 3) { return of(amx_windows(g, pass, true)); }
   return pass == Conv3dPass::grad_weight ? of(amx_grad_weight(g, true)) : of(amx_conv(g, pass, true));
 }
 

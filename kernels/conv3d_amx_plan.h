@@ -105,7 +105,7 @@ struct AmxGradWeight {
 };
 [[nodiscard]] AmxGradWeight amx_grad_weight(const Conv3dGeometry&, bool split);
 
-/// 3x3x3 at stride 1, rows that fit the scratch.
+/// 3x3x3 at stride 1, rows that fit the scratch; or windows that lie side by side (kernels/conv3d_amx_windows.h).
 [[nodiscard]] bool amx_takes(const Conv3dGeometry&);
 /// Whether AMX is faster than what else there is: measured (benchmarks/results). bf16, one product instead of three,
 /// nearly always; f32 where there are many channels or few voxels, in a weight gradient only few voxels.

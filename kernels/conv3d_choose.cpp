@@ -116,6 +116,7 @@ std::int64_t conv3d_direct_splits(const Conv3dGeometry& g) {
 }
 
 std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm) { return 0; }
+bool conv3d_grad_weight_sums(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm) { return false; }
 std::int64_t conv3d_forward_scratch(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   return packed_elements(g, Conv3dPass::correlate, algorithm);
 }

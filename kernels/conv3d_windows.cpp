@@ -39,8 +39,7 @@ std::int64_t Conv3dWindows::worker_elements(Conv3dPass pass) const {
 
 std::int64_t scratch_elements(const Conv3dWindows& w, Conv3dPass pass, int threads) {
   if (pass == Conv3dPass::grad_weight) {
-    return w.parts * w.matrix_elements() +
-           std::min<std::int64_t>(threads, w.parts * w.shares) * w.worker_elements(pass);
+    return w.parts * w.part_elements() + std::min<std::int64_t>(threads, w.parts * w.shares) * w.worker_elements(pass);
   }
   const std::int64_t bias = pass == Conv3dPass::spread ? w.fine_columns() : w.coarse_columns();
   return w.matrix_elements() + bias + threads * w.worker_elements(pass);

@@ -43,6 +43,8 @@ struct Conv3dWindows {
     return ((tap / kernel * fine.blocks() + i / kBlock8) * kernel + tap % kernel) * kBlock8 + i % kBlock8;
   }
   [[nodiscard]] std::int64_t matrix_elements() const { return fine_columns() * coarse_columns(); }
+  /// grad_weight: sums of products [fine columns][coarse columns], then of the fine columns and of the coarse ones.
+  [[nodiscard]] std::int64_t part_elements() const { return matrix_elements() + fine_columns() + coarse_columns(); }
   [[nodiscard]] std::int64_t worker_elements(Conv3dPass) const;
 };
 

@@ -13,9 +13,13 @@ Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   const Conv3dGeometry g = checked_conv3d(Op::conv3d, x.shape(), x, weight, bias, options);
   return record(Op::conv3d, correlate(g, {x}, weight, bias), {x, weight, bias},
                 [g, x = Kept(x), weight = weight.detached()](const Tensor& dy, GradSink& grads) {
-                  if (grads.wants(1)) { grads.add(1, weight_gradient(g, {x.get()}, dy, weight)); }
+                  Tensor dbias;
+                  if (grads.wants(1)) {
+                    const ChannelSums sums{.y = grads.wants(2) ? &dbias : nullptr};
+                    grads.add(1, weight_gradient(g, {x.get()}, dy, weight, sums));
+                  }
                   if (grads.wants(0)) { grads.add(0, spread(g, dy, weight, {}).first); }
-                  if (grads.wants(2)) { grads.add(2, channel_sums(dy)); }
+                  if (grads.wants(2)) { grads.add(2, dbias.defined() ? dbias : channel_sums(dy)); }
                 });
 }
 

@@ -92,17 +92,26 @@ TensorParts spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weigh
   return x;
 }
 
-Tensor weight_gradient(const Conv3dGeometry& g, const TensorParts& x, const Tensor& y, const Tensor& weight) {
+Tensor weight_gradient(const Conv3dGeometry& g, const TensorParts& x, const Tensor& y, const Tensor& weight,
+                       const ChannelSums& wanted) {
   Tensor dweight = Tensor::like(weight);
   dispatch(y.device(), y.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
     const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::grad_weight, g);
     Tensor scratch = scratch_for(y, conv3d_grad_weight_scratch(queue, g, algorithm));
+    const bool sums = conv3d_grad_weight_sums(queue, g, algorithm);
+    const auto sums_of = [&](Tensor* to, const Tensor& of) {
+      if (to == nullptr) { return std::span<Acc<T>>{}; }
+      *to = sums ? Tensor({of.shape()[1]}, weight.dtype(), weight.device()) : channel_sums(of);
+      return sums ? to->mutable_values<Acc<T>>() : std::span<Acc<T>>{};
+    };
     conv3d_grad_weight(queue, Conv3dGradWeightArgs<T>{.geometry = g,
                                                       .algorithm = algorithm,
                                                       .x = x.first.values<T>(),
                                                       .x2 = values_or_none<T>(x.second),
                                                       .dy = y.values<T>(),
                                                       .dweight = dweight.mutable_values<Acc<T>>(),
+                                                      .x_sums = sums_of(wanted.x, x.first),
+                                                      .dy_sums = sums_of(wanted.y, y),
                                                       .scratch = scratch.mutable_values<Acc<T>>()});
   });
   return dweight;

@@ -33,9 +33,14 @@ struct Epilogue {
 /// Its adjoint, y of conv_transpose3d: y [g.y] in, a volume batch [g.x] out, bias [I] or undefined.
 [[nodiscard]] TensorParts spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weight, const Tensor& bias);
 
-/// The gradient of the weight, given the fine side x [g.x] and the coarse side y [g.y], one of them a gradient.
+/// The gradient of the weight, given the fine side x [g.x] and the coarse side y [g.y], one of them a gradient; and the
+/// channel_sums() of either where wanted, for which it is not read again if the algorithm can.
+struct ChannelSums {
+  Tensor* x = nullptr;
+  Tensor* y = nullptr;
+};
 [[nodiscard]] Tensor weight_gradient(const Conv3dGeometry& g, const TensorParts& x, const Tensor& y,
-                                     const Tensor& weight);
+                                     const Tensor& weight, const ChannelSums& wanted = {});
 
 /// The gradient of a bias: the sum of dy over cases and voxels. [C], accumulator type
 [[nodiscard]] Tensor channel_sums(const Tensor& dy);

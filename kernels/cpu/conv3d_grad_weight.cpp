@@ -141,7 +141,10 @@ template <class T> void conv3d_grad_weight(IsaQueue& q, const Conv3dGradWeightAr
   if (a.algorithm == Conv3dAlgorithm::gemm) { return grad_weight_windows(q, a); }
   if (a.algorithm == Conv3dAlgorithm::winograd) { return grad_weight_winograd(q, a); }
   if constexpr (kTakesAmx<T, IsaQueue>) {
-    if (a.algorithm == Conv3dAlgorithm::amx) { return conv3d_grad_weight_amx(CpuIsaQueue<Isa::amx>{q.threads}, a); }
+    if (a.algorithm == Conv3dAlgorithm::amx) {
+      const CpuIsaQueue<Isa::amx> amx{q.threads};
+      return side_by_side(a.geometry) ? grad_weight_windows_amx(amx, a) : conv3d_grad_weight_amx(amx, a);
+    }
   }
   grad_weight_tiled(q, a);
 }

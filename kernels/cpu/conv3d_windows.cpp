@@ -133,6 +133,7 @@ template <class A, int Lanes, int Vectors, int Channels> void add_columns(const 
       a.x += f;
       a.y += o;
       a.sum += f * a.columns + o;
+      if (f + o > 0) { a.fetched = 0; }
       windows_grad_tile<A, Lanes, Vectors, Channels>(a);
     }
   }
@@ -146,10 +147,16 @@ void add_windows(const Conv3dWindows& w, const Conv3dGradWeightArgs<T>& a, std::
   const std::int64_t first = w.fine_runs() * (task % w.shares) / w.shares;
   const std::int64_t last = w.fine_runs() * (task % w.shares + 1) / w.shares;
   const std::int64_t columns = w.coarse_columns();
-  A* const sum = a.scratch.data() + part * w.matrix_elements();
+  A* const sum = a.scratch.data() + part * w.part_elements();
+  A* const fine_sums = sum + w.matrix_elements();
+  A* const coarse_sums = fine_sums + w.fine_columns();
+  std::fill(fine_sums + first * w.run(), fine_sums + last * w.run(), A{0});
+  const bool adds_coarse = !a.dy_sums.empty() && first == 0;
+  if (adds_coarse) { std::fill_n(coarse_sums, columns, A{0}); }
   std::fill(sum + first * w.run() * columns, sum + last * w.run() * columns, A{0});
   A* const copied = scratch + w.batch_rows * columns * w.coarse.w;  // of x, where it must be widened
   const std::int64_t end = w.rows() * (part + 1) / w.parts;
+  constexpr std::int64_t kFetchEvery = 64 / (kBlock8 * static_cast<std::int64_t>(sizeof(T)));
   std::int64_t rows = 0;
   for (std::int64_t row = w.rows() * part / w.parts; row < end; row += rows) {
     rows = std::min({w.batch_rows, end - row, w.coarse.h - row % w.coarse.h});  // of one slice
@@ -157,8 +164,10 @@ void add_windows(const Conv3dWindows& w, const Conv3dGradWeightArgs<T>& a, std::
       const T* const from = a.dy.data() + w.coarse_offset(row, b);
       A* const to = scratch + b * kBlock8;
       for (std::int64_t v = 0; v < rows * w.coarse.w; ++v) {
+        if (v % kFetchEvery == 0) { __builtin_prefetch(from + (v + rows * w.coarse.w) * kBlock8, 0, 3); }
         for (std::int64_t c = 0; c < kBlock8; ++c) { to[v * columns + c] = load(from[v * kBlock8 + c]); }
       }
+      if (adds_coarse) { add_vectors(to, rows * w.coarse.w, columns, coarse_sums + b * kBlock8); }
     }
     for (std::int64_t r = first; r < last; ++r) {
       WindowsGradArgs<A> all{.x = nullptr,
@@ -168,19 +177,42 @@ void add_windows(const Conv3dWindows& w, const Conv3dGradWeightArgs<T>& a, std::
                              .width = w.coarse.w,
                              .run = w.run(),
                              .x_row = w.kernel * w.fine.w * kBlock8,
-                             .columns = columns};
+                             .columns = columns,
+                             .fetch = nullptr,
+                             .fetched = 0};
       const T* const x = a.x.data() + w.fine_offset(row, r);
       if constexpr (std::is_same_v<T, A>) {
         all.x = x;
+        if (rows * all.x_row == rows * w.coarse.w * w.run()) {  // rows follow one another
+          all.fetch = x + rows * all.x_row;
+          all.fetched = rows * all.x_row;
+        }
       } else {
         const std::int64_t values = w.fine.w * kBlock8;
         for (std::int64_t i = 0; i < rows * values; ++i) { copied[i] = load(x[i / values * all.x_row + i % values]); }
         all.x = copied;
         all.x_row = values;
       }
+      for (std::int64_t i = 0; i < rows && !a.x_sums.empty(); ++i) {
+        for (std::int64_t half = 0; half < w.run(); half += kBlock8) {
+          add_vectors(all.x + i * all.x_row + half, w.coarse.w, w.run(), fine_sums + r * w.run() + half);
+        }
+      }
       with_slab<A>(columns, [&]<int Lanes, int Vectors>(std::integer_sequence<int, Lanes, Vectors>) {
         add_columns<A, Lanes, Vectors, kRegisters >= 32 || Vectors == 1 ? 8 : 4>(all);
       });
+    }
+  }
+}
+
+/// The sums of the channels of a side, from those of its columns in the parts, in order.
+template <class A> void add_up(const Side& side, const A* sums, std::span<A> to) {
+  if (to.empty()) { return; }
+  std::fill(to.begin(), to.end(), A{0});
+  for (std::int64_t part = 0; part < side.w.parts; ++part, sums += side.w.part_elements()) {
+    for (std::int64_t i = 0; i < side.columns(); ++i) {
+      const std::int64_t channel = i / side.run() % side.shape().blocks() * kBlock8 + i % kBlock8;
+      if (channel < side.shape().c) { to.data()[channel] += sums[i]; }
     }
   }
 }
@@ -211,7 +243,7 @@ template <class T> void grad_weight_windows(const IsaQueue& q, const Conv3dGradW
   const std::int64_t workers = std::min<std::int64_t>(q.threads, tasks);
   A* const sums = a.scratch.data();
   parallel_for(q, workers, [&](std::int64_t worker) {
-    A* const mine = sums + w.parts * w.matrix_elements() + worker * w.worker_elements(Conv3dPass::grad_weight);
+    A* const mine = sums + w.parts * w.part_elements() + worker * w.worker_elements(Conv3dPass::grad_weight);
     for (std::int64_t i = tasks * worker / workers; i < tasks * (worker + 1) / workers; ++i) {
       add_windows(w, a, i, mine);
     }
@@ -223,7 +255,7 @@ template <class T> void grad_weight_windows(const IsaQueue& q, const Conv3dGradW
       Vector<A, 8> total{};
       for (std::int64_t part = 0; part < w.parts; ++part) {
         Vector<A, 8> one;
-        load_vector(one, from + part * w.matrix_elements());
+        load_vector(one, from + part * w.part_elements());
         total += one;
       }
       for (std::int64_t o = 0; o < w.coarse.channels_in(block); ++o) {
@@ -231,6 +263,8 @@ template <class T> void grad_weight_windows(const IsaQueue& q, const Conv3dGradW
       }
     }
   });
+  add_up({w, true}, sums + w.matrix_elements(), a.x_sums);
+  add_up({w, false}, sums + w.matrix_elements() + w.fine_columns(), a.dy_sums);
 }
 
 template void convolve_windows(const IsaQueue&, const TiledConvArgs<float>&);

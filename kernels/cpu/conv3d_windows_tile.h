@@ -60,6 +60,12 @@ VOX_TILE void windows_tile(const WindowsTileArgs<T, Vectors>& a) {
   constexpr std::int64_t kAhead = 32 * kLine;  // 2 KiB: what the next tiles read
   const std::int64_t step = a.run;
   const A* weight_run = a.weight;
+  for (std::int64_t i = 0; i < Windows * a.out_step; i += 64 / static_cast<std::int64_t>(sizeof(T))) {
+    unrolled<Vectors>([&](auto v) VOX_INLINED {
+      __builtin_prefetch(a.out[v] + kAhead + i, 1, 3);
+      if (Lanes > 8 && a.out_apart != 8) { __builtin_prefetch(a.out[v] + a.out_apart + kAhead + i, 1, 3); }
+    });
+  }
   for (std::int64_t d = 0; d < a.runs.count; ++d) {
     for (std::int64_t h = 0; h < a.runs.count; ++h) {
       const A* in = a.in + d * a.runs.step_d + h * a.runs.step_h;
@@ -107,6 +113,21 @@ void windows_row(const WindowsTileArgs<T, Vectors>& all, std::int64_t width) {
   }
 }
 
+/// sums[8] += the sum of `count` vectors.
+template <class A> VOX_TILE void add_vectors(const A* from, std::int64_t count, std::int64_t step, A* sums) {
+  Registers<A, 8, 4> acc = {};
+  load_vector(acc[0], sums);
+  std::int64_t i = 0;
+  const auto add = [&](auto to) VOX_INLINED {
+    Vector<A, 8> v;
+    load_vector(v, from + (i + to) * step);
+    acc[to] += v;
+  };
+  for (; i + 4 <= count; i += 4) { unrolled<4>(add); }
+  for (; i < count; ++i) { add(std::integral_constant<int, 0>{}); }
+  store_vector(sums, (acc[0] + acc[1]) + (acc[2] + acc[3]));
+}
+
 /// sum[f][o] += the sum over rows and windows t of x[row*x_row + t*run + f] * y[(row*width + t)*columns + o].
 template <class A> struct WindowsGradArgs {
   const A* x;
@@ -117,12 +138,16 @@ template <class A> struct WindowsGradArgs {
   std::int64_t run;
   std::int64_t x_row;
   std::int64_t columns;
+  const A* fetch;        ///< what the next tiles read
+  std::int64_t fetched;  ///< elements
 };
 template <class A, int Lanes, int Vectors, int Channels> VOX_TILE void windows_grad_tile(const WindowsGradArgs<A>& a) {
   Registers<A, Lanes, Channels * Vectors> acc;
   const auto sum_at = [&](auto i) VOX_INLINED { return a.sum + i / Vectors * a.columns + i % Vectors * Lanes; };
   unrolled<Channels * Vectors>([&](auto i) VOX_INLINED { load_vector(acc[i], sum_at(i)); });
   const A* y = a.y;
+  constexpr std::int64_t kLine = 64 / static_cast<std::int64_t>(sizeof(A));
+  for (std::int64_t i = 0; i < a.fetched; i += kLine) { __builtin_prefetch(a.fetch + i, 0, 3); }
   for (std::int64_t row = 0; row < a.rows; ++row) {
     const A* x = a.x + row * a.x_row;
     const A* const end = y + a.width * a.columns;

@@ -12,7 +12,10 @@ template <class T> void convolve(IsaQueue& q, Conv3dAlgorithm algorithm, const T
   if (algorithm == Conv3dAlgorithm::gemm) { return convolve_windows(q, a); }
   if (algorithm == Conv3dAlgorithm::winograd) { return convolve_winograd(q, winograd_plan(a.geometry, a.pass), a); }
   if constexpr (kTakesAmx<T, IsaQueue>) {
-    if (algorithm == Conv3dAlgorithm::amx) { return convolve_amx(CpuIsaQueue<Isa::amx>{q.threads}, a); }
+    if (algorithm == Conv3dAlgorithm::amx) {
+      const CpuIsaQueue<Isa::amx> amx{q.threads};
+      return side_by_side(a.geometry) ? convolve_windows_amx(amx, a) : convolve_amx(amx, a);
+    }
   }
   convolve_tiled(q, a);
 }

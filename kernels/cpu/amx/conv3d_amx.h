@@ -11,6 +11,10 @@ namespace vox {
 template <class T> void convolve_amx(const CpuIsaQueue<Isa::amx>&, const TiledConvArgs<T>&);
 template <class T> void conv3d_grad_weight_amx(const CpuIsaQueue<Isa::amx>&, const Conv3dGradWeightArgs<T>&);
 
+/// And where windows lie side by side (kernels/conv3d_amx_windows.h).
+template <class T> void convolve_windows_amx(const CpuIsaQueue<Isa::amx>&, const TiledConvArgs<T>&);
+template <class T> void grad_weight_windows_amx(const CpuIsaQueue<Isa::amx>&, const Conv3dGradWeightArgs<T>&);
+
 #ifdef __AVX512F__
 /// Whether the kernels for this queue may hand T to the above: fits() says so on a queue whose isa is amx.
 template <class T, class Queue>
