@@ -8,9 +8,10 @@ namespace {
 constexpr std::int64_t kChunk = 2 * kAmxRows;       // windows: two tiles
 constexpr std::int64_t kGradChunk = 4 * kAmxDepth;  // of a weight gradient: a tile of sums is loaded once for so many
 constexpr std::int64_t kWantedTasks = 16;
-constexpr std::int64_t kSumFloats = 1 << 19;  // 2 MiB: all partial sums, unless one is larger
-constexpr std::int64_t kStagedTiles = 512;    // 512 KiB of B of a weight gradient
-constexpr std::int64_t kPageFloats = 1024;    // workers share no page
+constexpr std::int64_t kSumFloats = 1 << 19;         // 2 MiB: all partial sums, unless one is larger
+constexpr std::int64_t kStagedTiles = 512;           // 512 KiB of B of a weight gradient
+constexpr std::int64_t kStreamedElements = 1 << 20;  // 4 MiB of f32: more than a core's caches
+constexpr std::int64_t kPageFloats = 1024;           // workers share no page
 constexpr std::int64_t kTileFloats = kAmxTileBytes / 4;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -35,6 +36,11 @@ AmxWindows amx_windows(const Conv3dGeometry& g, Conv3dPass pass, bool split) {
   if (grad) { shares = std::max(shares, ceil_div(a.columns * a.steps * a.parts, kStagedTiles)); }
   a.columns_per_task = std::min(a.columns, rounded_up(ceil_div(a.columns, shares), 2));
   return a;
+}
+
+bool AmxWindows::streams() const {
+  const VolumeShape& out = pass == Conv3dPass::spread ? windows.fine : windows.coarse;
+  return out.padded_count() >= kStreamedElements && windows.coarse.w % 2 == 0;
 }
 
 std::int64_t AmxWindows::shared_floats() const {

@@ -30,6 +30,8 @@ struct AmxWindows {
     return windows.coarse.n * ((windows.coarse.voxels() + chunk - 1) / chunk);
   }
   [[nodiscard]] std::int64_t tasks() const { return (pass == Conv3dPass::grad_weight ? sums : chunks()) * shares(); }
+  /// Whether an f32 output is written past the caches, as whole lines: it is large, and windows come in pairs.
+  [[nodiscard]] bool streams() const;
   /// Bytes of a row of tiles of A, or a column of tiles of B: [steps][parts] tiles.
   [[nodiscard]] std::int64_t strip_bytes() const { return steps * parts * kAmxTileBytes; }
   /// Sums of a weight gradient, [row pairs][column pairs][2 columns][2 rows] tiles.

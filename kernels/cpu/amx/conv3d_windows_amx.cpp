@@ -52,28 +52,41 @@ VOX_TILE void stage_step(const AmxWindows& a, const T* from, const Sixteen& firs
   }
 }
 
+VOX_INLINED inline void store_halves(float* first, float* second, const __m512& v) {
+  _mm256_storeu_ps(first, _mm512_castps512_ps256(v));
+  if (second != nullptr) { _mm256_storeu_ps(second, _mm512_extractf32x8_ps(v, 1)); }
+}
+VOX_INLINED inline void store_halves(Bf16* first, Bf16* second, const __m512& v) {
+  const auto rounded = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(first), _mm256_castsi256_si128(rounded));
+  if (second != nullptr) { _mm_storeu_si128(reinterpret_cast<__m128i*>(second), _mm256_extracti128_si256(rounded, 1)); }
+}
+
 /// Rows of sums to sixteen columns of the windows of a tile.
 template <class T>
 VOX_INLINED inline void store_windows(T* out, const Sixteen& to, const std::int64_t* begin, std::int64_t count,
                                       const float* from) {
   for (std::int64_t v = 0; v < count; ++v) {
-    const __m512 sums = _mm512_maskz_loadu_ps(to.present, from + v * kAmxColumns);
-    T* const first = out + begin[v] + to.first;
-    T* const second = out + begin[v] + to.second;
-    if constexpr (std::is_same_v<T, float>) {
-      if (to.second == to.first + kBlock8) {
-        _mm512_storeu_ps(first, sums);
-        continue;
-      }
-      _mm256_storeu_ps(first, _mm512_castps512_ps256(sums));
-      if (to.second >= 0) { _mm256_storeu_ps(second, _mm512_extractf32x8_ps(sums, 1)); }
-    } else {
-      const auto rounded = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(sums));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(first), _mm256_castsi256_si128(rounded));
-      if (to.second >= 0) {
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(second), _mm256_extracti128_si256(rounded, 1));
-      }
-    }
+    T* const at = out + begin[v];
+    store_halves(at + to.first, to.second >= 0 ? at + to.second : nullptr,
+                 _mm512_maskz_loadu_ps(to.present, from + v * kAmxColumns));
+  }
+}
+
+/// The same in whole cache lines past the caches, which a volume that fits none of them would only fill.
+VOX_INLINED inline void stream_windows(float* out, const Sixteen& to, const std::int64_t* begin, std::int64_t count,
+                                       const float* from) {
+  const auto row = [&](std::int64_t v)
+                       VOX_INLINED { return _mm512_maskz_loadu_ps(to.present, from + v * kAmxColumns); };
+  if (to.second == to.first + kBlock8) {
+    for (std::int64_t v = 0; v < count; ++v) { _mm512_stream_ps(out + begin[v] + to.first, row(v)); }
+    return;
+  }
+  for (std::int64_t v = 0; v < count; v += 2) {  // neighbours: the windows of a row are an even number
+    const __m512 a = row(v);
+    const __m512 b = row(v + 1);
+    _mm512_stream_ps(out + begin[v] + to.first, _mm512_shuffle_f32x4(a, b, 0x44));
+    if (to.second >= 0) { _mm512_stream_ps(out + begin[v] + to.second, _mm512_shuffle_f32x4(a, b, 0xEE)); }
   }
 }
 
@@ -96,6 +109,7 @@ template <class T> struct WindowsJob {
   T* out;
   const float* weights;  ///< packed
   const float* bias;
+  bool streams;  ///< the output, past the caches
 };
 
 /// A chunk of windows by some columns of the output; `last`: no chunk comes after it.
@@ -127,7 +141,7 @@ void run_chunk(const WindowsJob<T>& job, std::int64_t number, bool last, std::in
   const std::int64_t tiles = (chunk.count + kAmxRows - 1) / kAmxRows;
   for (std::int64_t column = first_column; column < last_column; column += 2) {
     const std::int64_t columns = std::min<std::int64_t>(2, last_column - column);
-    for (std::int64_t n = 0; n < columns && !last; ++n) {
+    for (std::int64_t n = 0; n < columns && !last && !job.streams; ++n) {
       fetch_windows(job.out, out.sixteen(column + n), begins.out + kChunk, next.count);
     }
     multiply_strips(a, job.products, reinterpret_cast<const char*>(staged), tiles,
@@ -137,8 +151,16 @@ void run_chunk(const WindowsJob<T>& job, std::int64_t number, bool last, std::in
     for (std::int64_t n = 0; n < columns; ++n) {
       const Sixteen to = out.sixteen(column + n);
       for (std::int64_t m = 0; m < tiles; ++m) {
-        store_windows(job.out, to, begins.out + m * kAmxRows, std::min(kAmxRows, chunk.count - m * kAmxRows),
-                      sums + (n * 2 + m) * kTile);
+        const std::int64_t* const begin = begins.out + m * kAmxRows;
+        const std::int64_t count = std::min(kAmxRows, chunk.count - m * kAmxRows);
+        const float* const from = sums + (n * 2 + m) * kTile;
+        if constexpr (std::is_same_v<T, float>) {
+          if (job.streams) {
+            stream_windows(job.out, to, begin, count, from);
+            continue;
+          }
+        }
+        store_windows(job.out, to, begin, count, from);
       }
     }
   }
@@ -155,7 +177,8 @@ template <class T> void convolve_windows_amx(const CpuIsaQueue<Isa::amx>& q, con
                           .in = args.in.first,
                           .out = args.out.first,
                           .weights = args.scratch,
-                          .bias = args.scratch + a.columns * a.strip_bytes() / 4};
+                          .bias = args.scratch + a.columns * a.strip_bytes() / 4,
+                          .streams = a.streams() && reinterpret_cast<std::uintptr_t>(args.out.first) % 64 == 0};
   const std::int64_t tasks = a.tasks();
   const std::int64_t workers = std::min<std::int64_t>(q.threads, tasks);
   parallel_for(q, workers, [&](std::int64_t worker) {  // each with its own scratch; the split changes no result
@@ -167,6 +190,7 @@ template <class T> void convolve_windows_amx(const CpuIsaQueue<Isa::amx>& q, con
       run_chunk(job, i % a.chunks(), i + 1 == end || i % a.chunks() + 1 == a.chunks(), first,
                 std::min(first + a.columns_per_task, a.columns), mine);
     }
+    _mm_sfence();  // streamed lines are there before anyone is told
   });
 }
 
