@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "kernels/conv3d_amx_windows.h"
 
@@ -55,7 +56,7 @@ bool amx_takes(const Conv3dGeometry& g) {
 }
 
 bool amx_wins(const Conv3dGeometry& g, Conv3dPass pass, bool split) {
-  constexpr std::int64_t kLeastVoxels = 512;       // of a case: fewer do not pay for packing the weight
+  constexpr std::int64_t kLeastVoxels = 64;        // of a case: fewer do not pay for packing the weight
   constexpr std::int64_t kLeastSideChannels = 16;  // of windows side by side: fewer leave tiles empty
   constexpr std::int64_t kManyChannels = 64;       // below, Winograd's algorithm is as fast or faster
   constexpr std::int64_t kMostGradVoxels = 2048;   // above, it is for a weight gradient
@@ -121,7 +122,8 @@ AmxGradWeight amx_grad_weight(const Conv3dGeometry& g, bool split) {
   const std::int64_t sums = std::min(kWantedGradTasks, most_sums);
   // The channels of a task: all, unless there are too few sums to make tasks of.
   const std::int64_t shares = ceil_div(kWantedGradTasks, sums);
-  w.rows_per_task = std::max<std::int64_t>(1, ceil_div(w.rows, shares));
+  const auto along_rows = static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(shares))));
+  w.rows_per_task = std::max<std::int64_t>(1, ceil_div(w.rows, along_rows));
   w.columns_per_task = std::max<std::int64_t>(1, ceil_div(w.columns, ceil_div(shares, w.row_shares())));
   const std::int64_t row_bytes =
       w.pitch * 2 * w.parts * (w.rows_per_task * kAmxRows + w.columns_per_task * w.pairings * kAmxColumns);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/cpu/amx/tiles.h"
+#include "kernels/cpu/amx/stage_pairs.h"
 #include "kernels/parallel.h"
 
 // Weights as tiles B: [columns][groups][9 (kd,kh)][steps][weight parts][16 pairs][16 output channels][2] bf16.
@@ -24,31 +24,37 @@ inline TapPlaces tap_places(const AmxConv& c) {
   return p;
 }
 
-/// The taps of two input channels for one output channel, from `even` and `odd` (null: zero), to both halves.
-VOX_INLINED inline void pack_pair(const AmxConv& c, const TapPlaces& places, const float* even, const float* odd,
-                                  std::uint32_t* to) {
-  const auto row_of_low = static_cast<std::int32_t>(c.channels / 2 * kAmxColumns);
+/// The taps of two input channels (`odd`: whether there is a second) for up to sixteen output channels `o_step` apart:
+/// a row of each tap's tiles.
+VOX_TILE inline void pack_pairs(const AmxConv& c, const TapPlaces& places, const float* weight, std::int64_t o_step,
+                                std::int64_t outputs, std::int64_t i_step, bool odd, std::uint32_t* to) {
+  const std::int64_t row_of_low = c.channels / 2 * kAmxColumns;
+  constexpr std::int64_t kNextTile = kAmxTileBytes / 4;
   unrolled<2>([&](auto half) VOX_INLINED {
-    constexpr __mmask16 kTaps = half == 0 ? 0xFFFF : 0x07FF;
-    const auto taps = [&](const float* from) VOX_INLINED {
-      return from != nullptr ? _mm512_maskz_loadu_ps(kTaps, from + half * 16) : _mm512_setzero_ps();
+    constexpr std::int64_t kTaps = half == 0 ? 16 : 11;
+    constexpr auto kPresent = static_cast<__mmask16>((1U << kTaps) - 1U);
+    __m512i high[16];
+    __m512i low[16];
+    for (std::int64_t o = 0; o < 16; ++o) {
+      const float* const from = weight + o * o_step + half * 16;
+      const auto present = static_cast<__mmask16>(o < outputs ? kPresent : 0U);
+      const auto second = static_cast<__mmask16>(odd ? present : 0U);
+      const PairWords words =
+          pair_words(_mm512_maskz_loadu_ps(present, from), _mm512_maskz_loadu_ps(second, from + i_step));
+      high[o] = words.high;
+      low[o] = words.low;
+    }
+    transpose16(high);
+    const auto put = [&](std::int64_t at, const __m512i(&rows)[16]) VOX_INLINED {
+      unrolled<kTaps>([&](auto t) VOX_INLINED { _mm512_store_si512(to + places.at[half * 16 + t] + at, rows[t]); });
     };
-    const Halves a = halves(taps(even));
-    const Halves b = halves(taps(odd));
-    const auto pair = [](__m256i low, __m256i high) VOX_INLINED {
-      return _mm512_or_si512(_mm512_cvtepu16_epi32(low), _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16));
-    };
-    const __m512i places16 = _mm512_load_si512(places.at + half * 16);
-    const auto put = [&](std::int32_t at, __m512i v) VOX_INLINED {
-      _mm512_mask_i32scatter_epi32(to, kTaps, _mm512_add_epi32(places16, _mm512_set1_epi32(at)), v, 4);
-    };
-    put(0, pair(a.high, b.high));
+    put(0, high);
     if (c.weight_parts == 2) {
-      constexpr auto kNextTile = static_cast<std::int32_t>(kAmxTileBytes / 4);
-      put(kNextTile, pair(a.low, b.low));
+      transpose16(low);
+      put(kNextTile, low);
       if (c.planes == 1) {  // the low parts of x are in the same rows of A, and meet the same weights
-        put(row_of_low, pair(a.high, b.high));
-        put(kNextTile + row_of_low, pair(a.low, b.low));
+        put(row_of_low, high);
+        put(kNextTile + row_of_low, low);
       }
     }
   });
@@ -64,15 +70,15 @@ inline void pack_weights(int threads, const AmxConv& c, const float* weight, con
   auto* const tiles = reinterpret_cast<std::uint32_t*>(scratch);
   parallel_for(threads, c.columns * c.groups, [&](std::int64_t task) {
     std::uint32_t* const to = tiles + task * group_words;
-    __builtin_memset(to, 0, static_cast<std::size_t>(group_words) * 4);
     const std::int64_t first_o = task / c.groups * kAmxColumns;
     const std::int64_t first_i = task % c.groups * c.channels;
+    if (c.positions > 1 || c.in.c - first_i < c.channels) {  // rows of B that no tap fills
+      __builtin_memset(to, 0, static_cast<std::size_t>(group_words) * 4);
+    }
     const std::int64_t outputs = std::min(kAmxColumns, c.out.c - first_o);
     for (std::int64_t i = 0; i < std::min(c.channels, c.in.c - first_i); i += 2) {
-      for (std::int64_t o = 0; o < outputs; ++o) {
-        const float* const even = weight + (first_o + o) * o_step + (first_i + i) * i_step;
-        pack_pair(c, places, even, first_i + i + 1 < c.in.c ? even + i_step : nullptr, to + i / 2 * kAmxColumns + o);
-      }
+      pack_pairs(c, places, weight + first_o * o_step + (first_i + i) * i_step, o_step, outputs, i_step,
+                 first_i + i + 1 < c.in.c, to + i / 2 * kAmxColumns);
     }
   });
   float* const to = scratch + c.columns * c.tiles() * kAmxTileBytes / 4;
