@@ -59,13 +59,13 @@ bool amx_wins(const Conv3dGeometry& g, Conv3dPass pass, bool split) {
   constexpr std::int64_t kLeastVoxels = 64;        // of a case: fewer do not pay for packing the weight
   constexpr std::int64_t kLeastSideChannels = 16;  // of windows side by side: fewer leave tiles empty
   constexpr std::int64_t kManyChannels = 64;       // below, Winograd's algorithm is as fast or faster
-  constexpr std::int64_t kMostGradVoxels = 2048;   // above, it is for a weight gradient
+  constexpr std::int64_t kMostGradVoxels = 2048;   // above, it is for a weight gradient, but of a first layer
   if (!amx_takes(g)) { return false; }
   if (g.kernel < 3) { return std::min(g.x.c, g.y.c) >= kLeastSideChannels; }
   if (g.y.voxels() < kLeastVoxels) { return false; }
   if (!split) { return true; }
-  return pass == Conv3dPass::grad_weight ? g.y.voxels() <= kMostGradVoxels && std::min(g.x.c, g.y.c) >= 16
-                                         : std::max(g.x.c, g.y.c) >= kManyChannels;
+  if (pass != Conv3dPass::grad_weight) { return std::max(g.x.c, g.y.c) >= kManyChannels; }
+  return g.y.c >= kAmxRows && (g.x.c <= 4 || (g.x.c >= kAmxColumns && g.y.voxels() <= kMostGradVoxels));
 }
 
 AmxConv amx_conv(const Conv3dGeometry& g, Conv3dPass pass, bool split) {
@@ -112,10 +112,10 @@ AmxGradWeight amx_grad_weight(const Conv3dGeometry& g, bool split) {
   w.dy = g.y;
   w.padding = g.padding;
   w.parts = split ? 2 : 1;
-  w.copies = g.x.c * 3 <= kAmxColumns ? 3 : 1;
+  w.copies = g.x.c <= 4 ? 3 : 1;
   w.pairings = w.copies == 3 ? 1 : 2;  // a tap along H is an even offset
   w.rows = ceil_div(g.y.c, kAmxRows);
-  w.columns = ceil_div(g.x.c * w.copies, kAmxColumns);
+  w.columns = ceil_div(g.x.c, kAmxColumns);
   w.pitch = rounded_up(g.y.w + 2, 2);
   const std::int64_t cases = std::max<std::int64_t>(1, g.x.n);
   const std::int64_t most_sums = std::max<std::int64_t>(1, kSumFloats / w.sum_floats());

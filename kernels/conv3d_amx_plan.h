@@ -55,9 +55,12 @@ struct AmxConv {
   [[nodiscard]] std::int64_t part() const { return groups * group(); }
   /// Tiles of packed weights for 16 output channels.
   [[nodiscard]] std::int64_t tiles() const { return groups * 9 * steps * weight_parts; }
-  /// Products that meet all tiles of a plane before the next ones do: with one column, those of a group and a kd, whose
-  /// weights fit L1; otherwise all.
-  [[nodiscard]] std::int64_t chunk() const { return (columns == 1 ? 3 : groups * 9) * steps * products; }
+  /// Products that meet all tiles of a plane before the next ones do: with one column, those of a group, or of one of
+  /// its kd, whose weights fit L1; otherwise all.
+  [[nodiscard]] std::int64_t chunk() const {
+    const std::int64_t taps = steps * weight_parts <= 2 ? 9 : 3;
+    return (columns == 1 ? taps : groups * 9) * steps * products;
+  }
   [[nodiscard]] std::int64_t shares() const { return (columns + columns_per_task - 1) / columns_per_task; }
   [[nodiscard]] std::int64_t box_count() const { return in.n * boxes.along_d * boxes.along_h; }
   [[nodiscard]] std::int64_t tasks() const { return box_count() * shares(); }
@@ -68,7 +71,7 @@ struct AmxConv {
 [[nodiscard]] AmxConv amx_conv(const Conv3dGeometry&, Conv3dPass, bool split);
 
 /// Weight gradient. Rows of A are output channels, columns of B input channels (those of three neighbouring taps where
-/// there are at most five), and the 32 in the middle are voxels: the rows of a plane follow one another, with zeros of
+/// there are at most four), and the 32 in the middle are voxels: the rows of a plane follow one another, with zeros of
 /// dy between them, so that a tap is an offset. B has voxels in pairs, so x is staged twice, paired from even voxels on
 /// and from odd ones: every tile begins on a cache line.
 struct AmxGradWeight {
@@ -76,7 +79,7 @@ struct AmxGradWeight {
   VolumeShape dy;
   std::int64_t padding = 1;
   std::int64_t parts = 1;   ///< bf16 of a value
-  std::int64_t copies = 1;  ///< 3: a tile of B holds the channels at three neighbouring voxels
+  std::int64_t copies = 1;  ///< 3: a tile of B holds four channels at three neighbouring voxels
   std::int64_t pairings = 2;
   std::int64_t rows = 1;  ///< tiles of output channels
   std::int64_t columns = 1;

@@ -152,8 +152,9 @@ void multiply_plane(const Job<T>& job, const AmxBox& box, std::int64_t d, std::i
                         : multiply_square<false>(products, a, b, column_bytes, 0, sums, next);
       } else {
         for (std::int64_t n = 0; n < columns; ++n) {
-          multiply_columns(here, products, a, b + n * column_bytes,
-                           {sums.from + n * next, sums.from_row, sums.step, mine + n * 2 * kTile});
+          const Sums of{sums.from + n * next, sums.from_row, sums.step, mine + n * 2 * kTile};
+          c.products == 2 ? multiply_columns<true>(here, products, a, b + n * column_bytes, of)
+                          : multiply_columns<false>(here, products, a, b + n * column_bytes, of);
         }
       }
       if (k + 1 < chunks) { continue; }

@@ -109,7 +109,7 @@ void unpack(const AmxGradWeight& g, std::int64_t row, std::int64_t column, const
   constexpr std::int64_t kPitch = 32;  // of the taps of one weight kernel
   alignas(64) float kernels[kAmxColumns * kPitch];
   const std::int64_t outputs = std::min(kAmxRows, g.dy.c - row * kAmxRows);
-  const std::int64_t channels = g.copies == 3 ? g.x.c : std::min(kAmxColumns, g.x.c - column * kAmxColumns);
+  const std::int64_t channels = std::min(kAmxColumns, g.x.c - column * kAmxColumns);
   const float* const from = sums + (row * g.columns + column) * g.taps() * kTile;
   for (std::int64_t o = 0; o < outputs; ++o) {
     const auto sum_of = [&](std::int64_t tap) VOX_INLINED {
@@ -131,8 +131,8 @@ void unpack(const AmxGradWeight& g, std::int64_t row, std::int64_t column, const
     for (std::int64_t tap = 0; tap < g.taps() && g.copies == 3; ++tap) {
       alignas(64) float copies[kAmxColumns];
       _mm512_store_ps(copies, sum_of(tap));
-      for (std::int64_t i = 0; i < 3 * channels; ++i) {
-        kernels[i % channels * kPitch + tap * 3 + i / channels] = copies[i];
+      for (std::int64_t i = 0; i < channels; ++i) {
+        for (std::int64_t kw = 0; kw < 3; ++kw) { kernels[i * kPitch + tap * 3 + kw] = copies[kw * 4 + i]; }
       }
     }
     float* const to = dweight + ((row * kAmxRows + o) * g.x.c + column * kAmxColumns) * 27;

@@ -27,8 +27,9 @@ struct Sums {
   float* to;
 };
 
-/// 1 to 4 tiles of voxels by one of channels.
-template <int M> VOX_TILE void multiply_column(const Products& p, const char* const* a, const char* b, const Sums& s) {
+/// 1 to 4 tiles of voxels by one of channels. Twos: products come in twos that share A.
+template <int M, bool Twos>
+VOX_TILE void multiply_column(const Products& p, const char* const* a, const char* b, const Sums& s) {
   _tile_loadd(0, s.from, s.from_row);
   if constexpr (M > 1) { _tile_loadd(1, s.from + s.step, s.from_row); }
   if constexpr (M > 2) { _tile_loadd(2, s.from + 2 * s.step, s.from_row); }
@@ -37,7 +38,7 @@ template <int M> VOX_TILE void multiply_column(const Products& p, const char* co
   const char* const a1 = a[M > 1 ? 1 : 0];
   const char* const a2 = a[M > 2 ? 2 : 0];
   const char* const a3 = a[M > 3 ? 3 : 0];
-  for (const Product* i = p.all; i != p.all + p.count; ++i) {
+  for (const Product* i = p.all; i != p.all + p.count; i += Twos ? 2 : 1) {
     _tile_loadd(7, b + i->b, 64);
     _tile_loadd(4, a0 + i->a, p.row_bytes);
     _tile_dpbf16ps(0, 4, 7);
@@ -45,30 +46,38 @@ template <int M> VOX_TILE void multiply_column(const Products& p, const char* co
       _tile_loadd(5, a1 + i->a, p.row_bytes);
       _tile_dpbf16ps(1, 5, 7);
     }
+    if constexpr (Twos) {
+      _tile_loadd(6, b + i[1].b, 64);
+      _tile_dpbf16ps(0, 4, 6);
+      if constexpr (M > 1) { _tile_dpbf16ps(1, 5, 6); }
+    }
     if constexpr (M > 2) {
-      _tile_loadd(6, a2 + i->a, p.row_bytes);
-      _tile_dpbf16ps(2, 6, 7);
+      _tile_loadd(4, a2 + i->a, p.row_bytes);
+      _tile_dpbf16ps(2, 4, 7);
     }
     if constexpr (M > 3) {
-      _tile_loadd(4, a3 + i->a, p.row_bytes);
-      _tile_dpbf16ps(3, 4, 7);
+      _tile_loadd(5, a3 + i->a, p.row_bytes);
+      _tile_dpbf16ps(3, 5, 7);
     }
+    if constexpr (Twos && M > 2) { _tile_dpbf16ps(2, 4, 6); }
+    if constexpr (Twos && M > 3) { _tile_dpbf16ps(3, 5, 6); }
   }
   _tile_stored(0, s.to, 64);
   if constexpr (M > 1) { _tile_stored(1, s.to + 256, 64); }
   if constexpr (M > 2) { _tile_stored(2, s.to + 512, 64); }
   if constexpr (M > 3) { _tile_stored(3, s.to + 768, 64); }
 }
-inline void multiply_columns(std::int64_t m, const Products& p, const char* const* a, const char* b, const Sums& s) {
+template <bool Twos>
+void multiply_columns(std::int64_t m, const Products& p, const char* const* a, const char* b, const Sums& s) {
   switch (m) {
     case 1:
-      return multiply_column<1>(p, a, b, s);
+      return multiply_column<1, Twos>(p, a, b, s);
     case 2:
-      return multiply_column<2>(p, a, b, s);
+      return multiply_column<2, Twos>(p, a, b, s);
     case 3:
-      return multiply_column<3>(p, a, b, s);
+      return multiply_column<3, Twos>(p, a, b, s);
     default:
-      return multiply_column<4>(p, a, b, s);
+      return multiply_column<4, Twos>(p, a, b, s);
   }
 }
 

@@ -45,36 +45,52 @@ template <class T> VOX_TILE void stage_x_row(const AmxGradWeight& g, const T* fi
   }
 }
 
-/// A row of at most five channels, each at three neighbouring positions: column kw*C + i is channel i at position p+kw.
-template <class T> VOX_TILE void stage_x_copies(const AmxGradWeight& g, const T* first, Bf16* to) {
-  const auto words_of = [&](std::int64_t p, Bf16(&high)[16], Bf16(&low)[16]) {
-    for (std::int64_t j = 0; j < 16; ++j) { high[j] = low[j] = {}; }
-    for (std::int64_t kw = 0; kw < 3; ++kw) {
-      const std::int64_t w = p + kw - g.padding;
-      if (first == nullptr || w < 0 || w >= g.x.w) { continue; }
-      const T* const from = first + w * kBlock8;
-      if constexpr (std::is_same_v<T, float>) {
-        alignas(32) Bf16 parts[2][16];
-        const Halves h = halves(_mm512_castps256_ps512(_mm256_loadu_ps(from)));
-        _mm256_store_si256(reinterpret_cast<__m256i*>(parts[0]), h.high);
-        _mm256_store_si256(reinterpret_cast<__m256i*>(parts[1]), h.low);
-        for (std::int64_t i = 0; i < g.x.c; ++i) {
-          high[kw * g.x.c + i] = parts[0][i];
-          low[kw * g.x.c + i] = parts[1][i];
-        }
-      } else {
-        for (std::int64_t i = 0; i < g.x.c; ++i) { high[kw * g.x.c + i] = from[i]; }
-      }
+/// Four channels of four neighbouring voxels from position p on, zero beside the volume.
+template <class T> VOX_INLINED inline auto four_voxels(const AmxGradWeight& g, const T* row, std::int64_t p) {
+  const auto voxel = [&](std::int64_t i) VOX_INLINED {
+    const std::int64_t w = p + i - g.padding;
+    const bool inside = row != nullptr && w >= 0 && w < g.x.w;
+    if constexpr (std::is_same_v<T, float>) {
+      return inside ? _mm_loadu_ps(row + w * kBlock8) : _mm_setzero_ps();
+    } else {
+      return inside ? _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row + w * kBlock8)) : _mm_setzero_si128();
     }
   };
-  const auto vector = [](const Bf16(&v)[16]) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(v)); };
-  for (std::int64_t p = 0; p < g.pitch; p += 2) {
-    Bf16 high[2][16];
-    Bf16 low[2][16];
-    words_of(p, high[0], low[0]);
-    words_of(p + 1, high[1], low[1]);
-    store512(to + p * kAmxColumns, words(vector(high[0]), vector(high[1])));
-    if (g.parts == 2) { store512(to + g.x_part() + p * kAmxColumns, words(vector(low[0]), vector(low[1]))); }
+  if constexpr (std::is_same_v<T, float>) {
+    const __m256 low = _mm256_insertf128_ps(_mm256_castps128_ps256(voxel(0)), voxel(1), 1);
+    const __m256 high = _mm256_insertf128_ps(_mm256_castps128_ps256(voxel(2)), voxel(3), 1);
+    return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+  } else {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi64(voxel(0), voxel(1))),
+                                   _mm_unpacklo_epi64(voxel(2), voxel(3)), 1);
+  }
+}
+VOX_INLINED inline __m512 a_voxel_on(__m512 here, __m512 next) {
+  return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(next), _mm512_castps_si512(here), 4));
+}
+VOX_INLINED inline __m256i a_voxel_on(__m256i here, __m256i next) { return _mm256_alignr_epi64(next, here, 1); }
+
+/// A row of at most four channels, each at three neighbouring positions: column kw*4 + i is channel i at position p+kw.
+template <class T> VOX_TILE void stage_x_copies(const AmxGradWeight& g, const T* row, Bf16* to) {
+  constexpr std::int64_t kPiece = 64;  // positions
+  constexpr __mmask16 kColumns = 0x0FFF;
+  alignas(64) std::uint32_t pairs[2][(kPiece + 4) * 4];  // of a position and the next one, four channels
+  for (std::int64_t first = 0; first < g.pitch; first += kPiece) {
+    const std::int64_t count = std::min(kPiece, g.pitch - first);
+    auto here = four_voxels(g, row, first);
+    for (std::int64_t p = 0; p < count + 4 && p < kPiece + 4; p += 4) {
+      const auto next = four_voxels(g, row, first + p + 4);
+      const PairWords w = pair_words(here, a_voxel_on(here, next));
+      _mm512_store_si512(pairs[0] + p * 4, w.high);
+      _mm512_store_si512(pairs[1] + p * 4, w.low);
+      here = next;
+    }
+    for (std::int64_t part = 0; part < g.parts; ++part) {
+      Bf16* const at = to + part * g.x_part() + first * kAmxColumns;
+      for (std::int64_t p = 0; p < count; p += 2) {
+        store512(at + p * kAmxColumns, _mm512_maskz_loadu_epi32(kColumns, pairs[part] + p * 4));
+      }
+    }
   }
 }
 

@@ -98,8 +98,8 @@ inline void multiply_strips(const AmxWindows& w, const Products& products, const
     return;
   }
   for (std::int64_t n = 0; n < columns; ++n) {
-    multiply_columns(rows, products, both, b + n * strip,
-                     {sums.from + n * next_from, sums.from_row, sums.step, sums.to + n * 2 * kTile});
+    multiply_columns<false>(rows, products, both, b + n * strip,
+                            {sums.from + n * next_from, sums.from_row, sums.step, sums.to + n * 2 * kTile});
   }
 }
 
