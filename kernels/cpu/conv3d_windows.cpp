@@ -90,18 +90,6 @@ void pack_windows(const IsaQueue& q, const TiledConvArgs<T>& a, const Side& in, 
   }
 }
 
-/// Padding channels of a row, which an input that is not finite may have reached.
-template <class T> void clear_padding(const Side& out, std::int64_t row, T* volume) {
-  const std::int64_t present = out.shape().c % kBlock8;
-  if (present == 0) { return; }
-  for (std::int64_t r = out.shape().blocks() - 1; r < out.runs(); r += out.shape().blocks()) {
-    T* at = volume + out.offset(row, r);
-    for (std::int64_t i = 0; i < out.w.coarse.w * out.run() / kBlock8; ++i, at += kBlock8) {
-      std::fill(at + present, at + kBlock8, store<T>(Acc<T>{0}));
-    }
-  }
-}
-
 template <class T, int Lanes, int Vectors>
 void multiply_row(const TiledConvArgs<T>& a, const Side& in, const Side& out, std::int64_t row, Acc<T>* scratch) {
   constexpr int kSlab = Lanes * Vectors;
@@ -111,6 +99,13 @@ void multiply_row(const TiledConvArgs<T>& a, const Side& in, const Side& out, st
     return a.out.first + out.offset(row, column / out.run()) + column % out.run();
   };
   for (std::int64_t c = 0; c < out.columns(); c += kSlab) {
+    std::array<Lane<Acc<T>>, static_cast<std::size_t>(kSlab)> present;
+    bool all = true;
+    for (std::int64_t i = 0; i < kSlab; ++i) {
+      const bool is = (c + i) / out.run() % out.shape().blocks() * kBlock8 + (c + i) % kBlock8 < out.shape().c;
+      present[static_cast<std::size_t>(i)] = is ? -1 : 0;
+      all = all && is;
+    }
     WindowsTileArgs<T, Vectors> tile{.in = from.at,
                                      .weight = a.scratch + c * in.columns(),
                                      .bias = a.scratch + in.w.matrix_elements() + c,
@@ -119,11 +114,11 @@ void multiply_row(const TiledConvArgs<T>& a, const Side& in, const Side& out, st
                                      .last_run = whole ? in.run() : in.shape().c % kBlock8,
                                      .out = {},
                                      .out_step = out.run(),
-                                     .out_apart = Lanes > kBlock8 ? place(c + kBlock8) - place(c) : 0};
+                                     .out_apart = Lanes > kBlock8 ? place(c + kBlock8) - place(c) : 0,
+                                     .present = all ? nullptr : present.data()};
     for (int v = 0; v < Vectors; ++v) { tile.out[static_cast<std::size_t>(v)] = place(c + v * Lanes); }
     windows_row<T, Lanes, Vectors>(tile, in.w.coarse.w);
   }
-  clear_padding(out, row, a.out.first);
 }
 
 template <class A, int Lanes, int Vectors, int Channels> void add_columns(const WindowsGradArgs<A>& all) {

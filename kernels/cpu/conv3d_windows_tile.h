@@ -18,6 +18,9 @@ struct RunAxes {
   std::int64_t step_block;
 };
 
+/// An integer as wide as A.
+template <class A> using Lane = std::conditional_t<sizeof(A) == 8, std::int64_t, std::int32_t>;
+
 /// out[t][v] = bias[v] + the sum over runs r and values k of in[r][t*run + k] * weight[r][k][v], for some windows t of
 /// a row and a slab of columns v.
 template <class T, int Vectors> struct WindowsTileArgs {
@@ -30,6 +33,7 @@ template <class T, int Vectors> struct WindowsTileArgs {
   std::array<T*, static_cast<std::size_t>(Vectors)> out;  ///< of each vector, at the first window
   std::int64_t out_step;                                  ///< to the next window
   std::int64_t out_apart;                                 ///< to the second eight lanes of a vector
+  const Lane<Acc<T>>* present;  ///< [slab]: all bits of the columns that are channels; null: all are
 };
 
 template <class T, int Lanes>
@@ -86,6 +90,16 @@ VOX_TILE void windows_tile(const WindowsTileArgs<T, Vectors>& a) {
         weight_run += a.run * Vectors * Lanes;
       }
     }
+  }
+  if (a.present != nullptr) {  // an input that is not finite would reach the padding channels
+    unrolled<Windows * Vectors>([&](auto i) VOX_INLINED {
+      Vector<Lane<A>, Lanes> present;
+      Vector<Lane<A>, Lanes> bits;
+      load_vector(present, a.present + i % Vectors * Lanes);
+      __builtin_memcpy(&bits, &acc[i], sizeof bits);
+      bits &= present;
+      __builtin_memcpy(&acc[i], &bits, sizeof bits);
+    });
   }
   unrolled<Windows>([&](auto t) VOX_INLINED {
     unrolled<Vectors>([&](auto v) VOX_INLINED {
