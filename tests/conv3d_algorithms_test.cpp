@@ -304,7 +304,7 @@ TEST_CASE("convolutions give the same bits for any number of threads", "[conv3d]
   for (const Conv3dGeometry& g : geometries()) {
     for (const Conv3dPass pass : kPasses) {
       for (const Conv3dAlgorithm algorithm :
-           {Conv3dAlgorithm::gemm, Conv3dAlgorithm::winograd, Conv3dAlgorithm::tiled}) {
+           {Conv3dAlgorithm::amx, Conv3dAlgorithm::gemm, Conv3dAlgorithm::winograd, Conv3dAlgorithm::tiled}) {
         if (!fits<float>(cpu_queue(), algorithm, pass, g)) { continue; }
         INFO(describe(g) << ", " << name(pass) << ", algorithm " << static_cast<int>(algorithm));
         cpu_queue().threads = 1;

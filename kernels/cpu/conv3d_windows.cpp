@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/bf16.h"
+#include "kernels/cpu/conv3d_windows_grad_tile.h"
 #include "kernels/cpu/conv3d_windows_tile.h"
 #include "kernels/parallel.h"
 
@@ -184,7 +185,9 @@ void add_windows(const Conv3dWindows& w, const Conv3dGradWeightArgs<T>& a, std::
         }
       } else {
         const std::int64_t values = w.fine.w * kBlock8;
-        for (std::int64_t i = 0; i < rows * values; ++i) { copied[i] = load(x[i / values * all.x_row + i % values]); }
+        for (std::int64_t i = 0; i < rows; ++i) {
+          for (std::int64_t k = 0; k < values; ++k) { copied[i * values + k] = load(x[i * all.x_row + k]); }
+        }
         all.x = copied;
         all.x_row = values;
       }
