@@ -93,7 +93,14 @@ AmxConv amx_conv(const Conv3dGeometry& g, Conv3dPass pass, bool split) {
   const std::int64_t boxes = std::max<std::int64_t>(1, c.in.n * c.boxes.along_d * c.boxes.along_h);
   const std::int64_t shares = std::clamp<std::int64_t>(ceil_div(kWantedTasks, boxes), 1, ceil_div(c.columns, 2));
   c.columns_per_task = rounded_up(ceil_div(c.columns, shares), c.columns > 1 ? 2 : 1);
+  if (c.packs_alone()) { c.columns_per_task = std::min<std::int64_t>(c.columns, 2); }
   return c;
+}
+
+bool AmxConv::packs_alone() const {
+  constexpr std::int64_t kFewBoxes = 4;
+  constexpr std::int64_t kManyTiles = 1024;  // 1 MiB of packed weights
+  return columns * tiles() >= kManyTiles && box_count() <= kFewBoxes;
 }
 
 std::int64_t AmxConv::shared_floats() const {

@@ -64,6 +64,9 @@ struct AmxConv {
   [[nodiscard]] std::int64_t shares() const { return (columns + columns_per_task - 1) / columns_per_task; }
   [[nodiscard]] std::int64_t box_count() const { return in.n * boxes.along_d * boxes.along_h; }
   [[nodiscard]] std::int64_t tasks() const { return box_count() * shares(); }
+  /// Whether a worker had better pack the weights of a share, which then are in its cache, and take all boxes: where
+  /// there are many weights and few boxes.
+  [[nodiscard]] bool packs_alone() const;
   [[nodiscard]] std::int64_t shared_floats() const;  ///< scratch: packed weights, then the bias
   [[nodiscard]] std::int64_t staged_floats() const;
   [[nodiscard]] std::int64_t worker_floats() const;  ///< staged, then the sums of a plane that wait for more products

@@ -22,12 +22,13 @@ struct Layer {
   std::int64_t padding;
 };
 
-/// Three taps in a tile, rows of two in a tile, ragged rows and channels, inputs in two tensors.
+/// Three taps in a tile, rows of two in a tile, ragged rows and channels, inputs in two tensors, and more weights than
+/// are packed for all workers at once.
 const std::vector<Layer>& layers() {
-  static const std::vector<Layer> all = {{{2, 40, 5, 6, 18}, 16, 24, 1}, {{1, 4, 9, 10, 31}, 0, 16, 1},
-                                         {{1, 7, 3, 5, 6}, 0, 5, 1},     {{1, 16, 11, 13, 64}, 0, 16, 1},
-                                         {{2, 16, 4, 4, 8}, 0, 40, 1},   {{1, 64, 6, 7, 20}, 0, 33, 1},
-                                         {{1, 33, 5, 17, 16}, 0, 48, 0}, {{1, 3, 4, 5, 6}, 0, 5, 2}};
+  static const std::vector<Layer> all = {
+      {{2, 40, 5, 6, 18}, 16, 24, 1},  {{1, 4, 9, 10, 31}, 0, 16, 1}, {{1, 7, 3, 5, 6}, 0, 5, 1},
+      {{1, 16, 11, 13, 64}, 0, 16, 1}, {{2, 16, 4, 4, 8}, 0, 40, 1},  {{1, 64, 6, 7, 20}, 0, 33, 1},
+      {{1, 33, 5, 17, 16}, 0, 48, 0},  {{1, 3, 4, 5, 6}, 0, 5, 2},    {{2, 128, 3, 3, 4}, 0, 144, 1}};
   return all;
 }
 
@@ -100,8 +101,10 @@ TEST_CASE("AMX convolutions of f32 are as exact as two halves of 16 bits", "[con
       }
       CHECK(worst > 0);  // nothing else would be sixteen bits
     }
-    cpu_queue().threads = 3;
-    CHECK(got == run(l, DType::f32, false));
+    for (const int threads : {1, 3, 16}) {
+      cpu_queue().threads = threads;
+      CHECK(got == run(l, DType::f32, false));
+    }
   }
   cpu_queue() = before;
 }
@@ -147,6 +150,7 @@ TEST_CASE("the boxes of an AMX convolution cover its output", "[conv3d][amx]") {
       CHECK(c.groups * c.channels >= c.in.c);
       CHECK(c.shares() * c.columns_per_task >= c.columns);
       CHECK(c.box_count() == amx_conv(g, pass, false).box_count());  // an epilogue knows no type
+      CHECK(c.packs_alone() == (l.out == 144));
       CHECK(amx_scratch(g, pass, 2) >= c.shared_floats() + c.worker_floats());
     }
     const AmxGradWeight w = amx_grad_weight(g, true);

@@ -245,7 +245,8 @@ std::int64_t list_products(const AmxConv& c, Product* to) {
 
 template <class T> void convolve_amx(const CpuIsaQueue<Isa::amx>& q, const TiledConvArgs<T>& a) {
   const AmxConv c = amx_conv(a.geometry, a.pass, std::is_same_v<T, float>);
-  pack_weights(q.threads, c, a.weight, a.bias, a.scratch);
+  float* const bias = a.scratch + c.columns * c.tiles() * kAmxTileBytes / 4;
+  pack_bias(c, a.bias, bias);
   Product products[kMaxProducts];
   const Products list{products, list_products(c, products), c.unit * 2};
   const Job<T> job{.plan = c,
@@ -253,16 +254,27 @@ template <class T> void convolve_amx(const CpuIsaQueue<Isa::amx>& q, const Tiled
                    .in = a.in,
                    .out = a.out,
                    .weights = a.scratch,
-                   .bias = a.scratch + c.columns * c.tiles() * kAmxTileBytes / 4,
+                   .bias = bias,
                    .lines = lines_per_group<T>(c, list.count),
                    .epilogue = a.epilogue};
   const std::int64_t tasks = c.tasks();
   const std::int64_t workers = std::min<std::int64_t>(q.threads, tasks);
+  const bool alone = c.packs_alone() && workers <= c.shares();
+  if (!alone) { pack_weights(q.threads, c, a.weight, a.scratch); }
   parallel_for(q, workers, [&](std::int64_t worker) {  // each with its own scratch; the split changes no result
     const TileScope tiles;
     float* const mine = a.scratch + c.shared_floats() + worker * c.worker_floats();
-    const std::int64_t end = tasks * (worker + 1) / workers;
-    for (std::int64_t i = tasks * worker / workers; i < end; ++i) { run_task(job, i, i + 1 < end, mine); }
+    if (!alone) {
+      const std::int64_t end = tasks * (worker + 1) / workers;
+      for (std::int64_t i = tasks * worker / workers; i < end; ++i) { run_task(job, i, i + 1 < end, mine); }
+      return;
+    }
+    for (std::int64_t i = c.shares() * worker / workers; i < c.shares() * (worker + 1) / workers; ++i) {
+      const std::int64_t first = i * c.columns_per_task;
+      pack_columns(c, first, std::min(first + c.columns_per_task, c.columns), a.weight,
+                   a.scratch + first * c.tiles() * kAmxTileBytes / 4);
+      for (std::int64_t box = 0; box < c.box_count(); ++box) { run_task(job, box * c.shares() + i, false, mine); }
+    }
   });
 }
 

@@ -60,28 +60,44 @@ VOX_TILE inline void pack_pairs(const AmxConv& c, const TapPlaces& places, const
   });
 }
 
-/// All tiles, and the bias after them: [columns*16], zero where there is none.
-inline void pack_weights(int threads, const AmxConv& c, const float* weight, const float* bias, float* scratch) {
-  const TapPlaces places = tap_places(c);
+/// The tiles of 16 output channels.
+inline void pack_group(const AmxConv& c, const TapPlaces& places, std::int64_t column, std::int64_t group,
+                       const float* weight, std::uint32_t* to) {
   const bool spread = c.pass == Conv3dPass::spread;
   const std::int64_t o_step = spread ? 27 : c.in.c * 27;
   const std::int64_t i_step = spread ? c.out.c * 27 : 27;
+  const std::int64_t first_o = column * kAmxColumns;
+  const std::int64_t first_i = group * c.channels;
+  if (c.positions > 1 || c.in.c - first_i < c.channels) {  // rows of B that no tap fills
+    __builtin_memset(to, 0, static_cast<std::size_t>(c.tiles() / c.groups * kAmxTileBytes));
+  }
+  const std::int64_t outputs = std::min(kAmxColumns, c.out.c - first_o);
+  for (std::int64_t i = 0; i < std::min(c.channels, c.in.c - first_i); i += 2) {
+    pack_pairs(c, places, weight + first_o * o_step + (first_i + i) * i_step, o_step, outputs, i_step,
+               first_i + i + 1 < c.in.c, to + i / 2 * kAmxColumns);
+  }
+}
+
+/// Some columns of tiles, `to` where the first of them goes.
+inline void pack_columns(const AmxConv& c, std::int64_t first, std::int64_t last, const float* weight, float* to) {
+  const TapPlaces places = tap_places(c);
   const std::int64_t group_words = c.tiles() / c.groups * kAmxTileBytes / 4;
-  auto* const tiles = reinterpret_cast<std::uint32_t*>(scratch);
-  parallel_for(threads, c.columns * c.groups, [&](std::int64_t task) {
-    std::uint32_t* const to = tiles + task * group_words;
-    const std::int64_t first_o = task / c.groups * kAmxColumns;
-    const std::int64_t first_i = task % c.groups * c.channels;
-    if (c.positions > 1 || c.in.c - first_i < c.channels) {  // rows of B that no tap fills
-      __builtin_memset(to, 0, static_cast<std::size_t>(group_words) * 4);
-    }
-    const std::int64_t outputs = std::min(kAmxColumns, c.out.c - first_o);
-    for (std::int64_t i = 0; i < std::min(c.channels, c.in.c - first_i); i += 2) {
-      pack_pairs(c, places, weight + first_o * o_step + (first_i + i) * i_step, o_step, outputs, i_step,
-                 first_i + i + 1 < c.in.c, to + i / 2 * kAmxColumns);
-    }
+  for (std::int64_t i = first * c.groups; i < last * c.groups; ++i, to += group_words) {
+    pack_group(c, places, i / c.groups, i % c.groups, weight, reinterpret_cast<std::uint32_t*>(to));
+  }
+}
+
+/// All tiles.
+inline void pack_weights(int threads, const AmxConv& c, const float* weight, float* to) {
+  const TapPlaces places = tap_places(c);
+  const std::int64_t group_words = c.tiles() / c.groups * kAmxTileBytes / 4;
+  parallel_for(threads, c.columns * c.groups, [&](std::int64_t i) {
+    pack_group(c, places, i / c.groups, i % c.groups, weight, reinterpret_cast<std::uint32_t*>(to + i * group_words));
   });
-  float* const to = scratch + c.columns * c.tiles() * kAmxTileBytes / 4;
+}
+
+/// The bias [columns*16], zero where there is none.
+inline void pack_bias(const AmxConv& c, const float* bias, float* to) {
   for (std::int64_t o = 0; o < c.columns * kAmxColumns; ++o) {
     to[o] = bias != nullptr && o < c.out.c ? bias[o] : 0.0F;
   }
