@@ -122,14 +122,9 @@ void add_part(const Conv3dTiling& t, const Conv3dTaps& taps, const Conv3dGradWei
 template <class T> void grad_weight_tiled(const IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
   const Conv3dTiling t = conv3d_tiling(a.geometry, Conv3dPass::grad_weight);
   const Conv3dTaps taps = conv3d_taps(a.geometry, t);
-  const std::int64_t tasks = t.tasks();
-  const std::int64_t workers = std::min<std::int64_t>(q.threads, tasks);
   Acc<T>* const scratch = a.scratch.data();
-  parallel_for(q, workers, [&](std::int64_t worker) {  // each with its own scratch; the split changes no result
-    Acc<T>* const mine = scratch + t.shared_elements() + worker * t.worker_elements();
-    for (std::int64_t i = tasks * worker / workers; i < tasks * (worker + 1) / workers; ++i) {
-      add_part(t, taps, a, i, mine);
-    }
+  parallel_tasks(q, t.tasks(), [&](int worker, std::int64_t i) {
+    add_part(t, taps, a, i, scratch + t.shared_elements() + worker * t.worker_elements());
   });
   unpack_weight(q, t, scratch, a.dweight.data());
 }

@@ -204,11 +204,8 @@ template <class T> void convolve_tiled(const IsaQueue& q, const TiledConvArgs<T>
                           .out = a.out,
                           .epilogue = a.epilogue};
   const std::int64_t tasks = t.tasks();
-  const std::int64_t workers = std::min<std::int64_t>(q.threads, tasks);
-  parallel_for(q, workers, [&](std::int64_t worker) {  // each with its own scratch; the split changes no result
-    Acc<T>* const mine = a.scratch + t.shared_elements() + worker * t.worker_elements();
-    const std::int64_t end = tasks * (worker + 1) / workers;
-    for (std::int64_t i = tasks * worker / workers; i < end; ++i) { run_task(conv, i, i + 1 < end, mine); }
+  parallel_tasks(q, tasks, [&](int worker, std::int64_t i) {
+    run_task(conv, i, i + 1 < tasks, a.scratch + t.shared_elements() + worker * t.worker_elements());
   });
 }
 

@@ -224,12 +224,9 @@ template <class T> void convolve_windows(const IsaQueue& q, const TiledConvArgs<
   const Side out{w, spread};
   with_slab<Acc<T>>(out.columns(), [&]<int Lanes, int Vectors>(std::integer_sequence<int, Lanes, Vectors>) {
     pack_windows(q, a, in, out, Lanes * Vectors);
-    const std::int64_t workers = std::min<std::int64_t>(q.threads, w.rows());
     Acc<T>* const scratch = a.scratch + w.matrix_elements() + out.columns();
-    parallel_for(q, workers, [&](std::int64_t worker) {  // each with its own scratch; the split changes no result
-      for (std::int64_t row = w.rows() * worker / workers; row < w.rows() * (worker + 1) / workers; ++row) {
-        multiply_row<T, Lanes, Vectors>(a, in, out, row, scratch + worker * w.worker_elements(a.pass));
-      }
+    parallel_tasks(q, w.rows(), [&](int worker, std::int64_t row) {
+      multiply_row<T, Lanes, Vectors>(a, in, out, row, scratch + worker * w.worker_elements(a.pass));
     });
   });
 }
@@ -237,14 +234,9 @@ template <class T> void convolve_windows(const IsaQueue& q, const TiledConvArgs<
 template <class T> void grad_weight_windows(const IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
   using A = Acc<T>;
   const Conv3dWindows w = conv3d_windows(a.geometry);
-  const std::int64_t tasks = w.parts * w.shares;
-  const std::int64_t workers = std::min<std::int64_t>(q.threads, tasks);
   A* const sums = a.scratch.data();
-  parallel_for(q, workers, [&](std::int64_t worker) {
-    A* const mine = sums + w.parts * w.part_elements() + worker * w.worker_elements(Conv3dPass::grad_weight);
-    for (std::int64_t i = tasks * worker / workers; i < tasks * (worker + 1) / workers; ++i) {
-      add_windows(w, a, i, mine);
-    }
+  parallel_tasks(q, w.parts * w.shares, [&](int worker, std::int64_t i) {
+    add_windows(w, a, i, sums + w.parts * w.part_elements() + worker * w.worker_elements(Conv3dPass::grad_weight));
   });
   parallel_for(q, w.coarse.blocks(), [&](std::int64_t block) {
     const std::int64_t first = block * kBlock8;
