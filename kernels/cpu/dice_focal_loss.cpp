@@ -4,7 +4,7 @@
 #include <array>
 #include <cassert>
 
-#include "kernels/cpu/focal.h"
+#include "kernels/cpu/dice_focal_wide.h"
 #include "kernels/cpu/softmax_lanes.h"
 #include "kernels/parallel.h"
 
@@ -16,7 +16,7 @@ template <class A> constexpr LaneMask<A> kLaneNumbers = {0, 1, 2, 3, 4, 5, 6, 7}
 constexpr std::int64_t kShort = 256;  // voxels summed in the accumulator type before double takes over
 
 /// Probabilities of the voxels of one run, with what its labels need.
-template <class T, bool kOneBlock> class Run {
+template <class T> class Run {
  public:
   using A = Acc<T>;
 
@@ -41,12 +41,8 @@ template <class T, bool kOneBlock> class Run {
       Lanes<A> p;
       auto& scale = scales_[static_cast<std::size_t>(v)];
       const T* const x = x_ + v * kBlock8;
-      if constexpr (kOneBlock) {
-        lanes_.only_block(x, scale, p);
-      } else {
-        if (b == 0) { lanes_.find_scale(x, scale); }
-        lanes_.exponentials(x, b, scale, p);
-      }
+      if (b == 0) { lanes_.find_scale(x, scale); }
+      lanes_.exponentials(x, b, scale, p);
       p *= A{1} / scale.sum;
       const std::int64_t label = labels_[v] - b * kBlock8;
       const LaneMask<A> hit = kLaneNumbers<A> == static_cast<LaneInt<A>>(label);
@@ -86,14 +82,19 @@ template <class T, bool kOneBlock> class Run {
   std::array<A, kShort> p_labels_;
 };
 
-template <class T, bool kOneBlock> void sum_chunks(const IsaQueue& q, const DiceFocalLossArgs<T>& a) {
+/// Adds up every chunk. As many of its first voxels as start(x, labels, voxels, rows) adds are left to that.
+template <class T, class Start> void sum_chunks(const IsaQueue& q, const DiceFocalLossArgs<T>& a, const Start& start) {
   const VoxelChunks chunks = chunks_of_cases(a.shape);
   const std::int64_t doubles = dice_focal_rows(a.shape.blocks()) * kBlock8;
   parallel_for(q, chunks.count(), [&](std::int64_t i) {
     double* const rows = a.partials.data() + i * doubles;
     std::fill_n(rows, doubles, 0.0);
-    for (std::int64_t v = 0; v < chunks.size(i); v += kShort) {
-      Run<T, kOneBlock>(a, chunks.row(i), chunks.first(i) + v, std::min(kShort, chunks.size(i) - v)).add_to(rows);
+    const std::int64_t n = chunks.row(i);
+    const std::int64_t first = chunks.first(i);
+    std::int64_t v = start(a.x.data() + a.shape.offset(n, 0, first), a.labels.data() + n * a.shape.voxels() + first,
+                           chunks.size(i), rows);
+    for (; v < chunks.size(i); v += kShort) {
+      Run<T>(a, n, first + v, std::min(kShort, chunks.size(i) - v)).add_to(rows);
     }
   });
 }
@@ -118,41 +119,16 @@ double loss_of(const DiceFocalTerms& terms, std::span<const double> weights, std
   return dice_focal_loss_of(terms, scores, focal, entropy);
 }
 
-/// The gradients of a case's classes, which the labels pick from.
-template <class A> struct ClassGradients {
-  ClassGradients(const DiceFocalTerms& terms, const DiceFocalSums& sums, std::span<const double> weights, double dy) {
-    for (std::size_t c = 0; c < weights.size(); ++c) {
-      const ClassGradient g = class_gradient(terms, sums, static_cast<std::int64_t>(c), weights[c], dy);
-      miss[c] = static_cast<A>(g.miss);
-      more[c] = static_cast<A>(g.more);
-      focal[c] = static_cast<A>(g.focal);
-      entropy[c] = static_cast<A>(g.entropy);
-    }
-  }
-
-  std::array<A, kDiceFocalClasses> miss{};
-  std::array<A, kDiceFocalClasses> more{};
-  std::array<A, kDiceFocalClasses> focal{};
-  std::array<A, kDiceFocalClasses> entropy{};
-};
-
 /// dx of one voxel at a time.
-template <class T, bool kOneBlock> class VoxelGradient {
+template <class T> class VoxelGradient {
  public:
   using A = Acc<T>;
 
-  VoxelGradient(const DiceFocalLossGradArgs<T>& a, std::int64_t group)
-      : lanes_(a.shape),
-        classes_(a.terms, group_sums(a.sums, a.shape.blocks(), group), a.weights, static_cast<double>(a.dy[0])),
-        focal_(focal_of<A>(a.terms.gamma, a.terms.clip)) {}
+  VoxelGradient(const SoftmaxLanes<T>& lanes, const ClassGradients<A>& classes, const Focal<A>& focal)
+      : lanes_(lanes), classes_(classes), focal_(focal) {}
 
   [[gnu::always_inline]] void write(const T* x, std::uint8_t label, T* dx) {
-    if constexpr (kOneBlock) {
-      lanes_.only_block(x, scale_, only_);
-      only_ *= A{1} / scale_.sum;
-    } else {
-      lanes_.find_scale(x, scale_);
-    }
+    lanes_.find_scale(x, scale_);
     Lanes<A> p;
     Lanes<A> miss;
     probabilities(x, label / kBlock8, p);
@@ -160,14 +136,14 @@ template <class T, bool kOneBlock> class VoxelGradient {
     A at_label = classes_.more[label];
     if (classes_.focal[label] != 0) { at_label += classes_.focal[label] * focal_.slope(p_label); }
     Lanes<A> mean{};
-    for (std::int64_t b = 0; b < blocks(); ++b) {
+    for (std::int64_t b = 0; b < lanes_.blocks(); ++b) {
       probabilities(x, b, p);
       load_lanes(classes_.miss.data() + b * kBlock8, miss);
       mean += p * miss;
     }
     spread_sum(mean);
     mean += p_label * at_label;
-    for (std::int64_t b = 0; b < blocks(); ++b) {
+    for (std::int64_t b = 0; b < lanes_.blocks(); ++b) {
       probabilities(x, b, p);
       load_lanes(classes_.miss.data() + b * kBlock8, miss);
       const LaneMask<A> is_label = kLaneNumbers<A> == static_cast<LaneInt<A>>(label - b * kBlock8);
@@ -178,32 +154,33 @@ template <class T, bool kOneBlock> class VoxelGradient {
   }
 
  private:
-  [[nodiscard]] std::int64_t blocks() const { return kOneBlock ? 1 : lanes_.blocks(); }
   [[gnu::always_inline]] void probabilities(const T* x, std::int64_t b, Lanes<A>& p) const {
-    if constexpr (kOneBlock) {
-      p = only_;
-    } else {
-      lanes_.exponentials(x, b, scale_, p);
-      p *= A{1} / scale_.sum;
-    }
+    lanes_.exponentials(x, b, scale_, p);
+    p *= A{1} / scale_.sum;
   }
 
-  SoftmaxLanes<T> lanes_;
-  ClassGradients<A> classes_;
+  const SoftmaxLanes<T>& lanes_;
+  const ClassGradients<A>& classes_;
   Focal<A> focal_;
   typename SoftmaxLanes<T>::Scale scale_;
-  Lanes<A> only_;  ///< the probabilities, where there is one block
 };
 
-template <class T, bool kOneBlock> void write_gradient(const IsaQueue& q, const DiceFocalLossGradArgs<T>& a) {
+/// As many of a chunk's first voxels as start(classes, focal, x, labels, voxels, dx) writes are left to that.
+template <class T, class Start>
+void write_gradient(const IsaQueue& q, const DiceFocalLossGradArgs<T>& a, const Start& start) {
   const VoxelChunks chunks = chunks_of_cases(a.shape);
+  const SoftmaxLanes<T> lanes(a.shape);
+  const auto focal = focal_of<Acc<T>>(a.terms.gamma, a.terms.clip);
   parallel_for(q, chunks.count(), [&](std::int64_t i) {
     const std::int64_t n = chunks.row(i);
-    const std::int64_t first = a.shape.offset(n, 0, chunks.first(i));
+    const T* const x = a.x.data() + a.shape.offset(n, 0, chunks.first(i));
     const std::uint8_t* const labels = a.labels.data() + n * a.shape.voxels() + chunks.first(i);
-    VoxelGradient<T, kOneBlock> voxel(a, a.terms.groups == 1 ? 0 : n);
-    for (std::int64_t v = 0; v < chunks.size(i); ++v) {
-      voxel.write(a.x.data() + first + v * kBlock8, labels[v], a.dx.data() + first + v * kBlock8);
+    T* const dx = a.dx.data() + a.shape.offset(n, 0, chunks.first(i));
+    const ClassGradients<Acc<T>> classes(a.terms, group_sums(a.sums, a.shape.blocks(), a.terms.groups == 1 ? 0 : n),
+                                         a.weights, static_cast<double>(a.dy[0]));
+    VoxelGradient<T> voxel(lanes, classes, focal);
+    for (std::int64_t v = start(classes, focal, x, labels, chunks.size(i), dx); v < chunks.size(i); ++v) {
+      voxel.write(x + v * kBlock8, labels[v], dx + v * kBlock8);
     }
   });
 }
@@ -214,9 +191,16 @@ template <class T> void dice_focal_loss_forward(IsaQueue& q, const DiceFocalLoss
   const VolumeShape& s = a.shape;
   assert(std::ssize(a.partials) == dice_focal_partials(s));
   if (s.blocks() == 1) {
-    sum_chunks<T, true>(q, a);
+    on_width(s.c, [&](auto k) {
+      const DiceFocalWide<T, k> wide(a);
+      sum_chunks(q, a, [&](const T* x, const std::uint8_t* labels, std::int64_t voxels, double* rows) {
+        const std::int64_t whole = voxels - voxels % kWide<Acc<T>>;
+        wide.add(x, labels, whole, rows);
+        return whole;
+      });
+    });
   } else {
-    sum_chunks<T, false>(q, a);
+    sum_chunks(q, a, [](auto&&...) { return std::int64_t{0}; });
   }
   const std::int64_t doubles = dice_focal_rows(s.blocks()) * kBlock8;
   const VoxelChunks chunks = chunks_of_cases(s);
@@ -230,11 +214,23 @@ template <class T> void dice_focal_loss_forward(IsaQueue& q, const DiceFocalLoss
 }
 
 template <class T> void dice_focal_loss_backward(IsaQueue& q, const DiceFocalLossGradArgs<T>& a) {
-  if (a.shape.blocks() == 1) {
-    write_gradient<T, true>(q, a);
-  } else {
-    write_gradient<T, false>(q, a);
+  if (a.shape.blocks() > 1) {
+    return write_gradient(q, a, [](auto&&...) { return std::int64_t{0}; });
   }
+  on_width(a.shape.c, [&](auto k) {
+    const SoftmaxWide<T, k> softmax(a.shape.c);
+    const bool has_focal = a.terms.focal != 0;
+    write_gradient(q, a,
+                   [&](const ClassGradients<Acc<T>>& classes, const Focal<Acc<T>>& focal, const T* x,
+                       const std::uint8_t* labels, std::int64_t voxels, T* dx) {
+                     std::int64_t v = 0;
+                     for (; v + kWide<Acc<T>> <= voxels; v += kWide<Acc<T>>) {
+                       write_wide_gradient<T, k>(softmax, classes, focal, has_focal, x + v * kBlock8, labels + v,
+                                                 dx + v * kBlock8);
+                     }
+                     return v;
+                   });
+  });
 }
 
 VOX_INSTANTIATE(IsaQueue, dice_focal_loss_forward, DiceFocalLossArgs);

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/bf16.h"
 #include "kernels/volume.h"
@@ -13,20 +15,25 @@
 namespace vox {
 namespace {
 
-template <class A> struct LanesOf {
-  typedef A type __attribute__((vector_size(kBlock8 * sizeof(A))));  // NOLINT: using cannot carry the attribute
+template <class A, std::size_t kLanes> struct LanesOf {
+  typedef A type __attribute__((vector_size(kLanes * sizeof(A))));  // NOLINT: using cannot carry the attribute
 };
-template <class A> using Lanes = typename LanesOf<A>::type;
+template <class A> using Lanes = typename LanesOf<A, kBlock8>::type;
+
+/// What a lane of V holds, and vectors of other lanes, as many as V has.
+template <class V> using LaneOf = std::remove_cvref_t<decltype(std::declval<V>()[0])>;
+template <class V, class E> using Like = typename LanesOf<E, sizeof(V) / sizeof(LaneOf<V>)>::type;
 
 /// What comparing Lanes<A> gives: -1 where true, 0 where false, as wide as A.
 template <class A> using LaneInt = std::conditional_t<sizeof(A) == 8, std::int64_t, std::int32_t>;
 template <class A> using LaneMask = Lanes<LaneInt<A>>;
 
-template <class T> [[gnu::always_inline]] inline void load_lanes(const T* from, Lanes<Acc<T>>& v) {
+/// As many elements as v has lanes, which may be more or fewer than a block's eight.
+template <class T, class V> [[gnu::always_inline]] inline void load_lanes(const T* from, V& v) {
   if constexpr (std::is_same_v<T, Bf16>) {
-    Lanes<std::uint16_t> bits;
+    Like<V, std::uint16_t> bits;
     __builtin_memcpy(&bits, from, sizeof bits);
-    const Lanes<std::uint32_t> wide = __builtin_convertvector(bits, Lanes<std::uint32_t>) << 16U;
+    const auto wide = __builtin_convertvector(bits, Like<V, std::uint32_t>) << 16U;
     __builtin_memcpy(&v, &wide, sizeof v);
   } else {
     __builtin_memcpy(&v, from, sizeof v);
@@ -34,14 +41,14 @@ template <class T> [[gnu::always_inline]] inline void load_lanes(const T* from, 
 }
 
 /// Rounds as store<T>() does.
-template <class T> [[gnu::always_inline]] inline void store_lanes(T* to, const Lanes<Acc<T>>& v) {
+template <class T, class V> [[gnu::always_inline]] inline void store_lanes(T* to, const V& v) {
   if constexpr (std::is_same_v<T, Bf16>) {
-    Lanes<std::uint32_t> u;
+    Like<V, std::uint32_t> u;
     __builtin_memcpy(&u, &v, sizeof u);
-    const Lanes<std::uint32_t> rounded = (u + 0x7FFFU + ((u >> 16U) & 1U)) >> 16U;
-    const Lanes<std::uint32_t> quiet_nan = (u >> 16U) | 0x40U;
+    const Like<V, std::uint32_t> rounded = (u + 0x7FFFU + ((u >> 16U) & 1U)) >> 16U;
+    const Like<V, std::uint32_t> quiet_nan = (u >> 16U) | 0x40U;
     const auto bits =
-        __builtin_convertvector((u & 0x7FFFFFFFU) > 0x7F800000U ? quiet_nan : rounded, Lanes<std::uint16_t>);
+        __builtin_convertvector((u & 0x7FFFFFFFU) > 0x7F800000U ? quiet_nan : rounded, Like<V, std::uint16_t>);
     __builtin_memcpy(static_cast<void*>(to), &bits, sizeof bits);
   } else {
     __builtin_memcpy(to, &v, sizeof v);

@@ -47,17 +47,6 @@ template <class T> class SoftmaxLanes {
     spread_sum(scale.sum);
   }
 
-  /// The same where there is one block: e = its exponentials, each of which is worked out once.
-  [[gnu::always_inline]] void only_block(const T* x, Scale& scale, Lanes<A>& e) const {
-    logits(x, 0, e);
-    scale.top = e;
-    spread_largest(scale.top);
-    e -= scale.top;
-    exp_nonpositive(e);
-    scale.sum = e;
-    spread_sum(scale.sum);
-  }
-
   /// e = exp(x - top) in the lanes of block b, 0 in padding channels.
   [[gnu::always_inline]] void exponentials(const T* x, std::int64_t b, const Scale& scale, Lanes<A>& e) const {
     logits(x, b, e);

@@ -98,8 +98,9 @@ void call(std::int64_t classes, std::uint8_t label, const DiceFocalLossOptions& 
 const Register kCases(
     {at({1, 2, 1, 1, 1}), at({2, 4, 3, 4, 5}), at({2, 4, 7, 11, 17}),
      at({2, 4, 2, 3, 3}, {.class_weights = {0.25, 2, 3, 0.5}, .background = Background::exclude}),
-     at({3, 3, 2, 1, 5}, {.smooth = 0.5, .alpha = 1, .gamma = 0.5, .sums = Sums::per_case, .mean = FocalMean::voxels}),
-     at({2, 8, 2, 3, 5}, {.gamma = 0, .cross_entropy = 1}),
+     at({3, 3, 3, 3, 5}, {.smooth = 0.5, .alpha = 1, .gamma = 0.5, .sums = Sums::per_case, .mean = FocalMean::voxels}),
+     at({2, 8, 2, 3, 7}, {.gamma = 0, .cross_entropy = 1}), at({1, 6, 3, 3, 5}, {.gamma = 1.5, .cross_entropy = 1}),
+     at({2, 4, 3, 3, 4}, {.class_weights = {0.25, 2, 3, 0.5}, .sums = Sums::per_case, .cross_entropy = 2}),
      at({2, 4, 2, 3, 3},
         {.class_weights = {0.25, 2, 3, 0.5}, .sums = Sums::per_case, .dice = 0, .focal = 0, .cross_entropy = 2}),
      at({2, 4, 1, 1, 2}, {.background = Background::exclude, .sums = Sums::per_case, .cross_entropy = 0.5}),

@@ -32,10 +32,10 @@ OpCase at(const Shape& x) {
 
 void labels_for_logits() { static_cast<void>(softmax(Tensor::zeros({1, 3, 2, 2, 2}, DType::u8))); }
 
-const Register kCases({at({1, 1, 1, 1, 1}), at({2, 4, 3, 4, 5}), at({1, 3, 1, 1, 7}), at({1, 12, 1, 3, 2}),
-                       at({1, 33, 1, 1, 3}), at({1, 8, 2, 2, 2})},
-                      {{"bytes", labels_for_logits,
-                        "softmax: x is 1x3x2x2x2 u8 plain on cpu, wants a blocked volume [N,C,D,H,W]"}});
+const Register kCases(
+    {at({1, 1, 1, 1, 1}), at({2, 4, 3, 4, 5}), at({1, 3, 1, 1, 7}), at({1, 12, 1, 3, 2}), at({1, 33, 1, 1, 3}),
+     at({1, 8, 2, 2, 2}), at({2, 8, 3, 3, 5}), at({1, 6, 2, 4, 4}), at({1, 3, 3, 3, 3})},
+    {{"bytes", labels_for_logits, "softmax: x is 1x3x2x2x2 u8 plain on cpu, wants a blocked volume [N,C,D,H,W]"}});
 
 }  // namespace
 }  // namespace vox::test
