@@ -25,7 +25,7 @@ template <class T, int K> class DiceFocalWide {
         focal_(focal_of<A>(a.terms.gamma, a.terms.clip)),
         has_focal_(a.terms.focal != 0),
         has_entropy_(a.terms.cross_entropy != 0) {
-    for (std::size_t c = 0; c < a.weights.size(); ++c) { weights_[c] = a.weights[c]; }
+    for (std::size_t c = 0; c < a.weights.size(); ++c) { weights_[c] = static_cast<A>(a.weights[c]); }
   }
 
   /// Adds the sums of some voxels, a multiple of kWide and few enough for the accumulator type, to dice_focal_rows(1).
@@ -52,7 +52,7 @@ template <class T, int K> class DiceFocalWide {
         hits[c] = is_label ? hits[c] + p[c] : hits[c];
         count[c] = is_label ? count[c] + 1 : count[c];
         p_label = is_label ? p[c] : p_label;
-        weight = is_label ? V{} + static_cast<A>(weights_[c]) : weight;
+        weight = is_label ? V{} + weights_[c] : weight;
       });
       if (has_focal_) {
         focal_.to_value(p_label);
@@ -69,7 +69,7 @@ template <class T, int K> class DiceFocalWide {
       rows[c] += total(all[c]);
       rows[kBlock8 + c] += total(hits[c]);
       rows[2 * kBlock8 + c] += labelled;
-      last[2] += weights_[c] * labelled;
+      last[2] += static_cast<double>(weights_[c]) * labelled;
     });
     last[0] += total(focal);
     last[1] += total(entropy);
@@ -86,7 +86,7 @@ template <class T, int K> class DiceFocalWide {
   Focal<A> focal_;
   bool has_focal_;
   bool has_entropy_;
-  double weights_[kBlock8]{};
+  A weights_[kBlock8]{};
 };
 
 /// The gradients of a case's classes, which the labels pick from.

@@ -65,14 +65,14 @@ template <class V> [[gnu::always_inline]] inline void log_positive(V& v) {
     copy_bits(bits, x);  // v = x * 2^n, x in [sqrt(1/2),sqrt(2))
     x -= 1.0F;
     const V square = x * x;
-    V p = 7.0376836292e-2F * x - 1.1514610310e-1F;
+    V p = 7.0376836292e-2F * x - 1.1514610310e-1F;  // two chains of multiply-adds are shorter than one
     p = p * x + 1.1676998740e-1F;
     p = p * x - 1.2420140846e-1F;
     p = p * x + 1.4249322787e-1F;
-    p = p * x - 1.6668057665e-1F;
-    p = p * x + 2.0000714765e-1F;
-    p = p * x - 2.4999993993e-1F;
-    p = p * x + 3.3333331174e-1F;
+    V low = 2.0000714765e-1F - 1.6668057665e-1F * x;
+    low = low * x - 2.4999993993e-1F;
+    low = low * x + 3.3333331174e-1F;
+    p = p * (square * square) + low;
     p = p * x * square + n * -2.12194440e-4F;
     p = (p - 0.5F * square) + x + n * 0.693359375F;
     v = v == v ? p : v;

@@ -54,7 +54,9 @@ template <class A> struct Focal {
     if (exponent == static_cast<A>(kUsualGamma)) {
       base *= base;
     } else if (exponent != static_cast<A>(kUsualGamma - 1)) {
-      to_any_power(base, exponent);
+      V copy = base;  // so that base itself may stay in a register
+      to_any_power(copy, exponent);
+      base = copy;
     }
   }
   template <class V> [[gnu::noinline]] static void to_any_power(V& base, A exponent) {

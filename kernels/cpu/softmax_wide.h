@@ -143,7 +143,8 @@ template <class T, int K> class SoftmaxWide {
 template <class V> VOX_INLINED inline void read_labels(const std::uint8_t* labels, V& v) {
   Like<V, std::uint8_t> bytes;
   __builtin_memcpy(&bytes, labels, sizeof bytes);
-  v = __builtin_convertvector(bytes, V);
+  const auto shorts = __builtin_convertvector(bytes, Like<V, std::uint16_t>);  // GCC 12 takes one step, but not two
+  v = __builtin_convertvector(shorts, V);
 }
 
 /// Calls body(constant K) with the least K of WideBlock that the channels of one block fit in.
