@@ -4,6 +4,7 @@
 #include <array>
 #include <cassert>
 
+#include "kernels/cpu/dice_focal_gradient.h"
 #include "kernels/cpu/dice_focal_wide.h"
 #include "kernels/cpu/softmax_lanes.h"
 #include "kernels/parallel.h"
