@@ -56,6 +56,8 @@ void no_class_left() {
 const Register kCases({at({1, 2, 1, 1, 1}), at({2, 4, 3, 4, 5}),
                        at({2, 4, 2, 3, 3}, {.class_weights = {0.25, 2, 3, 0.5}}),
                        at({3, 3, 2, 1, 5}, {.background = Background::exclude, .sums = Sums::per_case}),
+                       at({3, 3, 3, 3, 5}, {.background = Background::exclude, .sums = Sums::per_case}),
+                       at({2, 8, 2, 3, 7}), at({1, 6, 3, 3, 5}, {.class_weights = {0, 1, 2, 0.5, 3, 1}}),
                        at({1, 12, 1, 4, 3}), at({2, 33, 1, 5, 4}, {.sums = Sums::per_case})},
                       {{"label beyond the classes", [] { call(255, {}); },
                         "cross_entropy: label 255 at [0,1,0,0], wants less than 3, the number of classes"},
