@@ -5,15 +5,13 @@
 #include "engine/ops.h"
 #include "engine/tape.h"
 #include "kernels/conv3d_amx_plan.h"
-#include "kernels/philox.h"
 #include "tests/catch.h"
+#include "tests/op_case.h"
 
 // AMX multiplies f32 as two bf16 halves each: 16 bits of mantissa, products exact, sums in f32.
 
 namespace vox::test {
 namespace {
-
-using Values = std::vector<double>;
 
 struct Layer {
   Shape x;
@@ -38,25 +36,15 @@ Conv3dGeometry geometry(const Layer& l) {
   return g;
 }
 
-/// Numbers with 24 bits of mantissa in [-1,1), or their magnitudes.
-Values numbers(std::int64_t count, unsigned seed, bool magnitudes) {
-  Values v(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < v.size(); ++i) {
-    v[i] = static_cast<double>(static_cast<float>(2 * unit(random4({.seed = seed}, i).v[0]) - 1));
-    if (magnitudes) { v[i] = std::abs(v[i]); }
-  }
-  return v;
-}
-
 /// y, the gradient of x (of both parts, one after the other) and that of the weight.
 std::array<Values, 3> run(const Layer& l, DType dtype, bool magnitudes) {
   const Conv3dGeometry g = geometry(l);
   const auto volume = [&](const Shape& s, unsigned seed) {
-    return cast(Tensor::volume_of<double>(s, numbers(s.count(), seed, magnitudes)), dtype);
+    return cast(Tensor::volume_of<double>(s, make_full_mantissa(s.count(), seed, magnitudes)), dtype);
   };
   const auto part = [&](std::int64_t c) { return Shape{l.x[0], c, l.x[2], l.x[3], l.x[4]}; };
   const Shape kernel{l.out, l.x[1], 3, 3, 3};
-  Tensor w = cast(Tensor::of<double>(kernel, numbers(kernel.count(), 3, magnitudes)), dtype).requires_grad();
+  Tensor w = cast(Tensor::of<double>(kernel, make_full_mantissa(kernel.count(), 3, magnitudes)), dtype).requires_grad();
   Tensor a = volume(l.split == 0 ? l.x : part(l.split), 1).requires_grad();
   const Conv3dOptions options{.stride = 1, .padding = l.padding};
   Tensor b = l.split == 0 ? Tensor() : volume(part(l.x[1] - l.split), 2).requires_grad();

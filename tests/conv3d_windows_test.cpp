@@ -6,7 +6,6 @@
 #include "engine/tape.h"
 #include "kernels/conv3d_amx_windows.h"
 #include "kernels/conv_transpose3d.h"
-#include "kernels/philox.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
 #include "tests/op_case.h"
@@ -36,26 +35,16 @@ Conv3dGeometry geometry(const Layer& l) {
 }
 Shape shape_of(const VolumeShape& s) { return {s.n, s.c, s.d, s.h, s.w}; }
 
-/// Numbers with 24 bits of mantissa in [-1,1), or their magnitudes.
-Values numbers(std::int64_t count, unsigned seed, bool magnitudes) {
-  Values v(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < v.size(); ++i) {
-    v[i] = static_cast<double>(static_cast<float>(2 * unit(random4({.seed = seed}, i).v[0]) - 1));
-    if (magnitudes) { v[i] = std::abs(v[i]); }
-  }
-  return v;
-}
-
 /// The transposed convolution of a layer, and its three gradients.
 std::array<Values, 4> run(const Layer& l, DType dtype, bool magnitudes) {
   const Conv3dGeometry g = geometry(l);
   const auto volume = [&](const Shape& s, unsigned seed) {
-    return cast(Tensor::volume_of<double>(s, numbers(s.count(), seed, magnitudes)), dtype);
+    return cast(Tensor::volume_of<double>(s, make_full_mantissa(s.count(), seed, magnitudes)), dtype);
   };
   const Shape kernel{g.y.c, g.x.c, l.kernel, l.kernel, l.kernel};
   Tensor x = volume(l.coarse, 1).requires_grad();
-  Tensor w = cast(Tensor::of<double>(kernel, numbers(kernel.count(), 2, magnitudes)), dtype).requires_grad();
-  Tensor bias = cast(Tensor::of<double>({g.x.c}, numbers(g.x.c, 3, magnitudes)), dtype).requires_grad();
+  Tensor w = cast(Tensor::of<double>(kernel, make_full_mantissa(kernel.count(), 2, magnitudes)), dtype).requires_grad();
+  Tensor bias = cast(Tensor::of<double>({g.x.c}, make_full_mantissa(g.x.c, 3, magnitudes)), dtype).requires_grad();
   const Tensor y = conv_transpose3d(x, w, bias, {.stride = l.kernel});
   backward(y, volume(shape_of(g.x), 4));
   return {y.to_doubles(), x.grad().to_doubles(), w.grad().to_doubles(), bias.grad().to_doubles()};

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <random>
 
 #include "engine/dispatch.h"
+#include "kernels/philox.h"
 
 namespace vox::test {
 namespace {
@@ -48,6 +50,15 @@ Values make_values(std::int64_t count, unsigned seed) {
   std::mt19937 random(seed);  // raw output only: the standard distributions differ between libraries
   Values v(static_cast<std::size_t>(count));
   for (double& x : v) { x = (static_cast<double>(random() % 129U) - 64.0) / 32.0; }  // 8 bits: exact in bf16
+  return v;
+}
+
+Values make_full_mantissa(std::int64_t count, unsigned seed, bool magnitudes) {
+  Values v(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < v.size(); ++i) {
+    v[i] = static_cast<double>(static_cast<float>(2 * unit(random4({.seed = seed}, i).v[0]) - 1));
+    if (magnitudes) { v[i] = std::abs(v[i]); }
+  }
   return v;
 }
 

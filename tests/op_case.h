@@ -55,6 +55,8 @@ struct Register {
 
 [[nodiscard]] std::vector<Values> make_inputs(const OpCase&);  ///< the same on every machine
 [[nodiscard]] Values make_values(std::int64_t count, unsigned seed);
+/// Numbers with 24 bits of mantissa in [-1,1), or their magnitudes.
+[[nodiscard]] Values make_full_mantissa(std::int64_t count, unsigned seed, bool magnitudes);
 [[nodiscard]] Values make_nonzero(std::int64_t count, unsigned seed);        ///< make_values() without 0
 [[nodiscard]] Values make_probabilities(std::int64_t count, unsigned seed);  ///< multiples of 1/64 in [1/8,7/8]
 /// No two of 256 neighbours are equal: for ops that compare. Multiples of 1/32 in [-4,4).
