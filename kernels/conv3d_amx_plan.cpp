@@ -12,6 +12,9 @@ namespace {
 constexpr std::int64_t kMaxWidth = 1024;
 constexpr std::int64_t kMaxChannels = 1024;
 constexpr std::int64_t kStagedBytes = 704 << 10;  // a third of an L2 of 2 MiB: weights stream through the rest
+constexpr std::int64_t kRing = 4;                 // planes: three that are multiplied, one that is staged meanwhile
+constexpr std::int64_t kLeastStreamedRows = 10;
+constexpr std::int64_t kStreamedWeightBytes = 512 << 10;  // they are read once for every plane
 constexpr std::int64_t kStagedGradBytes = 1 << 20;
 constexpr std::int64_t kWantedTasks = 16;
 constexpr std::int64_t kWantedGradTasks = 16;
@@ -22,10 +25,9 @@ constexpr std::int64_t kPageFloats = 1024;    // workers share no page
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t rounded_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 
-/// The boxes with the least halo of which one stages at most `most` positions (its halo included, per unit of pitch)
-/// and of which there are `wanted`, or as many as there can be.
-AmxBoxes choose_boxes(const VolumeShape& out, std::int64_t most_rows, std::int64_t wanted) {
-  constexpr std::array<std::int64_t, 11> kSides = {1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32};
+/// The boxes with the least halo that fit, or single rows.
+template <class Fits> AmxBoxes choose_boxes(const VolumeShape& out, const Fits& fits) {
+  constexpr std::array<std::int64_t, 13> kSides = {1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64};
   const auto boxes_of = [&](std::int64_t depth, std::int64_t height) {
     AmxBoxes b;
     b.along_d = std::max<std::int64_t>(1, ceil_div(out.d, depth));
@@ -41,8 +43,7 @@ AmxBoxes choose_boxes(const VolumeShape& out, std::int64_t most_rows, std::int64
   for (const std::int64_t depth : kSides) {
     for (const std::int64_t height : kSides) {
       const AmxBoxes b = boxes_of(depth, height);
-      const bool fits = (b.depth + 2) * (b.height + 2) <= most_rows && out.n * b.along_d * b.along_h >= wanted;
-      if (fits && halo(b) < halo(best)) { best = b; }
+      if (fits(b) && halo(b) < halo(best)) { best = b; }
     }
   }
   return best;
@@ -87,9 +88,16 @@ AmxConv amx_conv(const Conv3dGeometry& g, Conv3dPass pass, bool split) {
   c.columns = ceil_div(c.out.c, kAmxColumns);
   c.pitch = c.out.w + 2;
   const std::int64_t row_bytes = c.pitch * c.channels * c.groups * 4;  // of f32; bf16 has the same boxes
+  const std::int64_t most_rows = kStagedBytes / row_bytes;
   const std::int64_t cases = std::max<std::int64_t>(1, c.in.n);
   const std::int64_t wanted = std::max(cases, ceil_div(kWantedTasks, c.columns));
-  c.boxes = choose_boxes(c.out, std::max<std::int64_t>(9, kStagedBytes / row_bytes), wanted);
+  const std::int64_t weight_bytes = c.columns * c.groups * c.channels * kAmxColumns * 27 * 4;
+  const bool streams = weight_bytes <= kStreamedWeightBytes && most_rows >= kRing * kLeastStreamedRows;
+  c.boxes = choose_boxes(c.out, [&](const AmxBoxes& b) {
+    const bool fits = (streams ? kRing : b.depth + 2) * (b.height + 2) <= std::max<std::int64_t>(9, most_rows);
+    return fits && c.in.n * b.along_d * b.along_h >= wanted;
+  });
+  c.slots = streams ? std::min(kRing, c.boxes.depth + 2) : c.boxes.depth + 2;
   const std::int64_t boxes = std::max<std::int64_t>(1, c.in.n * c.boxes.along_d * c.boxes.along_h);
   const std::int64_t shares = std::clamp<std::int64_t>(ceil_div(kWantedTasks, boxes), 1, ceil_div(c.columns, 2));
   c.columns_per_task = rounded_up(ceil_div(c.columns, shares), c.columns > 1 ? 2 : 1);
@@ -106,11 +114,10 @@ bool AmxConv::packs_alone() const {
 std::int64_t AmxConv::shared_floats() const {
   return rounded_up(columns * tiles() * kAmxTileBytes / 4 + columns * kAmxColumns, kPageFloats);
 }
-std::int64_t AmxConv::staged_floats() const { return rounded_up(planes * part() / 2 + kSlackFloats, kPageFloats); }
+std::int64_t AmxConv::staged_floats() const { return rounded_up(slots * slot() / 2 + kSlackFloats, kPageFloats); }
 std::int64_t AmxConv::worker_floats() const {
-  const std::int64_t tiles_of_plane = boxes.height * ceil_div(out.w, kAmxRows);
-  const std::int64_t waiting = rounded_up(tiles_of_plane, 4) * std::min<std::int64_t>(columns, 2);
-  return staged_floats() + rounded_up(waiting * kAmxRows * kAmxColumns, kPageFloats);
+  constexpr std::int64_t kSums = 2 * 4 * kAmxRows * kAmxColumns;
+  return staged_floats() + rounded_up(kSums, kPageFloats);
 }
 
 AmxGradWeight amx_grad_weight(const Conv3dGeometry& g, bool split) {
@@ -134,7 +141,10 @@ AmxGradWeight amx_grad_weight(const Conv3dGeometry& g, bool split) {
   w.columns_per_task = std::max<std::int64_t>(1, ceil_div(w.columns, ceil_div(shares, w.row_shares())));
   const std::int64_t row_bytes =
       w.pitch * 2 * w.parts * (w.rows_per_task * kAmxRows + w.columns_per_task * w.pairings * kAmxColumns);
-  w.boxes = choose_boxes(g.y, std::max<std::int64_t>(9, kStagedGradBytes / row_bytes), std::max(cases, sums));
+  const std::int64_t most_rows = std::max<std::int64_t>(9, kStagedGradBytes / row_bytes);
+  w.boxes = choose_boxes(g.y, [&](const AmxBoxes& b) {
+    return (b.depth + 2) * (b.height + 2) <= most_rows && g.x.n * b.along_d * b.along_h >= std::max(cases, sums);
+  });
   w.sums = std::max<std::int64_t>(1, std::min(sums, w.box_count()));
   w.length = rounded_up(w.boxes.height * w.pitch, kAmxDepth);
   w.stretch = rounded_up(w.length + 2 * w.pitch + 2, kAmxDepth);

@@ -19,6 +19,7 @@ inline constexpr std::int64_t kAmxRows = 16;     ///< of A and C: voxels
 inline constexpr std::int64_t kAmxColumns = 16;  ///< of B and C: output channels
 inline constexpr std::int64_t kAmxDepth = 32;    ///< bf16 multiplied and added at once
 inline constexpr std::int64_t kAmxTileBytes = 1024;
+inline constexpr std::int64_t kAmxSinkColumns = 8;  ///< tiles of output channels whose statistics are kept at once
 
 /// A box of output rows: what a task computes.
 struct AmxBoxes {
@@ -30,7 +31,7 @@ struct AmxBoxes {
 
 /// Forward and data gradient, 3x3x3 at stride 1. Rows of A are voxels that follow one another along W, columns of B are
 /// output channels, and the 32 in the middle are `positions` voxels of `unit` values: the channels of a group, for f32
-/// with at most 16 channels the high parts and then the low ones, otherwise those in a plane of their own.
+/// with at most 16 channels the high parts and then the low ones, otherwise those in a part of their own.
 struct AmxConv {
   Conv3dPass pass = Conv3dPass::correlate;
   VolumeShape in;
@@ -47,20 +48,18 @@ struct AmxConv {
   std::int64_t columns = 1;  ///< tiles of 16 output channels
   std::int64_t columns_per_task = 1;
   AmxBoxes boxes;
+  std::int64_t slots = 3;  ///< staged planes: all of a box, or a ring of four where it streams
   std::int64_t pitch = 0;  ///< positions of a staged row
 
   [[nodiscard]] std::int64_t row() const { return pitch * unit; }  ///< in bf16, like the following
-  [[nodiscard]] std::int64_t plane() const { return (boxes.height + 2) * row(); }
-  [[nodiscard]] std::int64_t group() const { return (boxes.depth + 2) * plane(); }
+  [[nodiscard]] std::int64_t group() const { return (boxes.height + 2) * row(); }
   [[nodiscard]] std::int64_t part() const { return groups * group(); }
+  [[nodiscard]] std::int64_t slot() const { return planes * part(); }
+  /// Whether the planes of a box go by once, all columns of a task taking each, or once for every two columns, so that
+  /// their weights stay in the cache.
+  [[nodiscard]] bool streams() const { return slots < boxes.depth + 2; }
   /// Tiles of packed weights for 16 output channels.
   [[nodiscard]] std::int64_t tiles() const { return groups * 9 * steps * weight_parts; }
-  /// Products that meet all tiles of a plane before the next ones do: with one column, those of a group, or of one of
-  /// its kd, whose weights fit L1; otherwise all.
-  [[nodiscard]] std::int64_t chunk() const {
-    const std::int64_t taps = steps * weight_parts <= 2 ? 9 : 3;
-    return (columns == 1 ? taps : groups * 9) * steps * products;
-  }
   [[nodiscard]] std::int64_t shares() const { return (columns + columns_per_task - 1) / columns_per_task; }
   [[nodiscard]] std::int64_t box_count() const { return in.n * boxes.along_d * boxes.along_h; }
   [[nodiscard]] std::int64_t tasks() const { return box_count() * shares(); }
@@ -69,7 +68,7 @@ struct AmxConv {
   [[nodiscard]] bool packs_alone() const;
   [[nodiscard]] std::int64_t shared_floats() const;  ///< scratch: packed weights, then the bias
   [[nodiscard]] std::int64_t staged_floats() const;
-  [[nodiscard]] std::int64_t worker_floats() const;  ///< staged, then the sums of a plane that wait for more products
+  [[nodiscard]] std::int64_t worker_floats() const;  ///< staged planes, then sums that are to be written out
 };
 [[nodiscard]] AmxConv amx_conv(const Conv3dGeometry&, Conv3dPass, bool split);
 

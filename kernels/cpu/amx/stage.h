@@ -61,13 +61,15 @@ inline void clear(Bf16* to, std::int64_t count) {
   __builtin_memset(static_cast<void*>(to), 0, static_cast<std::size_t>(count) * sizeof(Bf16));
 }
 
-/// A row of a group; `row` is where row 0 of block 0 … 3 of the group starts, null for a block that does not exist.
-template <class T> VOX_TILE void stage_row(const AmxConv& c, const T* const* row, Bf16* to) {
-  const std::int64_t first = std::clamp<std::int64_t>(-c.delta_min, 0, c.pitch);
-  const std::int64_t last = std::clamp<std::int64_t>(c.in.w - c.delta_min, first, c.pitch);
-  for (std::int64_t plane = 0; plane < c.planes; ++plane) {
-    clear(to + plane * c.part(), first * c.unit);
-    clear(to + plane * c.part() + last * c.unit, (c.pitch - last) * c.unit);
+/// Positions [begin,end) of a row of a group, which starts at `to`; `row` is where row 0 of block 0 … 3 of the group
+/// starts, null for a block that does not exist.
+template <class T>
+VOX_TILE void stage_positions(const AmxConv& c, const T* const* row, std::int64_t begin, std::int64_t end, Bf16* to) {
+  const std::int64_t first = std::clamp<std::int64_t>(-c.delta_min, begin, end);
+  const std::int64_t last = std::clamp<std::int64_t>(c.in.w - c.delta_min, first, end);
+  for (std::int64_t part = 0; part < c.planes && (first > begin || last < end); ++part) {
+    clear(to + part * c.part() + begin * c.unit, (first - begin) * c.unit);
+    clear(to + part * c.part() + last * c.unit, (end - last) * c.unit);
   }
   std::int64_t at = (first + c.delta_min) * kBlock8;
   for (std::int64_t p = first; p < last; ++p, at += kBlock8) {
@@ -92,42 +94,6 @@ inline AmxBox amx_box(const AmxBoxes& b, const VolumeShape& out, std::int64_t i)
   const std::int64_t d = i % b.along_d * b.depth;
   const std::int64_t h = i / b.along_d % b.along_h * b.height;
   return {i / b.along_d / b.along_h, d, std::min(d + b.depth, out.d), h, std::min(h + b.height, out.h)};
-}
-
-template <class T> void stage(const AmxConv& c, const AmxBox& box, const VolumeParts<const T>& in, Bf16* to) {
-  for (std::int64_t group = 0; group < c.groups; ++group) {
-    const std::int64_t blocks = std::max<std::int64_t>(1, c.channels / kBlock8);
-    const T* block[4] = {};
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      if (group * blocks + b < c.in.blocks()) { block[b] = in.at(box.n, group * blocks + b); }
-    }
-    for (std::int64_t d = box.d_begin; d < box.d_end + 2; ++d) {
-      for (std::int64_t h = box.h_begin; h < box.h_end + 2; ++h) {
-        Bf16* const row = to + group * c.group() + (d - box.d_begin) * c.plane() + (h - box.h_begin) * c.row();
-        const std::int64_t from_d = d + c.delta_min;
-        const std::int64_t from_h = h + c.delta_min;
-        if (from_d < 0 || from_d >= c.in.d || from_h < 0 || from_h >= c.in.h) {
-          for (std::int64_t plane = 0; plane < c.planes; ++plane) { clear(row + plane * c.part(), c.row()); }
-          continue;
-        }
-        const T* from[4];
-        const std::int64_t at = (from_d * c.in.h + from_h) * c.in.w * kBlock8;
-        for (int b = 0; b < 4; ++b) { from[b] = block[b] != nullptr ? block[b] + at : nullptr; }
-        stage_row(c, from, row);
-      }
-      // A tile reads up to 19 positions past its last voxel. They meet weights of zero, but NaN would not mind.
-      const std::int64_t rows = box.h_end - box.h_begin + 2;
-      const std::int64_t unused = std::min((c.boxes.height + 2 - rows) * c.row(), 2 * kAmxRows * c.unit);
-      Bf16* const end = to + group * c.group() + (d - box.d_begin) * c.plane() + rows * c.row();
-      for (std::int64_t plane = 0; plane < c.planes; ++plane) { clear(end + plane * c.part(), unused); }
-    }
-    const std::int64_t depth = box.d_end - box.d_begin + 2;
-    const std::int64_t unused = std::min((c.boxes.depth + 2 - depth) * c.plane(), 2 * kAmxRows * c.unit);
-    for (std::int64_t plane = 0; plane < c.planes; ++plane) {
-      clear(to + plane * c.part() + group * c.group() + depth * c.plane(), unused);
-    }
-  }
-  clear(to + c.planes * c.part(), kAmxDepth * kAmxRows);  // tiles read past the last row
 }
 
 }  // namespace

@@ -92,14 +92,15 @@ inline void multiply_strips(const AmxWindows& w, const Products& products, const
                             const char* b, std::int64_t columns, const Sums& sums, std::int64_t next_from) {
   const std::int64_t strip = w.strip_bytes();
   const char* const both[2] = {a, a + strip};
+  Nothing nothing;
   if (rows == 2 && columns == 2) {
-    w.parts == 2 ? multiply_square<true>(products, both, b, strip, kAmxTileBytes, sums, next_from)
-                 : multiply_square<false>(products, both, b, strip, 0, sums, next_from);
+    w.parts == 2 ? multiply_square<true>(products, both, b, strip, kAmxTileBytes, sums, next_from, nothing)
+                 : multiply_square<false>(products, both, b, strip, 0, sums, next_from, nothing);
     return;
   }
   for (std::int64_t n = 0; n < columns; ++n) {
     multiply_columns<false>(rows, products, both, b + n * strip,
-                            {sums.from + n * next_from, sums.from_row, sums.step, sums.to + n * 2 * kTile});
+                            {sums.from + n * next_from, sums.from_row, sums.step, sums.to + n * 2 * kTile}, nothing);
   }
 }
 

@@ -1,0 +1,160 @@
+#pragma once
+
+#include "kernels/conv3d.h"
+#include "kernels/cpu/amx/stage.h"
+
+namespace vox {
+namespace {
+
+/// Up to sixteen voxels from position `at` of a staged plane of a box on: those that are voxels go to the output.
+struct Run {
+  std::int64_t at;
+  std::int64_t count;
+};
+
+/// Writes tiles of sums to the output, a row at a time, with what the epilogue wants done to them.
+template <class T> class AmxSink {
+ public:
+  AmxSink(const AmxConv& c, const VolumeParts<T>& out, const Conv3dEpilogue& epilogue)
+      : c_(c), out_(out), epilogue_(epilogue) {}
+  AmxSink(const AmxSink&) = delete;
+  AmxSink& operator=(const AmxSink&) = delete;
+
+  /// Of this box, up to kAmxSinkColumns columns of tiles from `column` on come next.
+  void begin(const AmxBox& box, std::int64_t column, std::int64_t columns) {
+    box_ = box;
+    first_column_ = column;
+    columns_ = columns;
+    for (std::int64_t i = 0; i < columns; ++i) { moments_[i] = {}; }
+  }
+  /// A tile of sums of the box's plane d; the sums stay where they are until drain() or enough step()s.
+  void add(std::int64_t d, std::int64_t column, Run run, const float* sums) {
+    const std::int64_t block = column * 2;
+    T* const first = out_.at(box_.n, block);
+    T* const second = block + 1 < c_.out.blocks() ? out_.at(box_.n, block + 1) : nullptr;
+    while (run.count > 0) {
+      const std::int64_t w = run.at % c_.pitch;
+      const std::int64_t here = std::min(run.count, c_.pitch - w);  // the last two positions of a row are no voxels
+      const std::int64_t voxel = ((d * c_.out.h + box_.h_begin + run.at / c_.pitch) * c_.out.w + w) * kBlock8;
+      const std::int64_t count = std::min(here, c_.out.w - w);
+      if (count > 0) {
+        pieces_[end_++] = {sums, first + voxel, second != nullptr ? second + voxel : nullptr, column, count};
+      }
+      sums += here * kAmxColumns;
+      run.at += here;
+      run.count -= here;
+    }
+  }
+  /// Writes a row of a tile.
+  void step() {
+    if (next_ == end_) { return; }
+    const Piece& p = pieces_[next_++];
+    epilogue_.moments.empty() ? write<false>(p, epilogue_.relu) : write<true>(p, epilogue_.relu);
+    if (next_ == end_) { next_ = end_ = 0; }
+  }
+  void drain() {
+    while (next_ != end_) { step(); }
+  }
+  /// All tiles of the columns have come: their moments are those of box `number`.
+  void finish(std::int64_t number) {
+    if (epilogue_.moments.empty()) { return; }
+    const auto count = static_cast<double>((box_.d_end - box_.d_begin) * (box_.h_end - box_.h_begin) * c_.out.w);
+    for (std::int64_t i = 0; i < columns_; ++i) {
+      const Moments& m = moments_[i];
+      for (std::int64_t o = 0; o < kAmxColumns; ++o) {
+        const std::int64_t block = (first_column_ + i) * 2 + o / kBlock8;
+        if (block >= c_.out.blocks()) { break; }
+        double* const to = epilogue_.moments.data() + (block * c_.box_count() + number) * kBoxMoments + o % kBlock8;
+        to[0] = count;
+        to[kBlock8] = static_cast<double>(m.about[o]) + m.sum[o] / count;
+        to[2 * kBlock8] = m.square[o] - m.sum[o] * m.sum[o] / count;
+      }
+    }
+  }
+
+ private:
+  struct Piece {
+    const float* from;
+    T* first;
+    T* second;
+    std::int64_t column;
+    std::int64_t count;
+  };
+  /// Sums of distances from `about`, the mean of the first row of a tile, and of their squares.
+  struct alignas(64) Moments {
+    float about[kAmxColumns] = {};
+    double sum[kAmxColumns] = {};
+    double square[kAmxColumns] = {};
+    bool begun = false;
+  };
+
+  /// What is stored of sixteen sums, and is read again: bf16 rounds.
+  VOX_INLINED static __m512 put(__m512 sums, T* first, T* second) {
+    if constexpr (std::is_same_v<T, float>) {
+      _mm256_storeu_ps(first, _mm512_castps512_ps256(sums));
+      if (second != nullptr) { _mm256_storeu_ps(second, _mm512_extractf32x8_ps(sums, 1)); }
+      return sums;
+    } else {
+      const auto rounded = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(sums));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(first), _mm256_castsi256_si128(rounded));
+      if (second != nullptr) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(second), _mm256_extracti128_si256(rounded, 1));
+      }
+      return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(rounded), 16));
+    }
+  }
+  static void add_to(double* to, __m512 v) {
+    _mm512_storeu_pd(to, _mm512_add_pd(_mm512_loadu_pd(to), _mm512_cvtps_pd(_mm512_castps512_ps256(v))));
+    to += kBlock8;
+    _mm512_storeu_pd(to, _mm512_add_pd(_mm512_loadu_pd(to), _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1))));
+  }
+  template <bool WithMoments> VOX_TILE void write(const Piece& p, bool relu) {
+    // channels that do not exist become zero
+    const std::int64_t channels = std::min(c_.out.c - p.column * kAmxColumns, kAmxColumns);
+    const auto present = static_cast<__mmask16>((1U << static_cast<unsigned>(channels)) - 1U);
+    T* const second = p.second;
+    const auto value = [&](std::int64_t v) VOX_INLINED {
+      const __m512 sums = _mm512_maskz_loadu_ps(present, p.from + v * kAmxColumns);
+      return relu ? _mm512_max_ps(_mm512_setzero_ps(), sums) : sums;  // of two operands, one NaN, max is the second
+    };
+    if constexpr (!WithMoments) {
+      for (std::int64_t v = 0; v < p.count; ++v) {
+        put(value(v), p.first + v * kBlock8, second != nullptr ? second + v * kBlock8 : nullptr);
+      }
+    } else {
+      Moments& m = moments_[p.column - first_column_];
+      if (!m.begun) { begin_moments(p, m, value); }
+      const __m512 about = _mm512_load_ps(m.about);
+      __m512 sum = _mm512_setzero_ps();
+      __m512 square = _mm512_setzero_ps();
+      for (std::int64_t v = 0; v < p.count; ++v) {
+        const __m512 stored = put(value(v), p.first + v * kBlock8, second != nullptr ? second + v * kBlock8 : nullptr);
+        const __m512 distance = _mm512_sub_ps(stored, about);
+        sum = _mm512_add_ps(sum, distance);
+        square = _mm512_fmadd_ps(distance, distance, square);
+      }
+      add_to(m.sum, sum);
+      add_to(m.square, square);
+    }
+  }
+  template <class Value> static void begin_moments(const Piece& p, Moments& m, const Value& value) {
+    __m512 sum = _mm512_setzero_ps();
+    for (std::int64_t v = 0; v < p.count; ++v) { sum = _mm512_add_ps(sum, value(v)); }
+    _mm512_store_ps(m.about, _mm512_div_ps(sum, _mm512_set1_ps(static_cast<float>(p.count))));
+    m.begun = true;
+  }
+
+  const AmxConv& c_;
+  VolumeParts<T> out_;
+  Conv3dEpilogue epilogue_;
+  AmxBox box_{};
+  std::int64_t first_column_ = 0;
+  std::int64_t columns_ = 0;
+  Moments moments_[kAmxSinkColumns];
+  Piece pieces_[4 * kAmxRows];  ///< of four tiles, whose rows may hold as little as a voxel each
+  std::int64_t next_ = 0;
+  std::int64_t end_ = 0;
+};
+
+}  // namespace
+}  // namespace vox
