@@ -22,7 +22,8 @@ template <class T> struct Job {
   Conv3dEpilogue epilogue;
 };
 
-/// A worker's memory, and what it does beside multiplying: it stages the next plane and writes out the last sums.
+/// A worker's memory, and what it does beside multiplying: in turns it stages the next plane and writes out the last
+/// sums.
 template <class T> struct Worker {
   Worker(const Job<T>& job, float* scratch)
       : staged(reinterpret_cast<Bf16*>(scratch)),
@@ -32,13 +33,15 @@ template <class T> struct Worker {
     clear(staged, 2 * job.plan.staged_floats());  // tiles read past the last row
   }
   void step() {
-    sink.step();
-    stager.step();
+    constexpr std::int64_t kVoxels = 8;  // more would keep the tiles waiting, fewer would not be done in time
+    stages = !stages;
+    stages ? stager.step(kVoxels) : sink.step(kVoxels);
   }
   Bf16* staged;
   float* sums;  ///< two groups of four tiles, in turns
   AmxPlaneStager<T> stager;
   AmxSink<T> sink;
+  bool stages = false;  ///< what the last turn did
 };
 
 /// Asks for the lines a tile will be written to: they arrive while its sums form.

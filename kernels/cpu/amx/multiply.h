@@ -67,6 +67,7 @@ VOX_TILE void multiply_column(const Products& p, const char* const* a, const cha
         _tile_loadd(6, b0 + i[1].b, 64);
         _tile_dpbf16ps(0, 4, 6);
         if constexpr (M > 1) { _tile_dpbf16ps(1, 5, 6); }
+        beside.step();
       }
       if constexpr (M > 2) {
         _tile_loadd(4, a2 + i->a, p.row_bytes);

@@ -45,15 +45,24 @@ template <class T> class AmxSink {
       run.count -= here;
     }
   }
-  /// Writes a row of a tile.
-  void step() {
+  /// Writes up to `most` voxels of a tile.
+  void step(std::int64_t most) {
     if (next_ == end_) { return; }
-    const Piece& p = pieces_[next_++];
+    Piece& whole = pieces_[next_];
+    Piece p = whole;
+    if (whole.count > most) {
+      p.count = most;
+      whole.from += most * kAmxColumns;
+      whole.first += most * kBlock8;
+      whole.second += whole.second != nullptr ? most * kBlock8 : 0;
+      whole.count -= most;
+    } else if (++next_ == end_) {
+      next_ = end_ = 0;
+    }
     epilogue_.moments.empty() ? write<false>(p, epilogue_.relu) : write<true>(p, epilogue_.relu);
-    if (next_ == end_) { next_ = end_ = 0; }
   }
   void drain() {
-    while (next_ != end_) { step(); }
+    while (next_ != end_) { step(kAmxRows); }
   }
   /// All tiles of the columns have come: their moments are those of box `number`.
   void finish(std::int64_t number) {

@@ -24,23 +24,22 @@ template <class T> class AmxPlaneStager {
     aim();
   }
   [[nodiscard]] bool done() const { return group_ == c_.groups; }
-  /// The next few positions.
-  void step() {
+  /// The next `most` positions, or those up to the end of a row.
+  void step(std::int64_t most) {
     if (done()) { return; }
     Bf16* const to = to_ + group_ * c_.group() + row_ * c_.row();
     if (from_[0] == nullptr) {
       for (std::int64_t part = 0; part < c_.planes; ++part) { clear(to + part * c_.part(), c_.row()); }
       return next_row();
     }
-    constexpr std::int64_t kPiece = 8;
-    const std::int64_t end = std::min(position_ + kPiece, c_.pitch);
+    const std::int64_t end = std::min(position_ + most, c_.pitch);
     if (d_ + 1 < c_.in.d) { fetch(end); }
     stage_positions(c_, from_, position_, end, to);
     position_ = end;
     if (end == c_.pitch) { next_row(); }
   }
   void drain() {
-    while (!done()) { step(); }
+    while (!done()) { step(c_.pitch); }
   }
 
  private:
