@@ -16,6 +16,8 @@ constexpr std::int64_t kRing = 4;                 // planes: three that are mult
 constexpr std::int64_t kLeastStreamedRows = 10;
 constexpr std::int64_t kStreamedWeightBytes = 512 << 10;  // they are read once for every plane
 constexpr std::int64_t kStagedGradBytes = 1 << 20;
+constexpr std::int64_t kLeastGradPositions = 256;  // that are added up at once, of several planes if need be
+constexpr std::int64_t kMostGradPlanes = 8;
 constexpr std::int64_t kWantedTasks = 16;
 constexpr std::int64_t kWantedGradTasks = 16;
 constexpr std::int64_t kSumFloats = 1 << 21;  // 8 MiB: all partial sums, unless one is larger
@@ -138,12 +140,27 @@ AmxGradWeight amx_grad_weight(const Conv3dGeometry& g, bool split) {
   const auto along_rows = static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(shares))));
   w.rows_per_task = std::max<std::int64_t>(1, ceil_div(w.rows, along_rows));
   w.columns_per_task = std::max<std::int64_t>(1, ceil_div(w.columns, ceil_div(shares, w.row_shares())));
-  const std::int64_t row_bytes =
-      w.pitch * 2 * w.parts * (w.rows_per_task * kAmxRows + w.columns_per_task * w.pairings * kAmxColumns);
-  const std::int64_t most_rows = std::max<std::int64_t>(9, kStagedGradBytes / row_bytes);
+  const auto ring = [&](const AmxBoxes& b) {
+    AmxGradWeight r = w;
+    r.together = std::clamp<std::int64_t>(kLeastGradPositions / w.positions(b.height), 1, kMostGradPlanes);
+    r.together = std::min(r.together, b.depth);
+    r.x_slots = std::min(2 * r.together, b.depth) + 2;
+    r.dy_slots = std::min(2 * r.together, b.depth);
+    return r;
+  };
+  const std::int64_t x_row = w.columns_per_task * w.pairings * kAmxColumns;  // in units that both have
+  const std::int64_t dy_row = w.rows_per_task * kAmxRows;
+  const std::int64_t most_rows = std::max(9 * x_row + dy_row, kStagedGradBytes / (w.pitch * 2 * w.parts));
   w.boxes = choose_boxes(g.y, [&](const AmxBoxes& b) {
-    return (b.depth + 2) * (b.height + 2) <= most_rows && g.x.n * b.along_d * b.along_h >= std::max(cases, sums);
+    const AmxGradWeight r = ring(b);
+    return r.x_slots * (b.height + 2) * x_row + r.dy_slots * b.height * dy_row <= most_rows &&
+           g.x.n * b.along_d * b.along_h >= std::max(cases, sums);
   });
+  w = [&] {
+    AmxGradWeight r = ring(w.boxes);
+    r.boxes = w.boxes;
+    return r;
+  }();
   w.sums = std::max<std::int64_t>(1, std::min(sums, w.box_count()));
   w.length = rounded_up(w.boxes.height * w.pitch, kAmxDepth);
   w.stretch = rounded_up(w.length + 2 * w.pitch + 2, kAmxDepth);
@@ -152,7 +169,7 @@ AmxGradWeight amx_grad_weight(const Conv3dGeometry& g, bool split) {
 }
 
 std::int64_t AmxGradWeight::worker_floats() const {
-  return rounded_up(((boxes.depth + 2) * x_plane() + boxes.depth * dy_plane()) / 2 + kSlackFloats, kPageFloats);
+  return rounded_up((x_slots * x_plane() + dy_slots * dy_plane()) / 2 + kSlackFloats, kPageFloats);
 }
 
 std::int64_t amx_scratch(const Conv3dGeometry& g, Conv3dPass pass, int threads) {

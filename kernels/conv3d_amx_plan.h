@@ -91,6 +91,9 @@ struct AmxGradWeight {
   std::int64_t pitch = 0;    ///< positions of a staged row, even
   std::int64_t length = 0;   ///< positions of a plane of dy, a multiple of 32
   std::int64_t stretch = 0;  ///< positions of a plane of x
+  std::int64_t together = 1;  ///< planes that are added up at once; the next ones are staged meanwhile
+  std::int64_t x_slots = 3;   ///< staged planes: all of a box or a ring
+  std::int64_t dy_slots = 1;
   std::int64_t sums = 1;     ///< partial sums, each of a run of boxes
 
   [[nodiscard]] std::int64_t box_count() const { return x.n * boxes.along_d * boxes.along_h; }
@@ -100,6 +103,10 @@ struct AmxGradWeight {
   [[nodiscard]] std::int64_t taps() const { return 27 / copies; }  ///< tiles of sums per 16 by 16 channels
   [[nodiscard]] std::int64_t sum_floats() const { return rows * columns * taps() * kAmxRows * kAmxColumns; }
   // In bf16. x: [depth+2][columns][pairings][parts][stretch/2][16][2]   dy: [depth][rows][parts][16][length]
+  /// Positions of a plane of a box of so many rows.
+  [[nodiscard]] std::int64_t positions(std::int64_t height) const {
+    return (height * pitch + kAmxDepth - 1) / kAmxDepth * kAmxDepth;
+  }
   [[nodiscard]] std::int64_t x_part() const { return stretch * kAmxColumns; }
   [[nodiscard]] std::int64_t x_column() const { return pairings * parts * x_part(); }
   [[nodiscard]] std::int64_t x_plane() const { return columns_per_task * x_column(); }

@@ -1,4 +1,5 @@
 #include "kernels/cpu/amx/conv3d_amx.h"
+#include "kernels/cpu/amx/multiply_grad.h"
 #include "kernels/cpu/amx/stage_grad_dy.h"
 #include "kernels/cpu/amx/stage_grad_x.h"
 #include "kernels/parallel.h"
@@ -7,100 +8,97 @@ namespace vox {
 namespace {
 
 constexpr std::int64_t kTile = kAmxRows * kAmxColumns;
+constexpr std::int64_t kMaxTaps = 27 * 64;  // of 1024 input channels
 
-/// Three tiles of sums over a stretch of a staged plane, which differ in where they read x.
-struct TapTiles {
-  const Bf16* x[3];
-  const Bf16* dy;
-  float* sums[3];
-  std::int64_t x_low;  ///< from the high parts to the low ones
-  std::int64_t dy_low;
-  std::int64_t first;  ///< positions of the plane
-  std::int64_t last;
-  std::int64_t row_bytes;  ///< of dy
-  std::int64_t planes;     ///< neighbours that are added up together
-  std::int64_t x_plane;    ///< from one to the next
-  std::int64_t dy_plane;
-  bool begins;  ///< the sums are zero as yet
+/// A worker's memory, and what it does beside multiplying: it stages the planes that come next.
+template <class T> struct Worker {
+  Worker(const AmxGradWeight& g, const Conv3dGradWeightArgs<T>& a, float* scratch)
+      : x_staged(reinterpret_cast<Bf16*>(scratch)),
+        dy_staged(x_staged + g.x_slots * g.x_plane()),
+        x(g, x_side(a.geometry, a.x, a.x2), x_staged),
+        dy(g, a.dy.data(), dy_staged) {}
+  void step() {
+    x.step();
+    dy.step();
+  }
+  void drain() {
+    x.drain();
+    dy.drain();
+  }
+  Bf16* const x_staged;
+  Bf16* const dy_staged;
+  AmxGradXStager<T> x;
+  AmxGradDyStager<T> dy;
 };
 
-template <int Parts> VOX_TILE void add_tiles(const TapTiles& t) {
-  if (t.begins) {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-  } else {
-    _tile_loadd(0, t.sums[0], 64);
-    _tile_loadd(1, t.sums[1], 64);
-    _tile_loadd(2, t.sums[2], 64);
-  }
-  for (std::int64_t i = 0; i < t.planes; ++i) {
-    const Bf16* const dy = t.dy + i * t.dy_plane;
-    const Bf16* const x0 = t.x[0] + i * t.x_plane;
-    const Bf16* const x1 = t.x[1] + i * t.x_plane;
-    const Bf16* const x2 = t.x[2] + i * t.x_plane;
-    for (std::int64_t p = t.first; p < t.last; p += kAmxDepth) {
-      const std::int64_t at = p * kAmxColumns;
-      _tile_loadd(3, dy + p, t.row_bytes);
-      _tile_loadd(5, x0 + at, 64);
-      _tile_dpbf16ps(0, 3, 5);
-      _tile_loadd(6, x1 + at, 64);
-      _tile_dpbf16ps(1, 3, 6);
-      _tile_loadd(7, x2 + at, 64);
-      _tile_dpbf16ps(2, 3, 7);
-      if constexpr (Parts == 2) {
-        _tile_loadd(4, dy + t.dy_low + p, t.row_bytes);
-        _tile_dpbf16ps(0, 4, 5);
-        _tile_dpbf16ps(1, 4, 6);
-        _tile_dpbf16ps(2, 4, 7);
-        _tile_loadd(5, x0 + t.x_low + at, 64);
-        _tile_dpbf16ps(0, 3, 5);
-        _tile_loadd(6, x1 + t.x_low + at, 64);
-        _tile_dpbf16ps(1, 3, 6);
-        _tile_loadd(7, x2 + t.x_low + at, 64);
-        _tile_dpbf16ps(2, 3, 7);
-      }
+/// Where the taps of `columns` tiles of input channels read x, tile by tile.
+std::int64_t list_taps(const AmxGradWeight& g, std::int64_t columns, GradTap* to) {
+  const std::int64_t odd = g.parts * g.x_part();
+  std::int64_t count = 0;
+  for (std::int64_t column = 0; column < columns; ++column) {
+    for (std::int64_t i = 0; i < g.taps(); ++i) {
+      const std::int64_t kh = g.copies == 3 ? i % 3 : i / 3 % 3;
+      const std::int64_t kw = g.copies == 3 ? 0 : i % 3;  // a tile of three taps has them along W
+      to[count++] = {.kd = g.copies == 3 ? i / 3 : i / 9,
+                     .at = column * g.x_column() + kh * g.pitch * kAmxColumns + (kw == 1 ? odd : kw * kAmxColumns)};
     }
   }
-  _tile_stored(0, t.sums[0], 64);
-  _tile_stored(1, t.sums[1], 64);
-  _tile_stored(2, t.sums[2], 64);
+  return count;
 }
 
-/// All taps of 16 by 16 channels over the planes of a box, in stretches whose x and dy stay in L1. A tile of x that
-/// holds three taps along W goes by three along H.
-void add_taps(const AmxGradWeight& g, const Bf16* x, const Bf16* dy, std::int64_t planes, bool begins, float* sums) {
-  constexpr std::int64_t kStretch = 8 * kAmxDepth;
-  constexpr std::int64_t kShort = 4 * kAmxDepth;  // of a plane: not worth a load and a store of the sums
-  const std::int64_t odd = g.parts * g.x_part();
-  TapTiles t{.x = {},
-             .dy = nullptr,
-             .sums = {},
-             .x_low = g.x_part(),
-             .dy_low = g.dy_part(),
-             .first = 0,
-             .last = 0,
-             .row_bytes = g.length * 2,
-             .planes = g.length <= kShort ? planes : 1,
-             .x_plane = g.x_plane(),
-             .dy_plane = g.dy_plane(),
-             .begins = begins};
-  for (std::int64_t plane = 0; plane < planes; plane += t.planes) {
-    t.dy = dy + plane * g.dy_plane();
-    for (t.first = 0; t.first < g.length; t.first = t.last) {
-      t.last = std::min(t.first + kStretch, g.length);
-      for (std::int64_t i = 0; i < g.taps() / 3; ++i) {
-        const Bf16* const from = x + (plane + (g.copies == 3 ? i : i / 3)) * g.x_plane();
-        for (std::int64_t k = 0; k < 3; ++k) {
-          // along W by 0, 1 (the odd pairing) or 2 positions, or along H where a tile has all three
-          t.x[k] = g.copies == 3 ? from + k * g.pitch * kAmxColumns
-                                 : from + i % 3 * g.pitch * kAmxColumns + (k == 1 ? odd : k * kAmxColumns);
-          t.sums[k] = sums + (i * 3 + k) * kTile;
-        }
-        g.parts == 2 ? add_tiles<2>(t) : add_tiles<1>(t);
-      }
-      t.begins = false;
+template <int Parts, class T>
+void add_rows(const AmxGradWeight& g, const GradStretch& s, const GradTap* taps, std::int64_t count, std::int64_t rows,
+              const Bf16* dy, float* sums, Worker<T>& worker) {
+  std::int64_t i = 0;
+  if (rows == 2) {
+    for (; i + 2 <= count && count - i != 3; i += 2) {
+      add_square<Parts>(s, taps + i, dy, g.parts * g.dy_part(), sums + i * kTile, g.columns * g.taps() * kTile, worker);
     }
+  }
+  for (; i < count;) {
+    const std::int64_t left = count - i;
+    const std::int64_t here = left == 9 || left == 6 || left == 5 ? 3 : std::min<std::int64_t>(left, 4);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const Bf16* const of = dy + row * g.parts * g.dy_part();
+      float* const to = sums + row * g.columns * g.taps() * kTile + i * kTile;
+      switch (here) {
+        case 1:
+          add_row<Parts, 1>(s, taps + i, of, to, worker);
+          break;
+        case 2:
+          add_row<Parts, 2>(s, taps + i, of, to, worker);
+          break;
+        case 3:
+          add_row<Parts, 3>(s, taps + i, of, to, worker);
+          break;
+        default:
+          add_row<Parts, 4>(s, taps + i, of, to, worker);
+      }
+    }
+    i += here;
+  }
+}
+
+/// Adds planes [plane,plane+s.planes) of a box up, in stretches whose dy stays in L1.
+template <class T>
+void add_planes(const AmxGradWeight& g, const AmxBox& box, std::int64_t plane, GradStretch& s, const GradTap* taps,
+                std::int64_t count, std::int64_t rows, float* sums, Worker<T>& worker) {
+  constexpr std::int64_t kStretch = 8 * kAmxDepth;
+  for (std::int64_t i = 0; i < s.planes + 2; ++i) { s.x_at[i] = (plane + i) % g.x_slots * g.x_plane(); }
+  for (std::int64_t i = 0; i < s.planes; ++i) { s.dy_at[i] = (plane + i) % g.dy_slots * g.dy_plane(); }
+  const std::int64_t length = g.positions(box.h_end - box.h_begin);
+  const std::int64_t stretches = (length + kStretch - 1) / kStretch;
+  for (std::int64_t stretch = 0; stretch < stretches; ++stretch) {
+    s.first = length / kAmxDepth * stretch / stretches * kAmxDepth;
+    s.last = length / kAmxDepth * (stretch + 1) / stretches * kAmxDepth;
+    for (std::int64_t row = 0; row < rows; row += 2) {
+      const std::int64_t here = std::min<std::int64_t>(rows - row, 2);
+      const Bf16* const dy = worker.dy_staged + row * g.parts * g.dy_part();
+      float* const to = sums + row * g.columns * g.taps() * kTile;
+      g.parts == 2 ? add_rows<2>(g, s, taps, count, here, dy, to, worker)
+                   : add_rows<1>(g, s, taps, count, here, dy, to, worker);
+    }
+    s.begins = false;
   }
 }
 
@@ -143,7 +141,7 @@ void unpack(const AmxGradWeight& g, std::int64_t row, std::int64_t column, const
 }
 
 template <class T>
-void run_task(const AmxGradWeight& g, const Conv3dGradWeightArgs<T>& a, std::int64_t task, Bf16* x_box) {
+void run_task(const AmxGradWeight& g, const Conv3dGradWeightArgs<T>& a, std::int64_t task, Worker<T>& worker) {
   const std::int64_t column_share = task % g.column_shares();
   const std::int64_t row_share = task / g.column_shares() % g.row_shares();
   const std::int64_t part = task / g.column_shares() / g.row_shares();
@@ -151,22 +149,28 @@ void run_task(const AmxGradWeight& g, const Conv3dGradWeightArgs<T>& a, std::int
   const std::int64_t rows = std::min(g.rows_per_task, g.rows - first_row);
   const std::int64_t first_column = column_share * g.columns_per_task;
   const std::int64_t columns = std::min(g.columns_per_task, g.columns - first_column);
-  const VolumeParts<const T> x = x_side(a.geometry, a.x, a.x2);
-  Bf16* const dy_box = x_box + (g.boxes.depth + 2) * g.x_plane();
-  const auto sums_of = [&](std::int64_t row, std::int64_t column) {
-    return a.scratch.data() + part * g.sum_floats() + (row * g.columns + column) * g.taps() * kTile;
-  };
-  const std::int64_t begin = g.box_count() * part / g.sums;
-  for (std::int64_t i = begin; i < g.box_count() * (part + 1) / g.sums; ++i) {
+  float* const sums =
+      a.scratch.data() + part * g.sum_floats() + (first_row * g.columns + first_column) * g.taps() * kTile;
+  GradTap taps[kMaxTaps];
+  const std::int64_t count = list_taps(g, columns, taps);
+  GradStretch s{.x = worker.x_staged, .x_low = g.x_part(), .dy_low = g.dy_part(), .row_bytes = g.length * 2};
+  worker.x.select(first_column, columns);
+  worker.dy.select(first_row, rows);
+  for (std::int64_t i = g.box_count() * part / g.sums; i < g.box_count() * (part + 1) / g.sums; ++i) {
     const AmxBox box = amx_box(g.boxes, g.dy, i);
-    stage_x(g, box, first_column, columns, x, x_box);
-    stage_dy(g, box, first_row, rows, a.dy.data(), dy_box);
-    memory_barrier();
-    for (std::int64_t row = 0; row < rows; ++row) {
-      for (std::int64_t column = 0; column < columns; ++column) {
-        add_taps(g, x_box + column * g.x_column(), dy_box + row * g.parts * g.dy_part(), box.d_end - box.d_begin,
-                 i == begin, sums_of(first_row + row, first_column + column));
-      }
+    const std::int64_t depth = box.d_end - box.d_begin;
+    const auto begin = [&](std::int64_t x_plane, std::int64_t plane, std::int64_t end) {
+      worker.x.begin(box, x_plane, std::min(end, depth) + 2);
+      worker.dy.begin(box, plane, std::min(end, depth));
+    };
+    begin(0, 0, g.together);
+    worker.drain();
+    for (std::int64_t d = 0; d < depth; d += g.together) {
+      s.planes = std::min(g.together, depth - d);
+      begin(d + g.together + 2, d + g.together, d + 2 * g.together);
+      memory_barrier();
+      add_planes(g, box, d, s, taps, count, rows, sums, worker);
+      worker.drain();
     }
   }
   for (std::int64_t row = first_row; row < first_row + rows && g.sums == 1; ++row) {
@@ -189,7 +193,7 @@ template <class T> void conv3d_grad_weight_amx(const CpuIsaQueue<Isa::amx>& q, c
   float* const scratch = a.scratch.data();
   parallel_for(q, workers, [&](std::int64_t worker) {  // each with its own scratch; the split changes no result
     const TileScope tiles;
-    auto* const mine = reinterpret_cast<Bf16*>(scratch + g.shared_floats() + worker * g.worker_floats());
+    Worker<T> mine(g, a, scratch + g.shared_floats() + worker * g.worker_floats());
     for (std::int64_t i = tasks * worker / workers; i < tasks * (worker + 1) / workers; ++i) {
       run_task(g, a, i, mine);
     }

@@ -9,50 +9,105 @@
 namespace vox {
 namespace {
 
-/// A row of dy: positions [0,pitch) of sixteen channels to sixteen rows `length` apart, zero beside the volume.
-template <class T> VOX_TILE void stage_dy_row(const AmxGradWeight& g, const T* first, const T* second, Bf16* to) {
-  using Values = decltype(load16(first, second, 0));
-  const auto value = [&](std::int64_t w)
-                         VOX_INLINED { return w < g.dy.w ? load16(first, second, w * kBlock8) : Values{}; };
-  for (std::int64_t p = 0; p < g.pitch; p += kAmxDepth) {
-    const auto store_part = [&](__m512i(&rows)[16], Bf16* at) VOX_INLINED {
-      const std::int64_t count = g.pitch - p;
-      const auto present = count >= kAmxDepth ? ~__mmask32{0} : (__mmask32{1} << static_cast<unsigned>(count)) - 1U;
-      transpose16(rows);
-      unrolled<16>([&](auto r) VOX_INLINED { _mm512_mask_storeu_epi16(at + p + r * g.length, present, rows[r]); });
-    };
-    __m512i high[16];
-    __m512i low[16];
-    for (int j = 0; j < 16; ++j) {
-      const PairWords w = pair_words(value(p + 2 * j), value(p + 2 * j + 1));
-      high[j] = w.high;
-      low[j] = w.low;
-    }
-    store_part(high, to);
-    if (g.parts == 2) { store_part(low, to + g.dy_part()); }
-  }
-}
+/// Stages planes of a box, a pair of positions or a quarter of a transposition at a time: 32 positions of sixteen
+/// channels to sixteen rows, zero beside the volume.
+template <class T> class AmxGradDyStager {
+ public:
+  AmxGradDyStager(const AmxGradWeight& g, const T* dy, Bf16* to) : g_(g), dy_(dy), to_(to) {}
+  AmxGradDyStager(const AmxGradDyStager&) = delete;
+  AmxGradDyStager& operator=(const AmxGradDyStager&) = delete;
 
-template <class T>
-void stage_dy(const AmxGradWeight& g, const AmxBox& box, std::int64_t first_row, std::int64_t rows, const T* dy,
-              Bf16* to) {
-  const std::int64_t height = box.h_end - box.h_begin;
-  for (std::int64_t d = box.d_begin; d < box.d_end; ++d, to += g.dy_plane()) {
-    for (std::int64_t i = 0; i < rows; ++i) {
-      Bf16* const tile = to + i * g.parts * g.dy_part();
-      const std::int64_t block = (first_row + i) * 2;
-      for (std::int64_t h = 0; h < height; ++h) {
-        const std::int64_t at = (d * g.dy.h + box.h_begin + h) * g.dy.w;
-        const T* const first = dy + g.dy.offset(box.n, block, at);
-        const T* const second = block + 1 < g.dy.blocks() ? dy + g.dy.offset(box.n, block + 1, at) : nullptr;
-        stage_dy_row(g, first, second, tile + h * g.pitch);
-      }
-      for (std::int64_t r = 0; r < g.parts * kAmxRows; ++r) {
-        clear(tile + r * g.length + height * g.pitch, g.length - height * g.pitch);
-      }
+  /// Tiles of channels [first,first+rows) come next.
+  void select(std::int64_t first, std::int64_t rows) {
+    first_row_ = first;
+    rows_ = rows;
+  }
+  /// Planes [plane,end) of the box, each to its slot.
+  void begin(const AmxBox& box, std::int64_t plane, std::int64_t end) {
+    box_ = box;
+    plane_ = plane;
+    end_ = end;
+    row_ = 0;
+    length_ = g_.positions(box.h_end - box.h_begin);
+    if (!done()) { aim(); }
+  }
+  [[nodiscard]] bool done() const { return plane_ >= end_; }
+  void step() {
+    if (done()) { return; }
+    if (turn_ < kPairs) { return pack(); }
+    const std::int64_t part = (turn_ - kPairs) / kQuarters;
+    const std::int64_t quarter = (turn_ - kPairs) % kQuarters;
+    transpose_quarter(part == 0 ? high_ : low_, quarter,
+                      reinterpret_cast<char*>(tile_ + part * g_.dy_part() + quarter * 4 * g_.length + position_),
+                      g_.length * 2);
+    if (++turn_ == kPairs + g_.parts * kQuarters) { next_positions(); }
+  }
+  void drain() {
+    while (!done()) { step(); }
+  }
+
+ private:
+  static constexpr std::int64_t kPairs = kAmxDepth / 2;
+  static constexpr std::int64_t kQuarters = 4;
+
+  VOX_INLINED auto value(std::int64_t w) const {
+    using Values = decltype(load16(from_[0], from_[1], 0));
+    return w < g_.dy.w && h_ < box_.h_end ? load16(from_[0], from_[1], (h_ * g_.dy.w + w) * kBlock8) : Values{};
+  }
+  VOX_INLINED void pack() {
+    const PairWords w = pair_words(value(w_), value(w_ + 1));
+    _mm512_store_si512(high_[turn_], w.high);
+    if (g_.parts == 2) { _mm512_store_si512(low_[turn_], w.low); }
+    ++turn_;
+    w_ += 2;
+    if (w_ == g_.pitch) {
+      w_ = 0;
+      ++h_;
     }
   }
-}
+  void next_positions() {
+    turn_ = 0;
+    position_ += kAmxDepth;
+    if (position_ < length_) { return; }
+    if (++row_ == rows_) {
+      row_ = 0;
+      ++plane_;
+      if (done()) { return; }
+    }
+    aim();
+  }
+  /// A tile of channels of a plane begins.
+  void aim() {
+    const std::int64_t block = (first_row_ + row_) * 2;
+    const std::int64_t at = (box_.d_begin + plane_) * g_.dy.h * g_.dy.w;
+    from_[0] = dy_ + g_.dy.offset(box_.n, block, at);
+    from_[1] = block + 1 < g_.dy.blocks() ? dy_ + g_.dy.offset(box_.n, block + 1, at) : nullptr;
+    tile_ = to_ + plane_ % g_.dy_slots * g_.dy_plane() + row_ * g_.parts * g_.dy_part();
+    position_ = 0;
+    turn_ = 0;
+    h_ = box_.h_begin;
+    w_ = 0;
+  }
+
+  alignas(64) std::uint32_t high_[kPairs][kAmxColumns];  ///< of the 32 positions that are being staged
+  alignas(64) std::uint32_t low_[kPairs][kAmxColumns];
+  const AmxGradWeight& g_;
+  const T* dy_;
+  Bf16* to_;
+  std::int64_t first_row_ = 0;
+  std::int64_t rows_ = 0;
+  AmxBox box_{};
+  std::int64_t length_ = 0;  ///< positions that are read of a plane
+  std::int64_t plane_ = 0;   ///< the present plane, tile of channels, 32 positions and step of theirs
+  std::int64_t end_ = 0;
+  std::int64_t row_ = 0;
+  std::int64_t position_ = 0;
+  std::int64_t turn_ = 0;
+  std::int64_t h_ = 0;  ///< the next position to pack
+  std::int64_t w_ = 0;
+  const T* from_[2] = {};  ///< the plane's blocks
+  Bf16* tile_ = nullptr;
+};
 
 }  // namespace
 }  // namespace vox

@@ -4,56 +4,19 @@
 
 #include "kernels/cpu/amx/stage_pairs.h"
 
-// What a box of the weight gradient reads, as bf16 parts: x with pairs of positions, dy with rows of positions, laid
-// out as AmxGradWeight says.
+// What a box of the weight gradient reads of x, as bf16 parts with pairs of positions, laid out as AmxGradWeight says.
 
 namespace vox {
 namespace {
 
-/// Whether a row is beside the volume: it counts as zeros.
-struct RowOfX {
-  bool inside;
-  std::int64_t at;  ///< its first voxel in a block
-};
-inline RowOfX row_of_x(const AmxGradWeight& g, std::int64_t d, std::int64_t h) {
-  d -= g.padding;
-  h -= g.padding;
-  const bool inside = d >= 0 && d < g.x.d && h >= 0 && h < g.x.h;
-  return {inside, inside ? (d * g.x.h + h) * g.x.w * kBlock8 : 0};
-}
-
-/// A row of sixteen channels: positions [0,pitch), paired from even ones on and from odd ones. The last odd pair would
-/// need the next row's position 0; dy has zeros where it is read.
-template <class T> VOX_TILE void stage_x_row(const AmxGradWeight& g, const T* first, const T* second, Bf16* to) {
-  using Values = decltype(load16(first, second, 0));
-  const std::int64_t odd = g.parts * g.x_part();
-  const auto value = [&](std::int64_t p) VOX_INLINED {
-    const std::int64_t w = p - g.padding;
-    return w >= 0 && w < g.x.w ? load16(first, second, w * kBlock8) : Values{};
-  };
-  const auto put = [&](Bf16* at, const PairWords& w) VOX_INLINED {
-    store512(at, w.high);
-    if (g.parts == 2) { store512(at + g.x_part(), w.low); }
-  };
-  Values here = value(0);
-  for (std::int64_t p = 0; p < g.pitch; p += 2) {
-    const Values next = value(p + 1);
-    const Values after = value(p + 2);
-    put(to + p * kAmxColumns, pair_words(here, next));
-    put(to + odd + p * kAmxColumns, pair_words(next, after));
-    here = after;
-  }
-}
-
-/// Four channels of four neighbouring voxels from position p on, zero beside the volume.
-template <class T> VOX_INLINED inline auto four_voxels(const AmxGradWeight& g, const T* row, std::int64_t p) {
+/// Four channels of four neighbouring voxels from voxel w on, zero beside the volume.
+template <class T> VOX_INLINED inline auto four_voxels(const T* row, std::int64_t width, std::int64_t w) {
   const auto voxel = [&](std::int64_t i) VOX_INLINED {
-    const std::int64_t w = p + i - g.padding;
-    const bool inside = row != nullptr && w >= 0 && w < g.x.w;
+    const bool inside = row != nullptr && w + i >= 0 && w + i < width;
     if constexpr (std::is_same_v<T, float>) {
-      return inside ? _mm_loadu_ps(row + w * kBlock8) : _mm_setzero_ps();
+      return inside ? _mm_loadu_ps(row + (w + i) * kBlock8) : _mm_setzero_ps();
     } else {
-      return inside ? _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row + w * kBlock8)) : _mm_setzero_si128();
+      return inside ? _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row + (w + i) * kBlock8)) : _mm_setzero_si128();
     }
   };
   if constexpr (std::is_same_v<T, float>) {
@@ -70,51 +33,126 @@ VOX_INLINED inline __m512 a_voxel_on(__m512 here, __m512 next) {
 }
 VOX_INLINED inline __m256i a_voxel_on(__m256i here, __m256i next) { return _mm256_alignr_epi64(next, here, 1); }
 
-/// A row of at most four channels, each at three neighbouring positions: column kw*4 + i is channel i at position p+kw.
-template <class T> VOX_TILE void stage_x_copies(const AmxGradWeight& g, const T* row, Bf16* to) {
-  constexpr std::int64_t kPiece = 64;  // positions
-  constexpr __mmask16 kColumns = 0x0FFF;
-  alignas(64) std::uint32_t pairs[2][(kPiece + 4) * 4];  // of a position and the next one, four channels
-  for (std::int64_t first = 0; first < g.pitch; first += kPiece) {
-    const std::int64_t count = std::min(kPiece, g.pitch - first);
-    auto here = four_voxels(g, row, first);
-    for (std::int64_t p = 0; p < count + 4 && p < kPiece + 4; p += 4) {
-      const auto next = four_voxels(g, row, first + p + 4);
-      const PairWords w = pair_words(here, a_voxel_on(here, next));
-      _mm512_store_si512(pairs[0] + p * 4, w.high);
-      _mm512_store_si512(pairs[1] + p * 4, w.low);
-      here = next;
-    }
-    for (std::int64_t part = 0; part < g.parts; ++part) {
-      Bf16* const at = to + part * g.x_part() + first * kAmxColumns;
-      for (std::int64_t p = 0; p < count; p += 2) {
-        store512(at + p * kAmxColumns, _mm512_maskz_loadu_epi32(kColumns, pairs[part] + p * 4));
-      }
-    }
-  }
-}
+/// Stages planes of a box and its halo, two positions at a time (four where a tile holds three taps).
+template <class T> class AmxGradXStager {
+ public:
+  AmxGradXStager(const AmxGradWeight& g, const VolumeParts<const T>& x, Bf16* to) : g_(g), x_(x), to_(to) {}
+  AmxGradXStager(const AmxGradXStager&) = delete;
+  AmxGradXStager& operator=(const AmxGradXStager&) = delete;
 
-template <class T>
-void stage_x(const AmxGradWeight& g, const AmxBox& box, std::int64_t first_column, std::int64_t columns,
-             const VolumeParts<const T>& x, Bf16* to) {
-  const std::int64_t height = box.h_end - box.h_begin + 2;
-  for (std::int64_t d = box.d_begin; d < box.d_end + 2; ++d, to += g.x_plane()) {
-    for (std::int64_t i = 0; i < columns; ++i) {
-      Bf16* const column = to + i * g.x_column();
-      const std::int64_t block = (first_column + i) * 2;
-      for (std::int64_t h = 0; h < height; ++h) {
-        const RowOfX row = row_of_x(g, d, box.h_begin + h);
-        const T* const first = row.inside ? x.at(box.n, block) + row.at : nullptr;
-        const T* const second = row.inside && block + 1 < g.x.blocks() ? x.at(box.n, block + 1) + row.at : nullptr;
-        Bf16* const at = column + h * g.pitch * kAmxColumns;
-        g.copies == 3 ? stage_x_copies(g, first, at) : stage_x_row(g, first, second, at);
+  /// Tiles of channels [first,first+columns) come next.
+  void select(std::int64_t first, std::int64_t columns) {
+    first_column_ = first;
+    columns_ = columns;
+  }
+  /// Planes [plane,end) of the box and its halo, each to its slot.
+  void begin(const AmxBox& box, std::int64_t plane, std::int64_t end) {
+    box_ = box;
+    plane_ = plane;
+    end_ = end;
+    column_ = 0;
+    row_ = 0;
+    if (!done()) { aim(); }
+  }
+  [[nodiscard]] bool done() const { return plane_ >= end_; }
+  void step() {
+    if (done()) { return; }
+    g_.copies == 3 ? put_copies() : put_pairs();
+    if (position_ >= g_.pitch) { next_row(); }
+  }
+  void drain() {
+    while (!done()) { step(); }
+  }
+
+ private:
+  VOX_INLINED auto value(std::int64_t position) const {
+    using Values = decltype(load16(from_[0], from_[1], 0));
+    const std::int64_t w = position - g_.padding;
+    return w >= 0 && w < width_ ? load16(from_[0], from_[1], w * kBlock8) : Values{};
+  }
+  VOX_INLINED void put(Bf16* at, __m512i high, __m512i low) const {
+    store512(at, high);
+    if (g_.parts == 2) { store512(at + g_.x_part(), low); }
+  }
+  /// Positions (p, p+1) of the even pairing and (p+1, p+2) of the odd one; the last odd pair would need the next row's
+  /// position 0, and dy has zeros where it is read.
+  VOX_INLINED void put_pairs() {
+    const PairWords next = pair_words(value(position_ + 2), value(position_ + 3));
+    Bf16* const at = row_to_ + position_ * kAmxColumns;
+    put(at, high_, low_);
+    put(at + g_.parts * g_.x_part(), between(high_, next.high), between(low_, next.low));
+    high_ = next.high;
+    low_ = next.low;
+    position_ += 2;
+  }
+  /// Of at most four channels, pairs at three neighbouring positions: column kw*4 + i is channel i at p + kw.
+  VOX_INLINED void put_copies() {
+    constexpr __mmask16 kColumns = 0x0FFF;
+    const PairWords next = four_pairs(position_ + 4);
+    Bf16* const at = row_to_ + position_ * kAmxColumns;
+    put(at, _mm512_maskz_mov_epi32(kColumns, high_), _mm512_maskz_mov_epi32(kColumns, low_));
+    if (position_ + 2 < g_.pitch) {
+      put(at + 2 * kAmxColumns, _mm512_maskz_alignr_epi32(kColumns, next.high, high_, 8),
+          _mm512_maskz_alignr_epi32(kColumns, next.low, low_, 8));
+    }
+    high_ = next.high;
+    low_ = next.low;
+    position_ += 4;
+  }
+  /// Of four channels, the pairs that begin at positions p to p+3.
+  VOX_INLINED PairWords four_pairs(std::int64_t p) {
+    const auto here = four_voxels(from_[0], width_, p - g_.padding);
+    return pair_words(here, a_voxel_on(here, four_voxels(from_[0], width_, p + 4 - g_.padding)));
+  }
+  void next_row() {
+    if (++row_ == box_.h_end - box_.h_begin + 2) {
+      Bf16* const column = row_to_ - (row_ - 1) * g_.pitch * kAmxColumns;
+      for (std::int64_t p = 0; p < g_.pairings * g_.parts; ++p) {  // tiles read past the last row
+        clear(column + p * g_.x_part() + row_ * g_.pitch * kAmxColumns, (g_.stretch - row_ * g_.pitch) * kAmxColumns);
       }
-      for (std::int64_t p = 0; p < g.pairings * g.parts; ++p) {
-        clear(column + p * g.x_part() + height * g.pitch * kAmxColumns, (g.stretch - height * g.pitch) * kAmxColumns);
+      row_ = 0;
+      if (++column_ == columns_) {
+        column_ = 0;
+        ++plane_;
+        if (done()) { return; }
       }
     }
+    aim();
   }
-}
+  /// A row of a tile of channels begins; beside the volume it counts as zeros.
+  void aim() {
+    const std::int64_t d = box_.d_begin + plane_ - g_.padding;
+    const std::int64_t h = box_.h_begin + row_ - g_.padding;
+    const bool inside = d >= 0 && d < g_.x.d && h >= 0 && h < g_.x.h;
+    const std::int64_t block = (first_column_ + column_) * 2;
+    const std::int64_t at = (d * g_.x.h + h) * g_.x.w * kBlock8;
+    width_ = inside ? g_.x.w : 0;
+    from_[0] = inside ? x_.at(box_.n, block) + at : nullptr;
+    from_[1] = inside && block + 1 < g_.x.blocks() ? x_.at(box_.n, block + 1) + at : nullptr;
+    row_to_ = to_ + plane_ % g_.x_slots * g_.x_plane() + column_ * g_.x_column() + row_ * g_.pitch * kAmxColumns;
+    position_ = 0;
+    const PairWords first = g_.copies == 3 ? four_pairs(0) : pair_words(value(0), value(1));
+    high_ = first.high;
+    low_ = first.low;
+  }
+
+  __m512i high_;  ///< the pair at the present position, or the four
+  __m512i low_;
+  const AmxGradWeight& g_;
+  VolumeParts<const T> x_;
+  Bf16* to_;
+  std::int64_t first_column_ = 0;
+  std::int64_t columns_ = 0;
+  AmxBox box_{};
+  std::int64_t plane_ = 0;  ///< the present plane, tile of channels, row and position
+  std::int64_t end_ = 0;
+  std::int64_t column_ = 0;
+  std::int64_t row_ = 0;
+  std::int64_t position_ = 0;
+  std::int64_t width_ = 0;  ///< voxels of the present row
+  const T* from_[2] = {};
+  Bf16* row_to_ = nullptr;
+};
 
 }  // namespace
 }  // namespace vox
