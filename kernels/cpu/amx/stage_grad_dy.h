@@ -9,11 +9,12 @@
 namespace vox {
 namespace {
 
-/// Stages planes of a box, a pair of positions or a quarter of a transposition at a time: 32 positions of sixteen
-/// channels to sixteen rows, zero beside the volume.
+/// Stages planes of a box, a few positions or a transposition at a time: 32 positions of sixteen channels to
+/// sixteen rows, zero beside the volume.
 template <class T> class AmxGradDyStager {
  public:
-  AmxGradDyStager(const AmxGradWeight& g, const T* dy, Bf16* to) : g_(g), dy_(dy), to_(to) {}
+  AmxGradDyStager(const AmxGradWeight& g, const T* dy, Bf16* to) 
+      : g_(g), dy_(dy), to_(to), part_(g.dy_part()), plane_elements_(g.dy.h * g.dy.w * kBlock8) {}
   AmxGradDyStager(const AmxGradDyStager&) = delete;
   AmxGradDyStager& operator=(const AmxGradDyStager&) = delete;
 
@@ -35,12 +36,12 @@ template <class T> class AmxGradDyStager {
   void step() {
     if (done()) { return; }
     if (turn_ < kPairs) { return pack(); }
-    const std::int64_t part = (turn_ - kPairs) / kQuarters;
-    const std::int64_t quarter = (turn_ - kPairs) % kQuarters;
-    transpose_quarter(part == 0 ? high_ : low_, quarter,
-                      reinterpret_cast<char*>(tile_ + part * g_.dy_part() + quarter * 4 * g_.length + position_),
-                      g_.length * 2);
-    if (++turn_ == kPairs + g_.parts * kQuarters) { next_positions(); }
+    const std::int64_t part = turn_ - kPairs;
+    Bf16* const to = tile_ + part * part_ + position_;
+    unrolled<4>([&](auto i) VOX_INLINED {
+      transpose_quarter(part == 0 ? high_ : low_, i, reinterpret_cast<char*>(to + i * 4 * g_.length), g_.length * 2);
+    });
+    if (++turn_ == kPairs + g_.parts) { next_positions(); }
   }
   void drain() {
     while (!done()) { step(); }
@@ -48,18 +49,41 @@ template <class T> class AmxGradDyStager {
 
  private:
   static constexpr std::int64_t kPairs = kAmxDepth / 2;
-  static constexpr std::int64_t kQuarters = 4;
+  static constexpr std::int64_t kTogether = 4;  ///< pairs
 
   VOX_INLINED auto value(std::int64_t w) const {
     using Values = decltype(load16(from_[0], from_[1], 0));
     return w < g_.dy.w && h_ < box_.h_end ? load16(from_[0], from_[1], (h_ * g_.dy.w + w) * kBlock8) : Values{};
   }
+  /// kTogether pairs.
   VOX_INLINED void pack() {
-    const PairWords w = pair_words(value(w_), value(w_ + 1));
-    _mm512_store_si512(high_[turn_], w.high);
-    if (g_.parts == 2) { _mm512_store_si512(low_[turn_], w.low); }
-    ++turn_;
-    w_ += 2;
+    const std::int64_t w = w_;
+    const bool inside = h_ < box_.h_end && w + 2 * kTogether <= g_.dy.w && from_[1] != nullptr;
+    if (inside) {
+      const std::int64_t at = (h_ * g_.dy.w + w) * kBlock8;
+      for (std::int64_t i = 0; i < kTogether; ++i) {
+        const T* const a = from_[0] + at + 2 * i * kBlock8;
+        const T* const b = from_[1] + at + 2 * i * kBlock8;
+        __builtin_prefetch(a + plane_elements_, 0, 2);
+        __builtin_prefetch(b + plane_elements_, 0, 2);
+        put(turn_ + i, pair_words(load16(a, b, 0), load16(a, b, kBlock8)));
+      }
+      w_ += 2 * kTogether;
+      next_row_after();
+    } else {
+      for (std::int64_t i = 0; i < kTogether; ++i) {
+        put(turn_ + i, pair_words(value(w_), value(w_ + 1)));
+        w_ += 2;
+        next_row_after();
+      }
+    }
+    turn_ += kTogether;
+  }
+  VOX_INLINED void put(std::int64_t pair, const PairWords& w) {
+    _mm512_store_si512(high_[pair], w.high);
+    if constexpr (std::is_same_v<T, float>) { _mm512_store_si512(low_[pair], w.low); }
+  }
+  VOX_INLINED void next_row_after() {
     if (w_ == g_.pitch) {
       w_ = 0;
       ++h_;
@@ -94,6 +118,8 @@ template <class T> class AmxGradDyStager {
   const AmxGradWeight& g_;
   const T* dy_;
   Bf16* to_;
+  std::int64_t part_;            ///< from the high parts to the low ones
+  std::int64_t plane_elements_;  ///< of a block
   std::int64_t first_row_ = 0;
   std::int64_t rows_ = 0;
   AmxBox box_{};

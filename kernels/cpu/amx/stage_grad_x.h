@@ -33,10 +33,11 @@ VOX_INLINED inline __m512 a_voxel_on(__m512 here, __m512 next) {
 }
 VOX_INLINED inline __m256i a_voxel_on(__m256i here, __m256i next) { return _mm256_alignr_epi64(next, here, 1); }
 
-/// Stages planes of a box and its halo, two positions at a time (four where a tile holds three taps).
+/// Stages planes of a box and its halo, a few positions at a time.
 template <class T> class AmxGradXStager {
  public:
-  AmxGradXStager(const AmxGradWeight& g, const VolumeParts<const T>& x, Bf16* to) : g_(g), x_(x), to_(to) {}
+  AmxGradXStager(const AmxGradWeight& g, const VolumeParts<const T>& x, Bf16* to)
+      : g_(g), x_(x), to_(to), part_(g.x_part()), odd_(g.parts * part_), plane_elements_(g.x.h * g.x.w * kBlock8) {}
   AmxGradXStager(const AmxGradXStager&) = delete;
   AmxGradXStager& operator=(const AmxGradXStager&) = delete;
 
@@ -57,7 +58,11 @@ template <class T> class AmxGradXStager {
   [[nodiscard]] bool done() const { return plane_ >= end_; }
   void step() {
     if (done()) { return; }
-    g_.copies == 3 ? put_copies() : put_pairs();
+    if (g_.copies == 1) {
+      put_pairs();
+    } else {
+      for (std::int64_t i = 0; i < kPairs && position_ < g_.pitch; ++i) { put_copies(); }
+    }
     if (position_ >= g_.pitch) { next_row(); }
   }
   void drain() {
@@ -72,18 +77,41 @@ template <class T> class AmxGradXStager {
   }
   VOX_INLINED void put(Bf16* at, __m512i high, __m512i low) const {
     store512(at, high);
-    if (g_.parts == 2) { store512(at + g_.x_part(), low); }
+    if constexpr (std::is_same_v<T, float>) { store512(at + part_, low); }
   }
-  /// Positions (p, p+1) of the even pairing and (p+1, p+2) of the odd one; the last odd pair would need the next row's
-  /// position 0, and dy has zeros where it is read.
+  /// Up to kPairs pairs: positions (p, p+1) of the even pairing and (p+1, p+2) of the odd one. The last odd pair would
+  /// need the next row's position 0, and dy has zeros where it is read.
   VOX_INLINED void put_pairs() {
-    const PairWords next = pair_words(value(position_ + 2), value(position_ + 3));
-    Bf16* const at = row_to_ + position_ * kAmxColumns;
+    const std::int64_t end = std::min(position_ + 2 * kPairs, g_.pitch);
+    const std::int64_t w = position_ - g_.padding;
+    if (w + 2 >= 0 && w + 2 * kPairs + 2 <= width_ && from_[1] != nullptr) {
+      put_inside(from_[0] + w * kBlock8, from_[1] + w * kBlock8);
+    } else {
+      for (std::int64_t p = position_; p < end; p += 2) {
+        put_pair(row_to_ + p * kAmxColumns, pair_words(value(p + 2), value(p + 3)));
+      }
+    }
+    position_ = end;
+  }
+  /// kPairs pairs of sixteen channels that exist, of voxels inside the volume; `first` and `second` are at the voxel of
+  /// the present position.
+  VOX_INLINED void put_inside(const T* first, const T* second) {
+    const std::int64_t ahead = plane_elements_;
+    Bf16* const to = row_to_ + position_ * kAmxColumns;
+    for (std::int64_t i = 0; i < kPairs; ++i) {
+      const T* const a = first + (2 * i + 2) * kBlock8;
+      const T* const b = second + (2 * i + 2) * kBlock8;
+      __builtin_prefetch(a + ahead, 0, 2);
+      __builtin_prefetch(b + ahead, 0, 2);
+      put_pair(to + i * 2 * kAmxColumns, pair_words(load16(a, b, 0), load16(a, b, kBlock8)));
+    }
+  }
+  /// The present pair, which is in high_ and low_, and the odd one before the next.
+  VOX_INLINED void put_pair(Bf16* at, const PairWords& next) {
     put(at, high_, low_);
-    put(at + g_.parts * g_.x_part(), between(high_, next.high), between(low_, next.low));
+    put(at + odd_, between(high_, next.high), between(low_, next.low));
     high_ = next.high;
     low_ = next.low;
-    position_ += 2;
   }
   /// Of at most four channels, pairs at three neighbouring positions: column kw*4 + i is channel i at p + kw.
   VOX_INLINED void put_copies() {
@@ -136,11 +164,16 @@ template <class T> class AmxGradXStager {
     low_ = first.low;
   }
 
+  static constexpr std::int64_t kPairs = 4;  ///< at a time
+
   __m512i high_;  ///< the pair at the present position, or the four
   __m512i low_;
   const AmxGradWeight& g_;
   VolumeParts<const T> x_;
   Bf16* to_;
+  std::int64_t part_;            ///< from the high parts to the low ones
+  std::int64_t odd_;             ///< from the even pairing to the odd one
+  std::int64_t plane_elements_;  ///< of a block
   std::int64_t first_column_ = 0;
   std::int64_t columns_ = 0;
   AmxBox box_{};
