@@ -84,6 +84,7 @@ VOX_TILE void add_row(const GradStretch& s, const GradTap* taps, const Bf16* dy_
           _tile_loadd(7, x3 + at, 64);
           _tile_dpbf16ps(3, 5, 7);
         }
+        beside.step();
           _tile_loadd(6, x0 + s.x_low + at, 64);
         _tile_dpbf16ps(0, 4, 6);
         if constexpr (N > 1) {
@@ -98,6 +99,7 @@ VOX_TILE void add_row(const GradStretch& s, const GradTap* taps, const Bf16* dy_
           _tile_loadd(7, x3 + s.x_low + at, 64);
           _tile_dpbf16ps(3, 4, 7);
         }
+        beside.step();
         }
     }
   }
@@ -139,6 +141,7 @@ VOX_TILE void add_square(const GradStretch& s, const GradTap* taps, const Bf16* 
         _tile_loadd(5, dy1 + s.dy_low + p, s.row_bytes);
         _tile_dpbf16ps(2, 5, 6);
         _tile_dpbf16ps(3, 5, 7);
+        beside.step();
           _tile_loadd(4, dy0 + p, s.row_bytes);
         _tile_loadd(6, x0 + s.x_low + at, 64);
         _tile_dpbf16ps(0, 4, 6);
@@ -147,6 +150,7 @@ VOX_TILE void add_square(const GradStretch& s, const GradTap* taps, const Bf16* 
         _tile_loadd(5, dy1 + p, s.row_bytes);
         _tile_dpbf16ps(2, 5, 6);
         _tile_dpbf16ps(3, 5, 7);
+        beside.step();
         }
     }
   }

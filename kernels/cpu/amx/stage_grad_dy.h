@@ -36,12 +36,13 @@ template <class T> class AmxGradDyStager {
   void step() {
     if (done()) { return; }
     if (turn_ < kPairs) { return pack(); }
-    const std::int64_t part = turn_ - kPairs;
-    Bf16* const to = tile_ + part * part_ + position_;
-    unrolled<4>([&](auto i) VOX_INLINED {
-      transpose_quarter(part == 0 ? high_ : low_, i, reinterpret_cast<char*>(to + i * 4 * g_.length), g_.length * 2);
-    });
-    if (++turn_ == kPairs + g_.parts) { next_positions(); }
+    const std::int64_t part = (turn_ - kPairs) / kTurns;
+    const std::int64_t first = (turn_ - kPairs) % kTurns * kTogether;
+    char* const to = reinterpret_cast<char*>(tile_ + part * part_ + position_);
+    for (std::int64_t i = first; i < first + kTogether; ++i) {
+      transpose_quarter(part == 0 ? high_ : low_, i, to + i * 8 * g_.length, g_.length * 2);
+    }
+    if (++turn_ == kPairs + g_.parts * kTurns) { next_positions(); }
   }
   void drain() {
     while (!done()) { step(); }
@@ -49,7 +50,8 @@ template <class T> class AmxGradDyStager {
 
  private:
   static constexpr std::int64_t kPairs = kAmxDepth / 2;
-  static constexpr std::int64_t kTogether = 4;  ///< pairs
+  static constexpr std::int64_t kTogether = std::is_same_v<T, float> ? 2 : 4;  ///< pairs, or quarters
+  static constexpr std::int64_t kTurns = 4 / kTogether;                          ///< of a part's transposition
 
   VOX_INLINED auto value(std::int64_t w) const {
     using Values = decltype(load16(from_[0], from_[1], 0));

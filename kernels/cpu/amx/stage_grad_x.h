@@ -164,7 +164,7 @@ template <class T> class AmxGradXStager {
     low_ = first.low;
   }
 
-  static constexpr std::int64_t kPairs = 4;  ///< at a time
+  static constexpr std::int64_t kPairs = std::is_same_v<T, float> ? 2 : 4;  ///< at a time
 
   __m512i high_;  ///< the pair at the present position, or the four
   __m512i low_;
