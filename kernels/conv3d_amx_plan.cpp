@@ -16,7 +16,7 @@ constexpr std::int64_t kRing = 4;                 // planes: three that are mult
 constexpr std::int64_t kLeastStreamedRows = 10;
 constexpr std::int64_t kStreamedWeightBytes = 512 << 10;  // they are read once for every plane
 constexpr std::int64_t kStagedGradBytes = 1 << 20;
-constexpr std::int64_t kLeastGradPositions = 256;  // that are added up at once, of several planes if need be
+constexpr std::int64_t kLeastGradPairs = 128;  // of positions that are added up at once, of several planes if need be
 constexpr std::int64_t kMostGradPlanes = 8;
 constexpr std::int64_t kWantedTasks = 16;
 constexpr std::int64_t kWantedGradTasks = 16;
@@ -128,10 +128,9 @@ AmxGradWeight amx_grad_weight(const Conv3dGeometry& g, bool split) {
   w.padding = g.padding;
   w.parts = split ? 2 : 1;
   w.copies = g.x.c <= 4 ? 3 : 1;
-  w.pairings = w.copies == 3 ? 1 : 2;  // a tap along H is an even offset
   w.rows = ceil_div(g.y.c, kAmxRows);
   w.columns = ceil_div(g.x.c, kAmxColumns);
-  w.pitch = rounded_up(g.y.w + 2, 2);
+  w.pitch = g.y.w + 2;
   const std::int64_t cases = std::max<std::int64_t>(1, g.x.n);
   const std::int64_t most_sums = std::max<std::int64_t>(1, kSumFloats / w.sum_floats());
   const std::int64_t sums = std::min(kWantedGradTasks, most_sums);
@@ -142,29 +141,26 @@ AmxGradWeight amx_grad_weight(const Conv3dGeometry& g, bool split) {
   w.columns_per_task = std::max<std::int64_t>(1, ceil_div(w.columns, ceil_div(shares, w.row_shares())));
   const auto ring = [&](const AmxBoxes& b) {
     AmxGradWeight r = w;
-    r.together = std::clamp<std::int64_t>(kLeastGradPositions / w.positions(b.height), 1, kMostGradPlanes);
-    r.together = std::min(r.together, b.depth);
-    r.x_slots = std::min(2 * r.together, b.depth) + 2;
-    r.dy_slots = std::min(2 * r.together, b.depth);
+    const std::int64_t half = AmxGradWeight::half(b.depth);
+    r.boxes = b;
+    r.together = std::clamp<std::int64_t>(kLeastGradPairs / w.positions(b.height), 1, kMostGradPlanes);
+    r.together = std::min(r.together, half);
+    r.x_slots = std::min(2 * r.together, half) + 2;
+    r.dy_slots = std::min(2 * r.together, half);
     return r;
   };
-  const std::int64_t x_row = w.columns_per_task * w.pairings * kAmxColumns;  // in units that both have
+  const std::int64_t x_row = w.columns_per_task * kAmxColumns;  // in units that both have
   const std::int64_t dy_row = w.rows_per_task * kAmxRows;
-  const std::int64_t most_rows = std::max(9 * x_row + dy_row, kStagedGradBytes / (w.pitch * 2 * w.parts));
-  w.boxes = choose_boxes(g.y, [&](const AmxBoxes& b) {
+  const std::int64_t most_rows = std::max(9 * x_row + dy_row, kStagedGradBytes / (w.pitch * 4 * w.parts));
+  w = ring(choose_boxes(g.y, [&](const AmxBoxes& b) {
     const AmxGradWeight r = ring(b);
     return r.x_slots * (b.height + 2) * x_row + r.dy_slots * b.height * dy_row <= most_rows &&
-           g.x.n * b.along_d * b.along_h >= std::max(cases, sums);
-  });
-  w = [&] {
-    AmxGradWeight r = ring(w.boxes);
-    r.boxes = w.boxes;
-    return r;
-  }();
+           (b.depth % 2 == 0 || b.depth == g.y.d) && g.x.n * b.along_d * b.along_h >= std::max(cases, sums);
+  }));
   w.sums = std::max<std::int64_t>(1, std::min(sums, w.box_count()));
-  w.length = rounded_up(w.boxes.height * w.pitch, kAmxDepth);
-  w.stretch = rounded_up(w.length + 2 * w.pitch + 2, kAmxDepth);
-  if (w.length % 512 == 0) { w.length += kAmxDepth; }  // sixteen rows that share a cache set would evict each other
+  w.length = w.positions(w.boxes.height);
+  if (w.length / kAmxRows % 2 == 0) { w.length += kAmxRows; }  // rows that share a cache set would evict each other
+  w.stretch = w.length + rounded_up(2 * w.pitch + 2, kAmxRows);
   return w;
 }
 

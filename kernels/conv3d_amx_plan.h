@@ -73,26 +73,25 @@ struct AmxConv {
 [[nodiscard]] AmxConv amx_conv(const Conv3dGeometry&, Conv3dPass, bool split);
 
 /// Weight gradient. Rows of A are output channels, columns of B input channels (those of three neighbouring taps where
-/// there are at most four), and the 32 in the middle are voxels: the rows of a plane follow one another, with zeros of
-/// dy between them, so that a tap is an offset. B has voxels in pairs, so x is staged twice, paired from even voxels on
-/// and from odd ones: every tile begins on a cache line.
+/// there are at most four), and the 32 in the middle are sixteen pairs of voxels. The two voxels of a pair are half a box
+/// apart along D, so that pairs follow one another along W and H as voxels do: the rows of a plane lie one behind the
+/// other, with zeros of dy between them, a tap is an offset and every tile begins on a cache line.
 struct AmxGradWeight {
   VolumeShape x;
   VolumeShape dy;
   std::int64_t padding = 1;
   std::int64_t parts = 1;   ///< bf16 of a value
   std::int64_t copies = 1;  ///< 3: a tile of B holds four channels at three neighbouring voxels
-  std::int64_t pairings = 2;
   std::int64_t rows = 1;  ///< tiles of output channels
   std::int64_t columns = 1;
   std::int64_t rows_per_task = 1;
   std::int64_t columns_per_task = 1;
   AmxBoxes boxes;
-  std::int64_t pitch = 0;    ///< positions of a staged row, even
-  std::int64_t length = 0;   ///< positions of a plane of dy, a multiple of 32
-  std::int64_t stretch = 0;  ///< positions of a plane of x
-  std::int64_t together = 1;  ///< planes that are added up at once; the next ones are staged meanwhile
-  std::int64_t x_slots = 3;   ///< staged planes: all of a box or a ring
+  std::int64_t pitch = 0;     ///< pairs of positions of a staged row
+  std::int64_t length = 0;    ///< of a plane of dy, a multiple of 16
+  std::int64_t stretch = 0;   ///< of a plane of x
+  std::int64_t together = 1;  ///< pairs of planes that are added up at once; the next ones are staged meanwhile
+  std::int64_t x_slots = 3;   ///< staged pairs of planes: all of a box or a ring
   std::int64_t dy_slots = 1;
   std::int64_t sums = 1;     ///< partial sums, each of a run of boxes
 
@@ -102,15 +101,17 @@ struct AmxGradWeight {
   [[nodiscard]] std::int64_t tasks() const { return sums * row_shares() * column_shares(); }
   [[nodiscard]] std::int64_t taps() const { return 27 / copies; }  ///< tiles of sums per 16 by 16 channels
   [[nodiscard]] std::int64_t sum_floats() const { return rows * columns * taps() * kAmxRows * kAmxColumns; }
-  // In bf16. x: [depth+2][columns][pairings][parts][stretch/2][16][2]   dy: [depth][rows][parts][16][length]
-  /// Positions of a plane of a box of so many rows.
+  /// Pairs of planes of a box: the second planes are the upper half, which may be one fewer.
+  [[nodiscard]] static std::int64_t half(std::int64_t depth) { return (depth + 1) / 2; }
+  /// Pairs of positions of a plane of a box of so many rows.
   [[nodiscard]] std::int64_t positions(std::int64_t height) const {
-    return (height * pitch + kAmxDepth - 1) / kAmxDepth * kAmxDepth;
+    return (height * pitch + kAmxRows - 1) / kAmxRows * kAmxRows;
   }
-  [[nodiscard]] std::int64_t x_part() const { return stretch * kAmxColumns; }
-  [[nodiscard]] std::int64_t x_column() const { return pairings * parts * x_part(); }
+  // In bf16. x: [x_slots][columns][parts][stretch][16][2]   dy: [dy_slots][rows][parts][16][length][2]
+  [[nodiscard]] std::int64_t x_part() const { return stretch * kAmxDepth; }
+  [[nodiscard]] std::int64_t x_column() const { return parts * x_part(); }
   [[nodiscard]] std::int64_t x_plane() const { return columns_per_task * x_column(); }
-  [[nodiscard]] std::int64_t dy_part() const { return length * kAmxRows; }
+  [[nodiscard]] std::int64_t dy_part() const { return length * kAmxDepth; }
   [[nodiscard]] std::int64_t dy_plane() const { return rows_per_task * parts * dy_part(); }
   [[nodiscard]] std::int64_t shared_floats() const { return sums * sum_floats(); }
   [[nodiscard]] std::int64_t worker_floats() const;

@@ -39,14 +39,13 @@ template <class T> struct Worker {
 
 /// Where the taps of `columns` tiles of input channels read x, tile by tile.
 std::int64_t list_taps(const AmxGradWeight& g, std::int64_t columns, GradTap* to) {
-  const std::int64_t odd = g.parts * g.x_part();
   std::int64_t count = 0;
   for (std::int64_t column = 0; column < columns; ++column) {
     for (std::int64_t i = 0; i < g.taps(); ++i) {
       const std::int64_t kh = g.copies == 3 ? i % 3 : i / 3 % 3;
       const std::int64_t kw = g.copies == 3 ? 0 : i % 3;  // a tile of three taps has them along W
       to[count++] = {.kd = g.copies == 3 ? i / 3 : i / 9,
-                     .at = column * g.x_column() + kh * g.pitch * kAmxColumns + (kw == 1 ? odd : kw * kAmxColumns)};
+                     .at = column * g.x_column() + (kh * g.pitch + kw) * kAmxDepth};
     }
   }
   return count;
@@ -85,18 +84,18 @@ void add_rows(const AmxGradWeight& g, const GradStretch& s, const GradTap* taps,
   }
 }
 
-/// Adds planes [plane,plane+s.planes) of a box up, in stretches whose dy stays in L1.
+/// Adds pairs of planes [plane,plane+s.planes) of a box up, in stretches whose dy stays in L1.
 template <class T>
 void add_planes(const AmxGradWeight& g, const AmxBox& box, std::int64_t plane, GradStretch& s, const GradTap* taps,
                 std::int64_t count, std::int64_t rows, float* sums, Worker<T>& worker) {
-  constexpr std::int64_t kStretch = 8 * kAmxDepth;
+  constexpr std::int64_t kStretch = 8;  // sixteens of pairs
   for (std::int64_t i = 0; i < s.planes + 2; ++i) { s.x_at[i] = (plane + i) % g.x_slots * g.x_plane(); }
   for (std::int64_t i = 0; i < s.planes; ++i) { s.dy_at[i] = (plane + i) % g.dy_slots * g.dy_plane(); }
-  const std::int64_t length = g.positions(box.h_end - box.h_begin);
-  const std::int64_t stretches = (length + kStretch - 1) / kStretch;
+  const std::int64_t all = g.positions(box.h_end - box.h_begin) / kAmxRows;
+  const std::int64_t stretches = (all + kStretch - 1) / kStretch;
   for (std::int64_t stretch = 0; stretch < stretches; ++stretch) {
-    s.first = length / kAmxDepth * stretch / stretches * kAmxDepth;
-    s.last = length / kAmxDepth * (stretch + 1) / stretches * kAmxDepth;
+    s.first = all * stretch / stretches;
+    s.last = all * (stretch + 1) / stretches;
     for (std::int64_t row = 0; row < rows; row += 2) {
       const std::int64_t here = std::min<std::int64_t>(rows - row, 2);
       const Bf16* const dy = worker.dy_staged + row * g.parts * g.dy_part();
@@ -159,12 +158,12 @@ void run_task(const AmxGradWeight& g, const Conv3dGradWeightArgs<T>& a, std::int
       a.scratch.data() + part * g.sum_floats() + (first_row * g.columns + first_column) * g.taps() * kTile;
   GradTap taps[kMaxTaps];
   const std::int64_t count = list_taps(g, columns, taps);
-  GradStretch s{.x = worker.x_staged, .x_low = g.x_part(), .dy_low = g.dy_part(), .row_bytes = g.length * 2};
+  GradStretch s{.x = worker.x_staged, .x_low = g.x_part(), .dy_low = g.dy_part(), .row_bytes = g.length * 4};
   worker.x.select(first_column, columns);
   worker.dy.select(first_row, rows);
   for (std::int64_t i = g.box_count() * part / g.sums; i < g.box_count() * (part + 1) / g.sums; ++i) {
     const AmxBox box = amx_box(g.boxes, g.dy, i);
-    const std::int64_t depth = box.d_end - box.d_begin;
+    const std::int64_t depth = AmxGradWeight::half(box.d_end - box.d_begin);
     const auto begin = [&](std::int64_t x_plane, std::int64_t plane, std::int64_t end) {
       worker.x.begin(box, x_plane, std::min(end, depth) + 2);
       worker.dy.begin(box, plane, std::min(end, depth));

@@ -2,7 +2,7 @@
 
 #include "kernels/cpu/amx/tiles.h"
 
-// The loops that add up to four tiles of a weight gradient at once: dy^T times x over a stretch of staged positions.
+// The loops that add up to four tiles of a weight gradient at once: dy^T times x over a stretch of staged pairs of positions.
 
 namespace vox {
 namespace {
@@ -21,7 +21,7 @@ struct GradStretch {
   std::int64_t x_low;  ///< from the high parts to the low ones
   std::int64_t dy_low;
   std::int64_t row_bytes;  ///< of dy
-  std::int64_t first = 0;  ///< positions of the plane
+  std::int64_t first = 0;  ///< sixteens of pairs of positions
   std::int64_t last = 0;
   std::int64_t planes = 1;
   std::int64_t x_at[kGradTogether + 2] = {};  ///< where their planes lie
@@ -50,15 +50,15 @@ VOX_TILE void add_row(const GradStretch& s, const GradTap* taps, const Bf16* dy_
     const Bf16* const x1 = N > 1 ? s.x + s.x_at[taps[N > 1 ? 1 : 0].kd + i] + taps[N > 1 ? 1 : 0].at : x0;
     const Bf16* const x2 = N > 2 ? s.x + s.x_at[taps[N > 2 ? 2 : 0].kd + i] + taps[N > 2 ? 2 : 0].at : x0;
     const Bf16* const x3 = N > 3 ? s.x + s.x_at[taps[N > 3 ? 3 : 0].kd + i] + taps[N > 3 ? 3 : 0].at : x0;
-    for (std::int64_t p = s.first; p < s.last; p += kAmxDepth) {
+    for (std::int64_t k = s.first; k < s.last; ++k) {
+      const std::int64_t p = k * kAmxDepth;
       const std::int64_t at = p * kAmxColumns;
       _tile_loadd(4, dy + p, s.row_bytes);
       _tile_loadd(6, x0 + at, 64);
+      if constexpr (N > 1) { _tile_loadd(7, x1 + at, 64); }
+      beside.step();
       _tile_dpbf16ps(0, 4, 6);
-      if constexpr (N > 1) {
-        _tile_loadd(7, x1 + at, 64);
-        _tile_dpbf16ps(1, 4, 7);
-      }
+      if constexpr (N > 1) { _tile_dpbf16ps(1, 4, 7); }
       if constexpr (N > 2) {
         _tile_loadd(6, x2 + at, 64);
         _tile_dpbf16ps(2, 4, 6);
@@ -67,15 +67,13 @@ VOX_TILE void add_row(const GradStretch& s, const GradTap* taps, const Bf16* dy_
         _tile_loadd(7, x3 + at, 64);
         _tile_dpbf16ps(3, 4, 7);
       }
-      beside.step();
       if constexpr (Parts == 2) {
         _tile_loadd(5, dy + s.dy_low + p, s.row_bytes);
         _tile_loadd(6, x0 + at, 64);
+        if constexpr (N > 1) { _tile_loadd(7, x1 + at, 64); }
+        beside.step();
         _tile_dpbf16ps(0, 5, 6);
-        if constexpr (N > 1) {
-          _tile_loadd(7, x1 + at, 64);
-          _tile_dpbf16ps(1, 5, 7);
-        }
+        if constexpr (N > 1) { _tile_dpbf16ps(1, 5, 7); }
         if constexpr (N > 2) {
           _tile_loadd(6, x2 + at, 64);
           _tile_dpbf16ps(2, 5, 6);
@@ -84,13 +82,11 @@ VOX_TILE void add_row(const GradStretch& s, const GradTap* taps, const Bf16* dy_
           _tile_loadd(7, x3 + at, 64);
           _tile_dpbf16ps(3, 5, 7);
         }
-        beside.step();
           _tile_loadd(6, x0 + s.x_low + at, 64);
+        if constexpr (N > 1) { _tile_loadd(7, x1 + s.x_low + at, 64); }
+        beside.step();
         _tile_dpbf16ps(0, 4, 6);
-        if constexpr (N > 1) {
-          _tile_loadd(7, x1 + s.x_low + at, 64);
-          _tile_dpbf16ps(1, 4, 7);
-        }
+        if constexpr (N > 1) { _tile_dpbf16ps(1, 4, 7); }
         if constexpr (N > 2) {
           _tile_loadd(6, x2 + s.x_low + at, 64);
           _tile_dpbf16ps(2, 4, 6);
@@ -99,7 +95,6 @@ VOX_TILE void add_row(const GradStretch& s, const GradTap* taps, const Bf16* dy_
           _tile_loadd(7, x3 + s.x_low + at, 64);
           _tile_dpbf16ps(3, 4, 7);
         }
-        beside.step();
         }
     }
   }
@@ -123,34 +118,35 @@ VOX_TILE void add_square(const GradStretch& s, const GradTap* taps, const Bf16* 
     const Bf16* const dy1 = dy0 + dy_row;
     const Bf16* const x0 = s.x + s.x_at[taps[0].kd + i] + taps[0].at;
     const Bf16* const x1 = s.x + s.x_at[taps[1].kd + i] + taps[1].at;
-    for (std::int64_t p = s.first; p < s.last; p += kAmxDepth) {
+    for (std::int64_t k = s.first; k < s.last; ++k) {
+      const std::int64_t p = k * kAmxDepth;
       const std::int64_t at = p * kAmxColumns;
       _tile_loadd(4, dy0 + p, s.row_bytes);
       _tile_loadd(6, x0 + at, 64);
-      _tile_dpbf16ps(0, 4, 6);
       _tile_loadd(7, x1 + at, 64);
-      _tile_dpbf16ps(1, 4, 7);
       _tile_loadd(5, dy1 + p, s.row_bytes);
+      beside.step();
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
       _tile_dpbf16ps(2, 5, 6);
       _tile_dpbf16ps(3, 5, 7);
-      beside.step();
       if constexpr (Parts == 2) {
         _tile_loadd(4, dy0 + s.dy_low + p, s.row_bytes);
+        _tile_loadd(5, dy1 + s.dy_low + p, s.row_bytes);
+        beside.step();
         _tile_dpbf16ps(0, 4, 6);
         _tile_dpbf16ps(1, 4, 7);
-        _tile_loadd(5, dy1 + s.dy_low + p, s.row_bytes);
         _tile_dpbf16ps(2, 5, 6);
         _tile_dpbf16ps(3, 5, 7);
-        beside.step();
           _tile_loadd(4, dy0 + p, s.row_bytes);
         _tile_loadd(6, x0 + s.x_low + at, 64);
-        _tile_dpbf16ps(0, 4, 6);
         _tile_loadd(7, x1 + s.x_low + at, 64);
-        _tile_dpbf16ps(1, 4, 7);
         _tile_loadd(5, dy1 + p, s.row_bytes);
+        beside.step();
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
         _tile_dpbf16ps(2, 5, 6);
         _tile_dpbf16ps(3, 5, 7);
-        beside.step();
         }
     }
   }

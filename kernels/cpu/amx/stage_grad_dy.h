@@ -4,16 +4,16 @@
 
 #include "kernels/cpu/amx/stage_pairs.h"
 
-// What a box of the weight gradient reads of dy, as bf16 parts with rows of positions; laid out as AmxGradWeight says.
+// What a box of the weight gradient reads of dy, as bf16 parts with rows of pairs of positions; laid out as AmxGradWeight says.
 
 namespace vox {
 namespace {
 
-/// Stages planes of a box, a few positions or a transposition at a time: 32 positions of sixteen channels to
-/// sixteen rows, zero beside the volume.
+/// Stages pairs of planes of a box, a few positions or half a transposition at a time: sixteen pairs of positions of
+/// sixteen channels to sixteen rows, zero beside the volume.
 template <class T> class AmxGradDyStager {
  public:
-  AmxGradDyStager(const AmxGradWeight& g, const T* dy, Bf16* to) 
+  AmxGradDyStager(const AmxGradWeight& g, const T* dy, Bf16* to)
       : g_(g), dy_(dy), to_(to), part_(g.dy_part()), plane_elements_(g.dy.h * g.dy.w * kBlock8) {}
   AmxGradDyStager(const AmxGradDyStager&) = delete;
   AmxGradDyStager& operator=(const AmxGradDyStager&) = delete;
@@ -23,7 +23,7 @@ template <class T> class AmxGradDyStager {
     first_row_ = first;
     rows_ = rows;
   }
-  /// Planes [plane,end) of the box, each to its slot.
+  /// Pairs of planes [plane,end) of the box, each to its slot.
   void begin(const AmxBox& box, std::int64_t plane, std::int64_t end) {
     box_ = box;
     plane_ = plane;
@@ -36,64 +36,57 @@ template <class T> class AmxGradDyStager {
   void step() {
     if (done()) { return; }
     if (turn_ < kPairs) { return pack(); }
-    const std::int64_t part = (turn_ - kPairs) / kTurns;
-    const std::int64_t first = (turn_ - kPairs) % kTurns * kTogether;
-    char* const to = reinterpret_cast<char*>(tile_ + part * part_ + position_);
-    for (std::int64_t i = first; i < first + kTogether; ++i) {
-      transpose_quarter(part == 0 ? high_ : low_, i, to + i * 8 * g_.length, g_.length * 2);
+    const std::int64_t part = (turn_ - kPairs) / 4;
+    const std::int64_t first = (turn_ - kPairs) % 4;
+    char* const to = reinterpret_cast<char*>(tile_ + part * part_ + position_ * 2);
+    for (std::int64_t i = first; i < first + kQuarters; ++i) {
+      transpose_quarter(part == 0 ? high_ : low_, i, to + i * 16 * g_.length, g_.length * 4);
     }
-    if (++turn_ == kPairs + g_.parts * kTurns) { next_positions(); }
+    turn_ += kQuarters;
+    if (turn_ == kPairs + g_.parts * 4) { next_positions(); }
   }
   void drain() {
     while (!done()) { step(); }
   }
 
  private:
-  static constexpr std::int64_t kPairs = kAmxDepth / 2;
-  static constexpr std::int64_t kTogether = std::is_same_v<T, float> ? 2 : 4;  ///< pairs, or quarters
-  static constexpr std::int64_t kTurns = 4 / kTogether;                          ///< of a part's transposition
+  static constexpr std::int64_t kPairs = 16;
+  static constexpr std::int64_t kPacked = std::is_same_v<T, float> ? 4 : 8;  ///< at a time
+  static constexpr std::int64_t kQuarters = std::is_same_v<T, float> ? 2 : 4;
 
-  VOX_INLINED auto value(std::int64_t w) const {
-    using Values = decltype(load16(from_[0], from_[1], 0));
-    return w < g_.dy.w && h_ < box_.h_end ? load16(from_[0], from_[1], (h_ * g_.dy.w + w) * kBlock8) : Values{};
+  VOX_INLINED auto value(const T* const* from) const {
+    using Values = decltype(load16(from[0], from[1], 0));
+    const bool inside = from[0] != nullptr && w_ < g_.dy.w && h_ < box_.h_end;
+    return inside ? load16(from[0], from[1], (h_ * g_.dy.w + w_) * kBlock8) : Values{};
   }
-  /// kTogether pairs.
   VOX_INLINED void pack() {
-    const std::int64_t w = w_;
-    const bool inside = h_ < box_.h_end && w + 2 * kTogether <= g_.dy.w && from_[1] != nullptr;
-    if (inside) {
-      const std::int64_t at = (h_ * g_.dy.w + w) * kBlock8;
-      for (std::int64_t i = 0; i < kTogether; ++i) {
-        const T* const a = from_[0] + at + 2 * i * kBlock8;
-        const T* const b = from_[1] + at + 2 * i * kBlock8;
-        __builtin_prefetch(a + plane_elements_, 0, 2);
-        __builtin_prefetch(b + plane_elements_, 0, 2);
-        put(turn_ + i, pair_words(load16(a, b, 0), load16(a, b, kBlock8)));
+    if (whole_ && h_ < box_.h_end && w_ + kPacked <= g_.dy.w) {
+      const T* const* from = from_[0];
+      const std::int64_t at = (h_ * g_.dy.w + w_) * kBlock8;
+      for (std::int64_t i = 0; i < kPacked; ++i) {
+        for (std::int64_t b = 0; b < 4; ++b) { __builtin_prefetch(from[b] + plane_elements_ + at + i * kBlock8, 0, 2); }
+        put(turn_ + i,
+            pair_words(load16(from[0], from[1], at + i * kBlock8), load16(from[2], from[3], at + i * kBlock8)));
       }
-      w_ += 2 * kTogether;
-      next_row_after();
+      w_ += kPacked;  // a row goes on: its last two positions are no voxels
     } else {
-      for (std::int64_t i = 0; i < kTogether; ++i) {
-        put(turn_ + i, pair_words(value(w_), value(w_ + 1)));
-        w_ += 2;
-        next_row_after();
+      for (std::int64_t i = 0; i < kPacked; ++i) {
+        put(turn_ + i, pair_words(value(from_[0]), value(from_[1])));
+        if (++w_ == g_.pitch) {
+          w_ = 0;
+          ++h_;
+        }
       }
     }
-    turn_ += kTogether;
+    turn_ += kPacked;
   }
   VOX_INLINED void put(std::int64_t pair, const PairWords& w) {
     _mm512_store_si512(high_[pair], w.high);
     if constexpr (std::is_same_v<T, float>) { _mm512_store_si512(low_[pair], w.low); }
   }
-  VOX_INLINED void next_row_after() {
-    if (w_ == g_.pitch) {
-      w_ = 0;
-      ++h_;
-    }
-  }
   void next_positions() {
     turn_ = 0;
-    position_ += kAmxDepth;
+    position_ += kPairs;
     if (position_ < length_) { return; }
     if (++row_ == rows_) {
       row_ = 0;
@@ -102,20 +95,26 @@ template <class T> class AmxGradDyStager {
     }
     aim();
   }
-  /// A tile of channels of a plane begins.
+  /// A tile of channels of a pair of planes begins.
   void aim() {
+    const std::int64_t half = AmxGradWeight::half(box_.d_end - box_.d_begin);
     const std::int64_t block = (first_row_ + row_) * 2;
-    const std::int64_t at = (box_.d_begin + plane_) * g_.dy.h * g_.dy.w;
-    from_[0] = dy_ + g_.dy.offset(box_.n, block, at);
-    from_[1] = block + 1 < g_.dy.blocks() ? dy_ + g_.dy.offset(box_.n, block + 1, at) : nullptr;
-    tile_ = to_ + plane_ % g_.dy_slots * g_.dy_plane() + row_ * g_.parts * g_.dy_part();
+    for (std::int64_t i = 0; i < 2; ++i) {
+      const std::int64_t d = box_.d_begin + i * half + plane_;
+      const bool inside = d < box_.d_end;
+      const std::int64_t at = d * g_.dy.h * g_.dy.w;
+      from_[i][0] = inside ? dy_ + g_.dy.offset(box_.n, block, at) : nullptr;
+      from_[i][1] = inside && block + 1 < g_.dy.blocks() ? dy_ + g_.dy.offset(box_.n, block + 1, at) : nullptr;
+    }
+    whole_ = from_[0][1] != nullptr && from_[1][1] != nullptr;
+    tile_ = to_ + plane_ % g_.dy_slots * g_.dy_plane() + row_ * g_.parts * part_;
     position_ = 0;
     turn_ = 0;
     h_ = box_.h_begin;
     w_ = 0;
   }
 
-  alignas(64) std::uint32_t high_[kPairs][kAmxColumns];  ///< of the 32 positions that are being staged
+  alignas(64) std::uint32_t high_[kPairs][kAmxColumns];  ///< the sixteen pairs that are being staged
   alignas(64) std::uint32_t low_[kPairs][kAmxColumns];
   const AmxGradWeight& g_;
   const T* dy_;
@@ -125,15 +124,16 @@ template <class T> class AmxGradDyStager {
   std::int64_t first_row_ = 0;
   std::int64_t rows_ = 0;
   AmxBox box_{};
-  std::int64_t length_ = 0;  ///< positions that are read of a plane
-  std::int64_t plane_ = 0;   ///< the present plane, tile of channels, 32 positions and step of theirs
+  std::int64_t length_ = 0;  ///< pairs of positions that are read of a plane
+  std::int64_t plane_ = 0;   ///< the present pair of planes, tile of channels, sixteen pairs, and step of theirs
   std::int64_t end_ = 0;
   std::int64_t row_ = 0;
   std::int64_t position_ = 0;
   std::int64_t turn_ = 0;
   std::int64_t h_ = 0;  ///< the next position to pack
   std::int64_t w_ = 0;
-  const T* from_[2] = {};  ///< the plane's blocks
+  bool whole_ = false;        ///< sixteen channels of both planes exist
+  const T* from_[2][2] = {};  ///< the planes' blocks, null where there is none
   Bf16* tile_ = nullptr;
 };
 

@@ -5,7 +5,7 @@
 namespace vox {
 namespace {
 
-/// Positions (2j, 2j+1) of sixteen channels: per part, a word per channel with the first in its lower half.
+/// Two positions of sixteen channels: per part, a word per channel with the first in its lower half.
 struct PairWords {
   __m512i high;
   __m512i low;
@@ -26,11 +26,6 @@ VOX_INLINED inline PairWords pair_words(__m512 even, __m512 odd) {
 VOX_INLINED inline PairWords pair_words(__m256i even, __m256i odd) {
   return {words(joined(even, odd)), _mm512_setzero_si512()};
 }
-/// Of pairs (2j, 2j+1) and (2j+2, 2j+3), pair (2j+1, 2j+2).
-VOX_INLINED inline __m512i between(__m512i here, __m512i next) {
-  return _mm512_or_si512(_mm512_srli_epi32(here, 16), _mm512_slli_epi32(next, 16));
-}
-
 /// Row i becomes column i.
 VOX_INLINED inline void transpose16(__m512i (&r)[16]) {
   __m512i t[16];
