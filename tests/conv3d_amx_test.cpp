@@ -144,7 +144,7 @@ TEST_CASE("the boxes of an AMX convolution cover its output", "[conv3d][amx]") {
     }
     const AmxGradWeight w = amx_grad_weight(g, true);
     CHECK(w.length >= w.boxes.height * w.pitch);
-    CHECK(w.length % kAmxDepth == 0);
+    CHECK(w.length % kAmxRows == 0);
     CHECK(w.stretch >= w.length + 2 * w.pitch + 2);
     CHECK(w.sums <= w.box_count());
   }

@@ -88,7 +88,7 @@ void add_rows(const AmxGradWeight& g, const GradStretch& s, const GradTap* taps,
 template <class T>
 void add_planes(const AmxGradWeight& g, const AmxBox& box, std::int64_t plane, GradStretch& s, const GradTap* taps,
                 std::int64_t count, std::int64_t rows, float* sums, Worker<T>& worker) {
-  constexpr std::int64_t kStretch = 8;  // sixteens of pairs
+  constexpr std::int64_t kStretch = 6;  // sixteens of pairs
   for (std::int64_t i = 0; i < s.planes + 2; ++i) { s.x_at[i] = (plane + i) % g.x_slots * g.x_plane(); }
   for (std::int64_t i = 0; i < s.planes; ++i) { s.dy_at[i] = (plane + i) % g.dy_slots * g.dy_plane(); }
   const std::int64_t all = g.positions(box.h_end - box.h_begin) / kAmxRows;

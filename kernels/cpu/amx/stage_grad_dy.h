@@ -14,7 +14,7 @@ namespace {
 template <class T> class AmxGradDyStager {
  public:
   AmxGradDyStager(const AmxGradWeight& g, const T* dy, Bf16* to)
-      : g_(g), dy_(dy), to_(to), part_(g.dy_part()), plane_elements_(g.dy.h * g.dy.w * kBlock8) {}
+      : g_(g), dy_(dy), to_(to), part_(g.dy_part()) {}
   AmxGradDyStager(const AmxGradDyStager&) = delete;
   AmxGradDyStager& operator=(const AmxGradDyStager&) = delete;
 
@@ -64,7 +64,6 @@ template <class T> class AmxGradDyStager {
       const T* const* from = from_[0];
       const std::int64_t at = (h_ * g_.dy.w + w_) * kBlock8;
       for (std::int64_t i = 0; i < kPacked; ++i) {
-        for (std::int64_t b = 0; b < 4; ++b) { __builtin_prefetch(from[b] + plane_elements_ + at + i * kBlock8, 0, 2); }
         put(turn_ + i,
             pair_words(load16(from[0], from[1], at + i * kBlock8), load16(from[2], from[3], at + i * kBlock8)));
       }
@@ -119,8 +118,7 @@ template <class T> class AmxGradDyStager {
   const AmxGradWeight& g_;
   const T* dy_;
   Bf16* to_;
-  std::int64_t part_;            ///< from the high parts to the low ones
-  std::int64_t plane_elements_;  ///< of a block
+  std::int64_t part_;  ///< from the high parts to the low ones
   std::int64_t first_row_ = 0;
   std::int64_t rows_ = 0;
   AmxBox box_{};

@@ -32,7 +32,7 @@ template <class T> VOX_INLINED inline auto four_voxels(const T* row, std::int64_
 template <class T> class AmxGradXStager {
  public:
   AmxGradXStager(const AmxGradWeight& g, const VolumeParts<const T>& x, Bf16* to)
-      : g_(g), x_(x), to_(to), part_(g.x_part()), plane_elements_(g.x.h * g.x.w * kBlock8) {}
+      : g_(g), x_(x), to_(to), part_(g.x_part()) {}
   AmxGradXStager(const AmxGradXStager&) = delete;
   AmxGradXStager& operator=(const AmxGradXStager&) = delete;
 
@@ -74,7 +74,6 @@ template <class T> class AmxGradXStager {
       const T* const* from = from_[0];
       const std::int64_t at = w * kBlock8;
       for (std::int64_t i = 0; i < kPairs; ++i) {
-        for (std::int64_t b = 0; b < 4; ++b) { __builtin_prefetch(from[b] + plane_elements_ + at + i * kBlock8, 0, 2); }
         const PairWords pair =
             pair_words(load16(from[0], from[1], at + i * kBlock8), load16(from[2], from[3], at + i * kBlock8));
         put(to + i * kAmxDepth, pair.high, pair.low);
@@ -152,8 +151,7 @@ template <class T> class AmxGradXStager {
   const AmxGradWeight& g_;
   VolumeParts<const T> x_;
   Bf16* to_;
-  std::int64_t part_;            ///< from the high parts to the low ones
-  std::int64_t plane_elements_;  ///< of a block
+  std::int64_t part_;  ///< from the high parts to the low ones
   std::int64_t first_column_ = 0;
   std::int64_t columns_ = 0;
   AmxBox box_{};
