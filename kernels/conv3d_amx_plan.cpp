@@ -61,13 +61,12 @@ bool amx_takes(const Conv3dGeometry& g) {
 bool amx_wins(const Conv3dGeometry& g, Conv3dPass pass, bool split) {
   constexpr std::int64_t kLeastVoxels = 64;        // of a case: fewer do not pay for packing the weight
   constexpr std::int64_t kLeastSideChannels = 16;  // of windows side by side: fewer leave tiles empty
-  constexpr std::int64_t kMostGradVoxels = 2048;   // above, Winograd's is for a weight gradient, but of a first layer
   if (!amx_takes(g)) { return false; }
   if (g.kernel < 3) { return std::min(g.x.c, g.y.c) >= kLeastSideChannels; }
   if (g.y.voxels() < kLeastVoxels) { return false; }
   if (!split) { return true; }
   if (pass != Conv3dPass::grad_weight) { return std::max(g.x.c, g.y.c) >= kAmxColumns; }
-  return g.y.c >= kAmxRows && (g.x.c <= 4 || (g.x.c >= kAmxColumns && g.y.voxels() <= kMostGradVoxels));
+  return g.y.c >= kAmxRows && (g.x.c <= 4 || g.x.c >= kAmxColumns);
 }
 
 AmxConv amx_conv(const Conv3dGeometry& g, Conv3dPass pass, bool split) {

@@ -121,7 +121,7 @@ struct AmxGradWeight {
 /// 3x3x3 at stride 1, rows that fit the scratch; or windows that lie side by side (kernels/conv3d_amx_windows.h).
 [[nodiscard]] bool amx_takes(const Conv3dGeometry&);
 /// Whether AMX is faster than what else there is: measured (benchmarks/results). bf16, one product instead of three,
-/// nearly always; f32 from 16 channels on, a weight gradient only of few voxels or few input channels.
+/// nearly always; f32 from 16 channels on, and a weight gradient of up to 4 input channels.
 [[nodiscard]] bool amx_wins(const Conv3dGeometry&, Conv3dPass, bool split);
 /// Scratch of a pass for the larger storage type, f32.
 [[nodiscard]] std::int64_t amx_scratch(const Conv3dGeometry&, Conv3dPass, int threads);

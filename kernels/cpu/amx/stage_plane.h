@@ -5,7 +5,7 @@
 namespace vox {
 namespace {
 
-/// Stages one plane of a box's inputs, a few positions at a time, and asks for those of the plane after it.
+/// Stages one plane of a box's inputs, a few positions at a time.
 template <class T> class AmxPlaneStager {
  public:
   AmxPlaneStager(const AmxConv& c, const VolumeParts<const T>& in) : c_(c), in_(in), group_(c.groups) {}
@@ -33,7 +33,6 @@ template <class T> class AmxPlaneStager {
       return next_row();
     }
     const std::int64_t end = std::min(position_ + most, c_.pitch);
-    if (d_ + 1 < c_.in.d) { fetch(end); }
     stage_positions(c_, from_, position_, end, to);
     position_ = end;
     if (end == c_.pitch) { next_row(); }
@@ -43,16 +42,6 @@ template <class T> class AmxPlaneStager {
   }
 
  private:
-  void fetch(std::int64_t end) const {
-    constexpr std::int64_t kLine = 64 / std::int64_t{sizeof(T)};
-    const std::int64_t first = position_ * kBlock8;
-    const std::int64_t last = std::min(end, c_.in.w) * kBlock8;
-    for (const T* const block : from_) {
-      if (block == nullptr) { return; }
-      const T* const ahead = block + c_.in.h * c_.in.w * kBlock8;
-      for (std::int64_t i = first; i < last; i += kLine) { __builtin_prefetch(ahead + i, 0, 2); }
-    }
-  }
   void next_row() {
     position_ = 0;
     if (++row_ == rows_) {
