@@ -7,6 +7,7 @@
 
 #include "kernels/cpu/batch_norm_chunks.h"
 #include "kernels/cpu/philox_block.h"
+#include "kernels/cpu/stream.h"
 #include "kernels/dropout.h"
 
 namespace vox {
@@ -202,13 +203,20 @@ template <class T> void batch_norm_forward(IsaQueue& q, const BatchNormArgs<T>& 
       const auto norm = normalisation<A>(a, block);
       const T* const x = a.x.data() + first;
       T* const y = a.y.data() + first;
+      const bool streamed = a.y.data() != a.x.data() && streams_to(a.y.data(), std::ssize(a.y)) && first % (64 / std::int64_t{sizeof(T)}) == 0;
       std::uint8_t* const noted = a.note_passed.empty() ? nullptr : a.note_passed.data() + first / kBlock8;
       over_pieces(act, first, count, [&](std::int64_t i, auto size, const Piece& piece) {
         A results[kLanes]{};
+        T stored[kLanes];
         for (std::int64_t j = 0; j < size; ++j) {
           const A value = (load(x[i + j]) - norm.mean[j]) * norm.slope[j] + norm.beta[j];
           results[j] = act(value, value, piece, j);
-          y[i + j] = store<T>(results[j]);
+          stored[j] = store<T>(results[j]);
+        }
+        if (streamed && size == kLanes) {
+          stream(y + i, stored);
+        } else {
+          std::memcpy(static_cast<void*>(y + i), stored, static_cast<std::size_t>(size) * sizeof(T));
         }
         if (noted != nullptr) {
           std::uint32_t bits = 0;  // what passes is more than 0, or NaN
@@ -218,6 +226,7 @@ template <class T> void batch_norm_forward(IsaQueue& q, const BatchNormArgs<T>& 
           std::memcpy(noted + i / kBlock8, &bits, static_cast<std::size_t>(size / kBlock8));
         }
       });
+      if (streamed) { end_stream(); }
     });
   });
 }
