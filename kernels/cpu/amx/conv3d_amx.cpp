@@ -85,8 +85,12 @@ void multiply_plane(const Job<T>& job, const AmxBox& box, std::int64_t d, std::i
     float* const mine = worker.sums + i / most % 2 * 4 * kTile;
     const Sums sums{bias, 0, 0, mine};
     if (columns == 2 && here == 2) {
-      c.products == 3 ? multiply_square<true>(products, a, b, column_bytes, c.part() * 2, sums, kAmxColumns, worker)
-                      : multiply_square<false>(products, a, b, column_bytes, 0, sums, kAmxColumns, worker);
+      const auto add = [&]<int Parts>(std::integral_constant<int, Parts>) {
+        multiply_square<Parts>(products, a, b, column_bytes, c.part() * 2, sums, kAmxColumns, worker);
+      };
+      c.products == 3   ? add(std::integral_constant<int, 3>{})
+      : c.products == 2 ? add(std::integral_constant<int, 2>{})
+                        : add(std::integral_constant<int, 1>{});
     } else {
       for (std::int64_t n = 0; n < columns; ++n) {
         const Sums of{bias + n * kAmxColumns, 0, 0, mine + n * 2 * kTile};

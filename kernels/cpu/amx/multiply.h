@@ -107,8 +107,9 @@ void multiply_columns(std::int64_t m, const Products& p, const char* const* a, c
 }
 
 /// Two tiles of voxels by two of channels; `next` is from one tile of channels to the other, in B, and for the sums
-/// `next_from`. x_low: from the high parts of x to the low ones, where the products come in threes.
-template <bool Threes, class Beside>
+/// `next_from`. Parts: products come in ones, in twos that share A, or in threes; of these, x_low is from the high parts
+/// of x to the low ones.
+template <int Parts, class Beside>
 VOX_TILE void multiply_square(const Products& p, const char* const* a, const char* b, std::int64_t next,
                               std::int64_t x_low, const Sums& s, std::int64_t next_from, Beside& beside) {
   _tile_loadd(0, s.from, s.from_row);
@@ -121,35 +122,37 @@ VOX_TILE void multiply_square(const Products& p, const char* const* a, const cha
     const char* const a1 = a[1] + p.a_plane[plane];
     const char* const b0 = b + plane * p.b_plane;
     const char* const b1 = b0 + next;
-    for (const Product* i = p.all; i != p.all + p.count; i += Threes ? 3 : 1) {
+    for (const Product* i = p.all; i != p.all + p.count; i += Parts) {
       _tile_loadd(4, a0 + i->a, p.row_bytes);
       _tile_loadd(6, b0 + i->b, 64);
-      _tile_dpbf16ps(0, 4, 6);
       _tile_loadd(5, a1 + i->a, p.row_bytes);
-      _tile_dpbf16ps(1, 5, 6);
       _tile_loadd(7, b1 + i->b, 64);
+      beside.step();
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 5, 6);
       _tile_dpbf16ps(2, 4, 7);
       _tile_dpbf16ps(3, 5, 7);
-      beside.step();
-      if constexpr (Threes) {
+      if constexpr (Parts == 3) {
         _tile_loadd(4, a0 + i->a + x_low, p.row_bytes);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(2, 4, 7);
         _tile_loadd(5, a1 + i->a + x_low, p.row_bytes);
+        beside.step();
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(2, 4, 7);
         _tile_dpbf16ps(1, 5, 6);
         _tile_dpbf16ps(3, 5, 7);
-        beside.step();
         _tile_loadd(4, a0 + i->a, p.row_bytes);
-        _tile_loadd(6, b0 + i->b + kAmxTileBytes, 64);
-        _tile_dpbf16ps(0, 4, 6);
         _tile_loadd(5, a1 + i->a, p.row_bytes);
-        _tile_dpbf16ps(1, 5, 6);
+      }
+      if constexpr (Parts > 1) {
+        _tile_loadd(6, b0 + i->b + kAmxTileBytes, 64);
         _tile_loadd(7, b1 + i->b + kAmxTileBytes, 64);
+        beside.step();
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 5, 6);
         _tile_dpbf16ps(2, 4, 7);
         _tile_dpbf16ps(3, 5, 7);
-        beside.step();
       }
-      if ((awake -= Threes ? 3 : 1) <= 0) {
+      if ((awake -= Parts) <= 0) {
         _tile_stored(7, s.to, 64);
         awake = kAwake;
       }

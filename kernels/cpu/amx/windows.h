@@ -94,8 +94,8 @@ inline void multiply_strips(const AmxWindows& w, const Products& products, const
   const char* const both[2] = {a, a + strip};
   Nothing nothing;
   if (rows == 2 && columns == 2) {
-    w.parts == 2 ? multiply_square<true>(products, both, b, strip, kAmxTileBytes, sums, next_from, nothing)
-                 : multiply_square<false>(products, both, b, strip, 0, sums, next_from, nothing);
+    w.parts == 2 ? multiply_square<3>(products, both, b, strip, kAmxTileBytes, sums, next_from, nothing)
+                 : multiply_square<1>(products, both, b, strip, 0, sums, next_from, nothing);
     return;
   }
   for (std::int64_t n = 0; n < columns; ++n) {
