@@ -60,6 +60,13 @@ void fetch_output(const Job<T>& job, const AmxBox& box, std::int64_t d, std::int
   }
 }
 
+/// Calls body(1, 2 or 3 products, as a type).
+template <class Body> void with_parts(std::int64_t products, const Body& body) {
+  products == 3   ? body(std::integral_constant<int, 3>{})
+  : products == 2 ? body(std::integral_constant<int, 2>{})
+                  : body(std::integral_constant<int, 1>{});
+}
+
 /// One plane of a staged box, for one or two tiles of output channels.
 template <class T>
 void multiply_plane(const Job<T>& job, const AmxBox& box, std::int64_t d, std::int64_t column, std::int64_t columns,
@@ -74,6 +81,7 @@ void multiply_plane(const Job<T>& job, const AmxBox& box, std::int64_t d, std::i
     products.a_plane[kd] = (d - box.d_begin + kd) % c.slots * c.slot() * std::int64_t{sizeof(Bf16)};
   }
   const float* const bias = job.bias + column * kAmxColumns;
+  const std::int64_t x_low = c.planes == 2 ? c.part() * 2 : 0;
   for (std::int64_t i = 0; i < tiling.count; i += most) {
     const std::int64_t here = std::min(most, tiling.count - i);
     const char* a[4];
@@ -85,17 +93,15 @@ void multiply_plane(const Job<T>& job, const AmxBox& box, std::int64_t d, std::i
     float* const mine = worker.sums + i / most % 2 * 4 * kTile;
     const Sums sums{bias, 0, 0, mine};
     if (columns == 2 && here == 2) {
-      const auto add = [&]<int Parts>(std::integral_constant<int, Parts>) {
-        multiply_square<Parts>(products, a, b, column_bytes, c.part() * 2, sums, kAmxColumns, worker);
-      };
-      c.products == 3   ? add(std::integral_constant<int, 3>{})
-      : c.products == 2 ? add(std::integral_constant<int, 2>{})
-                        : add(std::integral_constant<int, 1>{});
+      with_parts(c.products, [&]<int Parts>(std::integral_constant<int, Parts>) {
+        multiply_square<Parts>(products, a, b, column_bytes, x_low, sums, kAmxColumns, worker);
+      });
     } else {
       for (std::int64_t n = 0; n < columns; ++n) {
         const Sums of{bias + n * kAmxColumns, 0, 0, mine + n * 2 * kTile};
-        c.products == 2 ? multiply_columns<true>(here, products, a, b + n * column_bytes, of, worker)
-                        : multiply_columns<false>(here, products, a, b + n * column_bytes, of, worker);
+        with_parts(c.products, [&]<int Parts>(std::integral_constant<int, Parts>) {
+          multiply_columns<Parts>(here, products, a, b + n * column_bytes, x_low, of, worker);
+        });
       }
     }
     worker.sink.drain();

@@ -41,9 +41,11 @@ struct Nothing {
   void step() const {}
 };
 
-/// 1 to 4 tiles of voxels by one of channels. Twos: products come in twos that share A.
-template <int M, bool Twos, class Beside>
-VOX_TILE void multiply_column(const Products& p, const char* const* a, const char* b, const Sums& s, Beside& beside) {
+/// 1 to 4 tiles of voxels by one of channels. Parts and x_low as of multiply_square(). The fewer tiles are loaded per
+/// product the better: a tile of x is loaded once for its products by both parts of a weight.
+template <int M, int Parts, class Beside>
+VOX_TILE void multiply_column(const Products& p, const char* const* a, const char* b, std::int64_t x_low, const Sums& s,
+                              Beside& beside) {
   _tile_loadd(0, s.from, s.from_row);
   if constexpr (M > 1) { _tile_loadd(1, s.from + s.step, s.from_row); }
   if constexpr (M > 2) { _tile_loadd(2, s.from + 2 * s.step, s.from_row); }
@@ -55,7 +57,7 @@ VOX_TILE void multiply_column(const Products& p, const char* const* a, const cha
     const char* const a2 = a[M > 2 ? 2 : 0] + p.a_plane[plane];
     const char* const a3 = a[M > 3 ? 3 : 0] + p.a_plane[plane];
     const char* const b0 = b + plane * p.b_plane;
-    for (const Product* i = p.all; i != p.all + p.count; i += Twos ? 2 : 1) {
+    for (const Product* i = p.all; i != p.all + p.count; i += Parts) {
       _tile_loadd(7, b0 + i->b, 64);
       _tile_loadd(4, a0 + i->a, p.row_bytes);
       _tile_dpbf16ps(0, 4, 7);
@@ -63,8 +65,8 @@ VOX_TILE void multiply_column(const Products& p, const char* const* a, const cha
         _tile_loadd(5, a1 + i->a, p.row_bytes);
         _tile_dpbf16ps(1, 5, 7);
       }
-      if constexpr (Twos) {
-        _tile_loadd(6, b0 + i[1].b, 64);
+      if constexpr (Parts > 1) {
+        _tile_loadd(6, b0 + i->b + kAmxTileBytes, 64);
         _tile_dpbf16ps(0, 4, 6);
         if constexpr (M > 1) { _tile_dpbf16ps(1, 5, 6); }
         beside.step();
@@ -77,9 +79,26 @@ VOX_TILE void multiply_column(const Products& p, const char* const* a, const cha
         _tile_loadd(5, a3 + i->a, p.row_bytes);
         _tile_dpbf16ps(3, 5, 7);
       }
-      if constexpr (Twos && M > 2) { _tile_dpbf16ps(2, 4, 6); }
-      if constexpr (Twos && M > 3) { _tile_dpbf16ps(3, 5, 6); }
-      if ((awake -= Twos ? 2 : 1) <= 0) {
+      if constexpr (Parts > 1 && M > 2) { _tile_dpbf16ps(2, 4, 6); }
+      if constexpr (Parts > 1 && M > 3) { _tile_dpbf16ps(3, 5, 6); }
+      if constexpr (Parts == 3) {
+        beside.step();
+        _tile_loadd(4, a0 + i->a + x_low, p.row_bytes);
+        _tile_dpbf16ps(0, 4, 7);
+        if constexpr (M > 1) {
+          _tile_loadd(5, a1 + i->a + x_low, p.row_bytes);
+          _tile_dpbf16ps(1, 5, 7);
+        }
+        if constexpr (M > 2) {
+          _tile_loadd(4, a2 + i->a + x_low, p.row_bytes);
+          _tile_dpbf16ps(2, 4, 7);
+        }
+        if constexpr (M > 3) {
+          _tile_loadd(5, a3 + i->a + x_low, p.row_bytes);
+          _tile_dpbf16ps(3, 5, 7);
+        }
+      }
+      if ((awake -= Parts) <= 0) {
         _tile_stored(7, s.to, 64);
         awake = kAwake;
       }
@@ -91,18 +110,18 @@ VOX_TILE void multiply_column(const Products& p, const char* const* a, const cha
   if constexpr (M > 2) { _tile_stored(2, s.to + 512, 64); }
   if constexpr (M > 3) { _tile_stored(3, s.to + 768, 64); }
 }
-template <bool Twos, class Beside>
-void multiply_columns(std::int64_t m, const Products& p, const char* const* a, const char* b, const Sums& s,
-                      Beside& beside) {
+template <int Parts, class Beside>
+void multiply_columns(std::int64_t m, const Products& p, const char* const* a, const char* b, std::int64_t x_low,
+                      const Sums& s, Beside& beside) {
   switch (m) {
     case 1:
-      return multiply_column<1, Twos>(p, a, b, s, beside);
+      return multiply_column<1, Parts>(p, a, b, x_low, s, beside);
     case 2:
-      return multiply_column<2, Twos>(p, a, b, s, beside);
+      return multiply_column<2, Parts>(p, a, b, x_low, s, beside);
     case 3:
-      return multiply_column<3, Twos>(p, a, b, s, beside);
+      return multiply_column<3, Parts>(p, a, b, x_low, s, beside);
     default:
-      return multiply_column<4, Twos>(p, a, b, s, beside);
+      return multiply_column<4, Parts>(p, a, b, x_low, s, beside);
   }
 }
 

@@ -59,30 +59,24 @@ VOX_TILE void add_row(const GradStretch& s, const GradTap* taps, const Bf16* dy_
       beside.step();
       _tile_dpbf16ps(0, 4, 6);
       if constexpr (N > 1) { _tile_dpbf16ps(1, 4, 7); }
-      if constexpr (N > 2) {
-        _tile_loadd(6, x2 + at, 64);
-        _tile_dpbf16ps(2, 4, 6);
-      }
-      if constexpr (N > 3) {
-        _tile_loadd(7, x3 + at, 64);
-        _tile_dpbf16ps(3, 4, 7);
-      }
       if constexpr (Parts == 2) {
         _tile_loadd(5, dy + s.dy_low + p, s.row_bytes);
-        _tile_loadd(6, x0 + at, 64);
-        if constexpr (N > 1) { _tile_loadd(7, x1 + at, 64); }
-        beside.step();
         _tile_dpbf16ps(0, 5, 6);
         if constexpr (N > 1) { _tile_dpbf16ps(1, 5, 7); }
-        if constexpr (N > 2) {
-          _tile_loadd(6, x2 + at, 64);
+      }
+      if constexpr (N > 2) {
+        _tile_loadd(6, x2 + at, 64);
+        if constexpr (N > 3) { _tile_loadd(7, x3 + at, 64); }
+        beside.step();
+        _tile_dpbf16ps(2, 4, 6);
+        if constexpr (N > 3) { _tile_dpbf16ps(3, 4, 7); }
+        if constexpr (Parts == 2) {
           _tile_dpbf16ps(2, 5, 6);
+          if constexpr (N > 3) { _tile_dpbf16ps(3, 5, 7); }
         }
-        if constexpr (N > 3) {
-          _tile_loadd(7, x3 + at, 64);
-          _tile_dpbf16ps(3, 5, 7);
-        }
-          _tile_loadd(6, x0 + s.x_low + at, 64);
+      }
+      if constexpr (Parts == 2) {
+        _tile_loadd(6, x0 + s.x_low + at, 64);
         if constexpr (N > 1) { _tile_loadd(7, x1 + s.x_low + at, 64); }
         beside.step();
         _tile_dpbf16ps(0, 4, 6);
@@ -95,7 +89,7 @@ VOX_TILE void add_row(const GradStretch& s, const GradTap* taps, const Bf16* dy_
           _tile_loadd(7, x3 + s.x_low + at, 64);
           _tile_dpbf16ps(3, 4, 7);
         }
-        }
+      }
     }
   }
   _tile_stored(0, sums, 64);

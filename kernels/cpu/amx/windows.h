@@ -99,8 +99,9 @@ inline void multiply_strips(const AmxWindows& w, const Products& products, const
     return;
   }
   for (std::int64_t n = 0; n < columns; ++n) {
-    multiply_columns<false>(rows, products, both, b + n * strip,
-                            {sums.from + n * next_from, sums.from_row, sums.step, sums.to + n * 2 * kTile}, nothing);
+    const Sums of{sums.from + n * next_from, sums.from_row, sums.step, sums.to + n * 2 * kTile};
+    w.parts == 2 ? multiply_columns<3>(rows, products, both, b + n * strip, kAmxTileBytes, of, nothing)
+                 : multiply_columns<1>(rows, products, both, b + n * strip, 0, of, nothing);
   }
 }
 
