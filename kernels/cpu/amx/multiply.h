@@ -142,26 +142,24 @@ VOX_TILE void multiply_square(const Products& p, const char* const* a, const cha
     const char* const b0 = b + plane * p.b_plane;
     const char* const b1 = b0 + next;
     for (const Product* i = p.all; i != p.all + p.count; i += Parts) {
-      _tile_loadd(4, a0 + i->a, p.row_bytes);
       _tile_loadd(6, b0 + i->b, 64);
-      _tile_loadd(5, a1 + i->a, p.row_bytes);
       _tile_loadd(7, b1 + i->b, 64);
-      beside.step();
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_dpbf16ps(1, 5, 6);
-      _tile_dpbf16ps(2, 4, 7);
-      _tile_dpbf16ps(3, 5, 7);
       if constexpr (Parts == 3) {
         _tile_loadd(4, a0 + i->a + x_low, p.row_bytes);
         _tile_loadd(5, a1 + i->a + x_low, p.row_bytes);
         beside.step();
         _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(2, 4, 7);
         _tile_dpbf16ps(1, 5, 6);
+        _tile_dpbf16ps(2, 4, 7);
         _tile_dpbf16ps(3, 5, 7);
-        _tile_loadd(4, a0 + i->a, p.row_bytes);
-        _tile_loadd(5, a1 + i->a, p.row_bytes);
       }
+      _tile_loadd(4, a0 + i->a, p.row_bytes);
+      _tile_loadd(5, a1 + i->a, p.row_bytes);
+      beside.step();
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 5, 6);
+      _tile_dpbf16ps(2, 4, 7);
+      _tile_dpbf16ps(3, 5, 7);
       if constexpr (Parts > 1) {
         _tile_loadd(6, b0 + i->b + kAmxTileBytes, 64);
         _tile_loadd(7, b1 + i->b + kAmxTileBytes, 64);

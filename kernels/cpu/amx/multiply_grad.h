@@ -115,15 +115,8 @@ VOX_TILE void add_square(const GradStretch& s, const GradTap* taps, const Bf16* 
     for (std::int64_t k = s.first; k < s.last; ++k) {
       const std::int64_t p = k * kAmxDepth;
       const std::int64_t at = p * kAmxColumns;
-      _tile_loadd(4, dy0 + p, s.row_bytes);
       _tile_loadd(6, x0 + at, 64);
       _tile_loadd(7, x1 + at, 64);
-      _tile_loadd(5, dy1 + p, s.row_bytes);
-      beside.step();
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_dpbf16ps(1, 4, 7);
-      _tile_dpbf16ps(2, 5, 6);
-      _tile_dpbf16ps(3, 5, 7);
       if constexpr (Parts == 2) {
         _tile_loadd(4, dy0 + s.dy_low + p, s.row_bytes);
         _tile_loadd(5, dy1 + s.dy_low + p, s.row_bytes);
@@ -132,16 +125,23 @@ VOX_TILE void add_square(const GradStretch& s, const GradTap* taps, const Bf16* 
         _tile_dpbf16ps(1, 4, 7);
         _tile_dpbf16ps(2, 5, 6);
         _tile_dpbf16ps(3, 5, 7);
-          _tile_loadd(4, dy0 + p, s.row_bytes);
+      }
+      _tile_loadd(4, dy0 + p, s.row_bytes);
+      _tile_loadd(5, dy1 + p, s.row_bytes);
+      beside.step();
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
+      _tile_dpbf16ps(2, 5, 6);
+      _tile_dpbf16ps(3, 5, 7);
+      if constexpr (Parts == 2) {
         _tile_loadd(6, x0 + s.x_low + at, 64);
         _tile_loadd(7, x1 + s.x_low + at, 64);
-        _tile_loadd(5, dy1 + p, s.row_bytes);
         beside.step();
         _tile_dpbf16ps(0, 4, 6);
         _tile_dpbf16ps(1, 4, 7);
         _tile_dpbf16ps(2, 5, 6);
         _tile_dpbf16ps(3, 5, 7);
-        }
+      }
     }
   }
   _tile_stored(0, sums, 64);
