@@ -29,18 +29,27 @@ template <class T> struct Worker {
       : staged(reinterpret_cast<Bf16*>(scratch)),
         sums(scratch + job.plan.staged_floats()),
         stager(job.plan, job.in),
-        sink(job.plan, job.out, job.epilogue) {
+        sink(job.plan, job.out, job.epilogue),
+        voxels(voxels_of(job.plan)) {
     clear(staged, 2 * job.plan.staged_floats());  // tiles read past the last row
   }
   void step() {
-    constexpr std::int64_t kVoxels = 8;  // more would keep the tiles waiting, fewer would not be done in time
     stages = !stages;
-    stages ? stager.step(kVoxels) : sink.step(kVoxels);
+    stages ? stager.step(voxels) : sink.step(voxels);
+  }
+  /// Voxels of a turn. More at once keep the tiles waiting; but there must be turns enough.
+  static std::int64_t voxels_of(const AmxConv& c) {
+    constexpr std::int64_t kFew = 4;
+    const std::int64_t columns = std::min<std::int64_t>(c.columns, 2);
+    const std::int64_t turns = c.groups * 9 * c.steps * c.products * columns / 4;  // by 16 voxels
+    const std::int64_t needed = (c.groups + columns) * 16 / kFew;
+    return turns >= 2 * needed ? kFew : 2 * kFew;
   }
   Bf16* staged;
   float* sums;  ///< two groups of four tiles, in turns
   AmxPlaneStager<T> stager;
   AmxSink<T> sink;
+  std::int64_t voxels;
   bool stages = false;  ///< what the last turn did
 };
 
