@@ -17,7 +17,6 @@ constexpr std::int64_t kLeastStreamedRows = 10;
 constexpr std::int64_t kStreamedWeightBytes = 512 << 10;  // they are read once for every plane
 constexpr std::int64_t kStagedGradBytes = 1 << 20;
 constexpr std::int64_t kLeastGradPairs = 128;  // of positions that are added up at once, of several planes if need be
-constexpr std::int64_t kMostGradPlanes = 8;
 constexpr std::int64_t kWantedTasks = 16;
 constexpr std::int64_t kWantedGradTasks = 16;
 constexpr std::int64_t kSumFloats = 1 << 21;  // 8 MiB: all partial sums, unless one is larger
@@ -142,7 +141,7 @@ AmxGradWeight amx_grad_weight(const Conv3dGeometry& g, bool split) {
     AmxGradWeight r = w;
     const std::int64_t half = AmxGradWeight::half(b.depth);
     r.boxes = b;
-    r.together = std::clamp<std::int64_t>(kLeastGradPairs / w.positions(b.height), 1, kMostGradPlanes);
+    r.together = std::clamp<std::int64_t>(kLeastGradPairs / w.positions(b.height), 1, kAmxGradTogether);
     r.together = std::min(r.together, half);
     r.x_slots = std::min(2 * r.together, half) + 2;
     r.dy_slots = std::min(2 * r.together, half);

@@ -19,7 +19,8 @@ inline constexpr std::int64_t kAmxRows = 16;     ///< of A and C: voxels
 inline constexpr std::int64_t kAmxColumns = 16;  ///< of B and C: output channels
 inline constexpr std::int64_t kAmxDepth = 32;    ///< bf16 multiplied and added at once
 inline constexpr std::int64_t kAmxTileBytes = 1024;
-inline constexpr std::int64_t kAmxSinkColumns = 8;  ///< tiles of output channels whose statistics are kept at once
+inline constexpr std::int64_t kAmxGradTogether = 8;  ///< planes of a weight gradient that are added up at once, at most
+inline constexpr std::int64_t kAmxSinkColumns = 8;   ///< tiles of output channels whose statistics are kept at once
 
 /// A box of output rows: what a task computes.
 struct AmxBoxes {
@@ -73,16 +74,16 @@ struct AmxConv {
 [[nodiscard]] AmxConv amx_conv(const Conv3dGeometry&, Conv3dPass, bool split);
 
 /// Weight gradient. Rows of A are output channels, columns of B input channels (those of three neighbouring taps where
-/// there are at most four), and the 32 in the middle are sixteen pairs of voxels. The two voxels of a pair are half a box
-/// apart along D, so that pairs follow one another along W and H as voxels do: the rows of a plane lie one behind the
-/// other, with zeros of dy between them, a tap is an offset and every tile begins on a cache line.
+/// there are at most four), and the 32 in the middle are sixteen pairs of voxels. The two voxels of a pair are half a
+/// box apart along D, so that pairs follow one another along W and H as voxels do: the rows of a plane lie one behind
+/// the other, with zeros of dy between them, a tap is an offset and every tile begins on a cache line.
 struct AmxGradWeight {
   VolumeShape x;
   VolumeShape dy;
   std::int64_t padding = 1;
   std::int64_t parts = 1;   ///< bf16 of a value
   std::int64_t copies = 1;  ///< 3: a tile of B holds four channels at three neighbouring voxels
-  std::int64_t rows = 1;  ///< tiles of output channels
+  std::int64_t rows = 1;    ///< tiles of output channels
   std::int64_t columns = 1;
   std::int64_t rows_per_task = 1;
   std::int64_t columns_per_task = 1;
@@ -93,7 +94,7 @@ struct AmxGradWeight {
   std::int64_t together = 1;  ///< pairs of planes that are added up at once; the next ones are staged meanwhile
   std::int64_t x_slots = 3;   ///< staged pairs of planes: all of a box or a ring
   std::int64_t dy_slots = 1;
-  std::int64_t sums = 1;     ///< partial sums, each of a run of boxes
+  std::int64_t sums = 1;  ///< partial sums, each of a run of boxes
 
   [[nodiscard]] std::int64_t box_count() const { return x.n * boxes.along_d * boxes.along_h; }
   [[nodiscard]] std::int64_t row_shares() const { return (rows + rows_per_task - 1) / rows_per_task; }

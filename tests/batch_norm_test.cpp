@@ -77,22 +77,23 @@ TEST_CASE("batch norm of values about 1000 with deviation 1 is as exact as the v
 }
 
 TEST_CASE("statistics a convolution makes in passing are as exact as those of a pass of their own", "[batch_norm]") {
-  const Shape shape{2, 8, 9, 11, 37};  // several boxes, the last ones ragged
+  const std::int64_t channels = GENERATE(8, 24);  // by different algorithms
+  const Shape shape{2, channels, 9, 11, 37};      // several boxes, the last ones ragged
   Values values = make_values(shape.count(), 6);
   for (double& v : values) { v = 1000 + v; }  // exact in f32
   const Tensor x = to_tensor(values, shape, Kind::volume, DType::f32);
-  Values identity(8 * 8 * 27, 0);
-  for (std::size_t c = 0; c < 8; ++c) { identity[9 * c * 27 + 13] = 1; }
-  const Tensor weight = to_tensor(identity, {8, 8, 3, 3, 3}, Kind::parameter, DType::f32);
+  Values identity(static_cast<std::size_t>(channels * channels * 27), 0);
+  for (std::int64_t c = 0; c < channels; ++c) { identity[static_cast<std::size_t>((channels + 1) * c * 27 + 13)] = 1; }
+  const Tensor weight = to_tensor(identity, {channels, channels, 3, 3, 3}, Kind::parameter, DType::f32);
   const Values y = conv3d(x, weight, {}).to_doubles();  // by whatever algorithm: x, or close to it
-  const Tensor running_mean = parameter(8, 0);
-  const Tensor running_var = parameter(8, 0);
-  static_cast<void>(conv3d_batch_norm_relu(x, {}, weight, parameter(8, 1), parameter(8, 0), running_mean, running_var,
-                                           {.momentum = 1}));
+  const Tensor running_mean = parameter(channels, 0);
+  const Tensor running_var = parameter(channels, 0);
+  static_cast<void>(conv3d_batch_norm_relu(x, {}, weight, parameter(channels, 1), parameter(channels, 0), running_mean,
+                                           running_var, {.momentum = 1}));
   const Values mean = running_mean.to_doubles();
   const Values var = running_var.to_doubles();
   const auto count = static_cast<double>(shape[0] * shape.voxels());
-  for (std::int64_t c = 0; c < 8; ++c) {
+  for (std::int64_t c = 0; c < channels; ++c) {
     const Moments m = moments_of(y, shape, c);
     CHECK(std::abs(mean[static_cast<std::size_t>(c)] - m.mean) <= 1000 * 0x1p-23);
     CHECK(std::abs(var[static_cast<std::size_t>(c)] - m.variance * count / (count - 1)) <= 1e-5 * m.variance);

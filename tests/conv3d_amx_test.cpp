@@ -20,13 +20,14 @@ struct Layer {
   std::int64_t padding;
 };
 
-/// Three taps in a tile, rows of two in a tile, ragged rows and channels, inputs in two tensors, and more weights than
-/// are packed for all workers at once.
+/// Three taps in a tile, rows of two in a tile, ragged rows and channels, inputs in two tensors, more weights than are
+/// packed for all workers at once, a single plane, and planes that go through a ring.
 const std::vector<Layer>& layers() {
   static const std::vector<Layer> all = {
-      {{2, 40, 5, 6, 18}, 16, 24, 1},  {{1, 4, 9, 10, 31}, 0, 16, 1}, {{1, 7, 3, 5, 6}, 0, 5, 1},
-      {{1, 16, 11, 13, 64}, 0, 16, 1}, {{2, 16, 4, 4, 8}, 0, 40, 1},  {{1, 64, 6, 7, 20}, 0, 33, 1},
-      {{1, 33, 5, 17, 16}, 0, 48, 0},  {{1, 3, 4, 5, 6}, 0, 5, 2},    {{2, 128, 3, 3, 4}, 0, 144, 1}};
+      {{2, 40, 5, 6, 18}, 16, 24, 1},  {{1, 4, 9, 10, 31}, 0, 16, 1},   {{1, 7, 3, 5, 6}, 0, 5, 1},
+      {{1, 16, 11, 13, 64}, 0, 16, 1}, {{2, 16, 4, 4, 8}, 0, 40, 1},    {{1, 64, 6, 7, 20}, 0, 33, 1},
+      {{1, 33, 5, 17, 16}, 0, 48, 0},  {{1, 3, 4, 5, 6}, 0, 5, 2},      {{2, 128, 3, 3, 4}, 0, 144, 1},
+      {{1, 16, 1, 6, 9}, 0, 16, 1},    {{1, 16, 24, 24, 40}, 0, 16, 1}, {{1, 32, 24, 12, 18}, 0, 20, 1}};
   return all;
 }
 
@@ -127,6 +128,7 @@ TEST_CASE("AMX is chosen where it is faster, and can be forced and refused", "[c
 }
 
 TEST_CASE("the boxes of an AMX convolution cover its output", "[conv3d][amx]") {
+  bool goes_round = false;
   for (const Layer& l : layers()) {
     const Conv3dGeometry g = geometry(l);
     INFO(l.x.str());
@@ -148,7 +150,10 @@ TEST_CASE("the boxes of an AMX convolution cover its output", "[conv3d][amx]") {
     CHECK(w.length % kAmxRows == 0);
     CHECK(w.stretch >= w.length + 2 * w.pitch + 2);
     CHECK(w.sums <= w.box_count());
+    CHECK(w.x_slots >= std::min(2 * w.together, AmxGradWeight::half(w.boxes.depth)) + 2);
+    goes_round = goes_round || w.x_slots < AmxGradWeight::half(w.boxes.depth) + 2;
   }
+  CHECK(goes_round);
 }
 
 }  // namespace vox::test

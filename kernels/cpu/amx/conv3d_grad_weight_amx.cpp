@@ -103,7 +103,6 @@ void add_planes(const AmxGradWeight& g, const AmxBox& box, std::int64_t plane, G
       g.parts == 2 ? add_rows<2>(g, s, taps, count, here, dy, to, worker)
                    : add_rows<1>(g, s, taps, count, here, dy, to, worker);
     }
-    s.begins = false;
   }
 }
 
@@ -159,6 +158,9 @@ void run_task(const AmxGradWeight& g, const Conv3dGradWeightArgs<T>& a, std::int
   GradTap taps[kMaxTaps];
   const std::int64_t count = list_taps(g, columns, taps);
   GradStretch s{.x = worker.x_staged, .x_low = g.x_part(), .dy_low = g.dy_part(), .row_bytes = g.length * 4};
+  for (std::int64_t row = 0; row < rows; ++row) {
+    std::fill_n(sums + row * g.columns * g.taps() * kTile, count * kTile, 0.0F);
+  }
   worker.x.select(first_column, columns);
   worker.dy.select(first_row, rows);
   for (std::int64_t i = g.box_count() * part / g.sums; i < g.box_count() * (part + 1) / g.sums; ++i) {

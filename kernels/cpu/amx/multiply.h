@@ -1,45 +1,12 @@
 #pragma once
 
+#include "kernels/cpu/amx/products.h"
 #include "kernels/cpu/amx/tiles.h"
 
-// The products that an output tile of conv3d is the sum of, and the loops that form up to four such tiles at once.
+// The loops that form up to four output tiles of conv3d at once.
 
 namespace vox {
 namespace {
-
-/// One product of tiles: where A lies behind the first row of the output tile, and B among the packed tiles. In bytes.
-struct Product {
-  std::int32_t a;
-  std::int32_t b;
-};
-
-/// Those of a plane of A, which for the `planes` planes of a sum are the same: from one to the next, B goes on by
-/// `b_plane` bytes, and plane i of A lies at a_plane[i].
-struct Products {
-  const Product* all;
-  std::int64_t count;
-  std::int64_t row_bytes;  ///< of A
-  std::int64_t planes = 1;
-  std::int64_t b_plane = 0;
-  std::int64_t a_plane[3] = {};
-};
-
-/// Where four tiles of sums come from, `step` floats apart, and go to. The bias is a tile whose rows are one.
-struct Sums {
-  const float* from;
-  std::int64_t from_row;  ///< bytes
-  std::int64_t step;
-  float* to;
-};
-
-/// Products between two tile stores. Measured on Sapphire Rapids: a tile store that follows none for 600 ns takes 250
-/// to 300 ns, another one 5 ns. So longer loops now and then store a tile that nobody reads, to where the sums will go.
-constexpr std::int64_t kAwake = 24;
-
-/// What else is done between products: it is free, since the multiplier keeps only few of the other units busy.
-struct Nothing {
-  void step() const {}
-};
 
 /// 1 to 4 tiles of voxels by one of channels. Parts and x_low as of multiply_square(). The fewer tiles are loaded per
 /// product the better: a tile of x is loaded once for its products by both parts of a weight.
@@ -113,21 +80,15 @@ VOX_TILE void multiply_column(const Products& p, const char* const* a, const cha
 template <int Parts, class Beside>
 void multiply_columns(std::int64_t m, const Products& p, const char* const* a, const char* b, std::int64_t x_low,
                       const Sums& s, Beside& beside) {
-  switch (m) {
-    case 1:
-      return multiply_column<1, Parts>(p, a, b, x_low, s, beside);
-    case 2:
-      return multiply_column<2, Parts>(p, a, b, x_low, s, beside);
-    case 3:
-      return multiply_column<3, Parts>(p, a, b, x_low, s, beside);
-    default:
-      return multiply_column<4, Parts>(p, a, b, x_low, s, beside);
-  }
+  if (m == 1) { return multiply_column<1, Parts>(p, a, b, x_low, s, beside); }
+  if (m == 2) { return multiply_column<2, Parts>(p, a, b, x_low, s, beside); }
+  if (m == 3) { return multiply_column<3, Parts>(p, a, b, x_low, s, beside); }
+  multiply_column<4, Parts>(p, a, b, x_low, s, beside);
 }
 
 /// Two tiles of voxels by two of channels; `next` is from one tile of channels to the other, in B, and for the sums
-/// `next_from`. Parts: products come in ones, in twos that share A, or in threes; of these, x_low is from the high parts
-/// of x to the low ones.
+/// `next_from`. Parts: products come in ones, in twos that share A, or in threes; of these, x_low is from the high
+/// parts of x to the low ones.
 template <int Parts, class Beside>
 VOX_TILE void multiply_square(const Products& p, const char* const* a, const char* b, std::int64_t next,
                               std::int64_t x_low, const Sums& s, std::int64_t next_from, Beside& beside) {

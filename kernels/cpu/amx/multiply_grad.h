@@ -2,12 +2,11 @@
 
 #include "kernels/cpu/amx/tiles.h"
 
-// The loops that add up to four tiles of a weight gradient at once: dy^T times x over a stretch of staged pairs of positions.
+// The loops that add up to four tiles of a weight gradient at once: dy^T times x over a stretch of staged pairs of
+// positions.
 
 namespace vox {
 namespace {
-
-constexpr std::int64_t kGradTogether = 8;  ///< planes that are added up together, at most
 
 /// Where one tile of sums reads x: in the plane kd after the first, at this place behind the plane's first position.
 struct GradTap {
@@ -24,26 +23,18 @@ struct GradStretch {
   std::int64_t first = 0;  ///< sixteens of pairs of positions
   std::int64_t last = 0;
   std::int64_t planes = 1;
-  std::int64_t x_at[kGradTogether + 2] = {};  ///< where their planes lie
-  std::int64_t dy_at[kGradTogether] = {};
-  bool begins = true;  ///< the sums are zero as yet
+  std::int64_t x_at[kAmxGradTogether + 2] = {};  ///< where their planes lie
+  std::int64_t dy_at[kAmxGradTogether] = {};
 };
-
-#define VOX_SUM_IN(tile, from) \
-  if (s.begins) {              \
-    _tile_zero(tile);          \
-  } else {                     \
-    _tile_loadd(tile, from, 64); \
-  }
 
 /// 16 output channels by N taps, whose tiles of sums follow one another. Four tiles hide the multiplier's latency.
 template <int Parts, int N, class Beside>
 VOX_TILE void add_row(const GradStretch& s, const GradTap* taps, const Bf16* dy_all, float* sums, Beside& beside) {
   constexpr std::int64_t kTile = kAmxRows * kAmxColumns;
-  VOX_SUM_IN(0, sums)
-  if constexpr (N > 1) { VOX_SUM_IN(1, sums + kTile) }
-  if constexpr (N > 2) { VOX_SUM_IN(2, sums + 2 * kTile) }
-  if constexpr (N > 3) { VOX_SUM_IN(3, sums + 3 * kTile) }
+  _tile_loadd(0, sums, 64);
+  if constexpr (N > 1) { _tile_loadd(1, sums + kTile, 64); }
+  if constexpr (N > 2) { _tile_loadd(2, sums + 2 * kTile, 64); }
+  if constexpr (N > 3) { _tile_loadd(3, sums + 3 * kTile, 64); }
   for (std::int64_t i = 0; i < s.planes; ++i) {
     const Bf16* const dy = dy_all + s.dy_at[i];
     const Bf16* const x0 = s.x + s.x_at[taps[0].kd + i] + taps[0].at;
@@ -100,13 +91,13 @@ VOX_TILE void add_row(const GradStretch& s, const GradTap* taps, const Bf16* dy_
 
 /// Two tiles of output channels, `dy_row` and `sum_row` apart, by two taps.
 template <int Parts, class Beside>
-VOX_TILE void add_square(const GradStretch& s, const GradTap* taps, const Bf16* dy_all, std::int64_t dy_row, float* sums,
-                         std::int64_t sum_row, Beside& beside) {
+VOX_TILE void add_square(const GradStretch& s, const GradTap* taps, const Bf16* dy_all, std::int64_t dy_row,
+                         float* sums, std::int64_t sum_row, Beside& beside) {
   constexpr std::int64_t kTile = kAmxRows * kAmxColumns;
-  VOX_SUM_IN(0, sums)
-  VOX_SUM_IN(1, sums + kTile)
-  VOX_SUM_IN(2, sums + sum_row)
-  VOX_SUM_IN(3, sums + sum_row + kTile)
+  _tile_loadd(0, sums, 64);
+  _tile_loadd(1, sums + kTile, 64);
+  _tile_loadd(2, sums + sum_row, 64);
+  _tile_loadd(3, sums + sum_row + kTile, 64);
   for (std::int64_t i = 0; i < s.planes; ++i) {
     const Bf16* const dy0 = dy_all + s.dy_at[i];
     const Bf16* const dy1 = dy0 + dy_row;
@@ -149,7 +140,6 @@ VOX_TILE void add_square(const GradStretch& s, const GradTap* taps, const Bf16* 
   _tile_stored(2, sums + sum_row, 64);
   _tile_stored(3, sums + sum_row + kTile, 64);
 }
-#undef VOX_SUM_IN
 
 }  // namespace
 }  // namespace vox

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/conv3d.h"
+#include "kernels/cpu/amx/moments.h"
 #include "kernels/cpu/amx/stage.h"
 
 namespace vox {
@@ -69,7 +70,7 @@ template <class T> class AmxSink {
     if (epilogue_.moments.empty()) { return; }
     const auto count = static_cast<double>((box_.d_end - box_.d_begin) * (box_.h_end - box_.h_begin) * c_.out.w);
     for (std::int64_t i = 0; i < columns_; ++i) {
-      const Moments& m = moments_[i];
+      const AmxMoments& m = moments_[i];
       for (std::int64_t o = 0; o < kAmxColumns; ++o) {
         const std::int64_t block = (first_column_ + i) * 2 + o / kBlock8;
         if (block >= c_.out.blocks()) { break; }
@@ -89,14 +90,6 @@ template <class T> class AmxSink {
     std::int64_t column;
     std::int64_t count;
   };
-  /// Sums of distances from `about`, the mean of the first row of a tile, and of their squares.
-  struct alignas(64) Moments {
-    float about[kAmxColumns] = {};
-    double sum[kAmxColumns] = {};
-    double square[kAmxColumns] = {};
-    bool begun = false;
-  };
-
   /// What is stored of sixteen sums, and is read again: bf16 rounds.
   VOX_INLINED static __m512 put(__m512 sums, T* first, T* second) {
     if constexpr (std::is_same_v<T, float>) {
@@ -112,11 +105,6 @@ template <class T> class AmxSink {
       return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(rounded), 16));
     }
   }
-  static void add_to(double* to, __m512 v) {
-    _mm512_storeu_pd(to, _mm512_add_pd(_mm512_loadu_pd(to), _mm512_cvtps_pd(_mm512_castps512_ps256(v))));
-    to += kBlock8;
-    _mm512_storeu_pd(to, _mm512_add_pd(_mm512_loadu_pd(to), _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1))));
-  }
   template <bool WithMoments> VOX_TILE void write(const Piece& p, bool relu) {
     // channels that do not exist become zero
     const std::int64_t channels = std::min(c_.out.c - p.column * kAmxColumns, kAmxColumns);
@@ -131,8 +119,8 @@ template <class T> class AmxSink {
         put(value(v), p.first + v * kBlock8, second != nullptr ? second + v * kBlock8 : nullptr);
       }
     } else {
-      Moments& m = moments_[p.column - first_column_];
-      if (!m.begun) { begin_moments(p, m, value); }
+      AmxMoments& m = moments_[p.column - first_column_];
+      if (!m.begun) { m.begin(p.count, value); }
       const __m512 about = _mm512_load_ps(m.about);
       __m512 sum = _mm512_setzero_ps();
       __m512 square = _mm512_setzero_ps();
@@ -142,15 +130,8 @@ template <class T> class AmxSink {
         sum = _mm512_add_ps(sum, distance);
         square = _mm512_fmadd_ps(distance, distance, square);
       }
-      add_to(m.sum, sum);
-      add_to(m.square, square);
+      m.add(sum, square);
     }
-  }
-  template <class Value> static void begin_moments(const Piece& p, Moments& m, const Value& value) {
-    __m512 sum = _mm512_setzero_ps();
-    for (std::int64_t v = 0; v < p.count; ++v) { sum = _mm512_add_ps(sum, value(v)); }
-    _mm512_store_ps(m.about, _mm512_div_ps(sum, _mm512_set1_ps(static_cast<float>(p.count))));
-    m.begun = true;
   }
 
   const AmxConv& c_;
@@ -159,7 +140,7 @@ template <class T> class AmxSink {
   AmxBox box_{};
   std::int64_t first_column_ = 0;
   std::int64_t columns_ = 0;
-  Moments moments_[kAmxSinkColumns];
+  AmxMoments moments_[kAmxSinkColumns];
   Piece pieces_[4 * kAmxRows];  ///< of four tiles, whose rows may hold as little as a voxel each
   std::int64_t next_ = 0;
   std::int64_t end_ = 0;

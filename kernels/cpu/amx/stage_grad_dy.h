@@ -4,7 +4,8 @@
 
 #include "kernels/cpu/amx/stage_pairs.h"
 
-// What a box of the weight gradient reads of dy, as bf16 parts with rows of pairs of positions; laid out as AmxGradWeight says.
+// What a box of the weight gradient reads of dy, as bf16 parts with rows of pairs of positions; laid out as
+// AmxGradWeight says.
 
 namespace vox {
 namespace {
@@ -13,8 +14,7 @@ namespace {
 /// sixteen channels to sixteen rows, zero beside the volume.
 template <class T> class AmxGradDyStager {
  public:
-  AmxGradDyStager(const AmxGradWeight& g, const T* dy, Bf16* to)
-      : g_(g), dy_(dy), to_(to), part_(g.dy_part()) {}
+  AmxGradDyStager(const AmxGradWeight& g, const T* dy, Bf16* to) : g_(g), dy_(dy), to_(to), part_(g.dy_part()) {}
   AmxGradDyStager(const AmxGradDyStager&) = delete;
   AmxGradDyStager& operator=(const AmxGradDyStager&) = delete;
 
@@ -61,11 +61,9 @@ template <class T> class AmxGradDyStager {
   }
   VOX_INLINED void pack() {
     if (whole_ && h_ < box_.h_end && w_ + kPacked <= g_.dy.w) {
-      const T* const* from = from_[0];
-      const std::int64_t at = (h_ * g_.dy.w + w_) * kBlock8;
       for (std::int64_t i = 0; i < kPacked; ++i) {
-        put(turn_ + i,
-            pair_words(load16(from[0], from[1], at + i * kBlock8), load16(from[2], from[3], at + i * kBlock8)));
+        const std::int64_t at = (h_ * g_.dy.w + w_ + i) * kBlock8;
+        put(turn_ + i, pair_words(load16(from_[0][0], from_[0][1], at), load16(from_[1][0], from_[1][1], at)));
       }
       w_ += kPacked;  // a row goes on: its last two positions are no voxels
     } else {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/amx/four_voxels.h"
 #include "kernels/cpu/amx/stage_pairs.h"
 
 // What a box of the weight gradient reads of x, as bf16 parts in pairs of positions, laid out as AmxGradWeight says.
@@ -9,25 +10,6 @@
 namespace vox {
 namespace {
 
-/// Four channels of four neighbouring voxels from voxel w on, zero beside the volume.
-template <class T> VOX_INLINED inline auto four_voxels(const T* row, std::int64_t width, std::int64_t w) {
-  const auto voxel = [&](std::int64_t i) VOX_INLINED {
-    const bool inside = row != nullptr && w + i >= 0 && w + i < width;
-    if constexpr (std::is_same_v<T, float>) {
-      return inside ? _mm_loadu_ps(row + (w + i) * kBlock8) : _mm_setzero_ps();
-    } else {
-      return inside ? _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row + (w + i) * kBlock8)) : _mm_setzero_si128();
-    }
-  };
-  if constexpr (std::is_same_v<T, float>) {
-    const __m256 low = _mm256_insertf128_ps(_mm256_castps128_ps256(voxel(0)), voxel(1), 1);
-    const __m256 high = _mm256_insertf128_ps(_mm256_castps128_ps256(voxel(2)), voxel(3), 1);
-    return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
-  } else {
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi64(voxel(0), voxel(1))),
-                                   _mm_unpacklo_epi64(voxel(2), voxel(3)), 1);
-  }
-}
 /// Stages pairs of planes of a box and its halo, a few positions at a time.
 template <class T> class AmxGradXStager {
  public:
@@ -71,11 +53,9 @@ template <class T> class AmxGradXStager {
     const std::int64_t w = position_ - g_.padding;
     Bf16* const to = row_to_ + position_ * kAmxDepth;
     if (w >= 0 && w + kPairs <= g_.x.w && whole_) {
-      const T* const* from = from_[0];
-      const std::int64_t at = w * kBlock8;
       for (std::int64_t i = 0; i < kPairs; ++i) {
-        const PairWords pair =
-            pair_words(load16(from[0], from[1], at + i * kBlock8), load16(from[2], from[3], at + i * kBlock8));
+        const std::int64_t at = (w + i) * kBlock8;
+        const PairWords pair = pair_words(load16(from_[0][0], from_[0][1], at), load16(from_[1][0], from_[1][1], at));
         put(to + i * kAmxDepth, pair.high, pair.low);
       }
     } else {

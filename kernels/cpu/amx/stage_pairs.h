@@ -11,8 +11,9 @@ struct PairWords {
   __m512i low;
 };
 VOX_INLINED inline __m512i words(__m512i even_then_odd) {
-  const __m512i order = _mm512_set_epi32(0x1F000F, 0x1E000E, 0x1D000D, 0x1C000C, 0x1B000B, 0x1A000A, 0x190009, 0x180008,
-                                         0x170007, 0x160006, 0x150005, 0x140004, 0x130003, 0x120002, 0x110001, 0x100000);
+  const __m512i order =
+      _mm512_set_epi32(0x1F000F, 0x1E000E, 0x1D000D, 0x1C000C, 0x1B000B, 0x1A000A, 0x190009, 0x180008, 0x170007,
+                       0x160006, 0x150005, 0x140004, 0x130003, 0x120002, 0x110001, 0x100000);
   return _mm512_permutexvar_epi16(order, even_then_odd);
 }
 VOX_INLINED inline PairWords pair_words(__m512 even, __m512 odd) {
