@@ -183,7 +183,10 @@ Tensor run(Conv3dPass pass, Conv3dAlgorithm algorithm, const Conv3dGeometry& g, 
   return concat(spread_out.first, spread_out.second);
 }
 
-Conv3dAlgorithm chosen(const Conv3dGeometry& g) { return choose<float>(cpu_queue(), Conv3dPass::correlate, g); }
+/// Of a processor without AMX: tests/conv3d_amx_test.cpp has what is chosen with it.
+Conv3dAlgorithm chosen(const Conv3dGeometry& g) {
+  return choose<float>(CpuQueue{.threads = 2, .isa = Isa::avx2}, Conv3dPass::correlate, g);
+}
 
 std::int64_t terms(Conv3dPass pass, const Conv3dGeometry& g) {
   const std::int64_t taps = g.kernel * g.kernel * g.kernel;
