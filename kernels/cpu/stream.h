@@ -15,6 +15,9 @@ namespace {
 /// Bytes of a tensor from which on its lines had better go past the caches: more than the level-2 caches hold.
 constexpr std::int64_t kStreamedBytes = std::int64_t{8} << 20;
 
+/// The same for results that a next operator reads soon: the level-3 cache may hold what is smaller.
+constexpr std::int64_t kStreamedResultBytes = std::int64_t{48} << 20;
+
 #if defined(VOX_X86) && defined(__AVX512F__)
 constexpr std::int64_t kStreamedPiece = 64;
 inline void stream_piece(char* to, const char* from) {

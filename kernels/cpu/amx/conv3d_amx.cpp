@@ -97,7 +97,7 @@ void multiply_plane(const Job<T>& job, const AmxBox& box, std::int64_t d, std::i
     for (std::int64_t m = 0; m < here; ++m) {
       const Run run = tiling.run(i + m);
       a[m] = reinterpret_cast<const char*>(worker.staged + run.at * c.unit);
-      fetch_output(job, box, d, column, columns, run);
+      if (!worker.sink.streams()) { fetch_output(job, box, d, column, columns, run); }
     }
     float* const mine = worker.sums + i / most % 2 * 4 * kTile;
     const Sums sums{bias, 0, 0, mine};

@@ -1,5 +1,6 @@
 #include "kernels/cpu/amx/conv3d_amx.h"
 #include "kernels/cpu/amx/windows_weights.h"
+#include "kernels/cpu/stream.h"
 
 namespace vox {
 namespace {
@@ -190,7 +191,7 @@ template <class T> void convolve_windows_amx(const CpuIsaQueue<Isa::amx>& q, con
       run_chunk(job, i % a.chunks(), i + 1 == end || i % a.chunks() + 1 == a.chunks(), first,
                 std::min(first + a.columns_per_task, a.columns), mine);
     }
-    _mm_sfence();  // streamed lines are there before anyone is told
+    end_stream();
   });
 }
 

@@ -3,6 +3,7 @@
 #include "kernels/conv3d.h"
 #include "kernels/cpu/amx/moments.h"
 #include "kernels/cpu/amx/stage.h"
+#include "kernels/cpu/amx/store16.h"
 
 namespace vox {
 namespace {
@@ -17,10 +18,12 @@ struct Run {
 template <class T> class AmxSink {
  public:
   AmxSink(const AmxConv& c, const VolumeParts<T>& out, const Conv3dEpilogue& epilogue)
-      : c_(c), out_(out), epilogue_(epilogue) {}
+      : c_(c), out_(out), epilogue_(epilogue), streams_(streams_volume(c.out, out)) {}
   AmxSink(const AmxSink&) = delete;
   AmxSink& operator=(const AmxSink&) = delete;
 
+  /// Whether what is written goes past the caches.
+  [[nodiscard]] bool streams() const { return streams_; }
   /// Of this box, up to kAmxSinkColumns columns of tiles from `column` on come next.
   void begin(const AmxBox& box, std::int64_t column, std::int64_t columns) {
     box_ = box;
@@ -67,6 +70,7 @@ template <class T> class AmxSink {
   }
   /// All tiles of the columns have come: their moments are those of box `number`.
   void finish(std::int64_t number) {
+    if (streams_) { end_stream(); }
     if (epilogue_.moments.empty()) { return; }
     const auto count = static_cast<double>((box_.d_end - box_.d_begin) * (box_.h_end - box_.h_begin) * c_.out.w);
     for (std::int64_t i = 0; i < columns_; ++i) {
@@ -83,6 +87,12 @@ template <class T> class AmxSink {
   }
 
  private:
+  /// Pairs of voxels are lines: they are gathered on the way.
+  static bool streams_volume(const VolumeShape& s, const VolumeParts<T>& to) {
+    const std::uintptr_t places =
+        reinterpret_cast<std::uintptr_t>(to.first) | reinterpret_cast<std::uintptr_t>(to.second);
+    return s.padded_count() * std::int64_t{sizeof(T)} >= kStreamedResultBytes && places % 64 == 0;
+  }
   struct Piece {
     const float* from;
     T* first;
@@ -90,21 +100,6 @@ template <class T> class AmxSink {
     std::int64_t column;
     std::int64_t count;
   };
-  /// What is stored of sixteen sums, and is read again: bf16 rounds.
-  VOX_INLINED static __m512 put(__m512 sums, T* first, T* second) {
-    if constexpr (std::is_same_v<T, float>) {
-      _mm256_storeu_ps(first, _mm512_castps512_ps256(sums));
-      if (second != nullptr) { _mm256_storeu_ps(second, _mm512_extractf32x8_ps(sums, 1)); }
-      return sums;
-    } else {
-      const auto rounded = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(sums));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(first), _mm256_castsi256_si128(rounded));
-      if (second != nullptr) {
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(second), _mm256_extracti128_si256(rounded, 1));
-      }
-      return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(rounded), 16));
-    }
-  }
   template <bool WithMoments> VOX_TILE void write(const Piece& p, bool relu) {
     // channels that do not exist become zero
     const std::int64_t channels = std::min(c_.out.c - p.column * kAmxColumns, kAmxColumns);
@@ -116,7 +111,7 @@ template <class T> class AmxSink {
     };
     if constexpr (!WithMoments) {
       for (std::int64_t v = 0; v < p.count; ++v) {
-        put(value(v), p.first + v * kBlock8, second != nullptr ? second + v * kBlock8 : nullptr);
+        store16(value(v), p.first + v * kBlock8, second != nullptr ? second + v * kBlock8 : nullptr, streams_);
       }
     } else {
       AmxMoments& m = moments_[p.column - first_column_];
@@ -125,7 +120,8 @@ template <class T> class AmxSink {
       __m512 sum = _mm512_setzero_ps();
       __m512 square = _mm512_setzero_ps();
       for (std::int64_t v = 0; v < p.count; ++v) {
-        const __m512 stored = put(value(v), p.first + v * kBlock8, second != nullptr ? second + v * kBlock8 : nullptr);
+        const __m512 stored =
+            store16(value(v), p.first + v * kBlock8, second != nullptr ? second + v * kBlock8 : nullptr, streams_);
         const __m512 distance = _mm512_sub_ps(stored, about);
         sum = _mm512_add_ps(sum, distance);
         square = _mm512_fmadd_ps(distance, distance, square);
@@ -137,6 +133,7 @@ template <class T> class AmxSink {
   const AmxConv& c_;
   VolumeParts<T> out_;
   Conv3dEpilogue epilogue_;
+  bool streams_;
   AmxBox box_{};
   std::int64_t first_column_ = 0;
   std::int64_t columns_ = 0;
