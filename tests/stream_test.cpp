@@ -48,12 +48,19 @@ TEST_CASE("a large convolution and its gradient arrive whole", "[conv3d][stream]
     dx_wanted[static_cast<std::size_t>(there)] = dy[static_cast<std::size_t>(i)];
   }
   const Tensor weight = to_tensor(shifts, {16, 16, 3, 3, 3}, Kind::parameter, DType::f32);
-  Tensor in = to_tensor(x, kShape, Kind::volume, DType::f32).requires_grad();
-  const Tensor y = conv3d(in, weight, {});
-  backward(y, to_tensor(dy, kShape, Kind::volume, DType::f32));
-  // Winograd's algorithm errs by a few 1e-6 of the largest; AMX not at all, the others neither
-  CHECK(far_off(y.to_doubles(), y_wanted, 1e-5 * 128) == 0);
-  CHECK(far_off(in.grad().to_doubles(), dx_wanted, 1e-5 * 128) == 0);
+  const Isa best = cpu_queue().isa;
+  for (const Isa isa : {Isa::avx2, Isa::avx512, Isa::amx}) {
+    if (isa > best) { continue; }
+    INFO("instruction set " << static_cast<int>(isa));
+    cpu_queue().isa = isa;
+    Tensor in = to_tensor(x, kShape, Kind::volume, DType::f32).requires_grad();
+    const Tensor y = conv3d(in, weight, {});
+    backward(y, to_tensor(dy, kShape, Kind::volume, DType::f32));
+    // Winograd's algorithm errs by a few 1e-6 of the largest; AMX not at all, the others neither
+    CHECK(far_off(y.to_doubles(), y_wanted, 1e-5 * 128) == 0);
+    CHECK(far_off(in.grad().to_doubles(), dx_wanted, 1e-5 * 128) == 0);
+  }
+  cpu_queue().isa = best;
 }
 
 TEST_CASE("a large batch norm arrives whole", "[batch_norm][stream]") {
@@ -65,11 +72,18 @@ TEST_CASE("a large batch norm arrives whole", "[batch_norm][stream]") {
     const auto parameter = [&](double value) {
       return cast(to_tensor(Values(11, value), {11}, Kind::parameter, DType::f64), type);
     };
-    const Tensor y = batch_norm(to_tensor(x, shape, Kind::volume, dtype), parameter(2), parameter(3), parameter(8),
-                                parameter(64), {.mode = BatchNormMode::inference, .eps = 1e-9});
-    Values wanted(x.size());
-    for (std::size_t i = 0; i < x.size(); ++i) { wanted[i] = (x[i] - 8) * 0.25 + 3; }
-    CHECK(far_off(y.to_doubles(), wanted, dtype == DType::bf16 ? 64 * 0x1p-8 : 64 * 0x1p-22) == 0);
+    const Isa best = cpu_queue().isa;
+    for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+      if (isa > best) { continue; }
+      INFO(name(dtype) << ", instruction set " << static_cast<int>(isa));
+      cpu_queue().isa = isa;
+      const Tensor y = batch_norm(to_tensor(x, shape, Kind::volume, dtype), parameter(2), parameter(3), parameter(8),
+                                  parameter(64), {.mode = BatchNormMode::inference, .eps = 1e-9});
+      Values wanted(x.size());
+      for (std::size_t i = 0; i < x.size(); ++i) { wanted[i] = (x[i] - 8) * 0.25 + 3; }
+      CHECK(far_off(y.to_doubles(), wanted, dtype == DType::bf16 ? 64 * 0x1p-8 : 64 * 0x1p-22) == 0);
+    }
+    cpu_queue().isa = best;
   }
 }
 
