@@ -101,7 +101,8 @@ struct AmxGradWeight {
   [[nodiscard]] std::int64_t column_shares() const { return (columns + columns_per_task - 1) / columns_per_task; }
   [[nodiscard]] std::int64_t tasks() const { return sums * row_shares() * column_shares(); }
   [[nodiscard]] std::int64_t taps() const { return 27 / copies; }  ///< tiles of sums per 16 by 16 channels
-  [[nodiscard]] std::int64_t sum_floats() const { return rows * columns * taps() * kAmxRows * kAmxColumns; }
+  [[nodiscard]] std::int64_t sum_row() const { return columns * taps() * kAmxRows * kAmxColumns; }
+  [[nodiscard]] std::int64_t sum_floats() const { return rows * sum_row(); }
   /// Pairs of planes of a box: the second planes are the upper half, which may be one fewer.
   [[nodiscard]] static std::int64_t half(std::int64_t depth) { return (depth + 1) / 2; }
   /// Pairs of positions of a plane of a box of so many rows.
@@ -113,7 +114,8 @@ struct AmxGradWeight {
   [[nodiscard]] std::int64_t x_column() const { return parts * x_part(); }
   [[nodiscard]] std::int64_t x_plane() const { return columns_per_task * x_column(); }
   [[nodiscard]] std::int64_t dy_part() const { return length * kAmxDepth; }
-  [[nodiscard]] std::int64_t dy_plane() const { return rows_per_task * parts * dy_part(); }
+  [[nodiscard]] std::int64_t dy_row() const { return parts * dy_part(); }
+  [[nodiscard]] std::int64_t dy_plane() const { return rows_per_task * dy_row(); }
   [[nodiscard]] std::int64_t shared_floats() const { return sums * sum_floats(); }
   [[nodiscard]] std::int64_t worker_floats() const;
 };

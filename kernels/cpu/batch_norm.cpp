@@ -203,7 +203,7 @@ template <class T> void batch_norm_forward(IsaQueue& q, const BatchNormArgs<T>& 
       const auto norm = normalisation<A>(a, block);
       const T* const x = a.x.data() + first;
       T* const y = a.y.data() + first;
-      const bool streamed = a.y.data() != a.x.data() && streams_to(a.y.data(), std::ssize(a.y)) &&
+      const bool streamed = a.y.data() != a.x.data() && streams_to(a.y.data(), std::ssize(a.y), kStreamedBytes) &&
                             first % (64 / std::int64_t{sizeof(T)}) == 0;
       std::uint8_t* const noted = a.note_passed.empty() ? nullptr : a.note_passed.data() + first / kBlock8;
       over_pieces(act, first, count, [&](std::int64_t i, auto size, const Piece& piece) {

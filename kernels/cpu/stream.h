@@ -33,9 +33,17 @@ constexpr std::int64_t kStreamedPiece = 0;
 inline void stream_piece(char*, const char*) {}
 #endif
 
-/// Whether count elements at `to` are to be streamed, and can be, in pieces that begin on multiples of a line from it.
-template <class T> bool streams_to(const T* to, std::int64_t count) {
-  return kStreamedPiece > 0 && count * std::int64_t{sizeof(T)} >= kStreamedBytes &&
+/// After a thread's last: others see what it streamed.
+inline void end_stream() {
+#ifdef VOX_X86
+  _mm_sfence();
+#endif
+}
+
+/// Whether count elements at `to`, of at least so many bytes, are to be streamed and can be, in pieces that begin on
+/// multiples of a line from it.
+template <class T> bool streams_to(const T* to, std::int64_t count, std::int64_t least_bytes) {
+  return kStreamedPiece > 0 && count * std::int64_t{sizeof(T)} >= least_bytes &&
          reinterpret_cast<std::uintptr_t>(to) % 64 == 0;
 }
 
@@ -46,15 +54,6 @@ template <class T, std::size_t N> [[gnu::always_inline]] inline void stream(T* t
     for (std::int64_t i = 0; i < std::int64_t{sizeof values}; i += kStreamedPiece) {
       stream_piece(reinterpret_cast<char*>(to) + i, reinterpret_cast<const char*>(values) + i);
     }
-  }
-}
-
-/// After a thread's last: others see what it streamed.
-inline void end_stream() {
-  if constexpr (kStreamedPiece > 0) {
-#ifdef VOX_X86
-    _mm_sfence();
-#endif
   }
 }
 

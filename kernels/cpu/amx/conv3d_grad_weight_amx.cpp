@@ -57,15 +57,15 @@ void add_rows(const AmxGradWeight& g, const GradStretch& s, const GradTap* taps,
   std::int64_t i = 0;
   if (rows == 2) {
     for (; i + 2 <= count && count - i != 3; i += 2) {
-      add_square<Parts>(s, taps + i, dy, g.parts * g.dy_part(), sums + i * kTile, g.columns * g.taps() * kTile, worker);
+      add_square<Parts>(s, taps + i, dy, g.dy_row(), sums + i * kTile, g.sum_row(), worker);
     }
   }
-  for (; i < count;) {
+  while (i < count) {
     const std::int64_t left = count - i;
     const std::int64_t here = left == 9 || left == 6 || left == 5 ? 3 : std::min<std::int64_t>(left, 4);
     for (std::int64_t row = 0; row < rows; ++row) {
-      const Bf16* const of = dy + row * g.parts * g.dy_part();
-      float* const to = sums + row * g.columns * g.taps() * kTile + i * kTile;
+      const Bf16* const of = dy + row * g.dy_row();
+      float* const to = sums + row * g.sum_row() + i * kTile;
       switch (here) {
         case 1:
           add_row<Parts, 1>(s, taps + i, of, to, worker);
@@ -98,8 +98,8 @@ void add_planes(const AmxGradWeight& g, const AmxBox& box, std::int64_t plane, G
     s.last = all * (stretch + 1) / stretches;
     for (std::int64_t row = 0; row < rows; row += 2) {
       const std::int64_t here = std::min<std::int64_t>(rows - row, 2);
-      const Bf16* const dy = worker.dy_staged + row * g.parts * g.dy_part();
-      float* const to = sums + row * g.columns * g.taps() * kTile;
+      const Bf16* const dy = worker.dy_staged + row * g.dy_row();
+      float* const to = sums + row * g.sum_row();
       g.parts == 2 ? add_rows<2>(g, s, taps, count, here, dy, to, worker)
                    : add_rows<1>(g, s, taps, count, here, dy, to, worker);
     }
@@ -112,7 +112,7 @@ void unpack(const AmxGradWeight& g, std::int64_t row, std::int64_t column, const
   alignas(64) float kernels[kAmxColumns * kPitch];
   const std::int64_t outputs = std::min(kAmxRows, g.dy.c - row * kAmxRows);
   const std::int64_t channels = std::min(kAmxColumns, g.x.c - column * kAmxColumns);
-  const float* const from = sums + (row * g.columns + column) * g.taps() * kTile;
+  const float* const from = sums + row * g.sum_row() + column * g.taps() * kTile;
   for (std::int64_t o = 0; o < outputs; ++o) {
     const auto sum_of = [&](std::int64_t tap) VOX_INLINED {
       const std::int64_t at = tap * kTile + o * kAmxColumns;
@@ -154,13 +154,11 @@ void run_task(const AmxGradWeight& g, const Conv3dGradWeightArgs<T>& a, std::int
   const std::int64_t first_column = column_share * g.columns_per_task;
   const std::int64_t columns = std::min(g.columns_per_task, g.columns - first_column);
   float* const sums =
-      a.scratch.data() + part * g.sum_floats() + (first_row * g.columns + first_column) * g.taps() * kTile;
+      a.scratch.data() + part * g.sum_floats() + first_row * g.sum_row() + first_column * g.taps() * kTile;
   GradTap taps[kMaxTaps];
   const std::int64_t count = list_taps(g, columns, taps);
   GradStretch s{.x = worker.x_staged, .x_low = g.x_part(), .dy_low = g.dy_part(), .row_bytes = g.length * 4};
-  for (std::int64_t row = 0; row < rows; ++row) {
-    std::fill_n(sums + row * g.columns * g.taps() * kTile, count * kTile, 0.0F);
-  }
+  for (std::int64_t row = 0; row < rows; ++row) { std::fill_n(sums + row * g.sum_row(), count * kTile, 0.0F); }
   worker.x.select(first_column, columns);
   worker.dy.select(first_row, rows);
   for (std::int64_t i = g.box_count() * part / g.sums; i < g.box_count() * (part + 1) / g.sums; ++i) {

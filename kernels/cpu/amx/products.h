@@ -36,7 +36,7 @@ struct Sums {
 /// to 300 ns, another one 5 ns. So longer loops now and then store a tile that nobody reads, to where the sums will go.
 constexpr std::int64_t kAwake = 24;
 
-/// What else is done between products: it is free, since the multiplier keeps only few of the other units busy.
+/// What else is done between products: in small turns nearly free, since the multiplier keeps few other units busy.
 struct Nothing {
   void step() const {}
 };

@@ -89,9 +89,8 @@ template <class T> class AmxSink {
  private:
   /// Pairs of voxels are lines: they are gathered on the way.
   static bool streams_volume(const VolumeShape& s, const VolumeParts<T>& to) {
-    const std::uintptr_t places =
-        reinterpret_cast<std::uintptr_t>(to.first) | reinterpret_cast<std::uintptr_t>(to.second);
-    return s.padded_count() * std::int64_t{sizeof(T)} >= kStreamedResultBytes && places % 64 == 0;
+    return streams_to(to.first, s.padded_count(), kStreamedResultBytes) &&
+           streams_to(to.second, s.padded_count(), kStreamedResultBytes);
   }
   struct Piece {
     const float* from;

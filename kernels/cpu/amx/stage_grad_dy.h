@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/amx/stage_grad.h"
 #include "kernels/cpu/amx/stage_pairs.h"
 
 // What a box of the weight gradient reads of dy, as bf16 parts with rows of pairs of positions; laid out as
@@ -12,33 +13,22 @@ namespace {
 
 /// Stages pairs of planes of a box, a few positions or half a transposition at a time: sixteen pairs of positions of
 /// sixteen channels to sixteen rows, zero beside the volume.
-template <class T> class AmxGradDyStager {
+template <class T> class AmxGradDyStager : public AmxGradStaging {
  public:
   AmxGradDyStager(const AmxGradWeight& g, const T* dy, Bf16* to) : g_(g), dy_(dy), to_(to), part_(g.dy_part()) {}
-  AmxGradDyStager(const AmxGradDyStager&) = delete;
-  AmxGradDyStager& operator=(const AmxGradDyStager&) = delete;
 
-  /// Tiles of channels [first,first+rows) come next.
-  void select(std::int64_t first, std::int64_t rows) {
-    first_row_ = first;
-    rows_ = rows;
-  }
   /// Pairs of planes [plane,end) of the box, each to its slot.
   void begin(const AmxBox& box, std::int64_t plane, std::int64_t end) {
-    box_ = box;
-    plane_ = plane;
-    end_ = end;
-    row_ = 0;
+    restart(box, plane, end);
     length_ = g_.positions(box.h_end - box.h_begin);
     if (!done()) { aim(); }
   }
-  [[nodiscard]] bool done() const { return plane_ >= end_; }
   void step() {
     if (done()) { return; }
     if (turn_ < kPairs) { return pack(); }
     const std::int64_t part = (turn_ - kPairs) / 4;
     const std::int64_t first = (turn_ - kPairs) % 4;
-    char* const to = reinterpret_cast<char*>(tile_ + part * part_ + position_ * 2);
+    char* const to = reinterpret_cast<char*>(tile_to_ + part * part_ + position_ * 2);
     for (std::int64_t i = first; i < first + kQuarters; ++i) {
       transpose_quarter(part == 0 ? high_ : low_, i, to + i * 16 * g_.length, g_.length * 4);
     }
@@ -85,26 +75,21 @@ template <class T> class AmxGradDyStager {
     turn_ = 0;
     position_ += kPairs;
     if (position_ < length_) { return; }
-    if (++row_ == rows_) {
-      row_ = 0;
-      ++plane_;
-      if (done()) { return; }
-    }
-    aim();
+    next_tile();
+    if (!done()) { aim(); }
   }
   /// A tile of channels of a pair of planes begins.
   void aim() {
     const std::int64_t half = AmxGradWeight::half(box_.d_end - box_.d_begin);
-    const std::int64_t block = (first_row_ + row_) * 2;
     for (std::int64_t i = 0; i < 2; ++i) {
       const std::int64_t d = box_.d_begin + i * half + plane_;
       const bool inside = d < box_.d_end;
       const std::int64_t at = d * g_.dy.h * g_.dy.w;
-      from_[i][0] = inside ? dy_ + g_.dy.offset(box_.n, block, at) : nullptr;
-      from_[i][1] = inside && block + 1 < g_.dy.blocks() ? dy_ + g_.dy.offset(box_.n, block + 1, at) : nullptr;
+      from_[i][0] = inside ? dy_ + g_.dy.offset(box_.n, block(), at) : nullptr;
+      from_[i][1] = inside && block() + 1 < g_.dy.blocks() ? dy_ + g_.dy.offset(box_.n, block() + 1, at) : nullptr;
     }
     whole_ = from_[0][1] != nullptr && from_[1][1] != nullptr;
-    tile_ = to_ + plane_ % g_.dy_slots * g_.dy_plane() + row_ * g_.parts * part_;
+    tile_to_ = to_ + plane_ % g_.dy_slots * g_.dy_plane() + tile_ * g_.dy_row();
     position_ = 0;
     turn_ = 0;
     h_ = box_.h_begin;
@@ -116,21 +101,15 @@ template <class T> class AmxGradDyStager {
   const AmxGradWeight& g_;
   const T* dy_;
   Bf16* to_;
-  std::int64_t part_;  ///< from the high parts to the low ones
-  std::int64_t first_row_ = 0;
-  std::int64_t rows_ = 0;
-  AmxBox box_{};
-  std::int64_t length_ = 0;  ///< pairs of positions that are read of a plane
-  std::int64_t plane_ = 0;   ///< the present pair of planes, tile of channels, sixteen pairs, and step of theirs
-  std::int64_t end_ = 0;
-  std::int64_t row_ = 0;
-  std::int64_t position_ = 0;
+  std::int64_t part_;          ///< from the high parts to the low ones
+  std::int64_t length_ = 0;    ///< pairs of positions that are read of a plane
+  std::int64_t position_ = 0;  ///< the present sixteen pairs of a tile, and step of theirs
   std::int64_t turn_ = 0;
   std::int64_t h_ = 0;  ///< the next position to pack
   std::int64_t w_ = 0;
   bool whole_ = false;        ///< sixteen channels of both planes exist
   const T* from_[2][2] = {};  ///< the planes' blocks, null where there is none
-  Bf16* tile_ = nullptr;
+  Bf16* tile_to_ = nullptr;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/cpu/amx/four_voxels.h"
+#include "kernels/cpu/amx/stage_grad.h"
 #include "kernels/cpu/amx/stage_pairs.h"
 
 // What a box of the weight gradient reads of x, as bf16 parts in pairs of positions, laid out as AmxGradWeight says.
@@ -11,28 +12,17 @@ namespace vox {
 namespace {
 
 /// Stages pairs of planes of a box and its halo, a few positions at a time.
-template <class T> class AmxGradXStager {
+template <class T> class AmxGradXStager : public AmxGradStaging {
  public:
   AmxGradXStager(const AmxGradWeight& g, const VolumeParts<const T>& x, Bf16* to)
       : g_(g), x_(x), to_(to), part_(g.x_part()) {}
-  AmxGradXStager(const AmxGradXStager&) = delete;
-  AmxGradXStager& operator=(const AmxGradXStager&) = delete;
 
-  /// Tiles of channels [first,first+columns) come next.
-  void select(std::int64_t first, std::int64_t columns) {
-    first_column_ = first;
-    columns_ = columns;
-  }
   /// Pairs of planes [plane,end) of the box and its halo, each to its slot.
   void begin(const AmxBox& box, std::int64_t plane, std::int64_t end) {
-    box_ = box;
-    plane_ = plane;
-    end_ = end;
-    column_ = 0;
+    restart(box, plane, end);
     row_ = 0;
     if (!done()) { aim(); }
   }
-  [[nodiscard]] bool done() const { return plane_ >= end_; }
   void step() {
     if (done()) { return; }
     g_.copies == 3 ? put_copies() : put_pairs();
@@ -96,11 +86,8 @@ template <class T> class AmxGradXStager {
         clear(column + p * part_ + row_ * g_.pitch * kAmxDepth, (g_.stretch - row_ * g_.pitch) * kAmxDepth);
       }
       row_ = 0;
-      if (++column_ == columns_) {
-        column_ = 0;
-        ++plane_;
-        if (done()) { return; }
-      }
+      next_tile();
+      if (done()) { return; }
     }
     aim();
   }
@@ -108,16 +95,15 @@ template <class T> class AmxGradXStager {
   void aim() {
     const std::int64_t half = AmxGradWeight::half(box_.d_end - box_.d_begin);
     const std::int64_t h = box_.h_begin + row_ - g_.padding;
-    const std::int64_t block = (first_column_ + column_) * 2;
     for (std::int64_t i = 0; i < 2; ++i) {
       const std::int64_t d = box_.d_begin + i * half + plane_ - g_.padding;
       const bool inside = d >= 0 && d < g_.x.d && h >= 0 && h < g_.x.h;
       const std::int64_t at = (d * g_.x.h + h) * g_.x.w * kBlock8;
-      from_[i][0] = inside ? x_.at(box_.n, block) + at : nullptr;
-      from_[i][1] = inside && block + 1 < g_.x.blocks() ? x_.at(box_.n, block + 1) + at : nullptr;
+      from_[i][0] = inside ? x_.at(box_.n, block()) + at : nullptr;
+      from_[i][1] = inside && block() + 1 < g_.x.blocks() ? x_.at(box_.n, block() + 1) + at : nullptr;
     }
     whole_ = from_[0][1] != nullptr && from_[1][1] != nullptr;
-    row_to_ = to_ + plane_ % g_.x_slots * g_.x_plane() + column_ * g_.x_column() + row_ * g_.pitch * kAmxDepth;
+    row_to_ = to_ + plane_ % g_.x_slots * g_.x_plane() + tile_ * g_.x_column() + row_ * g_.pitch * kAmxDepth;
     position_ = 0;
     if (g_.copies == 3) {
       const PairWords first = four_pairs(0);
@@ -131,14 +117,8 @@ template <class T> class AmxGradXStager {
   const AmxGradWeight& g_;
   VolumeParts<const T> x_;
   Bf16* to_;
-  std::int64_t part_;  ///< from the high parts to the low ones
-  std::int64_t first_column_ = 0;
-  std::int64_t columns_ = 0;
-  AmxBox box_{};
-  std::int64_t plane_ = 0;  ///< the present pair of planes, tile of channels, row and position
-  std::int64_t end_ = 0;
-  std::int64_t column_ = 0;
-  std::int64_t row_ = 0;
+  std::int64_t part_;     ///< from the high parts to the low ones
+  std::int64_t row_ = 0;  ///< the present one of a tile, and position
   std::int64_t position_ = 0;
   bool whole_ = false;        ///< sixteen channels of both planes exist
   const T* from_[2][2] = {};  ///< their rows, null where there is none
