@@ -1,7 +1,3 @@
-#include <sys/wait.h>
-
-#include <array>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -9,25 +5,10 @@
 #include "kernels/check.h"
 #include "tests/catch.h"
 #include "tests/files.h"
+#include "tests/program.h"
 
 namespace vox::test {
 namespace {
-
-struct Ended {
-  int code = -1;
-  std::string output;  ///< stdout and stderr
-};
-
-Ended voxgrad(const std::string& arguments) {
-  Ended e;
-  std::FILE* const pipe = popen(("'" VOX_PROGRAM "' " + arguments + " 2>&1 </dev/null").c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::array<char, 4096> part{};
-  for (std::size_t n = 0; (n = std::fread(part.data(), 1, part.size(), pipe)) > 0;) { e.output.append(part.data(), n); }
-  const int status = pclose(pipe);
-  e.code = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-  return e;
-}
 
 void write_labels(const std::filesystem::path& file, std::vector<std::uint8_t> values) {
   const auto width = std::ssize(values);

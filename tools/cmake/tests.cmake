@@ -6,7 +6,7 @@ file(GLOB op_test_sources CONFIGURE_DEPENDS tests/op_*.cpp tests/compare.cpp tes
 list(REMOVE_ITEM test_sources ${PROJECT_SOURCE_DIR}/tests/main.cpp ${op_test_sources})
 if(NOT VOX_TOOLS)  # what is left tests kernels, engine and model
   foreach(source IN LISTS test_sources)
-    file(STRINGS ${source} needs_tools REGEX "#include \"(data|tools)/|#include <zlib.h>|#include \"tests/gzip.h\"|VOX_PROGRAM" LIMIT_COUNT 1)
+    file(STRINGS ${source} needs_tools REGEX "#include \"(data|tools)/|#include <zlib.h>|#include \"tests/(gzip|program).h\"|VOX_PROGRAM" LIMIT_COUNT 1)
     if(needs_tools)
       list(REMOVE_ITEM test_sources ${source})
     endif()

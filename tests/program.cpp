@@ -1,0 +1,23 @@
+#include "tests/program.h"
+
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+
+#include "tests/catch.h"
+
+namespace vox::test {
+
+Ended voxgrad(const std::string& arguments) {
+  Ended e;
+  std::FILE* const pipe = popen(("exec 2>&1 </dev/null; '" VOX_PROGRAM "' " + arguments).c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::array<char, 4096> part{};
+  for (std::size_t n = 0; (n = std::fread(part.data(), 1, part.size(), pipe)) > 0;) { e.output.append(part.data(), n); }
+  const int status = pclose(pipe);
+  e.code = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+  return e;
+}
+
+}  // namespace vox::test
