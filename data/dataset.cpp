@@ -1,7 +1,6 @@
 #include "data/dataset.h"
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 #include <optional>
 #include <set>
@@ -15,82 +14,58 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kLabelsSlot = kModalities.size();  // after the four images
-
-/// What ends a file's name, before .nii or .nii.gz, and what it then holds.
-struct Ending {
-  std::string_view text;
-  std::size_t slot;
-};
-constexpr std::array<Ending, 10> kEndings{{
-    {"t1", 0},
-    {"t1ce", 1},
-    {"t2", 2},
-    {"flair", 3},
-    {"seg", kLabelsSlot},  // BraTS 2018-2021: ID_flair
-    {"t1n", 0},
-    {"t1c", 1},
-    {"t2w", 2},
-    {"t2f", 3},
-    {"seg", kLabelsSlot},  // BraTS 2023: ID-t2f
-}};
-constexpr std::size_t kEndingsPerEdition = 5;
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
-/// The name before .nii or .nii.gz; empty for other files.
-std::optional<std::string> nifti_stem(const std::string& filename) {
-  for (const std::string_view ending : {".nii.gz", ".nii"}) {
-    if (lower(filename).ends_with(ending)) { return filename.substr(0, filename.size() - ending.size()); }
-  }
-  return {};
-}
-
-struct Role {
-  std::string id;
-  std::size_t slot;
+struct Entries {
+  std::vector<fs::path> files;
+  std::vector<fs::path> folders;
 };
 
-/// "ID_flair" or "ID-t2f"; the edition decides the character between, so that "a-t2" or "b_t1n" are no accident.
-std::optional<Role> role_of(const std::string& stem) {
-  const std::string name = lower(stem);
-  for (std::size_t e = 0; e < kEndings.size(); ++e) {
-    const char separator = e < kEndingsPerEdition ? '_' : '-';
-    const auto& [text, slot] = kEndings[e];
-    if (name.size() > text.size() + 1 && name.ends_with(text) && name[name.size() - text.size() - 1] == separator) {
-      return Role{stem.substr(0, stem.size() - text.size() - 1), slot};
-    }
+/// Of a folder, sorted.
+Entries entries_of(const fs::path& folder) {
+  std::error_code error;
+  Entries found;
+  fs::directory_iterator entries(folder, error);
+  VOX_CHECK_DATA(!error, "cannot read the folder '{}': {}", folder.string(), error.message());
+  for (const auto& entry : entries) {
+    if (is_hidden(entry.path())) { continue; }
+    (entry.is_directory(error) ? found.folders : found.files).push_back(entry.path());
   }
-  return {};
-}
-
-bool is_hidden(const fs::path& path) {
-  const std::string name = path.filename().string();
-  return name.starts_with('.') || name == "__MACOSX";  // macOS leaves ._NAME beside NAME, and a folder of them in zips
+  std::sort(found.files.begin(), found.files.end());
+  std::sort(found.folders.begin(), found.folders.end());
+  return found;
 }
 
 class Finder {
  public:
+  explicit Finder(std::string_view mask_suffix) : mask_suffix_(mask_suffix) {}
+
   void walk(const fs::path& folder) {
     std::error_code error;
     const fs::path real = fs::canonical(folder, error);
     if (error || !seen_.insert(real).second) { return; }  // a link that leads back up
-    std::vector<fs::path> folders;
-    std::vector<fs::path> files;
-    fs::directory_iterator entries(folder, error);
-    VOX_CHECK_DATA(!error, "cannot read the folder '{}': {}", folder.string(), error.message());
-    for (const auto& entry : entries) {
-      if (is_hidden(entry.path())) { continue; }
-      (entry.is_directory(error) ? folders : files).push_back(entry.path());
+    const Entries entries = entries_of(folder);
+    take(folder, entries.files);
+    for (const auto& f : entries.folders) { walk(f); }
+  }
+
+  /// The files of one folder.
+  void take(const fs::path& folder, const std::vector<fs::path>& files) {
+    std::vector<fs::path> unnamed;
+    std::set<std::string> ids;
+    bool images = false;
+    for (const auto& file : files) {
+      const auto stem = nifti_stem(file);
+      if (!stem) { continue; }
+      if (const auto role = role_of(*stem, mask_suffix_)) {
+        add(folder, file, *role);
+        ids.insert(role->id);
+        images = images || role->image;
+      } else {
+        unnamed.push_back(file);
+      }
     }
-    std::sort(files.begin(), files.end());
-    std::sort(folders.begin(), folders.end());
-    take(folder, files);
-    for (const auto& f : folders) { walk(f); }
+    adopt_labels(ids, unnamed);
+    if (images) { return; }
+    for (const auto& file : unnamed) { plain_.push_back({*nifti_stem(file), file, false}); }
   }
 
   std::vector<CaseFiles> cases() {
@@ -99,68 +74,84 @@ class Finder {
     return out;
   }
 
- private:
-  void take(const fs::path& folder, const std::vector<fs::path>& files) {
-    std::vector<fs::path> unnamed;
-    std::set<std::string> ids;
-    for (const auto& file : files) {
-      const auto stem = nifti_stem(file.filename().string());
-      if (!stem) { continue; }
-      if (const auto role = role_of(*stem)) {
-        add(folder, file, *role);
-        ids.insert(role->id);
-      } else {
-        unnamed.push_back(file);
-      }
-    }
-    if (ids.size() == 1) { adopt_labels(cases_.at(*ids.begin()), unnamed); }
-  }
+  /// Files that are called after a case and nothing else.
+  [[nodiscard]] const std::vector<LabelFile>& plain() const { return plain_; }
 
-  void add(const fs::path& folder, const fs::path& file, const Role& role) {
+ private:
+  void add(const fs::path& folder, const fs::path& file, const FileRole& role) {
     const auto [at, fresh] = cases_.try_emplace(role.id);
     CaseFiles& c = at->second;
     if (fresh) {
       c.id = role.id;
       c.folder = folder;
+      c.mask_suffix = mask_suffix_;
     }
-    VOX_CHECK_DATA(c.folder == folder, "case '{}' is there twice, in '{}' and in '{}'; wants one folder per case",
-                   role.id, c.folder.string(), folder.string());
-    fs::path& place = role.slot == kLabelsSlot ? c.labels : c.images[role.slot];
-    VOX_CHECK_DATA(place.empty(), "case '{}' has two files for one image, '{}' and '{}'; wants one", role.id,
-                   place.string(), file.string());
+    if (c.folder != folder) {
+      const bool known = std::ranges::any_of(
+          c.clashes, [&](const Clash& k) { return k.two_folders && k.file == folder; });  // one for all of its files
+      if (!known) { c.clashes.push_back({folder, c.folder, true}); }
+      return;
+    }
+    fs::path& place = role.mask ? c.mask : role.image ? c.images[static_cast<std::size_t>(*role.image)] : c.labels;
+    if (!place.empty()) {
+      c.clashes.push_back({file, place, false});
+      return;
+    }
     place = file;
+    c.hyphenated = c.hyphenated || (role.hyphenated && !role.mask);
   }
 
-  /// BraTS 2020's case 355 came with its labels under the name of their source, W39_1998.09.19_Segm.nii.
-  static void adopt_labels(CaseFiles& c, const std::vector<fs::path>& unnamed) {
-    if (!c.labels.empty()) { return; }
+  /// Labels under the name of their source: BraTS 2020's case 355 came with W39_1998.09.19_Segm.nii.
+  void adopt_labels(const std::set<std::string>& ids, const std::vector<fs::path>& unnamed) {
     std::vector<fs::path> candidates;
     for (const auto& file : unnamed) {
-      if (lower(*nifti_stem(file.filename().string())).ends_with("_segm")) { candidates.push_back(file); }
+      const std::string stem = *nifti_stem(file);
+      if (!looks_like_labels(stem)) { continue; }
+      const auto own = cases_.find(stem.substr(0, stem.rfind('_')));  // ID_segm, as UPENN-GBM calls them
+      if (own != cases_.end() && ids.contains(own->first) && own->second.labels.empty()) {
+        own->second.labels = file;
+      } else {
+        candidates.push_back(file);
+      }
     }
-    if (candidates.size() != 1) { return; }
+    if (ids.size() != 1 || candidates.size() != 1) { return; }
+    CaseFiles& c = cases_.at(*ids.begin());
+    if (!c.labels.empty()) { return; }
     c.labels = candidates.front();
     c.note = fmt::format("labels found as '{}'", c.labels.filename().string());
   }
 
+  std::string mask_suffix_;
   std::map<std::string, CaseFiles> cases_;
+  std::vector<LabelFile> plain_;
   std::set<fs::path> seen_;
 };
 
-}  // namespace
-
-std::string_view name(Modality m) {
-  constexpr std::array<std::string_view, 4> kNames{"t1", "t1ce", "t2", "flair"};
-  return kNames[static_cast<std::size_t>(m)];
+std::vector<LabelFile> labels_of(Finder& finder) {
+  std::vector<LabelFile> files = finder.plain();
+  for (const CaseFiles& c : finder.cases()) {
+    for (const Clash& k : c.clashes) {
+      VOX_CHECK_DATA(k.other != c.labels && !(k.two_folders && !c.labels.empty()),
+                     "two label files for case {}: {} and {}", c.id, k.other.string(), k.file.string());
+    }
+    if (!c.labels.empty()) { files.push_back({c.id, c.labels, c.hyphenated}); }
+  }
+  std::ranges::stable_sort(files, {}, &LabelFile::id);
+  const auto twice = std::ranges::adjacent_find(files, {}, &LabelFile::id);
+  if (twice != files.end()) {
+    VOX_FAIL_DATA("two label files for case {}: {} and {}", twice->id, twice->file.string(),
+                  std::next(twice)->file.string());
+  }
+  return files;
 }
 
-std::string_view name(LabelConvention c) { return c == LabelConvention::brats2020 ? "brats2020" : "brats2023"; }
+}  // namespace
 
-std::vector<CaseFiles> find_cases(const fs::path& folder) {
+std::vector<CaseFiles> find_cases(const fs::path& folder, std::string_view mask_suffix) {
   std::error_code error;
   VOX_CHECK_DATA(fs::exists(folder, error), "the folder '{}' is not there", folder.string());
   VOX_CHECK_DATA(fs::is_directory(folder, error), "'{}' is a file; wants a folder of cases", folder.string());
-  Finder finder;
+  Finder finder(mask_suffix);
   finder.walk(folder);
   auto cases = finder.cases();
   VOX_CHECK_DATA(!cases.empty(),
@@ -170,33 +161,20 @@ std::vector<CaseFiles> find_cases(const fs::path& folder) {
   return cases;
 }
 
-LabelConvention convention_of(const std::array<std::int64_t, 256>& voxels_by_label, const std::string& file) {
-  for (std::size_t label = 5; label < voxels_by_label.size(); ++label) {
-    VOX_CHECK_DATA(voxels_by_label[label] == 0,
-                   "'{}' holds label {} ({} voxels); wants 0, 1, 2, 4 (BraTS 2018-2021) or 0, 1, 2, 3 (BraTS 2023)",
-                   file, label, voxels_by_label[label]);
-  }
-  VOX_CHECK_DATA(voxels_by_label[3] == 0 || voxels_by_label[4] == 0,
-                 "'{}' holds label 3 ({} voxels) and label 4 ({} voxels); wants 0, 1, 2, 4 (BraTS 2018-2021) or 0, 1, "
-                 "2, 3 (BraTS 2023)",
-                 file, voxels_by_label[3], voxels_by_label[4]);
-  return voxels_by_label[3] > 0 ? LabelConvention::brats2023 : LabelConvention::brats2020;
+std::vector<LabelFile> find_label_files(const fs::path& folder) {
+  Finder here({});
+  here.take(folder, entries_of(folder).files);
+  if (auto files = labels_of(here); !files.empty()) { return files; }
+  Finder below({});
+  below.walk(folder);
+  return labels_of(below);
 }
 
-void to_classes(std::vector<std::uint8_t>& labels, LabelConvention convention, const std::string& file) {
-  const std::uint8_t enhancing = convention == LabelConvention::brats2020 ? 4 : 3;
-  for (std::uint8_t& label : labels) {
-    VOX_CHECK_DATA(label <= 2 || label == enhancing, "'{}' holds label {}; wants 0, 1, 2, {} ({})", file, label,
-                   enhancing, name(convention));
-    if (label == enhancing) { label = 3; }
-  }
-}
-
-void to_brats_labels(std::vector<std::uint8_t>& classes) {
-  for (std::uint8_t& c : classes) {
-    VOX_CHECK(c < kClasses, "to_brats_labels: class {}, wants 0 to 3", c);
-    if (c == 3) { c = 4; }
-  }
+LabelFile label_file(const fs::path& file) {
+  const std::string stem = nifti_stem(file).value_or(file.filename().string());
+  const auto role = role_of(stem);
+  if (role && !role->image) { return {role->id, file, role->hyphenated}; }
+  return {stem, file, false};
 }
 
 }  // namespace vox
