@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/edition.h"
 
 namespace vox {
 
@@ -25,15 +26,20 @@ enum class Check : std::uint8_t {
   not_one_volume,
   unsupported_type,
   bad_geometry,
+  two_files,
+  two_folders,
   shape_mismatch,
   affine_mismatch,
   no_orientation,
+  unit_unknown,
+  odd_voxel_size,
   non_finite,
   constant_image,
   negative_values,
   same_image_twice,
   partial_coverage,
   flipped_image,
+  brain_fills_volume,
   no_labels,
   labels_not_integers,
   unknown_label,
@@ -43,23 +49,39 @@ enum class Check : std::uint8_t {
   lost_by_tutorial_crop,
   below_tumour_rule,
   labels_of_brats2023,
+  labels_ambiguous,
   misnamed_file,
   same_case_twice,
   count_
 };
+
+/// Does an error stop prepare and predict for good, or can --allow lift it?
+enum class Lift : std::uint8_t { never, allow };
 
 struct CheckCode {
   std::string_view code;  ///< "BT-001": stable, scripts may rely on it
   Severity severity;
   std::string_view title;
   std::string_view advice;  ///< what to do, one sentence
+  Lift lift = Lift::never;
 };
 [[nodiscard]] const CheckCode& code_of(Check);
+/// The findings that were given as codes to --allow; throws Error for one that is unknown or cannot be lifted.
+[[nodiscard]] std::vector<Check> allowed_findings(const std::vector<std::string>& codes);
 
 struct Finding {
   Check check;
   std::filesystem::path file;  ///< or the folder, for what concerns the case
   std::string message;         ///< what was found, with figures
+};
+/// The finding as prepare, predict, evaluate and overlay say it: code, title, file, message and advice.
+[[nodiscard]] std::string describe(const Finding&);
+
+/// What a case is examined by.
+struct CheckRules {
+  LabelRules labels;
+  std::vector<Check> allowed;             ///< errors that stop nothing
+  [[nodiscard]] bool stops(Check) const;  ///< an error that is not allowed
 };
 
 struct CaseCheck {
@@ -76,15 +98,20 @@ struct ImageHash {
 };
 /// One case: reads its files on the calling thread. Bad files are findings, never exceptions. `hashes` receives those
 /// of the images that are not constant.
-[[nodiscard]] CaseCheck check_case(const CaseFiles&, std::vector<ImageHash>* hashes = nullptr);
+[[nodiscard]] CaseCheck check_case(const CaseFiles&, const CheckRules& = {}, std::vector<ImageHash>* hashes = nullptr);
 
 struct CheckReport {
   std::vector<CaseCheck> cases;  ///< sorted by id, whatever the number of threads
   [[nodiscard]] std::int64_t count(Severity) const;
 };
-/// Every case below a folder, `threads` cases at a time (about 250 MB each for BraTS), and across cases: the same
-/// images under two ids. on_case is called as cases end, one at a time. Throws DataError as find_cases() does.
-[[nodiscard]] CheckReport check_cases(const std::filesystem::path&, int threads,
-                                      const std::function<void(std::int64_t done, std::int64_t total)>& on_case = {});
+struct CheckOptions {
+  std::filesystem::path input;
+  std::optional<LabelConvention> labels = {};  ///< of all label files; found case by case where it is not given
+  std::string mask_suffix = {};                ///< masks are images that every case must have; empty: there are none
+  int threads = 1;                             ///< cases at a time, about 250 MB each for BraTS
+  std::function<void(std::int64_t done, std::int64_t total)> on_case = {};  ///< as cases end, one at a time
+};
+/// Every case below a folder, and across cases: the same images under two ids. Throws DataError as find_cases() does.
+[[nodiscard]] CheckReport check_cases(const CheckOptions&);
 
 }  // namespace vox

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "data/dataset.h"
+#include "data/label_convention.h"
 #include "data/volume.h"
 
 namespace vox {

@@ -140,14 +140,17 @@ bool all_finite(const std::vector<float>& values) {
   return !bad;
 }
 
+constexpr double kRoundoff = 1e-3;  // of labels that went through floats
+
 [[noreturn]] void not_a_label(const std::filesystem::path& path, const NiftiHeader& h, std::int64_t from,
                               double value) {
   const std::int64_t i = from % h.extents[0];
   const std::int64_t j = from / h.extents[0] % h.extents[1];
   const std::int64_t k = from / h.extents[0] / h.extents[1];
-  refuse(NiftiFault::not_labels, fmt::format("'{}': voxel ({}, {}, {}) holds {}; wants a label, an integer from 0 to "
-                                             "255",
-                                             path.string(), i, j, k, value));
+  const bool integer = std::abs(value - std::nearbyint(value)) <= kRoundoff;
+  refuse(integer ? NiftiFault::unknown_label : NiftiFault::not_integers,
+         fmt::format("'{}': voxel ({}, {}, {}) holds {}; wants a label, an integer from 0 to 255", path.string(), i, j,
+                     k, value));
 }
 
 template <class T>
@@ -160,7 +163,6 @@ void convert_labels(const std::filesystem::path& path, const RawVolume& raw, std
       return;
     }
   }
-  constexpr double kRoundoff = 1e-3;
   for_each(raw.header, [&](std::int64_t at, std::int64_t from) {
     const double value = raw.header.slope * static_cast<double>(load<T>(voxels, from)) + raw.header.inter;
     const double label = std::nearbyint(value);
@@ -183,6 +185,7 @@ NiftiImage read_nifti(const std::filesystem::path& path) {
   out.datatype = datatype_name(raw.header.datatype);
   out.orientation = orientation_name(raw.header.axes);
   out.affine_source = raw.header.affine_source;
+  out.unit = raw.header.unit;
   out.header = std::make_shared<const NiftiHeader>(std::move(raw.header));
   return out;
 }
@@ -214,6 +217,7 @@ NiftiLabels read_nifti_labels(const std::filesystem::path& path) {
   out.labels.values.resize(static_cast<std::size_t>(raw.header.geometry.voxels()));
   with_type(raw.header.datatype,
             [&](auto tag) { convert_labels<typename decltype(tag)::type>(path, raw, out.labels.values); });
+  out.unit = raw.header.unit;
   out.header = std::make_shared<const NiftiHeader>(std::move(raw.header));
   return out;
 }

@@ -20,7 +20,8 @@ enum class NiftiFault : std::uint8_t {
   not_one_volume,    ///< 1-D, 2-D, a time series, several channels
   unsupported_type,  ///< complex, RGB, 128-bit or 1-bit voxels
   bad_geometry,      ///< voxel size zero or not finite, affine that cannot be inverted
-  not_labels         ///< asked for labels, found values that are none
+  not_integers,      ///< asked for labels, found a value that is no integer
+  unknown_label      ///< asked for labels, found an integer that is no label: below 0 or above 255
 };
 
 class NiftiError : public DataError {
@@ -32,6 +33,10 @@ class NiftiError : public DataError {
  private:
   NiftiFault fault_;
 };
+
+/// The unit that a file's lengths are in (xyzt_units). They are converted to mm as they are read; a file that names no
+/// unit is taken to be in mm.
+enum class LengthUnit : std::uint8_t { unknown, metre, mm, micron };
 
 struct NiftiHeader;  // of one file, with the permutation from its own axes to the canonical ones; data/nifti_header.h
 
@@ -48,6 +53,7 @@ struct NiftiImage {
   /// "pixdim": the file names no orientation, and its indices are taken to grow to Right, Anterior, Superior from
   /// 0,0,0.
   std::string affine_source;
+  LengthUnit unit = LengthUnit::unknown;
   bool values_finite = true;
 };
 
@@ -62,6 +68,7 @@ struct NiftiImage {
 struct NiftiLabels {
   LabelMap labels;
   std::shared_ptr<const NiftiHeader> header;
+  LengthUnit unit = LengthUnit::unknown;
 };
 /// Integer labels 0..255, scaled as above. Values are rounded where they are within 1e-3 of an integer, and refused
 /// elsewhere.

@@ -20,6 +20,7 @@ struct Fields {
   double vox_offset = 0;
   double slope = 0;
   double inter = 0;
+  int units = 0;  // xyzt_units: of length in bits 0 to 2, of time in 3 to 5
   int qform_code = 0;
   int sform_code = 0;
   std::array<double, 6> quatern{};  // b, c, d, then the offsets
@@ -37,6 +38,7 @@ template <class Header> Fields fields_of(const Header& h) {
   f.vox_offset = static_cast<double>(h.vox_offset);
   f.slope = h.scl_slope;
   f.inter = h.scl_inter;
+  f.units = h.xyzt_units;
   f.qform_code = h.qform_code;
   f.sform_code = h.sform_code;
   f.quatern = {h.quatern_b, h.quatern_c, h.quatern_d, h.qoffset_x, h.qoffset_y, h.qoffset_z};
@@ -186,7 +188,7 @@ Affine affine_of(const std::string& file, const Fields& f, std::string& source) 
   for (std::size_t axis = 1; axis <= 3; ++axis) {
     if (!(f.pixdim[axis] > 0) || !std::isfinite(f.pixdim[axis])) {
       refuse(NiftiFault::bad_geometry,
-             fmt::format("'{}': the voxel edge along axis {} is {} mm; wants more than 0", file, axis, f.pixdim[axis]));
+             fmt::format("'{}': the voxel edge along axis {} is {}; wants more than 0", file, axis, f.pixdim[axis]));
     }
   }
   if (f.qform_code <= 0) {
@@ -210,8 +212,43 @@ Affine affine_of(const std::string& file, const Fields& f, std::string& source) 
   return affine;
 }
 
+double mm_per(LengthUnit unit) {
+  switch (unit) {
+    case LengthUnit::metre:
+      return 1e3;
+    case LengthUnit::micron:
+      return 1e-3;
+    case LengthUnit::mm:
+    case LengthUnit::unknown:
+      return 1;
+  }
+  VOX_FAIL("mm_per: unknown unit");
+}
+
+LengthUnit unit_of(const std::string& file, const Fields& f) {
+  switch (f.units & 0x07) {
+    case NIFTI_UNITS_UNKNOWN:
+      return LengthUnit::unknown;
+    case NIFTI_UNITS_METER:
+      return LengthUnit::metre;
+    case NIFTI_UNITS_MM:
+      return LengthUnit::mm;
+    case NIFTI_UNITS_MICRON:
+      return LengthUnit::micron;
+    default:
+      refuse(NiftiFault::bad_geometry,
+             fmt::format("'{}': the unit of length in its header is {} (xyzt_units {}), which NIfTI reserves; wants 1 "
+                         "(metre), 2 (mm), 3 (micron) or 0 (not named, taken as mm)",
+                         file, f.units & 0x07, f.units));
+  }
+}
+
 void check_geometry(const std::string& file, const Fields& f, NiftiHeader& out) {
-  const Affine stored = affine_of(file, f, out.affine_source);
+  out.unit = unit_of(file, f);
+  Affine stored = affine_of(file, f, out.affine_source);
+  if (const double scale = mm_per(out.unit); scale != 1) {
+    for (double& length : stored) { length *= scale; }
+  }
   const auto axes = canonical_axes(stored);
   if (!axes) {
     refuse(NiftiFault::bad_geometry, fmt::format("'{}': the affine of its {} cannot be inverted: [{}]", file,
@@ -227,34 +264,6 @@ void check_geometry(const std::string& file, const Fields& f, NiftiHeader& out) 
 }
 
 }  // namespace
-
-std::size_t voxel_bytes(int datatype) {
-  switch (datatype) {
-    case DT_UINT8:
-    case DT_INT8:
-      return 1;
-    case DT_INT16:
-    case DT_UINT16:
-      return 2;
-    case DT_INT32:
-    case DT_UINT32:
-    case DT_FLOAT32:
-      return 4;
-    case DT_INT64:
-    case DT_UINT64:
-    case DT_FLOAT64:
-      return 8;
-    default:
-      return 0;
-  }
-}
-
-std::string datatype_name(int datatype) {
-  std::string name = nifti_datatype_string(datatype);  // "INT16"
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return name;
-}
 
 NiftiHeader read_header(ByteSource& source) {
   NiftiHeader out;

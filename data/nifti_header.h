@@ -27,8 +27,9 @@ struct NiftiHeader {
   double inter = 0;
   Extents extents{};  ///< as stored: i, j, k
   AxisMap axes;       ///< from stored to canonical
-  Geometry geometry;  ///< canonical
+  Geometry geometry;  ///< canonical, in mm whatever the unit of the file
   std::string affine_source;
+  LengthUnit unit = LengthUnit::unknown;  ///< of the file
 };
 
 /// Reads and checks the header at the start of the source; the source then stands right after it.

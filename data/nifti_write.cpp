@@ -7,10 +7,10 @@
 #include <limits>
 #include <type_traits>
 
-#include "data/atomic_file.h"
 #include "data/nifti.h"
 #include "data/nifti_header.h"
 #include "data/orientation.h"
+#include "engine/atomic_file.h"
 
 namespace vox {
 namespace {

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 namespace vox {
@@ -18,11 +17,6 @@ struct Geometry {
   [[nodiscard]] std::int64_t voxels() const { return size[0] * size[1] * size[2]; }
   friend bool operator==(const Geometry&, const Geometry&) = default;
 };
-
-/// How far apart two grids of one size put the same voxel, at most: at a corner, because affines are linear.
-[[nodiscard]] double grid_distance_mm(const Geometry&, const Geometry&);
-/// Throws DataError, naming both files, where the sizes differ or a voxel is more than 1 % of its edge off.
-void check_same_grid(const std::string& file, const Geometry&, const std::string& other, const Geometry&);
 
 template <class T> struct Volume {
   Geometry geometry;

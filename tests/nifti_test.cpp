@@ -294,10 +294,10 @@ TEST_CASE("A volume that came from no file keeps its geometry, minus zero includ
 TEST_CASE("A failed write leaves nothing behind", "[nifti]") {
   const TempFolder folder;
   const Image image{{{1, 1, 2}, {1, 1, 1}, {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0}}, {1, 2}};
-  CHECK_THROWS_AS(write_nifti(folder / "no/such/folder.nii", image), DataError);
+  CHECK_THROWS_AS(write_nifti(folder / "no/such/folder.nii", image), OutputError);
   CHECK_THROWS_AS(write_nifti(folder / "name.mgz", image), Error);
   fs::create_directories(folder / "taken.nii/inside");
-  CHECK_THROWS_AS(write_nifti(folder / "taken.nii", image), DataError);
+  CHECK_THROWS_AS(write_nifti(folder / "taken.nii", image), OutputError);
   const Image other{{{1, 1, 3}, {1, 1, 1}, image.geometry.affine}, {1, 2, 3}};
   write_nifti(folder / "a.nii", image);
   CHECK_THROWS_AS(write_nifti(folder / "b.nii", other, *read_nifti(folder / "a.nii").header), Error);

@@ -1,4 +1,4 @@
-#include "data/volume.h"
+#include "data/same_place.h"
 
 #include <algorithm>
 #include <cmath>
@@ -28,13 +28,17 @@ double grid_distance_mm(const Geometry& a, const Geometry& b) {
   return furthest;
 }
 
-void check_same_grid(const std::string& file, const Geometry& a, const std::string& other, const Geometry& b) {
+bool same_place(const Geometry& a, const Geometry& b) {
+  return a.size == b.size && grid_distance_mm(a, b) <= place_tolerance_mm(a);
+}
+
+void check_same_place(const std::string& file, const Geometry& a, const std::string& other, const Geometry& b) {
   VOX_CHECK_DATA(a.size == b.size, "{} has {} voxels (D,H,W) and {} has {}: wants the same grid", file, extents(a),
                  other, extents(b));
-  const double apart_mm = grid_distance_mm(a, b);
-  VOX_CHECK_DATA(apart_mm <= 0.01 * *std::min_element(a.spacing_mm.begin(), a.spacing_mm.end()),
-                 "{} and {} lie in different places: their affines put the same voxel {:.4g} mm apart", file, other,
-                 apart_mm);
+  VOX_CHECK_DATA(same_place(a, b),
+                 "{} and {} lie in different places: their affines put the same voxel {:.4g} mm apart; wants {:.4g} mm "
+                 "or less",
+                 file, other, grid_distance_mm(a, b), place_tolerance_mm(a));
 }
 
 }  // namespace vox
