@@ -41,20 +41,20 @@ std::int64_t CheckReport::count(Severity severity) const {
   return n;
 }
 
-CheckReport check_cases(const std::filesystem::path& folder, int threads,
-                        const std::function<void(std::int64_t, std::int64_t)>& on_case) {
-  const auto files = find_cases(folder);
+CheckReport check_cases(const CheckOptions& options) {
+  const auto files = find_cases(options.input, options.mask_suffix);
+  const CheckRules rules{.labels = label_rules(options.labels, files, options.threads), .allowed = {}};
   CheckReport report;
   report.cases.resize(files.size());
   std::vector<std::vector<ImageHash>> hashes(files.size());
   std::mutex mutex;
   std::int64_t done = 0;
-  parallel_for(threads, std::ssize(files), [&](std::int64_t i) {
+  parallel_for(options.threads, std::ssize(files), [&](std::int64_t i) {
     const auto c = static_cast<std::size_t>(i);
-    report.cases[c] = check_case(files[c], &hashes[c]);
+    report.cases[c] = check_case(files[c], rules, &hashes[c]);
     const std::lock_guard lock(mutex);
     ++done;
-    if (on_case) { on_case(done, std::ssize(files)); }
+    if (options.on_case) { options.on_case(done, std::ssize(files)); }
   });
   find_same_cases(report.cases, hashes);
   return report;

@@ -2,85 +2,35 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <cmath>
-#include <map>
 #include <utility>
 
+#include "data/case_reader.h"
 #include "data/check.h"
 #include "data/check_labels.h"
-#include "data/nifti.h"
 
 namespace vox {
 namespace {
 
-constexpr double kMostShiftMm = 0.1;     // between the grids of two images of a case: float32 headers round below this
 constexpr double kLeastCoverage = 0.8;   // of the brain that the images of a case show together
 constexpr double kFlippedMargin = 0.03;  // intersection over union; healthy images differ from their mirror by 0.05 up
 
-struct Loaded {
-  Modality modality;
-  const std::filesystem::path* file;
-  NiftiImage nifti;
-};
-
-Check check_of(NiftiFault fault) {
-  switch (fault) {
-    case NiftiFault::unreadable:
-      return Check::unreadable;
-    case NiftiFault::not_nifti:
-      return Check::not_nifti;
-    case NiftiFault::damaged:
-      return Check::damaged;
-    case NiftiFault::not_one_volume:
-      return Check::not_one_volume;
-    case NiftiFault::unsupported_type:
-      return Check::unsupported_type;
-    case NiftiFault::bad_geometry:
-      return Check::bad_geometry;
-    case NiftiFault::not_labels:
-      return Check::labels_not_integers;
-  }
-  VOX_FAIL("check_of: unknown fault");
-}
-
-/// Largest distance between the two places of one corner of the volume, in mm: within it every voxel moves less.
-double shift_mm(const Geometry& a, const Geometry& b) {
-  double most = 0;
-  for (int corner = 0; corner < 8; ++corner) {
-    std::array<double, 3> ijk{};
-    for (std::size_t axis = 0; axis < 3; ++axis) {
-      ijk[axis] = ((corner >> axis) & 1) != 0 ? static_cast<double>(a.size[2 - axis] - 1) : 0.0;
-    }
-    double squared = 0;
-    for (std::size_t row = 0; row < 3; ++row) {
-      const auto difference = [&](std::size_t column) {
-        return a.affine[row * 4 + column] - b.affine[row * 4 + column];
-      };
-      const double d = difference(0) * ijk[0] + difference(1) * ijk[1] + difference(2) * ijk[2] + difference(3);
-      squared += d * d;
-    }
-    most = std::max(most, std::sqrt(squared));
-  }
-  return most;
-}
-
 class CaseChecker {
  public:
-  CaseChecker(const CaseFiles& files, std::vector<ImageHash>* hashes) : files_(files), hashes_(hashes) {
+  CaseChecker(const CaseFiles& files, const CheckRules& rules, std::vector<ImageHash>* hashes)
+      : files_(files), rules_(rules), hashes_(hashes) {
     out_.id = files.id;
     out_.folder = files.folder;
   }
 
   CaseCheck run() {
-    if (!files_.note.empty()) { add(Check::misnamed_file, files_.labels, files_.note); }
-    load_images();
-    std::optional<NiftiImage> labels = load_labels();
-    compare_grids(labels);
-    for (const auto& image : images_) { check_values(image); }
+    case_ = load_case(files_, kModalities, 1);
+    out_.findings = std::move(case_.findings);
+    const std::optional<NiftiImage> labels = load_labels();
+    for (const LoadedImage& image : case_.images) { take_usable(image); }
     compare_images();
     if (labels) {
       const auto brain = brain_on(labels->image.geometry);
-      for (auto& f : check_labels(labels->image, brain, files_.labels, out_.labels)) {
+      for (auto& f : check_labels(labels->image, brain, files_, rules_.labels, out_.labels)) {
         out_.findings.push_back(std::move(f));
       }
     }
@@ -94,111 +44,45 @@ class CaseChecker {
     out_.findings.push_back({check, file, std::move(message)});
   }
 
-  std::optional<NiftiImage> load(const std::filesystem::path& file) {
-    try {
-      NiftiImage image = read_nifti(file);
-      if (image.affine_source == "pixdim") {
-        add(Check::no_orientation, file, "neither sform nor qform: taken as R, A, S");
-      }
-      return image;
-    } catch (const NiftiError& e) { add(check_of(e.fault()), file, e.what()); }
-    return {};
-  }
-
-  void load_images() {
-    for (const Modality m : kModalities) {
-      const auto& file = files_.image(m);
-      if (file.empty()) {
-        add(Check::missing_modality, files_.folder, fmt::format("no {} image", name(m)));
-      } else if (auto image = load(file)) {
-        images_.push_back({m, &file, std::move(*image)});
-      }
-    }
-  }
-
   std::optional<NiftiImage> load_labels() {
     if (files_.labels.empty()) {
       add(Check::no_labels, files_.folder, "no label file");
       return {};
     }
-    return load(files_.labels);
-  }
-
-  /// The grid that most images share; the first of them where there is a tie.
-  [[nodiscard]] const Loaded& most_usual() const {
-    const Loaded* best = nullptr;
-    std::ptrdiff_t most = 0;
-    for (const auto& a : images_) {
-      const auto n = std::count_if(images_.begin(), images_.end(), [&](const Loaded& b) { return same_place(a, b); });
-      if (n > most) {
-        most = n;
-        best = &a;
+    try {
+      NiftiImage labels = read_nifti(files_.labels);
+      add_header_findings(labels, files_.labels, out_.findings);
+      if (auto f = place_finding(case_, labels.image.geometry, files_.labels)) {
+        out_.findings.push_back(std::move(*f));
       }
-    }
-    return *best;
+      return labels;
+    } catch (const NiftiError& e) { out_.findings.push_back(finding_of(e, files_.labels)); }
+    return {};
   }
 
-  static bool same_place(const Loaded& a, const Loaded& b) {
-    const Geometry& g = a.nifti.image.geometry;
-    const Geometry& h = b.nifti.image.geometry;
-    return g.size == h.size && shift_mm(g, h) <= kMostShiftMm;
-  }
-
-  void compare_grids(const std::optional<NiftiImage>& labels) {
-    if (images_.empty()) { return; }
-    const Loaded& usual = most_usual();
-    const auto compare = [&](const Geometry& g, const std::filesystem::path& file) {
-      const Geometry& want = usual.nifti.image.geometry;
-      const auto shape = [](const Geometry& x) { return fmt::format("{}x{}x{}", x.size[2], x.size[1], x.size[0]); };
-      if (g.size != want.size) {
-        add(Check::shape_mismatch, file,
-            fmt::format("{} voxels (L, P, S); {} has {}", shape(g), name(usual.modality), shape(want)));
-      } else if (const double shift = shift_mm(g, want); !(shift <= kMostShiftMm)) {
-        add(Check::affine_mismatch, file,
-            fmt::format("voxels lie up to {:.2f} mm from those of {}; wants {} mm or less", shift, name(usual.modality),
-                        kMostShiftMm));
-      }
-    };
-    for (const auto& image : images_) { compare(image.nifti.image.geometry, *image.file); }
-    if (labels) { compare(labels->image.geometry, files_.labels); }
-    std::erase_if(images_, [size = usual.nifti.image.geometry.size](const Loaded& x) {
-      return x.nifti.image.geometry.size != size;  // what follows compares voxel by voxel
+  /// Takes an image that is finite and not constant for what follows.
+  void take_usable(const LoadedImage& image) {
+    const bool bad = std::ranges::any_of(out_.findings, [&](const Finding& f) {
+      return f.file == image.file && (f.check == Check::non_finite || f.check == Check::constant_image);
     });
-  }
-
-  void check_values(const Loaded& image) {
-    const auto& values = image.nifti.image.values;
-    if (!image.nifti.values_finite) {
-      const auto n = std::count_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
-      add(Check::non_finite, *image.file, fmt::format("{} voxels are NaN or infinite", n));
-      return;
+    if (bad) { return; }
+    const auto& [geometry, values] = image.nifti.image;
+    if (const float least = std::ranges::min(values); least < 0) {
+      const auto n = std::ranges::count_if(values, [](float v) { return v < 0; });
+      add(Check::negative_values, image.file, fmt::format("{} voxels below 0, the least {}", n, least));
     }
-    const auto [least, most] = std::minmax_element(values.begin(), values.end());
-    if (*least == *most) {
-      add(Check::constant_image, *image.file, fmt::format("every voxel is {}", *least));
-      return;
-    }
-    if (*least < 0) {
-      const auto n = std::count_if(values.begin(), values.end(), [](float v) { return v < 0; });
-      add(Check::negative_values, *image.file, fmt::format("{} voxels below 0, the least {}", n, *least));
+    if (hashes_ != nullptr) {
+      const XXH64_hash_t seed = XXH3_64bits(geometry.size.data(), sizeof geometry.size);
+      hashes_->push_back({XXH3_64bits_withSeed(values.data(), values.size() * sizeof(float), seed), image.file});
     }
     usable_.push_back(&image);
   }
 
   void compare_images() {
-    std::map<std::uint64_t, const Loaded*> by_hash;
-    for (const Loaded* image : usable_) {
-      const auto& [geometry, values] = image->nifti.image;
-      const XXH64_hash_t seed = XXH3_64bits(geometry.size.data(), sizeof geometry.size);
-      const std::uint64_t hash = XXH3_64bits_withSeed(values.data(), values.size() * sizeof(float), seed);
-      if (hashes_ != nullptr) { hashes_->push_back({hash, *image->file}); }
-      const auto [other, fresh] = by_hash.try_emplace(hash, image);
-      if (!fresh) {
-        add(Check::same_image_twice, *image->file,
-            fmt::format("the voxels are those of {}", name(other->second->modality)));
-      }
-    }
     find_brains();
+    if (!case_.mask) {
+      if (auto f = brain_finding(brains_, files_.folder)) { out_.findings.push_back(std::move(*f)); }
+    }
     if (usable_.size() < 3) { return; }  // nobody to side with
     for (std::size_t m = 0; m < usable_.size(); ++m) {
       if (!report_flip(m)) { report_coverage(m); }
@@ -253,7 +137,7 @@ class CaseChecker {
     for (std::size_t axis = 0; axis < 3; ++axis) {
       const double mirrored = agreement(m, axis);
       if (mirrored >= as_it_is + kFlippedMargin) {
-        add(Check::flipped_image, *usable_[m]->file,
+        add(Check::flipped_image, usable_[m]->file,
             fmt::format("its brain matches the other images {} ({:.3f} of the union) better than as it is ({:.3f})",
                         kAxes[axis], mirrored, as_it_is));
         return true;
@@ -271,7 +155,7 @@ class CaseChecker {
     }
     const double part = static_cast<double>(mine) / static_cast<double>(all);
     if (part < kLeastCoverage) {
-      add(Check::partial_coverage, *usable_[m]->file,
+      add(Check::partial_coverage, usable_[m]->file,
           fmt::format("not zero in {:.0f} % of the brain that the images show together", 100 * part));
     }
   }
@@ -283,17 +167,18 @@ class CaseChecker {
   }
 
   const CaseFiles& files_;
+  const CheckRules& rules_;
   std::vector<ImageHash>* hashes_;
   CaseCheck out_;
-  std::vector<Loaded> images_;
-  std::vector<const Loaded*> usable_;  ///< finite, not constant, on the usual grid
+  LoadedCase case_;
+  std::vector<const LoadedImage*> usable_;  ///< finite, not constant, on the usual grid
   std::vector<std::uint8_t> brains_;
 };
 
 }  // namespace
 
-CaseCheck check_case(const CaseFiles& files, std::vector<ImageHash>* hashes) {
-  return CaseChecker(files, hashes).run();
+CaseCheck check_case(const CaseFiles& files, const CheckRules& rules, std::vector<ImageHash>* hashes) {
+  return CaseChecker(files, rules, hashes).run();
 }
 
 }  // namespace vox

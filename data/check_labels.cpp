@@ -15,7 +15,7 @@ constexpr double kMostLostByCrop = 0.01;       // of the tumour
 constexpr double kLeastTumourFraction = 0.01;  // the tutorial keeps a case above this
 
 struct Counts {
-  std::array<std::int64_t, 256> by_label{};
+  LabelCounts by_label{};
   std::int64_t not_integers = 0;
   std::int64_t unknown = 0;  // integers outside 0..255
   double example = 0;        // of either
@@ -43,6 +43,14 @@ Counts count(const Image& labels, std::span<const std::uint8_t> brain) {
   return c;
 }
 
+std::int64_t count_class(const Counts& counts, LabelConvention convention, std::uint8_t cls) {
+  std::int64_t n = 0;
+  for (std::size_t label = 0; label < counts.by_label.size(); ++label) {
+    n += class_of(convention, static_cast<std::uint8_t>(label)) == cls ? counts.by_label[label] : 0;
+  }
+  return n;
+}
+
 struct Crop {
   bool applies = false;  ///< the crop fits into the volume; the whole volume is counted where it does not
   std::int64_t voxels = 0;
@@ -68,9 +76,10 @@ Crop crop(const Image& labels) {
 
 }  // namespace
 
-std::vector<Finding> check_labels(const Image& labels, std::span<const std::uint8_t> brain,
-                                  const std::filesystem::path& file, std::optional<LabelConvention>& convention) {
+std::vector<Finding> check_labels(const Image& labels, std::span<const std::uint8_t> brain, const CaseFiles& files,
+                                  const LabelRules& rules, std::optional<LabelConvention>& convention) {
   std::vector<Finding> out;
+  const std::filesystem::path& file = files.labels;
   const auto add = [&](Check check, std::string message) { out.push_back({check, file, std::move(message)}); };
   const Counts counts = count(labels, brain);
   if (counts.not_integers > 0) {
@@ -82,20 +91,20 @@ std::vector<Finding> check_labels(const Image& labels, std::span<const std::uint
     add(Check::unknown_label, fmt::format("{} voxels hold no label, one is {}", counts.unknown, counts.example));
     return out;
   }
-  try {
-    convention = convention_of(counts.by_label, file.string());
-  } catch (const DataError& e) {
-    add(Check::unknown_label, e.what());
+  const LabelDecision decision = decide_labels(family_of(files.id, files.hyphenated), files.id, counts.by_label, rules);
+  convention = decision.convention;
+  if (!convention) {
+    add(decision.unknown ? Check::unknown_label : Check::labels_ambiguous, decision.reason);
     return out;
   }
-  if (*convention == LabelConvention::brats2023) {
+  if (*convention == LabelConvention::brats2023 && counts.by_label[3] > 0) {
     add(Check::labels_of_brats2023, fmt::format("{} voxels of label 3, none of 4", counts.by_label[3]));
   }
   if (counts.tumour == 0) {
     add(Check::labels_all_background, "no voxel is labelled");
     return out;
   }
-  if (counts.by_label[3] + counts.by_label[4] == 0) {
+  if (count_class(counts, *convention, 3) == 0) {
     add(Check::no_enhancing_tumour, fmt::format("{} tumour voxels, none enhancing", counts.tumour));
   }
   if (counts.outside_brain > 0) {

@@ -1,75 +1,57 @@
 #include "data/prepare.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
-#include <cmath>
+#include <optional>
 #include <utility>
 
-#include "data/nifti.h"
+#include "data/case_reader.h"
 #include "data/normalise.h"
+#include "data/read_classes.h"
 #include "kernels/check.h"
 #include "kernels/parallel.h"
 
 namespace vox {
 namespace {
 
-constexpr double kGridTolerance_mm = 1e-3;
-
 std::string text(const Extent3& size) { return fmt::format("{}", fmt::join(size, "x")); }
 
-/// Files of one case share size and spacing; where only their place in the scanner differs, BraTS' own files do too.
-void check_grid(const Geometry& grid, const Geometry& other, const std::string& file, const std::string& first,
-                std::vector<std::string>& notes) {
-  VOX_CHECK_DATA(other.size == grid.size, "{}: has {} voxels (D,H,W), but {} has {}: one case, one grid", file,
-                 text(other.size), first, text(grid.size));
-  for (std::size_t a = 0; a < 3; ++a) {
-    VOX_CHECK_DATA(std::abs(other.spacing_mm[a] - grid.spacing_mm[a]) <= kGridTolerance_mm,
-                   "{}: has voxels of {} mm, but {} of {} mm: one case, one grid", file,
-                   fmt::join(other.spacing_mm, "x"), first, fmt::join(grid.spacing_mm, "x"));
+/// The labels of a case, checked for their place; what is wrong becomes a finding.
+std::optional<ClassMap> read_labels(const CaseFiles& files, const LoadedCase& loaded, const CheckRules& rules,
+                                    std::vector<Finding>& findings) {
+  if (files.labels.empty()) { return {}; }
+  auto labels = read_classes({files.id, files.labels, files.hyphenated}, rules.labels, findings);
+  if (labels) {
+    if (auto f = place_finding(loaded, labels->classes.geometry, files.labels)) { findings.push_back(std::move(*f)); }
   }
-  const double apart = grid_distance_mm(grid, other);
-  if (apart > kGridTolerance_mm) {
-    notes.push_back(fmt::format("{} and {} put the same voxel {:.1f} mm apart", file, first, apart));
-  }
+  return labels;
 }
 
-std::vector<Image> read_images(const CaseFiles& files, const Recipe& recipe, int threads, PreparedCase& c,
-                               std::vector<std::string>& notes) {
-  std::vector<std::filesystem::path> paths;
-  for (const Modality m : recipe.modalities) {
-    paths.push_back(files.image(m));
-    VOX_CHECK_DATA(!paths.back().empty(), "{}: has no {} image, and recipe {} wants {}", files.folder.string(), name(m),
-                   name(recipe.kind), modality_list(recipe.modalities));
-  }
-  std::vector<NiftiImage> read = read_nifti(paths, threads);
-  std::vector<Image> images;
-  for (std::size_t i = 0; i < paths.size(); ++i) {
-    const std::string path = paths[i].string();
-    VOX_CHECK_DATA(read[i].values_finite, "{}: holds values that are not finite (NaN or infinity)", path);
-    c.info.sources.push_back(paths[i].filename().string());
-    if (!images.empty()) {
-      check_grid(images.front().geometry, read[i].image.geometry, path, c.info.sources.front(), notes);
-    }
-    images.push_back(std::move(read[i].image));
-  }
-  c.header = read.front().header;
-  return images;
-}
-
-LabelMap read_labels(const CaseFiles& files, const Geometry& grid, PreparedInfo& info,
-                     std::vector<std::string>& notes) {
-  LabelMap labels = read_nifti_labels(files.labels).labels;
-  const std::string file = files.labels.string();
-  check_grid(grid, labels.geometry, file, info.sources.front(), notes);
-  std::array<std::int64_t, 256> voxels_by_label{};
-  for (const std::uint8_t l : labels.values) { ++voxels_by_label[l]; }
-  info.convention = convention_of(voxels_by_label, file);
+void take_labels(const CaseFiles& files, const ClassMap& labels, PreparedInfo& info, std::vector<std::string>& notes) {
+  info.convention = labels.convention;
   info.labelled = true;
   info.sources.push_back(files.labels.filename().string());
-  to_classes(labels.values, info.convention, file);
-  notes.push_back(fmt::format("labels as {} has them: {} becomes class 3, enhancing", name(info.convention),
-                              info.convention == LabelConvention::brats2020 ? 4 : 3));
-  return labels;
+  notes.push_back(fmt::format("labels as {} has them: {} becomes class 3, enhancing ({})", name(labels.convention),
+                              enhancing_label(labels.convention), labels.reason));
+  if (labels.cavity > 0) {
+    notes.push_back(fmt::format("{} voxels of resection cavity become background", labels.cavity));
+  }
+}
+
+/// The brain as zscore takes it: the mask that was asked for, or every voxel where some image is not 0.
+std::vector<std::uint8_t> find_brain(const std::vector<Image>& images, const LoadedCase& loaded, const CaseFiles& files,
+                                     const CheckRules& rules) {
+  if (loaded.mask) {
+    const std::array<std::span<const float>, 1> given{loaded.mask->nifti.image.values};
+    return brain_mask(given);
+  }
+  std::vector<std::span<const float>> views;
+  for (const Image& image : images) { views.emplace_back(image.values); }
+  std::vector<std::uint8_t> brain = brain_mask(views);
+  const bool allowed = std::ranges::find(rules.allowed, Check::brain_fills_volume) != rules.allowed.end();
+  if (const auto f = brain_finding(brain, files.folder); f && !allowed) { VOX_FAIL_DATA("{}", describe(*f)); }
+  return brain;
 }
 
 void check_tutorial_fits(const Extent3& size, const CaseFiles& files) {
@@ -82,7 +64,8 @@ void check_tutorial_fits(const Extent3& size, const CaseFiles& files) {
 }
 
 /// Scales the images in place and returns the box that the recipe keeps.
-Box normalise(std::vector<Image>& images, const Recipe& recipe, const CaseFiles& files, int threads) {
+Box normalise(std::vector<Image>& images, const LoadedCase& loaded, const Recipe& recipe, const CaseFiles& files,
+              const CheckRules& rules, int threads) {
   const auto each = [&](const auto& body) {
     parallel_for(threads, std::ssize(images), [&](std::int64_t i) { body(images[static_cast<std::size_t>(i)]); });
   };
@@ -101,9 +84,7 @@ Box normalise(std::vector<Image>& images, const Recipe& recipe, const CaseFiles&
     each([](Image& image) { scale_to_unit(image.values); });
     return {{0, 0, 0}, size};
   }
-  std::vector<std::span<const float>> views;
-  for (const Image& image : images) { views.emplace_back(image.values); }
-  const std::vector<std::uint8_t> mask = brain_mask(views);
+  const std::vector<std::uint8_t> mask = find_brain(images, loaded, files, rules);
   const Box box = bounding_box(mask, size);
   VOX_CHECK_DATA(box.size[0] > 0, "{}: every voxel of every image is 0: there is no brain", files.folder.string());
   each([&](Image& image) { standardise(image.values, mask); });
@@ -123,18 +104,30 @@ void note_lost_tumour(const LabelMap& labels, const Box& box, std::vector<std::s
 
 }  // namespace
 
-PreparedCase prepare_case(const CaseFiles& files, const Recipe& recipe, int threads, std::vector<std::string>* notes) {
+PreparedCase prepare_case(const CaseFiles& files, const Recipe& recipe, int threads, std::vector<std::string>* notes,
+                          const CheckRules& rules) {
   PreparedCase c;
   std::vector<std::string> unusual;
-  if (!files.note.empty()) { unusual.push_back(files.note); }
   c.info.id = files.id;
   c.info.recipe = recipe;
   const auto start = std::chrono::steady_clock::now();
-  std::vector<Image> images = read_images(files, recipe, threads, c, unusual);
+  LoadedCase loaded = load_case(files, recipe.modalities, threads);
+  const std::optional<ClassMap> labels = read_labels(files, loaded, rules, loaded.findings);
+  throw_errors(loaded.findings, rules);
+  for (const Finding& f : loaded.findings) {
+    unusual.push_back(fmt::format("{} {}: {}: {}", code_of(f.check).code, code_of(f.check).title,
+                                  f.file.filename().string(), f.message));
+  }
+  std::vector<Image> images;
+  c.header = loaded.images.front().nifti.header;
+  for (LoadedImage& image : loaded.images) {
+    c.info.sources.push_back(image.file.filename().string());
+    images.push_back(std::move(image.nifti.image));
+  }
   const auto read = std::chrono::steady_clock::now();
   GridMapping& m = c.info.mapping;
   m.source = images.front().geometry;
-  m.box = normalise(images, recipe, files, threads);
+  m.box = normalise(images, loaded, recipe, files, rules, threads);
   m.size.fill(recipe.size);
   c.image.reserve(images.size() * static_cast<std::size_t>(recipe.size * recipe.size * recipe.size));
   for (Image& image : images) {
@@ -144,11 +137,12 @@ PreparedCase prepare_case(const CaseFiles& files, const Recipe& recipe, int thre
   }
   c.read_seconds = std::chrono::duration<double>(read - start).count();
   c.prepare_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - read).count();
-  if (!files.labels.empty()) {
-    const LabelMap labels = read_labels(files, m.source, c.info, unusual);
-    note_lost_tumour(labels, m.box, unusual);
-    c.label = resize_nearest(labels.values, m.source.size, m.box, m.size, threads);
+  if (labels) {
+    take_labels(files, *labels, c.info, unusual);
+    note_lost_tumour(labels->classes, m.box, unusual);
+    c.label = resize_nearest(labels->classes.values, m.source.size, m.box, m.size, threads);
   }
+  if (loaded.mask) { c.info.sources.push_back(loaded.mask->file.filename().string()); }
   if (notes != nullptr) { *notes = std::move(unusual); }
   return c;
 }

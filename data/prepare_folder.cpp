@@ -10,12 +10,15 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <exception>
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "data/prepare.h"
+#include "engine/json_text.h"
 #include "kernels/check.h"
 
 namespace vox {
@@ -79,20 +82,43 @@ void remove_temporaries(const fs::path& folder) {
   for (const fs::path& path : left) { fs::remove(path); }
 }
 
-bool is_up_to_date(const fs::path& path, const CaseFiles& files, const Recipe& recipe) {
+/// Prepared cases whose source is gone, by file name: training would go on with them.
+std::vector<std::string> strays_in(const fs::path& folder, const std::vector<CaseFiles>& cases, bool prune) {
+  std::set<std::string> ours;
+  for (const CaseFiles& c : cases) { ours.insert(c.id + ".safetensors"); }
+  std::vector<std::string> strays;
+  std::error_code empty;
+  for (const fs::directory_entry& e : fs::directory_iterator(folder, empty)) {
+    const std::string name = e.path().filename().string();
+    if (name.starts_with('.') || !name.ends_with(".safetensors") || ours.contains(name)) { continue; }
+    try {
+      const PreparedFile prepared(e.path());
+      strays.push_back(name);
+    } catch (const DataError&) {}  // somebody else's file
+  }
+  std::ranges::sort(strays);
+  for (const std::string& name : strays) {
+    if (prune) { fs::remove(folder / name); }
+  }
+  return strays;
+}
+
+bool is_up_to_date(const fs::path& path, const CaseFiles& files, const Recipe& recipe, const CheckRules& rules) {
   if (!fs::exists(path)) { return false; }
   try {
     const PreparedFile file(path);
-    return file.info().recipe == recipe && file.info().id == files.id &&
-           file.info().source_hash == hash_sources(files, recipe);
+    const PreparedInfo& info = file.info();
+    const bool as_asked = !info.labelled || !rules.labels.asked || info.convention == *rules.labels.asked;
+    return info.recipe == recipe && info.id == utf8_text(files.id) && as_asked &&
+           info.source_hash == hash_sources(files, recipe);
   } catch (const DataError&) { return false; }  // damaged or of another version: made anew
 }
 
-Outcome prepare_one(const CaseFiles& files, const fs::path& path, const Recipe& recipe, int threads,
-                    std::string& message) {
-  if (is_up_to_date(path, files, recipe)) { return Outcome::up_to_date; }
+Outcome prepare_one(const CaseFiles& files, const fs::path& path, const Recipe& recipe, const CheckRules& rules,
+                    int threads, std::string& message) {
+  if (files.clashes.empty() && is_up_to_date(path, files, recipe, rules)) { return Outcome::up_to_date; }
   std::vector<std::string> notes;
-  PreparedCase c = prepare_case(files, recipe, threads, &notes);
+  PreparedCase c = prepare_case(files, recipe, threads, &notes, rules);
   const double tumour = tumour_fraction(c);
   if (c.info.labelled && tumour <= recipe.min_tumour_fraction && recipe.min_tumour_fraction > 0) {
     message = fmt::format("{:.2f} % of the crop is tumour, recipe {} wants more than {:.2f} %", 100 * tumour,
@@ -105,12 +131,14 @@ Outcome prepare_one(const CaseFiles& files, const fs::path& path, const Recipe& 
   return Outcome::prepared;
 }
 
-CaseReport report_one(const CaseFiles& files, const PrepareOptions& options, int threads) {
+CaseReport report_one(const CaseFiles& files, const PrepareOptions& options, const CheckRules& rules, int threads) {
   const auto start = std::chrono::steady_clock::now();
   const fs::path path = options.output / (files.id + ".safetensors");
   CaseReport report{files.id, Outcome::failed, {}, 0};
   try {
-    report.outcome = prepare_one(files, path, options.recipe, threads, report.message);
+    report.outcome = prepare_one(files, path, options.recipe, rules, threads, report.message);
+  } catch (const OutputError&) {
+    throw;  // of no other case could it be written
   } catch (const std::bad_alloc&) { report.message = "does not fit in memory"; } catch (const std::exception& e) {
     report.message = e.what();
   }
@@ -143,36 +171,49 @@ std::string hash_sources(const CaseFiles& files, const Recipe& recipe) {
     if (!files.image(m).empty()) { hash.add_file(name(m), files.image(m)); }
   }
   if (!files.labels.empty()) { hash.add_file("labels", files.labels); }
+  if (!files.mask.empty()) { hash.add_file("mask", files.mask); }
   return hash.hex();
 }
 
-std::vector<CaseReport> prepare_cases(const PrepareOptions& options) {
+PrepareReport prepare_cases(const PrepareOptions& options) {
   VOX_CHECK(options.threads >= 1, "prepare: {} threads, wants at least 1", options.threads);
-  const std::vector<CaseFiles> cases = find_cases(options.input);
+  const std::vector<CaseFiles> cases = find_cases(options.input, options.mask_suffix);
   std::error_code error;
   fs::create_directories(options.output, error);
-  VOX_CHECK_DATA(!error, "{}: cannot make the folder: {}", options.output.string(), error.message());
+  if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", options.output.string(), error.message()); }
   const FolderLock lock(options.output);
   remove_temporaries(options.output);
 
+  const CheckRules rules{.labels = label_rules(options.labels, cases, options.threads), .allowed = options.allowed};
   const int workers = std::min(options.threads, static_cast<int>(cases.size()));
   const int threads_of_each = std::max(options.threads / workers, 1);
-  std::vector<CaseReport> reports(cases.size());
+  PrepareReport report;
+  report.cases.resize(cases.size());
   std::atomic<std::size_t> next{0};
   std::mutex reporting;
   std::size_t done = 0;
+  std::exception_ptr stopped;  // no case can be written: the first such error ends the work
   const auto work = [&] {
     for (std::size_t i = next++; i < cases.size(); i = next++) {
-      reports[i] = report_one(cases[i], options, threads_of_each);
+      try {
+        report.cases[i] = report_one(cases[i], options, rules, threads_of_each);
+      } catch (...) {
+        const std::lock_guard one_at_a_time(reporting);
+        if (!stopped) { stopped = std::current_exception(); }
+        next = cases.size();
+        return;
+      }
       const std::lock_guard one_at_a_time(reporting);
-      if (options.on_report) { options.on_report(reports[i], ++done, cases.size()); }
+      if (options.on_report) { options.on_report(report.cases[i], ++done, cases.size()); }
     }
   };
   std::vector<std::jthread> others;
   for (int w = 1; w < workers; ++w) { others.emplace_back(work); }
   work();
   others.clear();
-  return reports;
+  if (stopped) { std::rethrow_exception(stopped); }
+  report.strays = strays_in(options.output, cases, options.prune);
+  return report;
 }
 
 }  // namespace vox

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "engine/json_text.h"
 #include "kernels/check.h"
 
 namespace vox {
@@ -22,19 +23,12 @@ Metadata metadata_of(const PreparedInfo& info) {
           {"recipe", std::string(name(info.recipe.kind))},
           {"modalities", modality_list(info.recipe.modalities)},
           {"size", std::to_string(info.recipe.size)},
-          {"source_geometry", Json{{"size", g.size}, {"spacing_mm", g.spacing_mm}, {"affine", g.affine}}.dump()},
-          {"crop_box", Json{{"start", info.mapping.box.start}, {"size", info.mapping.box.size}}.dump()},
+          {"source_geometry", json_text(Json{{"size", g.size}, {"spacing_mm", g.spacing_mm}, {"affine", g.affine}})},
+          {"crop_box", json_text(Json{{"start", info.mapping.box.start}, {"size", info.mapping.box.size}})},
           {"label_convention", info.labelled ? std::string(name(info.convention)) : "none"},
           {"classes", kClasses},
-          {"sources", Json(info.sources).dump()},
+          {"sources", json_text(Json(info.sources))},
           {"source_hash", info.source_hash}};
-}
-
-LabelConvention convention_named(const std::string& text) {
-  for (const LabelConvention c : {LabelConvention::brats2020, LabelConvention::brats2023}) {
-    if (text == name(c)) { return c; }
-  }
-  VOX_FAIL("label_convention '{}' is none of brats2020, brats2023, none", text);
 }
 
 PreparedInfo info_of(const SafetensorsFile& file) {
@@ -58,7 +52,12 @@ PreparedInfo info_of(const SafetensorsFile& file) {
               "crop_box {} from {} does not lie in {} voxels", b.size[a], b.start[a], g.size[a]);
   }
   info.labelled = file.meta("label_convention") != "none";
-  if (info.labelled) { info.convention = convention_named(file.meta("label_convention")); }
+  if (info.labelled) {
+    const auto convention = convention_named(file.meta("label_convention"));
+    VOX_CHECK(convention, "label_convention '{}' is none of {}, none", file.meta("label_convention"),
+              convention_names());
+    info.convention = *convention;
+  }
   info.sources = Json::parse(file.meta("sources")).get<std::vector<std::string>>();
   info.source_hash = file.meta("source_hash");
   return info;

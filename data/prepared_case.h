@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/label_convention.h"
 #include "data/recipe.h"
 #include "data/resample.h"
 #include "data/volume.h"
@@ -32,7 +32,7 @@ struct PreparedInfo {
   GridMapping mapping;
   bool labelled = false;
   LabelConvention convention = LabelConvention::brats2020;  ///< of the label file; meaningful where labelled
-  std::vector<std::string> sources;                         ///< file names, in channel order, then the labels
+  std::vector<std::string> sources;                         ///< file names, in channel order, labels, mask
   std::string source_hash;                                  ///< xxh3-128 of the sources' bytes, in hex; may be empty
 };
 

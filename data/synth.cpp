@@ -3,8 +3,9 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
-#include "data/atomic_file.h"
 #include "data/synth_faults.h"
+#include "engine/atomic_file.h"
+#include "engine/json_text.h"
 #include "kernels/check.h"
 #include "kernels/parallel.h"
 
@@ -57,7 +58,7 @@ std::map<std::string, std::vector<std::string>> write_synthetic_cases(const Synt
   const std::vector<Job> jobs = jobs_of(options);
   std::error_code error;
   std::filesystem::create_directories(options.output, error);
-  VOX_CHECK_DATA(!error, "cannot make the folder '{}': {}", options.output.string(), error.message());
+  if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", options.output.string(), error.message()); }
   std::mutex mutex;
   std::int64_t done = 0;
   parallel_for(options.threads, std::ssize(jobs), [&](std::int64_t i) {
@@ -72,12 +73,7 @@ std::map<std::string, std::vector<std::string>> write_synthetic_cases(const Synt
     auto& of_case = codes[job.id];
     if (job.fault) { of_case.emplace_back(code_of(*job.fault).code); }
   }
-  if (options.plant_faults) {
-    const std::string text = nlohmann::json(codes).dump(2) + "\n";
-    AtomicFile file(options.output / "faults.json");
-    file.write(std::as_bytes(std::span(text)));
-    file.commit();
-  }
+  if (options.plant_faults) { write_file(options.output / "faults.json", json_text(nlohmann::json(codes), 2) + "\n"); }
   return codes;
 }
 

@@ -11,8 +11,8 @@
 #include <iterator>
 #include <limits>
 
-#include "data/atomic_file.h"
 #include "data/nifti.h"
+#include "engine/atomic_file.h"
 #include "kernels/check.h"
 
 namespace vox {
@@ -76,6 +76,15 @@ void drop_top_slice(Image& image) {
   image.values.resize(static_cast<std::size_t>(image.geometry.voxels()));
 }
 
+/// As a scanner delivers it: noise where there is no head.
+void add_noise(Phantom& p) {
+  for (Image& image : p.images) {
+    for (std::size_t v = 0; v < image.values.size(); ++v) {
+      if (image.values[v] == 0) { image.values[v] = static_cast<float>(1 + v % 7); }
+    }
+  }
+}
+
 /// What is wrong with the voxels, before anything is written. False when the fault is in the files.
 bool damage_voxels(Check check, Phantom& p) {
   switch (check) {
@@ -104,6 +113,9 @@ bool damage_voxels(Check check, Phantom& p) {
     case Check::flipped_image:
       mirror_left_right(image_of(p, Modality::t2));
       return true;
+    case Check::brain_fills_volume:
+      add_noise(p);
+      return true;
     case Check::unknown_label:
       set_labels(p.labels, 1, 7);
       return true;
@@ -131,10 +143,18 @@ void truncate_file(const fs::path& path) {
   write_all(path, std::span(bytes).first(bytes.size() / 2));
 }
 
-void hide_orientation(const CasePlace& place) {
-  for (const std::string stem : {"t1", "t1ce", "t2", "flair", "seg"}) {
-    edit_header(place, stem, [](nifti_1_header& h) { h.qform_code = h.sform_code = 0; });
-  }
+void edit_headers(const CasePlace& place, const std::function<void(nifti_1_header&)>& edit) {
+  for (const std::string stem : {"t1", "t1ce", "t2", "flair", "seg"}) { edit_header(place, stem, edit); }
+}
+
+/// The labels as BraTS 2023 and later call them: there, a 4 is no enhancing tumour.
+void hyphenate_labels(const CasePlace& place) { fs::rename(place.labels(), place.folder / (place.id + "-seg.nii.gz")); }
+
+void copy_to_another_folder(const CasePlace& place) {
+  const fs::path other = place.folder.string() + "_again";
+  fs::create_directories(other);
+  const fs::path file = place.image(Modality::t1);
+  fs::copy_file(file, other / file.filename(), fs::copy_options::overwrite_existing);
 }
 
 void write_image_with_nan(const CasePlace& place, Phantom& p) {
@@ -167,13 +187,23 @@ void damage_files(Check check, const CasePlace& place, Phantom& p) {
       return edit_header(place, "t2", [](nifti_1_header& h) { h.datatype = DT_COMPLEX64; });
     case Check::bad_geometry:
       return edit_header(place, "flair", [](nifti_1_header& h) { h.srow_x[0] = 0; });
+    case Check::two_files:
+      return write_nifti_int16(place.file("t1.nii"), image_of(p, Modality::t1));
+    case Check::two_folders:
+      return copy_to_another_folder(place);
     case Check::no_orientation:
-      return hide_orientation(place);
+      return edit_headers(place, [](nifti_1_header& h) { h.qform_code = h.sform_code = 0; });
+    case Check::unit_unknown:
+      return edit_headers(place, [](nifti_1_header& h) { h.xyzt_units = NIFTI_UNITS_UNKNOWN; });
+    case Check::odd_voxel_size:
+      return edit_headers(place, [](nifti_1_header& h) { h.xyzt_units = NIFTI_UNITS_METER; });
     case Check::non_finite:
       return write_image_with_nan(place, p);
     case Check::no_labels:
       fs::remove(place.labels());
       return;
+    case Check::labels_ambiguous:
+      return hyphenate_labels(place);
     case Check::labels_not_integers:
       return write_labels_with_half(place, p);
     case Check::misnamed_file:

@@ -174,8 +174,12 @@ TEST_CASE("The report is the same for any number of threads", "[check]") {
   for (const std::string id : {"c", "a", "b"}) { write_case(folder, id, small_phantom()); }
   std::vector<CheckReport> reports;
   std::vector<std::int64_t> done;
-  reports.push_back(check_cases(folder.path(), 1, [&](std::int64_t n, std::int64_t) { done.push_back(n); }));
-  reports.push_back(check_cases(folder.path(), 3));
+  reports.push_back(check_cases({.input = folder.path(),
+                                 .labels = {},
+                                 .mask_suffix = {},
+                                 .threads = 1,
+                                 .on_case = [&](std::int64_t n, std::int64_t) { done.push_back(n); }}));
+  reports.push_back(check_cases({.input = folder.path(), .labels = {}, .mask_suffix = {}, .threads = 3}));
   CHECK(done == std::vector<std::int64_t>{1, 2, 3});
   for (const auto& report : reports) {
     REQUIRE(report.cases.size() == 3);

@@ -15,51 +15,12 @@
 #include "kernels/philox.h"
 #include "tests/catch.h"
 #include "tests/files.h"
+#include "tests/small_case.h"
 
 namespace vox::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
-Geometry grid(const Extent3& size) { return {size, {1, 1, 1}, {-1, 0, 0, 5, 0, -1, 0, 6, 0, 0, 1, -7}}; }
-
-/// A brain in the middle half of the grid, random inside; a tumour in the middle of it.
-Image brain(const Extent3& size, std::uint32_t which) {
-  Image image{grid(size), std::vector<float>(at(size[0] * size[1] * size[2]))};
-  std::size_t i = 0;
-  for (std::int64_t d = 0; d < size[0]; ++d) {
-    for (std::int64_t h = 0; h < size[1]; ++h) {
-      for (std::int64_t w = 0; w < size[2]; ++w, ++i) {
-        const bool inside = std::abs(4 * d - 2 * size[0] + 2) < size[0] &&
-                            std::abs(4 * h - 2 * size[1] + 2) < size[1] && std::abs(4 * w - 2 * size[2] + 2) < size[2];
-        const std::uint32_t bits = random4({.seed = 1, .step = which}, i).v[0];
-        image.values[i] = inside ? static_cast<float>(bits % 1000 + 20) : 0.0F;
-      }
-    }
-  }
-  return image;
-}
-
-LabelMap tumour(const Extent3& size, std::int64_t voxels) {
-  LabelMap labels{grid(size), std::vector<std::uint8_t>(at(size[0] * size[1] * size[2]))};
-  const std::int64_t first = labels.index(size[0] / 2, size[1] / 2, size[2] / 2 - voxels / 2);
-  const std::array<std::uint8_t, 3> numbers{1, 2, 4};
-  for (std::int64_t i = 0; i < voxels; ++i) { labels.values[at(first + i)] = numbers[at(i % 3)]; }
-  return labels;
-}
-
-/// A case on disk, in `folder`/id; its files.
-CaseFiles write_case(const fs::path& folder, const std::string& id, const Extent3& size,
-                     std::int64_t tumour_voxels = 9) {
-  fs::create_directories(folder / id);
-  for (const Modality m : kModalities) {
-    write_nifti(folder / id / fmt::format("{}_{}.nii", id, name(m)), brain(size, static_cast<std::uint32_t>(m)));
-  }
-  write_nifti(folder / id / (id + "_seg.nii"), tumour(size, tumour_voxels));
-  return find_cases(folder / id).at(0);
-}
 
 TEST_CASE("prepare: tutorial scales each axial slice, crops, and is bit for bit that formula in double", "[prepare]") {
   const TempFolder folder;
@@ -173,53 +134,6 @@ TEST_CASE("prepare: one-hot labels restored on the mapping are the labels again"
   CHECK(std::ranges::equal(restored.values, want.values));
 }
 
-TEST_CASE("prepare: what a case lacks or has wrong is named with its file", "[prepare]") {
-  const TempFolder folder;
-  const Extent3 size{8, 9, 10};
-  const CaseFiles files = write_case(folder.path(), "a", size);
-  const Recipe seed = recipe_named("seed", 8);
-  const auto refused = [&](const CaseFiles& f, const Recipe& recipe, const std::string& why) {
-    INFO(why);
-    CHECK_THROWS_AS(prepare_case(f, recipe), DataError);
-    CHECK_THROWS_WITH(prepare_case(f, recipe), ContainsSubstring(why));
-  };
-  CaseFiles f = files;
-  f.images[0].clear();
-  refused(f, seed, "has no t1 image, and recipe seed wants t1,t1ce,t2,flair");
-  refused(files, recipe_named("tutorial"), "has 8x9x10 voxels");
-  const fs::path odd = folder / "odd.nii";
-  f = files;
-  f.images[3] = odd;
-  write_nifti(odd, brain({8, 9, 11}, 3));
-  refused(f, seed, "odd.nii: has 8x9x11 voxels (D,H,W), but a_t1.nii has 8x9x10");
-  Image image = brain(size, 3);
-  image.values[100] = std::numeric_limits<float>::quiet_NaN();
-  fs::remove(odd);
-  write_nifti(odd, image);
-  refused(f, seed, "odd.nii: holds values that are not finite");
-  fs::remove(odd);
-  write_nifti(odd, Image{grid(size), std::vector<float>(720)});
-  f.images = {odd, odd, odd, odd};
-  refused(f, recipe_named("zscore", 8), "there is no brain");
-  CHECK_NOTHROW(prepare_case(f, seed));
-  f = files;
-  f.labels = odd;
-  fs::remove(odd);
-  LabelMap labels = tumour(size, 9);
-  labels.values[0] = 3;
-  write_nifti(odd, labels);
-  refused(f, seed, "odd.nii");
-  image = brain(size, 3);
-  image.geometry.affine[3] += 40;
-  fs::remove(odd);
-  write_nifti(odd, image);
-  f = files;
-  f.images[3] = odd;
-  std::vector<std::string> notes;
-  CHECK_NOTHROW(prepare_case(f, seed, 1, &notes));
-  CHECK_THAT(notes.at(0), ContainsSubstring("odd.nii and a_t1.nii put the same voxel 40.0 mm apart"));
-}
-
 struct Prepared {
   std::vector<CaseReport> reports;
   std::vector<std::string> seen;
@@ -227,14 +141,12 @@ struct Prepared {
 
 Prepared prepare(const fs::path& in, const fs::path& out, const Recipe& recipe, int threads) {
   Prepared p;
-  p.reports = prepare_cases({.input = in,
-                             .output = out,
-                             .recipe = recipe,
-                             .threads = threads,
-                             .on_report = [&](const CaseReport& r, std::size_t done, std::size_t) {
-                               p.seen.push_back(r.id);
-                               CHECK(done == p.seen.size());
-                             }});
+  PrepareOptions options{.input = in, .output = out, .recipe = recipe, .threads = threads};
+  options.on_report = [&](const CaseReport& r, std::size_t done, std::size_t) {
+    p.seen.push_back(r.id);
+    CHECK(done == p.seen.size());
+  };
+  p.reports = prepare_cases(options).cases;
   return p;
 }
 
@@ -293,7 +205,7 @@ TEST_CASE("prepare: a bad case is reported, leaves no file, and does not stop th
              ContainsSubstring("b_t2.nii") && ContainsSubstring("earlier prepared file was removed"));
   CHECK(names_in(folder / "out") == std::set<std::string>{"a.safetensors", "c.safetensors"});
   CHECK_THROWS_AS(prepare(folder / "none", folder / "out", recipe, 1), DataError);
-  CHECK_THROWS_AS(prepare(folder / "in", broken, recipe, 1), DataError);
+  CHECK_THROWS_AS(prepare(folder / "in", broken, recipe, 1), OutputError);
 }
 
 TEST_CASE("prepare: the tutorial leaves out a case with little tumour, and says how little", "[prepare]") {

@@ -131,7 +131,7 @@ TEST_CASE("check finds the faults that synth plants, and nothing else", "[synth]
       {.output = folder.path(), .cases = 4, .seed = 11, .size = {40, 64, 64}, .plant_faults = true, .threads = 2});
   CHECK(planted.size() == 4 + static_cast<std::size_t>(Check::count_));
   CHECK(nlohmann::json::parse(read_bytes(folder / "faults.json")) == nlohmann::json(planted));
-  const CheckReport report = check_cases(folder.path(), 2);
+  const CheckReport report = check_cases({.input = folder.path(), .labels = {}, .mask_suffix = {}, .threads = 2});
   REQUIRE(report.cases.size() == planted.size());
   for (const auto& c : report.cases) {
     std::vector<std::string> found;

@@ -8,7 +8,10 @@
 #include <optional>
 
 #include "engine/context.h"
+#include "engine/json_text.h"
+#include "tools/case_options.h"
 #include "tools/commands.h"
+#include "tools/option_checks.h"
 #include "tools/progress_bar.h"
 #include "tools/table.h"
 
@@ -19,6 +22,8 @@ struct Options {
   std::string input;
   bool json = false;
   bool strict = false;
+  std::string labels = "auto";
+  std::string mask_suffix;
   int threads = 0;
 };
 
@@ -51,7 +56,7 @@ void print_json(const CheckReport& report) {
                                   {"notes", report.count(Severity::note)},
                                   {"cases", nlohmann::ordered_json::array()}};
   for (const CaseCheck& c : report.cases) { document["cases"].push_back(json_of(c)); }
-  fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  fmt::print("{}\n", json_text(document, 2));
 }
 
 void print_table(const CheckReport& report) {
@@ -85,11 +90,14 @@ void print_findings(const CheckReport& report) {
 
 void run(const Options& o) {
   std::optional<ProgressBar> bar;
-  const CheckReport report =
-      check_cases(o.input, threads_or_all(o.threads), [&](std::int64_t done, std::int64_t total) {
-        if (!bar) { bar.emplace("check", total, "cases"); }
-        bar->update(done);
-      });
+  const CheckReport report = check_cases({.input = o.input,
+                                          .labels = labels_option(o.labels),
+                                          .mask_suffix = o.mask_suffix,
+                                          .threads = threads_or_all(o.threads),
+                                          .on_case = [&](std::int64_t done, std::int64_t total) {
+                                            if (!bar) { bar.emplace("check", total, "cases"); }
+                                            bar->update(done);
+                                          }});
   bar.reset();
   if (o.json) {
     print_json(report);
@@ -112,8 +120,10 @@ void add_check(CLI::App& app) {
   command->add_option("-i,--input", o->input, "folder of cases, or one case")->required();
   command->add_flag("--json", o->json, "findings as JSON");
   command->add_flag("--strict", o->strict, "exit 3 for a warning as well");
+  add_labels_option(*command, o->labels);
+  add_mask_option(*command, o->mask_suffix);
   command->add_option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core")
-      ->check(CLI::NonNegativeNumber);
+      ->check(kNotNegative);
   command->footer("docs/check-codes.md lists the codes: what is tested, and what to do.");
   command->callback([o] { run(*o); });
 }

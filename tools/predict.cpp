@@ -1,16 +1,20 @@
 #include <chrono>
 #include <filesystem>
 #include <future>
+#include <map>
 #include <memory>
+#include <set>
 
 #include "data/nifti.h"
 #include "data/prepare.h"
 #include "data/restore.h"
 #include "engine/context.h"
 #include "kernels/check.h"
+#include "tools/case_options.h"
 #include "tools/commands.h"
 #include "tools/interrupt.h"
 #include "tools/memory_plan.h"
+#include "tools/option_checks.h"
 #include "tools/process_clock.h"
 #include "tools/progress_bar.h"
 #include "tools/segmenter.h"
@@ -33,6 +37,14 @@ struct PredictArgs {
   int threads = 0;
   std::string memory;
   bool verbose = false;
+  std::string labels = "auto";
+  std::vector<std::string> allow;
+  std::string mask_suffix;
+
+  /// The numbers to write for a case: those that a file of its name is read as again.
+  [[nodiscard]] LabelConvention written(const CaseFiles& c) const {
+    return labels_option(labels).value_or(convention_for_output(family_of(c.id, c.hyphenated)));
+  }
 };
 
 constexpr std::array<const char*, kClasses> kClassFiles{"background", "necrotic", "oedema", "enhancing"};
@@ -75,7 +87,7 @@ Times predict_case(const CaseFiles& files, const PreparedCase& prepared, const S
   times.forward = lap();
   const GridMapping& mapping = prepared.info.mapping;
   LabelMap labels = restore_labels(out.probabilities, mapping, threads);
-  to_brats_labels(labels.values);
+  to_labels(labels.values, args.written(files));
   times.restore = lap();
   if (args.save_probabilities) {
     for (std::int64_t c = 0; c < kClasses; ++c) {
@@ -98,9 +110,51 @@ void say(const CaseFiles& files, const PreparedCase& prepared, const Times& t) {
       kMs * t.restore, kMs * t.write);
 }
 
-PreparedCase read_case(CaseFiles files, const Recipe& recipe, int threads) {
+/// A case that was read, and what was unusual about it.
+struct ReadCase {
+  PreparedCase prepared;
+  std::vector<std::string> notes;
+};
+
+ReadCase read_case(CaseFiles files, const Recipe& recipe, const CheckRules& rules, int threads) {
   files.labels.clear();  // never read for a prediction
-  return prepare_case(files, recipe, threads);
+  files.note.clear();
+  ReadCase c;
+  c.prepared = prepare_case(files, recipe, threads, &c.notes, rules);
+  return c;
+}
+
+/// Notes of all cases: each kind once, with the first case and how many have it.
+class Notes {
+ public:
+  void add(const std::string& id, const std::vector<std::string>& notes) {
+    std::set<std::string> seen;
+    for (const std::string& note : notes) {
+      const std::string kind = note.substr(0, note.find(':'));
+      if (!seen.insert(kind).second) { continue; }
+      auto& entry = kinds_.try_emplace(kind, fmt::format("{}: {}", id, note), 0).first->second;
+      ++entry.second;
+    }
+  }
+  void print() const {
+    for (const auto& [kind, entry] : kinds_) {
+      fmt::print("note: {}{}\n", entry.first,
+                 entry.second > 1 ? fmt::format(" (and {} more such)", entry.second - 1) : "");
+    }
+  }
+
+ private:
+  std::map<std::string, std::pair<std::string, std::int64_t>> kinds_;
+};
+
+/// Which numbers the files have, and why.
+void say_labels(const std::vector<CaseFiles>& cases, const PredictArgs& args) {
+  std::map<LabelConvention, std::size_t> uses;
+  for (const CaseFiles& c : cases) { ++uses[args.written(c)]; }
+  for (const auto& [convention, n] : uses) {
+    fmt::print("labels as in {} ({}){}\n", name(convention), meaning(convention),
+               uses.size() == 1 ? "" : fmt::format(" for {} of {} cases, by their names", n, cases.size()));
+  }
 }
 
 void predict(const PredictArgs& args) {
@@ -110,26 +164,33 @@ void predict(const PredictArgs& args) {
   VOX_CHECK_DATA(segmenter.config().classes == kClasses, "{}: has {} classes, wants {}", segmenter.file().string(),
                  segmenter.config().classes, kClasses);
   segmenter.reserve(memory_limit(args.memory, select_device(args.device)));
-  const std::vector<CaseFiles> cases = find_cases(args.input);
-  fs::create_directories(args.output);
+  const CheckRules rules{.labels = {}, .allowed = allowed_findings(args.allow)};
+  const std::vector<CaseFiles> cases = find_cases(args.input, args.mask_suffix);
+  std::error_code error;
+  fs::create_directories(args.output, error);
+  if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", args.output.string(), error.message()); }
   fmt::print("{}: {}, {} at {}^3\n", segmenter.file().string(), segmenter.config().preset,
              name(segmenter.recipe().kind), segmenter.recipe().size);
+  say_labels(cases, args);
   const InterruptGuard guard;
   ProgressBar bar("predict", std::ssize(cases), "cases");
   const int threads = cpu_queue().threads;
   std::vector<std::string> failures;
-  std::future<PreparedCase> next;  // read by one thread while the case before is computed
+  Notes notes;
+  std::future<ReadCase> next;  // read by one thread while the case before is computed
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const CaseFiles& c = cases[i];
     try {
       const auto start = std::chrono::steady_clock::now();
-      const PreparedCase prepared = next.valid() ? next.get() : read_case(c, segmenter.recipe(), threads);
+      const ReadCase read = next.valid() ? next.get() : read_case(c, segmenter.recipe(), rules, threads);
+      const PreparedCase& prepared = read.prepared;
+      notes.add(c.id, read.notes);
       const double waited = seconds_since(start);
       if (args.verbose && i == 0) {
         fmt::print("first layer {:.0f} ms after the start\n", 1e3 * seconds_since_process_start());
       }
       if (i + 1 < cases.size()) {
-        next = std::async(std::launch::async, read_case, cases[i + 1], segmenter.recipe(), 1);
+        next = std::async(std::launch::async, read_case, cases[i + 1], segmenter.recipe(), rules, 1);
       }
       Times times = predict_case(c, prepared, segmenter, args, threads);
       times.waited = waited;
@@ -142,6 +203,7 @@ void predict(const PredictArgs& args) {
     }
   }
   bar.finish();
+  notes.print();
   fmt::print("{} of {} cases segmented into {}\n", cases.size() - failures.size(), cases.size(), args.output.string());
   VOX_CHECK_DATA(failures.empty(), "not segmented:\n  {}", fmt::join(failures, "\n  "));
 }
@@ -152,9 +214,13 @@ void add_predict(CLI::App& app) {
   CLI::App* const sub = app.add_subcommand("predict", "Segment raw cases with a trained network");
   const auto args = std::make_shared<PredictArgs>();
   sub->add_option("-i,--input", args->input, "a case, or a folder of cases")->required();
-  sub->add_option("-o,--output", args->output, "folder for <ID>.nii.gz: labels 0, 1, 2, 4 on the case's own grid")
-      ->required();
+  sub->add_option("-o,--output", args->output, "folder for <ID>.nii.gz: labels on the case's own grid")->required();
   sub->add_option("-m,--model", args->model, "run folder, or a checkpoint")->required();
+  sub->add_option("--labels", args->labels,
+                  "edition whose numbers are written: " + convention_names() +
+                      "; auto: as files of such names have them, brats2023 for ID-t2f and brats2020 for ID_flair");
+  add_allow_option(*sub, args->allow);
+  add_mask_option(*sub, args->mask_suffix);
   sub->add_flag("--save-probabilities", args->save_probabilities, "one <ID>_p_<class>.nii.gz per class as well");
   sub->add_flag("--save-logits", args->save_logits, "the network's own input and output, <ID>_logits.safetensors");
   sub->add_flag("--mirror", args->mirror, "mean over the eight mirror images; takes eight times as long");
@@ -163,7 +229,8 @@ void add_predict(CLI::App& app) {
   sub->add_option("--conv", args->conv,
                   "3x3x3 convolutions on the CPU: auto (the fastest), direct, winograd or amx "
                   "(wherever they can run)");
-  sub->add_option("--threads", args->threads, "CPU threads; 0: every core. Never changes the result");
+  sub->add_option("--threads", args->threads, "CPU threads; 0: every core. Never changes the result")
+      ->check(kNotNegative);
   sub->add_option("--memory", args->memory,
                   "refuse what takes more than this, such as 8GiB; default: what is available");
   sub->add_flag("--verbose", args->verbose, "say what became of each case's time");

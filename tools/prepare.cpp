@@ -6,9 +6,13 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "engine/context.h"
+#include "engine/json_text.h"
+#include "tools/case_options.h"
 #include "tools/commands.h"
+#include "tools/option_checks.h"
 #include "tools/progress_bar.h"
 
 namespace vox {
@@ -19,6 +23,10 @@ struct Options {
   std::string output;
   std::string recipe = "seed";
   std::int64_t size = 128;
+  std::string labels = "auto";
+  std::vector<std::string> allow;
+  std::string mask_suffix;
+  bool prune = false;
   int threads = 0;
   bool json = false;
 };
@@ -28,7 +36,8 @@ std::size_t count(const std::vector<CaseReport>& reports, Outcome outcome) {
       std::ranges::count_if(reports, [&](const CaseReport& r) { return r.outcome == outcome; }));
 }
 
-void print_json(const Options& o, const Recipe& recipe, const std::vector<CaseReport>& reports) {
+void print_json(const Options& o, const Recipe& recipe, const PrepareReport& report) {
+  const std::vector<CaseReport>& reports = report.cases;
   nlohmann::ordered_json document{{"recipe", o.recipe},
                                   {"modalities", modality_list(recipe.modalities)},
                                   {"size", recipe.size},
@@ -41,21 +50,38 @@ void print_json(const Options& o, const Recipe& recipe, const std::vector<CaseRe
     document["cases"].push_back(
         {{"id", r.id}, {"outcome", name(r.outcome)}, {"message", r.message}, {"seconds", r.seconds}});
   }
-  fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  document["not_in_input"] = report.strays;
+  document["pruned"] = o.prune;
+  fmt::print("{}\n", json_text(document, 2));
 }
 
-std::vector<CaseReport> prepare_with_progress(const Options& o, const Recipe& recipe) {
+PrepareReport prepare_with_progress(const Options& o, const Recipe& recipe) {
   ProgressBar bar("prepare", std::ssize(find_cases(o.input)), "cases");
   return prepare_cases({.input = o.input,
                         .output = o.output,
                         .recipe = recipe,
                         .threads = threads_or_all(o.threads),
+                        .labels = labels_option(o.labels),
+                        .allowed = allowed_findings(o.allow),
+                        .mask_suffix = o.mask_suffix,
+                        .prune = o.prune,
                         .on_report = [&](const CaseReport& r, std::size_t done, std::size_t) {
                           bar.update(static_cast<std::int64_t>(done), fmt::format("{} {}", r.id, name(r.outcome)));
                         }});
 }
 
-void print_text(const Options& o, const Recipe& recipe, const std::vector<CaseReport>& reports) {
+void print_strays(const Options& o, const std::vector<std::string>& strays) {
+  if (strays.empty()) { return; }
+  constexpr std::size_t kNamed = 5;
+  const std::span first(strays.data(), std::min(strays.size(), kNamed));
+  fmt::print("{} prepared {} in {} {} not below {}{}: {}{}\n", strays.size(), strays.size() == 1 ? "case" : "cases",
+             o.output, strays.size() == 1 ? "is" : "are", o.input,
+             o.prune ? " and was removed" : ", and training takes what is there; --prune removes such",
+             fmt::join(first, ", "), first.size() < strays.size() ? ", ..." : "");
+}
+
+void print_text(const Options& o, const Recipe& recipe, const PrepareReport& report) {
+  const std::vector<CaseReport>& reports = report.cases;
   for (const CaseReport& r : reports) {
     fmt::print("{}: {}{}{}\n", r.id, name(r.outcome), r.message.empty() ? "" : ": ", r.message);
   }
@@ -63,17 +89,18 @@ void print_text(const Options& o, const Recipe& recipe, const std::vector<CaseRe
              modality_list(recipe.modalities), recipe.size, count(reports, Outcome::prepared),
              count(reports, Outcome::up_to_date), count(reports, Outcome::left_out), count(reports, Outcome::failed),
              o.output);
+  print_strays(o, report.strays);
 }
 
 void run(const Options& o) {
   const Recipe recipe = recipe_named(o.recipe, o.size);
-  const std::vector<CaseReport> reports = prepare_with_progress(o, recipe);
+  const PrepareReport report = prepare_with_progress(o, recipe);
   if (o.json) {
-    print_json(o, recipe, reports);
+    print_json(o, recipe, report);
   } else {
-    print_text(o, recipe, reports);
+    print_text(o, recipe, report);
   }
-  if (count(reports, Outcome::failed) > 0) { throw ExitCode{3}; }
+  if (count(report.cases, Outcome::failed) > 0) { throw ExitCode{3}; }
 }
 
 }  // namespace
@@ -86,13 +113,19 @@ void add_prepare(CLI::App& app) {
       "  tutorial  flair,t1ce,t2; each axial slice scaled to [0,1]; crop of 128^3; only cases over 1 % tumour\n"
       "  seed      t1,t1ce,t2,flair; each volume scaled to [0,1]; resized\n"
       "  zscore    t1,t1ce,t2,flair; mean 0, deviation 1 inside the brain; cropped to the brain; resized\n"
-      "A case whose source files and recipe have not changed is not prepared again.");
+      "A case whose source files and recipe have not changed is not prepared again. A case in which check finds an "
+      "error\n"
+      "is not prepared (exit 3), the others are; docs/check-codes.md lists the codes.");
   verb->add_option("-i,--input", o->input, "folder of cases, or one case")->required();
   verb->add_option("-o,--output", o->output, "folder for ID.safetensors, made when absent")->required();
   verb->add_option("--recipe", o->recipe, "tutorial, seed or zscore");
   verb->add_option("--size", o->size, "edge of the prepared cube in voxels");
+  add_labels_option(*verb, o->labels);
+  add_allow_option(*verb, o->allow);
+  add_mask_option(*verb, o->mask_suffix);
+  verb->add_flag("--prune", o->prune, "remove prepared cases from the output that are not below the input any more");
   verb->add_option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core")
-      ->check(CLI::NonNegativeNumber);
+      ->check(kNotNegative);
   verb->add_flag("--json", o->json, "print the outcome of every case as JSON");
   verb->callback([o] { run(*o); });
 }
