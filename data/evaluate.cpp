@@ -7,30 +7,32 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "data/csv.h"
 #include "data/evaluate_pairs.h"
-#include "data/nifti.h"
+#include "data/read_classes.h"
+#include "data/same_place.h"
+#include "engine/json_text.h"
 #include "kernels/check.h"
 #include "kernels/parallel.h"
 
 namespace vox {
 namespace {
 
-/// Reads a label file as classes 0..3, and says which numbers it used.
-LabelMap read_classes(const std::filesystem::path& file, const std::optional<LabelConvention>& wanted,
-                      LabelConvention& used) {
-  LabelMap labels = read_nifti_labels(file).labels;
-  std::array<std::int64_t, 256> voxels_by_label{};
-  for (const std::uint8_t v : labels.values) { ++voxels_by_label[v]; }
-  used = wanted ? *wanted : convention_of(voxels_by_label, file.string());
-  to_classes(labels.values, used, file.string());
-  return labels;
-}
+struct Rules {
+  LabelRules truth;
+  LabelRules predicted;
+};
 
-EvaluatedCase evaluate_case(const LabelPair& files, const EvaluateOptions& options) {
-  EvaluatedCase result{.id = files.id, .truth_labels = {}, .predicted_labels = {}, .scores = {}, .baseline = {}};
-  const LabelMap truth = read_classes(files.truth, options.labels, result.truth_labels);
-  const LabelMap predicted = read_classes(files.predicted, options.labels, result.predicted_labels);
-  check_same_grid(files.truth.string(), truth.geometry, files.predicted.string(), predicted.geometry);
+EvaluatedCase evaluate_case(const LabelPair& files, const EvaluateOptions& options, const Rules& rules) {
+  EvaluatedCase result{.id = files.truth.id, .truth_labels = {}, .predicted_labels = {}, .scores = {}, .baseline = {}};
+  const ClassMap true_classes = read_classes(files.truth, rules.truth);
+  const ClassMap predicted_classes = read_classes(files.predicted, rules.predicted);
+  result.truth_labels = true_classes.convention;
+  result.predicted_labels = predicted_classes.convention;
+  result.unit_unknown = true_classes.unit == LengthUnit::unknown || predicted_classes.unit == LengthUnit::unknown;
+  const LabelMap& truth = true_classes.classes;
+  const LabelMap& predicted = predicted_classes.classes;
+  check_same_place(files.truth.file.string(), truth.geometry, files.predicted.file.string(), predicted.geometry);
   Confusion confusion;
   if (options.count) {
     confusion = options.count(truth.values, predicted.values);
@@ -42,11 +44,23 @@ EvaluatedCase evaluate_case(const LabelPair& files, const EvaluateOptions& optio
   return result;
 }
 
+/// Truth and prediction are two sets: each shows for itself what its numbers mean.
+Rules rules_of(const std::vector<LabelPair>& pairs, const EvaluateOptions& options) {
+  std::vector<LabelFile> truth;
+  std::vector<LabelFile> predicted;
+  for (const LabelPair& p : pairs) {
+    truth.push_back(p.truth);
+    predicted.push_back(p.predicted);
+  }
+  const auto asked = options.predicted_labels ? options.predicted_labels : options.labels;
+  return {label_rules(options.labels, truth, options.threads), label_rules(asked, predicted, options.threads)};
+}
+
 /// Takes the cases without a prediction out of the list.
 std::vector<std::string> take_missing(std::vector<LabelPair>& pairs, const EvaluateOptions& options) {
   std::vector<std::string> missing;
   for (const LabelPair& p : pairs) {
-    if (p.predicted.empty()) { missing.push_back(p.id); }
+    if (p.predicted.file.empty()) { missing.push_back(p.truth.id); }
   }
   const std::size_t all = pairs.size();
   VOX_CHECK_DATA(missing.empty() || options.allow_missing,
@@ -54,7 +68,7 @@ std::vector<std::string> take_missing(std::vector<LabelPair>& pairs, const Evalu
                  options.predicted.string(), missing.size(), all, fmt::join(missing, ", "));
   VOX_CHECK_DATA(missing.size() < all, "{}: no prediction for any of the {} cases of {}", options.predicted.string(),
                  all, options.truth.string());
-  std::erase_if(pairs, [](const LabelPair& p) { return p.predicted.empty(); });
+  std::erase_if(pairs, [](const LabelPair& p) { return p.predicted.file.empty(); });
   return missing;
 }
 
@@ -102,6 +116,7 @@ Evaluation evaluate(const EvaluateOptions& options, const std::function<void(std
   result.extras = std::move(files.extras);
   result.missing = take_missing(files.pairs, options);
   const auto all = std::ssize(files.pairs);
+  const Rules rules = rules_of(files.pairs, options);
   result.cases.resize(files.pairs.size());
   std::vector<std::string> errors(files.pairs.size());
   std::mutex one_at_a_time;
@@ -109,7 +124,7 @@ Evaluation evaluate(const EvaluateOptions& options, const std::function<void(std
   parallel_for(options.threads, all, [&](std::int64_t i) {
     const auto k = static_cast<std::size_t>(i);
     try {
-      result.cases[k] = evaluate_case(files.pairs[k], options);
+      result.cases[k] = evaluate_case(files.pairs[k], options, rules);
     } catch (const Error& e) { errors[k] = e.what(); }
     const std::lock_guard lock(one_at_a_time);
     if (progress) { progress(++done, all); }
@@ -134,7 +149,7 @@ std::string summary_json(const Evaluation& e) {
   for (const EvaluatedCase& c : e.cases) { json["cases"][c.id] = to_json(c.scores); }
   json["missing"] = e.missing;
   json["conventions"] = conventions_of(e);
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 std::string cases_csv(const Evaluation& e) {
@@ -144,7 +159,7 @@ std::string cases_csv(const Evaluation& e) {
   }
   text += '\n';
   for (const EvaluatedCase& c : e.cases) {
-    text += c.id;
+    text += csv_field(c.id);
     for (const RegionScores& region : c.scores) {
       for (const auto& [label, score] : kRegionScores) { text += fmt::format(",{}", region.*score); }
     }

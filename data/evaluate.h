@@ -6,17 +6,18 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/edition.h"
 #include "data/metrics.h"
 
 namespace vox {
 
 struct EvaluateOptions {
-  std::filesystem::path truth;            ///< see pair_labels()
-  std::filesystem::path predicted;        ///< see pair_labels()
-  std::optional<LabelConvention> labels;  ///< of both; found file by file where it is not given
-  bool allow_missing = false;             ///< a case without a prediction is left out, and listed
-  int threads = 1;                        ///< cases at a time
+  std::filesystem::path truth;                           ///< see pair_labels()
+  std::filesystem::path predicted;                       ///< see pair_labels()
+  std::optional<LabelConvention> labels = {};            ///< of both; found by names and labels where it is not given
+  std::optional<LabelConvention> predicted_labels = {};  ///< of the predictions, where they differ
+  bool allow_missing = false;                            ///< a case without a prediction is left out, and listed
+  int threads = 1;                                       ///< cases at a time
   /// Counts the voxels of a case; empty: Confusion::add(). May be called from several threads.
   std::function<Confusion(std::span<const std::uint8_t> truth, std::span<const std::uint8_t> predicted)> count = {};
 };
@@ -25,6 +26,7 @@ struct EvaluatedCase {
   std::string id;
   LabelConvention truth_labels;
   LabelConvention predicted_labels;
+  bool unit_unknown = false;  ///< a file names no unit of length: mm is assumed
   CaseScores scores;
   CaseScores baseline;  ///< what a prediction of nothing but background would score
 };
@@ -38,8 +40,8 @@ struct Evaluation {
 };
 
 /// Scores every case; calls progress(done, all) after each, one call at a time. Throws DataError: a case without a
-/// prediction, another grid (size, or a corner of the volume off by more than 1 % of a voxel), an unknown label. All
-/// the cases that cannot be scored are named in one message.
+/// prediction, another place (data/same_place.h), an unknown or ambiguous label. All the cases that cannot be scored
+/// are named in one message.
 [[nodiscard]] Evaluation evaluate(const EvaluateOptions&,
                                   const std::function<void(std::int64_t done, std::int64_t all)>& progress = {});
 

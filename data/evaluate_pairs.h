@@ -4,13 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "data/dataset.h"
+
 namespace vox {
 
 /// A label file and the one that was predicted for it.
 struct LabelPair {
-  std::string id;
-  std::filesystem::path truth;
-  std::filesystem::path predicted;  ///< empty where there is none
+  LabelFile truth;
+  LabelFile predicted;  ///< an empty path where there is none
 };
 
 struct LabelPairs {
@@ -20,8 +21,9 @@ struct LabelPairs {
 
 /// truth: a folder of BraTS cases, one such case, a folder of label files, or one label file.
 /// predicted: a folder of label files, or one where the truth is one.
-/// The label file of case ID is ID.nii.gz, ID.nii, or the same with _seg or -seg after ID.
-/// Throws DataError where a folder is not there, holds no labels, or holds two files for one case.
+/// Both are searched as find_label_files() does: the label file of case ID is ID.nii.gz, ID_seg.nii.gz or
+/// ID-seg.nii.gz, with .nii as well and in any case. Throws DataError where a folder is not there, holds no labels,
+/// holds two files for one case, or the truth holds a case without labels.
 [[nodiscard]] LabelPairs pair_labels(const std::filesystem::path& truth, const std::filesystem::path& predicted);
 
 }  // namespace vox

@@ -7,11 +7,13 @@
 #include <optional>
 #include <span>
 
-#include "data/atomic_file.h"
+#include "engine/atomic_file.h"
 #include "engine/context.h"
 #include "kernels/check.h"
+#include "tools/case_options.h"
 #include "tools/commands.h"
 #include "tools/device_confusion.h"
+#include "tools/option_checks.h"
 #include "tools/progress_bar.h"
 #include "tools/table.h"
 
@@ -23,17 +25,12 @@ constexpr std::size_t kNamedExtras = 5;
 struct Options {
   EvaluateOptions evaluate;
   std::string labels = "auto";
+  std::string predicted_labels = "auto";
   std::string summary;
   std::string csv;
   int threads = 0;
   std::string device = "cpu";
 };
-
-void write_text(const std::string& file, const std::string& text) {
-  AtomicFile out(file);
-  out.write(std::as_bytes(std::span(text)));
-  out.commit();
-}
 
 void print_table(const Evaluation& e) {
   std::vector<std::vector<std::string>> rows{{"mean of " + std::to_string(e.cases.size()), "Dice", "HD95 mm",
@@ -59,13 +56,18 @@ void print_notes(const Evaluation& e) {
       });
     };
     fmt::print("labels of the {}:", truth ? "truth" : "prediction");
-    for (const LabelConvention l : {LabelConvention::brats2020, LabelConvention::brats2023}) {
+    for (const LabelConvention l : kLabelConventions) {
       if (uses(l) > 0) {
-        fmt::print(" {} (enhancing = {}) in {} {}", name(l), l == LabelConvention::brats2020 ? 4 : 3, uses(l),
+        fmt::print(" {} (enhancing = {}) in {} {}", name(l), enhancing_label(l), uses(l),
                    uses(l) == 1 ? "file" : "files");
       }
     }
     fmt::print("\n");
+  }
+  const auto unknown = std::ranges::count_if(e.cases, &EvaluatedCase::unit_unknown);
+  if (unknown > 0) {
+    fmt::print("note: files of {} {} name no unit of length: mm is assumed\n", unknown,
+               unknown == 1 ? "case" : "cases");
   }
   if (!e.missing.empty()) { fmt::print("left out, no prediction: {}\n", fmt::join(e.missing, ", ")); }
   if (!e.extras.empty()) {
@@ -75,9 +77,8 @@ void print_notes(const Evaluation& e) {
 }
 
 void run(Options options) {
-  if (options.labels != "auto") {
-    options.evaluate.labels = options.labels == "brats2020" ? LabelConvention::brats2020 : LabelConvention::brats2023;
-  }
+  options.evaluate.labels = labels_option(options.labels);
+  options.evaluate.predicted_labels = labels_option(options.predicted_labels);
   options.evaluate.threads = threads_or_all(options.threads);
   if (select_device(options.device) != Device::cpu) {
     options.evaluate.count = [device = options.device](const auto& truth, const auto& predicted) {
@@ -90,8 +91,8 @@ void run(Options options) {
     bar->update(done);
   });
   bar.reset();
-  if (!options.summary.empty()) { write_text(options.summary, summary_json(result)); }
-  if (!options.csv.empty()) { write_text(options.csv, cases_csv(result)); }
+  if (!options.summary.empty()) { write_file(options.summary, summary_json(result)); }
+  if (!options.csv.empty()) { write_file(options.csv, cases_csv(result)); }
   print_notes(result);
   print_table(result);
 }
@@ -110,14 +111,13 @@ void add_evaluate(CLI::App& app) {
       ->type_name("PATH");
   verb->add_option("-o,--output", options->summary, "write means and cases as JSON")->type_name("FILE.json");
   verb->add_option("--csv", options->csv, "write one row per case")->type_name("FILE.csv");
-  verb->add_option("--labels", options->labels,
-                   "what 3 and 4 mean in the label files: brats2020 (4 enhancing), brats2023 (3 enhancing), auto")
-      ->check(CLI::IsMember({"auto", "brats2020", "brats2023"}));
+  add_labels_option(*verb, options->labels);
+  verb->add_option("--prediction-labels", options->predicted_labels,
+                   "of the predictions, where they have others than --labels says");
   verb->add_flag("--allow-missing", options->evaluate.allow_missing,
                  "leave cases without a prediction out, and say so");
   verb->add_option("--device", options->device, "where voxels are counted: cpu, cuda, cuda:N or simt");
-  verb->add_option("--threads", options->threads, "cases scored at a time; 0: one per core")
-      ->check(CLI::NonNegativeNumber);
+  verb->add_option("--threads", options->threads, "cases scored at a time; 0: one per core")->check(kNotNegative);
   verb->callback([options] { run(*options); });
 }
 

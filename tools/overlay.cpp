@@ -1,11 +1,15 @@
 #include <fmt/format.h>
 
+#include <charconv>
 #include <filesystem>
 #include <memory>
 
 #include "data/dataset.h"
 #include "data/nifti.h"
+#include "data/read_classes.h"
+#include "data/same_place.h"
 #include "kernels/check.h"
+#include "tools/case_options.h"
 #include "tools/commands.h"
 #include "tools/overlay_picture.h"
 
@@ -21,6 +25,7 @@ struct Options {
   fs::path output;
   std::string modality = "flair";
   std::string slice = "auto";
+  std::string labels = "auto";
 };
 
 struct Drawn {
@@ -42,23 +47,23 @@ Drawn find_image(const Options& o) {
   VOX_FAIL("overlay: unknown modality '{}'", o.modality);
 }
 
-LabelMap read_classes(const fs::path& file, const std::string& image_name, const Geometry& grid) {
-  LabelMap labels = read_nifti_labels(file).labels;
-  check_same_grid(image_name, grid, file.string(), labels.geometry);
-  std::array<std::int64_t, 256> voxels_by_label{};
-  for (const std::uint8_t v : labels.values) { ++voxels_by_label[v]; }
-  to_classes(labels.values, convention_of(voxels_by_label, file.string()), file.string());
-  return labels;
+LabelMap read_classes_on(const fs::path& file, const Options& o, const std::string& image_name, const Geometry& grid) {
+  ClassMap labels = read_classes(label_file(file), {.asked = labels_option(o.labels), .mixed = false});
+  check_same_place(image_name, grid, file.string(), labels.classes.geometry);
+  return std::move(labels.classes);
 }
 
 Slices parse_slices(const std::string& text, const Geometry& g) {
   Slices s{};
-  int used = 0;
-  const int read = std::sscanf(text.c_str(), "%ld,%ld,%ld%n", &s[0], &s[1], &s[2], &used);  // NOLINT(cert-err34-c)
-  VOX_CHECK(read == 3 && static_cast<std::size_t>(used) == text.size(), "overlay: --slice {}, wants auto or D,H,W",
-            text);
+  const char* at = text.data();
+  const char* const end = text.data() + text.size();
   for (std::size_t k = 0; k < 3; ++k) {
-    VOX_CHECK(s[k] >= 0 && s[k] < g.size[k], "overlay: --slice {}: {} is outside 0..{}", text, s[k], g.size[k] - 1);
+    const auto [next, error] = std::from_chars(at, end, s[k]);
+    const bool separated = k < 2 ? next != end && *next == ',' : next == end;
+    VOX_CHECK(error != std::errc::invalid_argument && separated, "overlay: --slice {}, wants auto or D,H,W", text);
+    VOX_CHECK(error == std::errc() && s[k] >= 0 && s[k] < g.size[k], "overlay: --slice {}: {} is outside 0..{}", text,
+              std::string_view(at, static_cast<std::size_t>(next - at)), g.size[k] - 1);
+    at = k < 2 ? next + 1 : next;
   }
   return s;
 }
@@ -67,9 +72,9 @@ void run(const Options& o) {
   VOX_CHECK_DATA(fs::exists(o.input), "{}: no such file or folder", o.input.string());
   const auto [id, file] = find_image(o);
   const Image image = read_nifti(file).image;
-  const LabelMap prediction = read_classes(o.segmentation, file.string(), image.geometry);
+  const LabelMap prediction = read_classes_on(o.segmentation, o, file.string(), image.geometry);
   LabelMap truth;
-  if (!o.truth.empty()) { truth = read_classes(o.truth, file.string(), image.geometry); }
+  if (!o.truth.empty()) { truth = read_classes_on(o.truth, o, file.string(), image.geometry); }
   const bool tumour = has_tumour(prediction) || has_tumour(truth);
   const Slices slices = o.slice != "auto"
                             ? parse_slices(o.slice, image.geometry)
@@ -95,6 +100,7 @@ void add_overlay(CLI::App& app) {
   verb->add_option("-o,--output", o->output, "picture to write")->required()->type_name("FILE.png");
   verb->add_option("--modality", o->modality, "image to draw on, where the input is a case")
       ->check(CLI::IsMember({"t1", "t1ce", "t2", "flair"}));
+  add_labels_option(*verb, o->labels);
   verb->add_option("--slice", o->slice,
                    "voxel indices D,H,W of the axial, coronal and sagittal plane; auto: those with most tumour")
       ->type_name("auto|D,H,W");
