@@ -5,8 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "data/atomic_file.h"
 #include "data/shuffle.h"
+#include "engine/atomic_file.h"
+#include "engine/json_text.h"
 #include "kernels/check.h"
 
 namespace vox {
@@ -20,7 +21,7 @@ std::vector<std::string> ids_of(const Json& fold, const char* key, std::size_t i
   std::vector<std::string> ids;
   for (const Json& id : fold[key]) {
     VOX_CHECK_DATA(id.is_string(), "{}: fold {}: \"{}\" holds {}, wants case ids", file, index, key,
-                   id.dump().substr(0, 40));
+                   json_text(id).substr(0, 40));
     ids.push_back(id.get<std::string>());
   }
   std::ranges::sort(ids);
@@ -60,10 +61,7 @@ std::vector<Split> read_splits(const std::filesystem::path& path) {
 void write_splits(const std::filesystem::path& path, const std::vector<Split>& splits) {
   Json folds = Json::array();
   for (const Split& s : splits) { folds.push_back({{"train", s.train}, {"val", s.val}}); }
-  const std::string text = folds.dump(2) + '\n';
-  AtomicFile file(path);
-  file.write(std::as_bytes(std::span(text)));
-  file.commit();
+  write_file(path, json_text(folds, 2) + '\n');
 }
 
 Split select_fold(const std::vector<Split>& splits, std::int64_t fold, const std::vector<std::string>& known,

@@ -3,13 +3,18 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
+#include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <system_error>
 #include <utility>
 
+#include "engine/json_text.h"
 #include "engine/safetensors_format.h"
 #include "kernels/check.h"
 
@@ -19,18 +24,62 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-/// What a file that is no safetensors file is, as far as its first bytes tell.
+std::string system_error() { return std::generic_category().message(errno); }
+
+/// Closes what it holds; the number is -1 when it holds nothing.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) { ::close(fd_); }
+  }
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// A pickle of protocol 2 or later names it; one of protocol 0 or 1 starts with a dictionary, a list, or a class, which
+/// is 'c', a module and a name, a line each: "ccollections\nOrderedDict\n(".
+bool is_pickle(std::string_view start) {
+  if (start.size() >= 2 && start[0] == '\x80') { return start[1] >= 2 && start[1] <= 5; }
+  for (const std::string_view opening : {"(dp", "(lp", "}q", "]q"}) {
+    if (start.starts_with(opening)) { return true; }
+  }
+  if (!start.starts_with('c')) { return false; }
+  start.remove_prefix(1);
+  for (int line = 0; line < 2; ++line) {
+    const std::size_t end = start.find('\n');
+    const auto is_name = [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.';
+    };
+    if (end == 0 || end == std::string_view::npos || !std::ranges::all_of(start.substr(0, end), is_name)) {
+      return false;
+    }
+    start.remove_prefix(end + 1);
+  }
+  return start.starts_with('(') || start.starts_with('p') || start.starts_with('q') || start.starts_with(')');
+}
+
+/// What a file that is no safetensors file is, as far as its first bytes tell; empty where they tell nothing.
 std::string_view guess(std::string_view start) {
   const auto at = [&](std::size_t where, std::string_view magic) {
     return start.size() >= where + magic.size() && start.substr(where, magic.size()) == magic;
   };
-  if (at(0, "PK")) { return "a zip archive, as PyTorch's .pt and .pth and NumPy's .npz are"; }
+  if (at(0, "PK\x03\x04") || at(0, "PK\x05\x06")) {
+    return "a zip archive, as PyTorch's .pt and .pth are (safetensors.torch.save_file converts what torch.load reads)";
+  }
+  if (is_pickle(start)) {
+    return "a Python pickle, as PyTorch's older .pt and .pth are (safetensors.torch.save_file converts what torch.load "
+           "reads)";
+  }
   if (at(0, "\x89HDF")) { return "an HDF5 file, as Keras' .h5 is"; }
   if (at(0, "\x1f\x8b")) { return "gzip-compressed"; }
   if (at(0, "\x93NUMPY")) { return "a NumPy .npy file"; }
   if (at(344, "n+1") || at(344, "ni1") || at(4, "n+2") || at(4, "ni2")) { return "a NIfTI file"; }
-  if (at(0, "\x80\x02") || at(0, "\x80\x03") || at(0, "\x80\x04") || at(0, "\x80\x05")) { return "a Python pickle"; }
-  return "no safetensors file";
+  return {};
 }
 
 /// Parses the header; keys must differ within their object, and nothing in it nests deeper than a shape.
@@ -56,7 +105,7 @@ Json parse_header(std::string_view text, const std::string& file) {
 std::uint64_t unsigned_number(const Json& value, const std::string& name, std::string_view what,
                               const std::string& file) {
   VOX_CHECK_DATA(value.is_number_unsigned(), "{}: tensor '{}': {} holds {}, wants a whole number", file, name, what,
-                 value.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 40));
+                 json_text(value).substr(0, 40));
   return value.get<std::uint64_t>();
 }
 
@@ -74,7 +123,7 @@ TensorInFile parse_tensor(const std::string& name, const Json& item, std::span<c
   for (const Json& extent : item["shape"]) {
     const std::uint64_t n = unsigned_number(extent, name, "the shape", file);
     VOX_CHECK_DATA(std::in_range<std::int64_t>(n) && !__builtin_mul_overflow(bytes, n, &bytes),
-                   "{}: tensor '{}' of shape {} exceeds any file", file, name, item["shape"].dump());
+                   "{}: tensor '{}' of shape {} exceeds any file", file, name, json_text(item["shape"]));
     t.shape.push_back(static_cast<std::int64_t>(n));
   }
   const std::uint64_t begin = unsigned_number(item["data_offsets"][0], name, "data_offsets", file);
@@ -83,7 +132,7 @@ TensorInFile parse_tensor(const std::string& name, const Json& item, std::span<c
                  "{}: tensor '{}' lies in bytes {} to {}, but the file holds {} bytes of data: truncated?", file, name,
                  begin, end, data.size());
   VOX_CHECK_DATA(end - begin == bytes, "{}: tensor '{}' has {} bytes, its shape {} of {} wants {}", file, name,
-                 end - begin, item["shape"].dump(), dtype, bytes);
+                 end - begin, json_text(item["shape"]), dtype, bytes);
   t.bytes = data.subspan(begin, end - begin);
   return t;
 }
@@ -137,7 +186,7 @@ struct SafetensorsFile::Impl {
     VOX_CHECK_DATA(::fstat(fd.get(), &status) == 0, "{}: cannot read: {}", file, system_error());
     VOX_CHECK_DATA(S_ISREG(status.st_mode), "{}: is no regular file, wants a safetensors file", file);
     const auto size = static_cast<std::size_t>(status.st_size);
-    VOX_CHECK_DATA(size >= kLengthBytes, "{}: has {} bytes, a safetensors file wants at least 8", file, size);
+    if (size == 0) { return; }  // cannot be mapped
     void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
     VOX_CHECK_DATA(start != MAP_FAILED, "{}: cannot map {} bytes: {}", file, size, system_error());
     mapped = {static_cast<const std::byte*>(start), size};
@@ -148,11 +197,19 @@ struct SafetensorsFile::Impl {
   void parse() {
     const std::string_view text(reinterpret_cast<const char*>(mapped.data()), mapped.size());
     std::uint64_t length = 0;
-    std::memcpy(&length, mapped.data(), kLengthBytes);
-    const bool fits = length <= mapped.size() - kLengthBytes;
+    text.copy(reinterpret_cast<char*>(&length), kLengthBytes);
     const bool opens = text.size() > kLengthBytes && text[kLengthBytes] == '{';
-    VOX_CHECK_DATA(opens, "{}: is {}, wants a safetensors file", file, guess(text.substr(0, 512)));
-    VOX_CHECK_DATA(fits && length <= kMaxHeaderBytes,
+    if (!opens || length > kMaxHeaderBytes) {
+      const std::string_view what = guess(text.substr(0, 512));
+      VOX_CHECK_DATA(
+          what.empty(),
+          "{}: is {}, wants a safetensors file; of what torch.load reads, safetensors.torch.save_file makes one", file,
+          what);
+    }
+    VOX_CHECK_DATA(text.size() >= kLengthBytes, "{}: has {} bytes, a safetensors file wants at least 8", file,
+                   text.size());
+    VOX_CHECK_DATA(opens, "{}: is no safetensors file", file);
+    VOX_CHECK_DATA(length <= mapped.size() - kLengthBytes && length <= kMaxHeaderBytes,
                    "{}: announces a header of {} bytes, but has {} bytes (at most {} are read): truncated?", file,
                    length, mapped.size(), kMaxHeaderBytes);
     const Json header = parse_header(text.substr(kLengthBytes, length), file);

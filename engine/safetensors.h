@@ -29,7 +29,8 @@ struct TensorToWrite {
 
 using Metadata = std::map<std::string, std::string>;
 
-/// Writes to a temporary file in the same folder, fsyncs, renames: after a crash there is the old file or the new one.
+/// As an AtomicFile: after a crash there is the old file or the new one. Throws OutputError where it cannot be written.
+/// The header is JSON: names and metadata that are not UTF-8 are written through utf8_text(), and read back so.
 void write_safetensors(const std::filesystem::path&, const std::vector<TensorToWrite>&, const Metadata&);
 
 struct TensorInFile {

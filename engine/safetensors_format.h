@@ -1,12 +1,7 @@
 #pragma once
 
-#include <unistd.h>
-
 #include <array>
 #include <bit>
-#include <cerrno>
-#include <cstring>
-#include <string>
 #include <string_view>
 
 #include "engine/safetensors.h"
@@ -33,24 +28,5 @@ inline constexpr std::array<DTypeName, 5> kDTypes{{{FileDType::f32, "F32", 4},
                                                    {FileDType::i64, "I64", 8}}};
 
 [[nodiscard]] inline const DTypeName& entry(FileDType t) { return kDTypes.at(static_cast<std::size_t>(t)); }
-
-[[nodiscard]] inline std::string system_error() {
-  return std::strerror(errno);
-}  // NOLINT(concurrency-mt-unsafe): glibc's is
-
-/// Closes what it holds; the number is -1 when it holds nothing.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) { ::close(fd_); }
-  }
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 }  // namespace vox

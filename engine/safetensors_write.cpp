@@ -1,11 +1,8 @@
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <atomic>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "engine/atomic_file.h"
+#include "engine/json_text.h"
 #include "engine/safetensors_format.h"
 #include "kernels/check.h"
 
@@ -49,34 +46,11 @@ std::string header_of(const std::vector<const TensorToWrite*>& tensors, const Me
         {"dtype", entry(t->dtype).name}, {"shape", t->shape}, {"data_offsets", {offset, offset + bytes}}};
     offset += bytes;
   }
-  std::string text;
-  try {
-    text = header.dump();
-  } catch (const Json::exception& e) { VOX_FAIL("{}: a name or metadata is not UTF-8: {}", path.string(), e.what()); }
+  std::string text = json_text(header);
   text.resize((text.size() + 7) / 8 * 8, ' ');
   VOX_CHECK(text.size() <= kMaxHeaderBytes, "{}: a header of {} bytes, at most {} can be read back", path.string(),
             text.size(), kMaxHeaderBytes);
   return text;
-}
-
-void write_all(int fd, std::span<const std::byte> bytes, const fs::path& path) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) { continue; }
-    VOX_CHECK_DATA(n > 0, "{}: cannot write: {}", path.string(), system_error());
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-  }
-}
-
-/// The temporary name is unique in the process and between processes, so writers never share one.
-fs::path temporary_beside(const fs::path& path) {
-  static std::atomic<unsigned> counter{0};
-  return path.parent_path() / fmt::format(".{}.tmp-{}-{}", path.filename().string(), ::getpid(), counter++);
-}
-
-void sync_folder(const fs::path& folder) {
-  const Descriptor fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() >= 0) { ::fsync(fd.get()); }  // some file systems refuse this; the rename itself stands
 }
 
 }  // namespace
@@ -101,23 +75,11 @@ void write_safetensors(const fs::path& path, const std::vector<TensorToWrite>& t
   const std::vector<const TensorToWrite*> order = file_order(tensors);
   const std::string header = header_of(order, metadata, path);
   const std::uint64_t length = header.size();
-  const fs::path temporary = temporary_beside(path);
-  try {
-    {
-      const Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-      VOX_CHECK_DATA(fd.get() >= 0, "{}: cannot create {}: {}", path.string(), temporary.string(), system_error());
-      write_all(fd.get(), std::as_bytes(std::span(&length, 1)), path);
-      write_all(fd.get(), std::as_bytes(std::span(header)), path);
-      for (const TensorToWrite* t : order) { write_all(fd.get(), t->bytes, path); }
-      VOX_CHECK_DATA(::fsync(fd.get()) == 0, "{}: cannot write: {}", path.string(), system_error());
-    }
-    VOX_CHECK_DATA(::rename(temporary.c_str(), path.c_str()) == 0, "{}: cannot rename {} to it: {}", path.string(),
-                   temporary.string(), system_error());
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  sync_folder(path.parent_path());
+  AtomicFile file(path);
+  file.write(std::as_bytes(std::span(&length, 1)));
+  file.write(std::as_bytes(std::span(header)));
+  for (const TensorToWrite* t : order) { file.write(t->bytes); }
+  file.commit();
 }
 
 }  // namespace vox

@@ -24,6 +24,12 @@ class DataError : public Error {
   using Error::Error;
 };
 
+/// An output that cannot be written: full disk, no permission. The program exits 2.
+class OutputError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Something does not fit in memory. The program exits 4.
 class MemoryError : public Error {
  public:
@@ -55,5 +61,8 @@ template <class E = Error> [[noreturn]] void fail(const char* file, int line, co
 /// For what must not happen, and for the end of a switch over an enum.
 #define VOX_FAIL(...) ::vox::fail<::vox::Error>(__FILE__, __LINE__, ::fmt::format(__VA_ARGS__))
 #define VOX_FAIL_DATA(...) ::vox::fail<::vox::DataError>(__FILE__, __LINE__, ::fmt::format(__VA_ARGS__))
+
+/// For a file that cannot be written: the message names it and the reason.
+#define VOX_FAIL_OUTPUT(...) ::vox::fail<::vox::OutputError>(__FILE__, __LINE__, ::fmt::format(__VA_ARGS__))
 
 }  // namespace vox

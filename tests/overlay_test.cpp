@@ -138,8 +138,26 @@ TEST_CASE("an overlay is a PNG that grows with the truth beside it, and is whole
   }
   const Overlay overlay{
       .title = "t", .modality = "flair", .image = &image, .prediction = &prediction, .truth = nullptr, .slices = {}};
-  CHECK_THROWS_AS(draw_overlay(folder / "absent" / "o.png", overlay), DataError);
+  CHECK_THROWS_AS(draw_overlay(folder / "absent" / "o.png", overlay), OutputError);
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), std::filesystem::directory_iterator()) == 1);
+}
+
+TEST_CASE("a case whose name is no UTF-8 has a picture, with the name escaped", "[overlay]") {
+  const TempFolder folder;
+  const Geometry g = grid({6, 7, 8}, {1, 1, 1});
+  const Image image = filled<Image>(g, 3);
+  const LabelMap prediction = filled<LabelMap>(g, 3);
+  const auto picture = [&](const std::string& title) {
+    draw_overlay(folder / "o.png", {.title = title,
+                                    .modality = title,
+                                    .image = &image,
+                                    .prediction = &prediction,
+                                    .truth = nullptr,
+                                    .slices = {0, 6, 7}});
+    return read_bytes(folder / "o.png");
+  };
+  CHECK(picture("M\xFCller") == picture("M\\xfcller"));
+  CHECK(picture("M\xFCller") != picture(""));
 }
 
 }  // namespace vox::test

@@ -1,12 +1,15 @@
 #include "tools/plot.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "tests/catch.h"
 #include "tests/files.h"
+#include "tools/output.h"
 
 namespace vox::test {
 namespace {
@@ -46,14 +49,22 @@ TEST_CASE("learning curves become a PNG, in any folder and from one epoch on", "
   CHECK(std::distance(std::filesystem::directory_iterator(odd), std::filesystem::directory_iterator()) == 1);
 }
 
-TEST_CASE("without gnuplot, or without a folder to write to, training goes on", "[plot]") {
+TEST_CASE("without gnuplot, or without a folder to write to, training goes on, and the latter is known at the end",
+          "[plot]") {
   const TempFolder folder;
   plot_training(folder / "none.png", {});
-  plot_training(folder / "no-such-folder" / "progress.png", rows(3));
+  CHECK_NOTHROW(plot_training(folder / "no-such-folder" / "progress.png", rows(3)));
+  const std::vector<std::string> failed = finish_output();
+  const auto is_named = [&](const std::string& message) {
+    return message ==
+           (folder / "no-such-folder" / "progress.png").string() + ": cannot be written: No such file or directory";
+  };
+  CHECK(std::ranges::any_of(failed, is_named) == has_gnuplot());
   const std::string path = std::getenv("PATH");
   setenv("PATH", "/nowhere", 1);
   plot_training(folder / "progress.png", rows(3));
   setenv("PATH", path.c_str(), 1);
+  CHECK(finish_output() == failed);  // no gnuplot is no output that failed
   CHECK(std::filesystem::is_empty(folder.path()));
 }
 

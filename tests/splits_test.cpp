@@ -27,6 +27,13 @@ TEST_CASE("splits: nnU-Net's form is read, and what is written reads the same", 
   CHECK_THROWS_WITH(select_fold(splits, 0, {"a", "b"}, "s"), ContainsSubstring("names case 'c', which is not among"));
 }
 
+TEST_CASE("splits: an id that is no UTF-8 is written escaped, and the file is read back", "[splits]") {
+  const TempFolder folder;
+  write_splits(folder / "s.json", {{.train = {"M\xFCller"}, .val = {"b"}}});
+  CHECK(read_splits(folder / "s.json").at(0).train == std::vector<std::string>{"M\\xfcller"});
+  CHECK_THROWS_AS(write_splits(folder / "no" / "s.json", {}), OutputError);
+}
+
 TEST_CASE("splits: what is wrong in a file is named", "[splits]") {
   const TempFolder folder;
   const std::filesystem::path path = folder / "splits.json";

@@ -9,8 +9,9 @@
 #include <span>
 #include <vector>
 
-#include "data/atomic_file.h"
-#include "data/dataset.h"
+#include "data/label_convention.h"
+#include "engine/atomic_file.h"
+#include "engine/json_text.h"
 #include "kernels/check.h"
 
 namespace vox {
@@ -106,6 +107,8 @@ class Page {
   }
 
   [[nodiscard]] std::vector<std::byte> png() const {
+    const cairo_status_t drawn = cairo_status(context_.get());
+    VOX_CHECK(drawn == CAIRO_STATUS_SUCCESS, "overlay: {}", cairo_status_to_string(drawn));
     std::vector<std::byte> bytes;
     const cairo_status_t status = cairo_surface_write_to_png_stream(
         surface_.get(),
@@ -126,8 +129,9 @@ class Page {
   [[nodiscard]] std::size_t columns() const { return overlay_.truth != nullptr ? 3 : 2; }
 
   /// With a dark rim, so that it is read on any grey. x is the left end, or the middle.
-  void text(double x, double y, double size, const std::string& words, bool centred = false) {
+  void text(double x, double y, double size, const std::string& bytes, bool centred = false) {
     cairo_t* const c = context_.get();
+    const std::string words = utf8_text(bytes);  // Cairo draws nothing more after other text
     cairo_set_font_size(c, size);
     cairo_text_extents_t box;
     cairo_text_extents(c, words.c_str(), &box);
@@ -208,9 +212,7 @@ class Page {
 void draw_overlay(const std::filesystem::path& png, const Overlay& overlay) {
   Page page(overlay);
   page.draw();
-  AtomicFile file(png);
-  file.write(page.png());
-  file.commit();
+  write_file(png, page.png());
 }
 
 }  // namespace vox

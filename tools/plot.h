@@ -17,7 +17,8 @@ struct EpochRow {
 };
 
 /// Draws loss, Dice and learning rate over the epochs as a PNG, with gnuplot as a child process. The file appears whole
-/// or not at all. Where gnuplot is absent or fails, one line on stderr says so and training goes on. No rows: no file.
+/// or not at all. Where gnuplot is absent or fails, one line on stderr says so and training goes on; so it does where
+/// the file cannot be written, which the program then ends with (tools/output.h). No rows: no file.
 void plot_training(const std::filesystem::path& png, std::span<const EpochRow>);
 
 }  // namespace vox

@@ -1,9 +1,11 @@
 #include "tools/run_log.h"
 
-#include <span>
+#include <cerrno>
 #include <string>
+#include <system_error>
 
-#include "data/atomic_file.h"
+#include "engine/atomic_file.h"
+#include "engine/json_text.h"
 #include "kernels/check.h"
 
 namespace vox {
@@ -13,22 +15,28 @@ RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step) : path
   std::ifstream in(path);
   for (std::string line; std::getline(in, line);) {
     const auto j = nlohmann::json::parse(line, nullptr, false);  // a line cut short by a crash is dropped
-    if (j.is_discarded() || j.value("step", last_step + 1) > last_step) { continue; }
+    if (!j.is_object() || !j.contains("step") || !j["step"].is_number_integer() || j["step"] > last_step) { continue; }
     kept += line + '\n';
-    if (j.value("type", "") == "epoch") { epochs_.push_back(j); }
+    if (j.contains("type") && j["type"] == "epoch") { epochs_.push_back(j); }
   }
   in.close();
-  AtomicFile file(path);
-  file.write(std::as_bytes(std::span(kept)));
-  file.commit();
+  write_file(path, kept);
+  errno = 0;
   out_.open(path, std::ios::app);
-  VOX_CHECK_DATA(out_.good(), "{}: cannot be written", path.string());
+  check_written();
 }
 
 void RunLog::write(const nlohmann::ordered_json& line) {
-  out_ << line.dump() << std::endl;  // flushed: a watcher sees every step
-  VOX_CHECK_DATA(out_.good(), "{}: cannot be written: is the disk full?", path_.string());
-  if (line.value("type", "") == "epoch") { epochs_.push_back(nlohmann::json::parse(line.dump())); }
+  const std::string text = json_text(line);
+  errno = 0;
+  out_ << text << std::endl;  // flushed: a watcher sees every step
+  check_written();
+  if (line.value("type", "") == "epoch") { epochs_.push_back(nlohmann::json::parse(text)); }
+}
+
+void RunLog::check_written() const {
+  if (out_.good()) { return; }
+  VOX_FAIL_OUTPUT("{}: cannot be written: {}", path_.string(), std::generic_category().message(errno));
 }
 
 }  // namespace vox

@@ -9,6 +9,7 @@
 namespace vox {
 
 /// log.jsonl of a run: one JSON object a line, {"type": "step", ...} or {"type": "epoch", ...}, each with its "step".
+/// Throws OutputError where the file cannot be written.
 class RunLog {
  public:
   /// Opens for appending. Lines of steps after `last_step` are dropped first: a resumed run writes them again.
@@ -18,6 +19,8 @@ class RunLog {
   [[nodiscard]] const std::vector<nlohmann::json>& epochs() const { return epochs_; }
 
  private:
+  void check_written() const;
+
   std::filesystem::path path_;
   std::ofstream out_;
   std::vector<nlohmann::json> epochs_;

@@ -1,0 +1,124 @@
+#include "engine/atomic_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "kernels/check.h"
+
+namespace vox {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The number in /proc/self/fd/N, /dev/fd/N or what leads there, as /dev/stdout does: a descriptor this process has.
+std::optional<int> own_descriptor(const fs::path& path) {
+  std::error_code error;
+  const fs::path folder = fs::canonical(path.has_parent_path() ? path.parent_path() : ".", error);
+  if (error || folder != fmt::format("/proc/{}/fd", getpid())) { return std::nullopt; }
+  const std::string name = path.filename().string();
+  int number = 0;
+  const auto parsed = std::from_chars(name.data(), name.data() + name.size(), number);
+  return parsed.ec == std::errc{} && parsed.ptr == name.data() + name.size() ? std::optional(number) : std::nullopt;
+}
+
+/// Follows symbolic links, one that leads nowhere yet included, but not into a descriptor of our own.
+fs::path target_of(fs::path path) {
+  constexpr int kMostLinks = 40;  // as Linux has it; more is a circle
+  std::error_code error;
+  for (int links = 0; links < kMostLinks && !own_descriptor(path); ++links) {
+    const fs::path next = fs::read_symlink(path, error);
+    if (error) { break; }
+    path = path.parent_path() / next;  // an absolute one replaces the folder
+  }
+  return path;
+}
+
+/// Unique among the threads and processes that write into one folder.
+fs::path temporary_beside(const fs::path& path) {
+  static std::atomic<unsigned> count{0};
+  return path.parent_path() / fmt::format(".{}.tmp-{}-{}", path.filename().string(), getpid(), count++);
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)), target_(target_of(path_)) {
+  open_target();
+  if (descriptor_ < 0) { fail_with_errno(); }
+}
+
+/// Leaves no descriptor, and the reason in errno, where it cannot.
+void AtomicFile::open_target() {
+  if (const auto own = own_descriptor(target_)) {
+    // Shares its place with what is printed there, and comes after what has been printed.
+    static_cast<void>(std::fflush(stdout));
+    descriptor_ = fcntl(*own, F_DUPFD_CLOEXEC, 0);
+    return;
+  }
+  constexpr int kMode = 0666;  // the umask takes away what the user does not want
+  struct stat status {};
+  const bool exists = stat(target_.c_str(), &status) == 0;
+  if (!exists && errno == ELOOP) { return; }
+  if (exists && !S_ISREG(status.st_mode)) {
+    descriptor_ = open(target_.c_str(), O_WRONLY | O_CLOEXEC);
+    return;
+  }
+  temporary_ = temporary_beside(target_);
+  descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kMode);
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) { return; }
+  close(descriptor_);
+  std::error_code ignored;
+  if (!temporary_.empty()) { fs::remove(temporary_, ignored); }
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) { continue; }
+    if (n <= 0) { fail_with_errno(); }
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+}
+
+void AtomicFile::commit() {
+  if (temporary_.empty()) {
+    if (close(std::exchange(descriptor_, -1)) != 0) { fail_with_errno(); }
+    return;
+  }
+  if (fsync(descriptor_) != 0) { fail_with_errno(); }
+  if (rename(temporary_.c_str(), target_.c_str()) != 0) { fail_with_errno(); }
+  close(std::exchange(descriptor_, -1));
+  // The rename itself lasts through a crash once the folder is on disk; some file systems cannot fsync a folder.
+  const fs::path folder = target_.has_parent_path() ? target_.parent_path() : ".";
+  const int directory = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory >= 0) {
+    fsync(directory);
+    close(directory);
+  }
+}
+
+void AtomicFile::fail_with_errno() const {
+  VOX_FAIL_OUTPUT("{}: cannot be written: {}", path_.string(), std::generic_category().message(errno));
+}
+
+void write_file(const fs::path& path, std::span<const std::byte> bytes) {
+  AtomicFile file(path);
+  file.write(bytes);
+  file.commit();
+}
+
+void write_file(const fs::path& path, std::string_view text) { write_file(path, std::as_bytes(std::span(text))); }
+
+}  // namespace vox

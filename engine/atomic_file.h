@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string_view>
+
+namespace vox {
+
+/// A file that appears under its name complete or not at all: written to a hidden temporary in the same folder, fsynced
+/// and renamed by commit(). Without commit() the temporary is removed. Where the name is a symbolic link, the file it
+/// points to is replaced and the link stays. What is no regular file, such as a device, a pipe or /dev/stdout, is
+/// written as the bytes come and never replaced. Throws OutputError naming the file and the reason (no such folder,
+/// disk full, ...).
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  AtomicFile(AtomicFile&&) = delete;
+  AtomicFile& operator=(AtomicFile&&) = delete;
+
+  void write(std::span<const std::byte>);
+  void commit();
+
+ private:
+  void open_target();
+  [[noreturn]] void fail_with_errno() const;
+
+  std::filesystem::path path_;       ///< as given: for messages
+  std::filesystem::path target_;     ///< what path_ leads to
+  std::filesystem::path temporary_;  ///< empty: the target is written directly
+  int descriptor_ = -1;
+};
+
+/// The whole of a file at once.
+void write_file(const std::filesystem::path&, std::span<const std::byte>);
+void write_file(const std::filesystem::path&, std::string_view);
+
+}  // namespace vox
