@@ -1,9 +1,13 @@
 #include "model/checkpoint.h"
 
 #include <algorithm>
+#include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "engine/dispatch.h"
+#include "engine/json_text.h"
 #include "kernels/check.h"
 
 namespace vox {
@@ -24,6 +28,24 @@ std::vector<NamedTensor> on_cpu(std::vector<NamedTensor> all) {
   return all;
 }
 
+/// Refuses what no training leaves behind: numbers that T cannot hold or that are none, and variances below 0. A
+/// network with one of them would give a picture that looks like a result.
+template <class T, class V>
+void check_values(const std::vector<V>& values, const std::string& name, const std::filesystem::path& path) {
+  const bool variance = name.ends_with(".running_var") || name.starts_with("adam.v.");
+  const double lowest = variance ? 0 : static_cast<double>(std::numeric_limits<T>::lowest());
+  const double highest = static_cast<double>(std::numeric_limits<T>::max());
+  const auto sound = [&](V v) { return static_cast<double>(v) >= lowest && static_cast<double>(v) <= highest; };
+  const auto bad = std::ranges::find_if_not(values, sound);
+  if (bad == values.end()) { return; }
+  const auto value = static_cast<double>(*bad);
+  const bool negative = value < 0 && value >= -highest;
+  VOX_CHECK_DATA(!negative, "{}: '{}' holds {}, a variance, wants 0 or more", path.string(), name, value);
+  fail<NonFiniteError>(__FILE__, __LINE__,
+                       fmt::format("{}: '{}' holds {}, wants finite numbers of {}", path.string(), name, value,
+                                   std::is_same_v<T, double> ? "f64" : "f32"));
+}
+
 /// "encoder.0.norm1.running_mean" -> "encoder.0.norm1.num_batches_tracked"
 std::string batches_tracked_name(const std::string& running_mean) {
   return running_mean.substr(0, running_mean.rfind('.')) + ".num_batches_tracked";
@@ -32,18 +54,18 @@ std::string batches_tracked_name(const std::string& running_mean) {
 }  // namespace
 
 std::string to_json(const UNetConfig& c) {
-  return Json{{"preset", c.preset},
-              {"in_channels", c.in_channels},
-              {"classes", c.classes},
-              {"widths", c.widths},
-              {"norm", c.norm == Norm::batch ? "batch" : "none"},
-              {"block_order", c.block_order == BlockOrder::dropout_between ? "dropout_between" : "dropout_last"},
-              {"init", c.init == Init::torch ? "torch" : "keras"},
-              {"encoder_dropout", c.encoder_dropout},
-              {"decoder_dropout", c.decoder_dropout},
-              {"batch_norm_eps", c.batch_norm_eps},
-              {"batch_norm_momentum", c.batch_norm_momentum}}
-      .dump();
+  return json_text(
+      Json{{"preset", c.preset},
+           {"in_channels", c.in_channels},
+           {"classes", c.classes},
+           {"widths", c.widths},
+           {"norm", c.norm == Norm::batch ? "batch" : "none"},
+           {"block_order", c.block_order == BlockOrder::dropout_between ? "dropout_between" : "dropout_last"},
+           {"init", c.init == Init::torch ? "torch" : "keras"},
+           {"encoder_dropout", c.encoder_dropout},
+           {"decoder_dropout", c.decoder_dropout},
+           {"batch_norm_eps", c.batch_norm_eps},
+           {"batch_norm_momentum", c.batch_norm_momentum}});
 }
 
 UNetConfig unet_config_from_json(const std::string& text, const std::string& file) {
@@ -112,10 +134,12 @@ void CheckpointFile::load(const std::vector<NamedTensor>& into) const {
     VOX_CHECK_DATA(stored.dtype == FileDType::f32 || stored.dtype == FileDType::f64, "{}: '{}' wants F32 or F64 values",
                    path_.string(), t.name);
   }
+  std::vector<Tensor> read;
   for (const NamedTensor& t : into) {
     Tensor to(t.tensor.shape(), t.tensor.dtype());
     dispatch_type(to.dtype(), [&]<class T>(TypeTag<T>) {
       const auto put = [&](const auto& values) {
+        check_values<Acc<T>>(values, t.name, path_);
         std::ranges::transform(values, to.mutable_values<T>().begin(),
                                [](auto v) { return store<T>(static_cast<Acc<T>>(v)); });
       };
@@ -125,8 +149,9 @@ void CheckpointFile::load(const std::vector<NamedTensor>& into) const {
         put(file_.read<float>(t.name));
       }
     });
-    Tensor(t.tensor).assign(to);
+    read.push_back(to);  // all are checked before the first changes
   }
+  for (std::size_t i = 0; i < into.size(); ++i) { Tensor(into[i].tensor).assign(read[i]); }
 }
 
 void CheckpointFile::load(UNet3d& net) const {
@@ -139,10 +164,12 @@ void CheckpointFile::load(UNet3d& net) const {
 
 void CheckpointFile::load(Adam& optimizer) const {
   load(optimizer.state());
-  const std::string& steps = file_.meta("adam_steps");
-  try {
-    optimizer.set_steps(std::stoll(steps));
-  } catch (const std::exception&) { VOX_FAIL_DATA("{}: adam_steps is '{}', wants a number", path_.string(), steps); }
+  const std::string& text = file_.meta("adam_steps");
+  std::int64_t steps = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), steps);
+  VOX_CHECK_DATA(parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size() && steps >= 0,
+                 "{}: adam_steps is '{}', wants a number from 0", path_.string(), text);
+  optimizer.set_steps(steps);
 }
 
 }  // namespace vox

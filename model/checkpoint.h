@@ -32,8 +32,9 @@ class CheckpointFile {
   [[nodiscard]] const Metadata& metadata() const { return file_.metadata(); }
   [[nodiscard]] bool has_optimizer() const;
 
-  /// Every tensor must be there with the net's shape; f32 and f64 are converted. All are checked before the first
-  /// changes.
+  /// Every tensor must be there with the net's shape; f32 and f64 are converted. Throws NonFiniteError for a number
+  /// that is not finite, or not in the network's type, and DataError for a variance below 0. All are checked before the
+  /// first changes.
   void load(UNet3d&) const;
   void load(Adam&) const;
 

@@ -17,6 +17,8 @@ ScheduleKind schedule_named(const std::string& name) {
 
 Schedule::Schedule(const ScheduleOptions& o) : options_(o) {
   VOX_CHECK(o.lr > 0 && std::isfinite(o.lr), "schedule: lr is {}, wants > 0", o.lr);
+  VOX_CHECK(o.kind == ScheduleKind::constant || (o.min_lr >= 0 && o.min_lr <= o.lr),
+            "schedule: min_lr is {}, wants 0 to lr, {}", o.min_lr, o.lr);
   VOX_CHECK(o.kind != ScheduleKind::plateau || (o.factor > 0 && o.factor < 1 && o.patience >= 0),
             "schedule: plateau factor {} and patience {} want (0,1) and >= 0", o.factor, o.patience);
   VOX_CHECK(o.kind != ScheduleKind::cosine || (o.total > o.warmup && o.warmup >= 0),

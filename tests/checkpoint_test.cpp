@@ -1,5 +1,8 @@
 #include "model/checkpoint.h"
 
+#include <limits>
+#include <tuple>
+
 #include "engine/tape.h"
 #include "kernels/check.h"
 #include "tests/catch.h"
@@ -45,6 +48,26 @@ std::string refusal(const std::filesystem::path& file) {
     c.load(adam);
     return "accepted";
   } catch (const DataError& e) { return e.what(); }
+}
+
+/// A copy of the checkpoint in which the first number of a tensor is another.
+template <class T>
+void with_number(const std::filesystem::path& from, const std::filesystem::path& to, const std::string& tensor, T value,
+                 Metadata more = {}) {
+  const SafetensorsFile whole(from);
+  std::vector<TensorToWrite> tensors;
+  std::vector<T> changed;
+  for (const auto& [name, t] : whole.tensors()) {
+    tensors.push_back({name, t.dtype, t.shape, t.bytes});
+    if (name != tensor) { continue; }
+    for (const float v : whole.read<float>(name)) { changed.push_back(static_cast<T>(v)); }
+    changed.front() = value;
+    tensors.back().dtype = sizeof(T) == sizeof(float) ? FileDType::f32 : FileDType::f64;
+    tensors.back().bytes = std::as_bytes(std::span(changed));
+  }
+  REQUIRE((tensor.empty() || !changed.empty()));
+  more.insert(whole.metadata().begin(), whole.metadata().end());
+  write_safetensors(to, tensors, more);
 }
 
 }  // namespace
@@ -130,6 +153,54 @@ TEST_CASE("nothing changes in a network when one tensor of the file does not fit
   CHECK_THROWS_WITH(CheckpointFile(folder / "other.safetensors").load(net),
                     ContainsSubstring("'head.bias' is 2x2, wants 4"));
   CHECK(all_of(net, adam) == before);
+}
+
+TEST_CASE("a checkpoint with a number that no training leaves behind is refused, and changes nothing",
+          "[checkpoint][errors]") {
+  const TempFolder folder;
+  const Trained t(small("seed"));
+  const auto good = folder / "good.safetensors";
+  const auto bad = folder / "bad.safetensors";
+  save_checkpoint(good, t.net, &t.adam, {});
+  UNet3d net(small("seed"), DType::f32, 77);
+  Adam adam(net.parameters(), {});
+  const auto before = all_of(net, adam);
+  const auto load = [&] {
+    const CheckpointFile file(bad);
+    file.load(adam);
+    file.load(net);
+  };
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+  for (const auto& [tensor, value, found] :
+       std::vector<std::tuple<std::string, float, std::string>>{{"encoder.0.norm1.running_var", kInfinity, "inf"},
+                                                                {"encoder.0.norm1.running_var", -kInfinity, "-inf"},
+                                                                {"decoder.3.norm2.running_mean", kNaN, "nan"},
+                                                                {"encoder.0.conv1.weight", kNaN, "nan"},
+                                                                {"head.bias", -kInfinity, "-inf"},
+                                                                {"adam.m.head.bias", kNaN, "nan"},
+                                                                {"adam.v.head.bias", kInfinity, "inf"}}) {
+    with_number(good, bad, tensor, value);
+    CHECK_THROWS_AS(load(), NonFiniteError);
+    const std::string why = "bad.safetensors: '" + tensor + "' holds " + found + ", wants finite numbers";
+    CHECK_THROWS_WITH(load(), ContainsSubstring(why));
+    if (!tensor.starts_with("adam")) { adam = Adam(net.parameters(), {}); }  // moments come first, and were sound
+    CHECK(all_of(net, adam) == before);
+  }
+  for (const char* const tensor : {"encoder.0.norm1.running_var", "adam.v.head.bias"}) {
+    with_number(good, bad, tensor, -0.5F);
+    CHECK_THROWS_AS(load(), DataError);
+    CHECK_THROWS_WITH(load(),
+                      ContainsSubstring(tensor) && ContainsSubstring("holds -0.5, a variance, wants 0 or more"));
+  }
+  with_number(good, bad, "head.bias", 1e300);  // finite in f64, not in the network
+  CHECK_THROWS_WITH(load(), ContainsSubstring("'head.bias' holds 1e+300, wants finite numbers of f32"));
+  with_number(good, bad, "head.bias", -2.0);
+  CHECK_NOTHROW(load());
+  for (const char* const steps : {"", "-1", "12x", "many"}) {
+    with_number(good, bad, "", 0.0F, {{"adam_steps", steps}});
+    CHECK_THROWS_WITH(load(), ContainsSubstring("adam_steps is '" + std::string(steps) + "', wants a number from 0"));
+  }
 }
 
 }  // namespace vox::test

@@ -67,6 +67,8 @@ TEST_CASE("a schedule refuses what it cannot follow", "[schedule]") {
   CHECK_THROWS_AS(Schedule({.lr = 0}), Error);
   CHECK_THROWS_AS(Schedule({.kind = ScheduleKind::cosine, .warmup = 5, .total = 5}), Error);
   CHECK_THROWS_AS(Schedule({.kind = ScheduleKind::plateau, .factor = 1.5}), Error);
+  CHECK_THROWS_AS(Schedule({.kind = ScheduleKind::plateau, .lr = 1e-3, .min_lr = 1e-2}), Error);
+  CHECK_THROWS_AS(Schedule({.kind = ScheduleKind::cosine, .min_lr = -1, .total = 5}), Error);
   CHECK_THROWS_WITH(schedule_named("step"), ContainsSubstring("none of: constant, plateau, cosine"));
 }
 

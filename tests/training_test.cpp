@@ -10,10 +10,13 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "data/splits.h"
 #include "kernels/check.h"
 #include "kernels/philox.h"
 #include "tests/catch.h"
 #include "tests/files.h"
+#include "tests/program.h"
+#include "tools/epoch_report.h"
 
 namespace vox::test {
 namespace {
@@ -89,25 +92,60 @@ std::vector<nlohmann::json> log_of(const fs::path& run, const std::string& type)
   return lines;
 }
 
-/// voxgrad train in a process of its own; interrupted as soon as its log holds `steps` steps. Returns the exit code.
-int train_and_interrupt(const fs::path& cache, const fs::path& run, std::size_t steps) {
+/// voxgrad train in a process of its own; interrupted as soon as its log holds so many lines. Returns the exit code.
+int train_and_interrupt(const fs::path& cache, const fs::path& run, std::size_t lines_wanted,
+                        const std::vector<std::string>& more = {}) {
+  std::vector<std::string> words{
+      VOX_PROGRAM, "train",   "-i", cache.string(), "-o", run.string(), "--widths", "4",       "4", "6", "6",
+      "8",         "--batch", "2",  "--epochs",     "3",  "--lr",       "1e-2",     "--folds", "3"};
+  words.insert(words.end(), more.begin(), more.end());
+  std::vector<char*> arguments;
+  for (std::string& word : words) { arguments.push_back(word.data()); }
+  arguments.push_back(nullptr);
   const pid_t child = fork();
   if (child == 0) {
-    execl(VOX_PROGRAM, VOX_PROGRAM, "train", "-i", cache.c_str(), "-o", run.c_str(), "--widths", "4", "4", "6", "6",
-          "8", "--batch", "2", "--epochs", "3", "--lr", "1e-2", "--folds", "3", nullptr);
+    execv(VOX_PROGRAM, arguments.data());
     _exit(127);
   }
   for (int wait = 0; wait < 6000; ++wait) {
     std::size_t lines = 0;
     std::ifstream in(run / "log.jsonl");
     for (std::string line; std::getline(in, line);) { ++lines; }
-    if (lines >= steps) { break; }
+    if (lines >= lines_wanted) { break; }
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   kill(child, SIGINT);
   int status = 0;
   waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// The first and the last learning rate of each epoch, from the lines of its steps, as its own line should have them.
+void check_rates(const fs::path& run, std::size_t epochs_wanted) {
+  const auto epochs = log_of(run, "epoch");
+  REQUIRE(epochs.size() == epochs_wanted);
+  for (const auto& epoch : epochs) {
+    std::vector<double> used;
+    for (const auto& step : log_of(run, "step")) {
+      if (step.at("epoch") == epoch.at("epoch")) { used.push_back(step.at("lr")); }
+    }
+    REQUIRE_FALSE(used.empty());
+    CHECK(epoch.at("lr_first") == used.front());
+    CHECK(epoch.at("lr_last") == used.back());
+    CHECK(epoch.at("lr") == used.back());
+  }
+}
+
+/// The checkpoint as a version wrote it that did not keep learning rates.
+void forget_rates(const fs::path& checkpoint) {
+  const SafetensorsFile file(checkpoint);
+  std::vector<TensorToWrite> tensors;
+  for (const auto& [name, t] : file.tensors()) { tensors.push_back({name, t.dtype, t.shape, t.bytes}); }
+  Metadata metadata = file.metadata();
+  auto progress = nlohmann::json::parse(metadata.at("training"));
+  CHECK(progress.erase("lr_first") + progress.erase("lr_last") == 2);
+  metadata["training"] = progress.dump();
+  write_safetensors(checkpoint, tensors, metadata);
 }
 
 }  // namespace
@@ -147,6 +185,73 @@ TEST_CASE("a run that was interrupted and resumed ends with the same bits", "[tr
   CHECK(log_of(folder / "whole", "epoch") == log_of(folder / "parts", "epoch"));
 }
 
+TEST_CASE("an epoch tells the learning rates that it used, on screen, in the log and in the plot", "[training]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  const Ended e = voxgrad("train --widths 4 4 6 6 8 --folds 3 --epochs 4 --schedule cosine --warmup 2 -i " +
+                          (folder / "cache").string() + " -o " + (folder / "cosine").string());
+  REQUIRE(e.code == 0);
+  CHECK_THAT(e.output, ContainsSubstring("lr 0.0005 to 0.001, "));
+  check_rates(folder / "cosine", 4);
+  const auto epochs = log_of(folder / "cosine", "epoch");
+  CHECK(epochs.back().at("lr_last").get<double>() > 0);
+  const std::vector<EpochRow> rows = epoch_rows(epochs);
+  CHECK(rows.front().learning_rate == 1e-3);
+  CHECK(rows.back().learning_rate == epochs.back().at("lr_last").get<double>());
+
+  TrainOptions o = small_options();
+  o.epochs = 6;
+  o.lr = 1e-9;  // learns nothing: the loss gets no better
+  o.augment = "none";
+  o.plateau_patience = 0;
+  o.plateau_factor = 0.5;
+  train(folder / "cache", folder / "plateau", o);
+  check_rates(folder / "plateau", 6);
+  const auto lowered = log_of(folder / "plateau", "epoch");
+  CHECK(lowered[0].at("lr") == 1e-9);
+  CHECK(lowered[1].at("lr") == 1e-9);  // after which it may be lowered at the earliest
+  CHECK(lowered.back().at("lr").get<double>() < 1e-9);
+}
+
+TEST_CASE("a run that was interrupted within an epoch tells the same learning rates", "[training]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  TrainOptions o = small_options();
+  const fs::path splits = folder / "splits.json";  // all six train: three steps an epoch
+  write_splits(splits, {{.train = {"case_0", "case_1", "case_2", "case_3", "case_4", "case_5"}, .val = {}}});
+  o.splits = splits.string();
+  o.schedule = "cosine";
+  o.warmup = 4;
+  train(folder / "cache", folder / "whole", o);
+  check_rates(folder / "whole", 3);
+  for (const char* const name : {"parts", "older"}) {
+    const fs::path run = folder / name;
+    CHECK(train_and_interrupt(folder / "cache", run, 1,
+                              {"--splits", splits.string(), "--schedule", "cosine", "--warmup", "4"}) == 130);
+    if (run.filename() == "older") { forget_rates(run / "last.safetensors"); }
+    if (log_of(run, "step").size() < 9) { train(folder / "cache", run, o, Training::Start::resume); }
+    CHECK(log_of(run, "epoch") == log_of(folder / "whole", "epoch"));
+  }
+}
+
+TEST_CASE("cases whose names are no UTF-8 are trained on, and a resumed run finds them", "[training]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  for (const char* const n : {"0", "1", "2"}) {
+    fs::rename(folder / "cache" / ("case_" + std::string(n) + ".safetensors"),
+               folder / "cache" / ("M\xFC" + std::string(n) + ".safetensors"));
+  }
+  TrainOptions o = small_options();
+  o.epochs = 1;
+  train(folder / "cache", folder / "run", o);
+  CHECK_THAT(read_bytes(folder / "run" / "splits.json"), ContainsSubstring(R"("M\\xfc0")"));
+  o.epochs = 2;
+  train(folder / "cache", folder / "run", o, Training::Start::resume);
+  CHECK(log_of(folder / "run", "epoch").size() == 2);
+  fs::copy(folder / "cache" / "case_3.safetensors", folder / "cache" / "M\\xfc0.safetensors");
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o), ContainsSubstring("holds two cases 'M\\xfc0'"));
+}
+
 TEST_CASE("threads of the kernels and of the loader do not change a run", "[training]") {
   const TempFolder folder;
   make_cache(folder / "cache");
@@ -180,6 +285,18 @@ TEST_CASE("a run refuses what would lose or mix results", "[training][errors]") 
   o = small_options();
   o.micro_batch = 3;
   CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o), ContainsSubstring("--micro-batch is 3"));
+  o = small_options();
+  o.fold = 7;
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o),
+                    ContainsSubstring("--fold is 7, wants 0 to 2: --folds 3 makes 3 folds of the 6 cases"));
+  o = small_options();
+  o.schedule = "cosine";
+  o.warmup = 6;
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o), ContainsSubstring("--warmup is 6, wants fewer than"));
+  o = small_options();
+  o.validate_every = 0;  // a resumed run is asked as well
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "run", o, Training::Start::resume),
+                    ContainsSubstring("--validate-every is 0"));
   CHECK_FALSE(fs::exists(folder / "other"));
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/compiler.h"
+#include "engine/json_text.h"
 #include "kernels/cuda/runtime.h"
 #include "tools/commands.h"
 #include "tools/doctor_probe.h"
@@ -42,7 +43,7 @@ nlohmann::ordered_json report() {
 }
 
 std::string text(const nlohmann::ordered_json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
+  return value.is_string() ? value.get<std::string>() : json_text(value);
 }
 
 void print_report(const nlohmann::ordered_json& r) {
@@ -68,14 +69,14 @@ void print_report(const nlohmann::ordered_json& r) {
                                              : text(r["gnuplot"]));
   for (const auto& t : r["self_test"]) {
     line("self-test", fmt::format("conv3d, {}: {}", text(t["instruction_set"]),
-                                  t["passed"].get<bool>() ? "exact" : "WRONG by " + t["error"].dump()));
+                                  t["passed"].get<bool>() ? "exact" : "WRONG by " + json_text(t["error"])));
   }
 }
 
 void run(bool json) {
   const nlohmann::ordered_json r = report();
   if (json) {
-    fmt::print("{}\n", r.dump(2));
+    fmt::print("{}\n", json_text(r, 2));
   } else {
     print_report(r);
   }

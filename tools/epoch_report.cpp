@@ -1,8 +1,9 @@
 #include "tools/epoch_report.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
+#include <string>
+
+#include "tools/output.h"
 
 namespace vox {
 namespace {
@@ -21,10 +22,16 @@ Json by_region(const Dice& dice) {
   return j;
 }
 
+/// NaN where it was not measured, or was no number: JSON has null for that.
+double number_in(const nlohmann::json& object, const std::string& key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number() ? found->get<double>() : NAN;
+}
+
 void say_line(const char* what, const Dice& dice, const Confusion& c) {
   const MacroScores all = macro_scores(c, MacroOver::all_classes);
   const MacroScores tumour = macro_scores(c, MacroOver::foreground);
-  fmt::print(
+  print_safely(
       "    {:<15} Dice WT {:.3f} TC {:.3f} ET {:.3f}   IoU {:.3f} ({:.3f})  accuracy {:.3f} ({:.3f})  "
       "precision {:.3f} ({:.3f})  recall {:.3f} ({:.3f})  F1 {:.3f} ({:.3f})\n",
       what, dice[0], dice[1], dice[2], all.iou, tumour.iou, all.accuracy, tumour.accuracy, all.precision,
@@ -34,7 +41,7 @@ void say_line(const char* what, const Dice& dice, const Confusion& c) {
 }  // namespace
 
 void say(const Validation& v) {
-  fmt::print("    validation loss {:.4f}; scores in brackets leave the background out\n", v.loss);
+  print_safely("    validation loss {:.4f}; scores in brackets leave the background out\n", v.loss);
   say_line("validation", v.dice, v.confusion);
   say_line("all background", v.trivial, v.confusion.all_background());
 }
@@ -53,12 +60,12 @@ std::vector<EpochRow> epoch_rows(const std::vector<nlohmann::json>& epochs) {
   for (const auto& e : epochs) {
     EpochRow row;
     row.epoch = e.value("epoch", std::int64_t{0});
-    row.train_loss = e.value("train_loss", 0.0);
-    row.learning_rate = e.value("lr", 0.0);
-    row.validation_loss = e.value("val_loss", NAN);
+    row.train_loss = number_in(e, "train_loss");
+    row.learning_rate = number_in(e, "lr");
+    row.validation_loss = number_in(e, "val_loss");
     row.dice.fill(NAN);
     for (std::size_t r = 0; e.contains("dice") && r < kRegions.size(); ++r) {
-      row.dice[r] = e.at("dice").value(std::string(name(kRegions[r])), NAN);
+      row.dice[r] = number_in(e.at("dice"), std::string(name(kRegions[r])));
     }
     rows.push_back(row);
   }

@@ -2,11 +2,13 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "engine/json_text.h"
 #include "kernels/check.h"
 #include "model/checkpoint.h"
 #include "model/summary.h"
 #include "tools/commands.h"
 #include "tools/segmenter.h"
+#include "tools/train_options.h"
 
 namespace vox {
 namespace {
@@ -31,6 +33,7 @@ UNetConfig config_of(const InfoArgs& args) {
 }
 
 void info(const InfoArgs& args) {
+  check_network_size(args.size, args.batch, args.widths);
   const UNetConfig config = config_of(args);
   const DType dtype = dtype_named(args.dtype);
   const std::vector<LayerCost> layers = unet_summary(config, args.batch, args.size, dtype);
@@ -62,7 +65,7 @@ void info(const InfoArgs& args) {
     const nlohmann::ordered_json all{
         {"preset", config.preset}, {"batch", args.batch},   {"size", args.size}, {"parameters", parameters},
         {"forward_flop", flop},    {"output_bytes", bytes}, {"layers", rows}};
-    fmt::print("{}\n", all.dump(2));
+    fmt::print("{}\n", json_text(all, 2));
     return;
   }
   const double parameter_bytes = static_cast<double>(parameters) * static_cast<double>(size_of(accumulator(dtype)));

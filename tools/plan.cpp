@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/context.h"
+#include "engine/json_text.h"
 #include "kernels/check.h"
 #include "tools/commands.h"
 #include "tools/memory_plan.h"
@@ -57,6 +58,8 @@ Json inputs_of(const PlanArgs& args) {
 
 void plan(const PlanArgs& args) {
   const TrainOptions& o = args.options;
+  check_options(o);
+  check_network_size(o.size, o.batch, o.widths);
   if (o.threads > 0) { set_default_threads(o.threads); }
   const StepRequest request = step_request(o, device_kind(o.device));
   const StepPlan training = plan_training(request);
@@ -74,7 +77,7 @@ void plan(const PlanArgs& args) {
                 {"memory_source", limit.source},
                 {"largest_batch", largest_batch},
                 {"largest_micro_batch", largest_part}});
-    fmt::print("{}\n", all.dump(2));
+    fmt::print("{}\n", json_text(all, 2));
     return;
   }
   fmt::print("{}: batch {} at {}^3, {} on {}\n\n", o.preset, o.batch, o.size, o.dtype, o.device);

@@ -7,6 +7,7 @@
 
 #include "engine/context.h"
 #include "tools/commands.h"
+#include "tools/option_checks.h"
 #include "tools/progress_bar.h"
 
 namespace vox {
@@ -47,14 +48,14 @@ void add_synth(CLI::App& app) {
   const auto o = std::make_shared<Options>();
   command->add_option("-o,--output", o->output, "folder to write to, made when absent")->required();
   command->add_option("--cases", o->cases, "sound cases")->check(CLI::Range(1, 100'000));
-  command->add_option("--seed", o->seed, "another seed, other heads and tumours");
+  command->add_option("--seed", o->seed, "another seed, other heads and tumours")->check(kNotNegative);
   command->add_option("--size", o->size, "voxels from left to right, front to back, bottom to top: 16 to 512")
       ->delimiter(',')
       ->expected(3)
       ->check(CLI::Range(16, 512));
   command->add_flag("--plant-faults", o->plant_faults, "also one case for every finding of check, and faults.json");
   command->add_option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core")
-      ->check(CLI::NonNegativeNumber);
+      ->check(kNotNegative);
   command->callback([o] { run(*o); });
 }
 

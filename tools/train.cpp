@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <memory>
 
 #include "kernels/check.h"
 #include "tools/commands.h"
+#include "tools/option_checks.h"
 #include "tools/training.h"
 
 namespace vox {
@@ -54,7 +56,7 @@ void add_optimizer_options(CLI::App& app, TrainOptions& o) {
 
 void add_data_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--augment", o.augment, "rot, flip, shift, intensity, noise joined by ','; or all, none");
-  app.add_option("--seed", o.seed, "of weights, order, augmentation and dropout");
+  app.add_option("--seed", o.seed, "of weights, order, augmentation and dropout")->check(kNotNegative);
   app.add_option("--fold", o.fold, "which fold validates, from 0");
   app.add_option("--folds", o.folds, "how many folds are made where no --splits is given");
   app.add_option("--splits", o.splits, "JSON list of {\"train\": [ids], \"val\": [ids]}");
@@ -86,6 +88,7 @@ std::set<std::string> given_options(const CLI::App& app) {
 }
 
 void train(const CLI::App& app, const TrainArgs& args) {
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // who read our lines may go; the run goes on
   if (!args.resume) { return Training(args.cache, args.run, args.options, Training::Start::fresh, args.memory).run(); }
   const std::filesystem::path last = args.run / "last.safetensors";
   VOX_CHECK(std::filesystem::exists(last), "--resume: {} does not exist; leave --resume out to start a run",

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "engine/json_text.h"
 #include "kernels/check.h"
 
 namespace vox {
@@ -37,9 +39,89 @@ bool may_change(const std::string& key) {
   return std::ranges::find(kFree, key) != kFree.end();
 }
 
+constexpr std::int64_t kMostCases = 1'000'000;  // in a batch
+constexpr std::int64_t kWidest = 65'536;
+constexpr std::int64_t kMostThreads = 4096;
+constexpr std::int64_t kMostEpochs = 1'000'000'000;
+constexpr std::int64_t kMostMiB = std::int64_t{1} << 30U;  // a PiB
+
+void check_whole(const char* option, std::int64_t value, std::int64_t lowest, std::int64_t highest) {
+  VOX_CHECK(value >= lowest && value <= highest, "--{} is {}, wants {} to {}", option, value, lowest, highest);
+}
+
+void check_at_least(const char* option, std::int64_t value, std::int64_t lowest) {
+  VOX_CHECK(value >= lowest, "--{} is {}, wants {} or more", option, value, lowest);
+}
+
+void check_positive(const char* option, double value) {
+  VOX_CHECK(value > 0 && std::isfinite(value), "--{} is {}, wants a number above 0", option, value);
+}
+
+void check_not_negative(const char* option, double value) {
+  VOX_CHECK(value >= 0 && std::isfinite(value), "--{} is {}, wants 0 or more", option, value);
+}
+
+void check_widths(const std::vector<std::int64_t>& widths) {
+  for (const std::int64_t w : widths) { check_whole("widths", w, 1, kWidest); }
+}
+
+void check_class_weights(const TrainOptions& o) {
+  const std::int64_t classes = unet_preset(o.preset).classes;
+  VOX_CHECK(o.class_weights.empty() || std::ssize(o.class_weights) == classes,
+            "--class-weights has {} numbers, wants one for each of the {} classes", o.class_weights.size(), classes);
+  double counted = 0;
+  for (std::size_t c = 0; c < o.class_weights.size(); ++c) {
+    check_not_negative("class-weights", o.class_weights[c]);
+    if (c > 0 || o.background != "exclude") { counted += o.class_weights[c]; }
+  }
+  VOX_CHECK(o.class_weights.empty() || counted > 0,
+            "--class-weights is {}, wants a class that counts to have a weight above 0",
+            fmt::join(o.class_weights, " "));
+}
+
 }  // namespace
 
-std::string to_json(const TrainOptions& o) { return nlohmann::json(o).dump(); }
+void check_options(const TrainOptions& o) {
+  check_widths(o.widths);
+  check_at_least("size", o.size, 0);
+  check_whole("batch", o.batch, 1, kMostCases);
+  VOX_CHECK(o.micro_batch >= 0 && o.micro_batch <= o.batch,
+            "--micro-batch is {}, wants 1 to the batch, {}, or 0 for it", o.micro_batch, o.batch);
+  check_whole("epochs", o.epochs, 1, kMostEpochs);
+  check_class_weights(o);
+  check_positive("lr", o.lr);
+  VOX_CHECK(o.plateau_factor > 0 && o.plateau_factor < 1, "--plateau-factor is {}, wants a number between 0 and 1",
+            o.plateau_factor);
+  check_at_least("plateau-patience", o.plateau_patience, 0);
+  check_at_least("warmup", o.warmup, 0);
+  VOX_CHECK(o.min_lr >= 0 && o.min_lr <= o.lr, "--min-lr is {}, wants 0 to --lr, {}", o.min_lr, o.lr);
+  check_positive("adam-eps", o.adam_eps);
+  check_not_negative("weight-decay", o.weight_decay);
+  check_not_negative("clip-norm", o.clip_norm);
+  check_at_least("fold", o.fold, 0);
+  if (o.splits.empty()) { check_at_least("folds", o.folds, 2); }
+  check_whole("threads", o.threads, 0, kMostThreads);
+  check_whole("loader-threads", o.loader_threads, 1, kMostThreads);
+  check_whole("loader-memory-mib", o.loader_memory_mib, 0, kMostMiB);
+  check_at_least("validate-every", o.validate_every, 1);
+}
+
+void check_network_size(std::int64_t size, std::int64_t batch, const std::vector<std::int64_t>& widths) {
+  constexpr std::int64_t kLongest = 4096;
+  constexpr std::int64_t kTriedBatch = 1024;  // by largest_batch()
+  VOX_CHECK(size >= 16 && size <= kLongest && size % 16 == 0, "--size is {}, wants a multiple of 16 from 16 to {}",
+            size, kLongest);
+  check_whole("batch", batch, 1, kMostCases);
+  check_widths(widths);
+  // The largest tensor may have twice the channels of the widest level. Bytes are counted in 64 bits.
+  const std::int64_t widest = widths.empty() ? std::ranges::max(unet_preset("seed").widths) : std::ranges::max(widths);
+  const double bytes = std::pow(static_cast<double>(size), 3) * static_cast<double>(std::max(batch, kTriedBatch)) * 2 *
+                       static_cast<double>(widest) * sizeof(double);
+  VOX_CHECK(bytes < 0x1p62, "--size {}, --batch {} and --widths up to {}: no machine holds such a network", size, batch,
+            widest);
+}
+
+std::string to_json(const TrainOptions& o) { return json_text(nlohmann::json(o)); }
 
 std::string to_toml(const TrainOptions& o) {
   std::string text = "# What this run was started with; voxgrad train --config takes it back.\n";
@@ -48,7 +130,7 @@ std::string to_toml(const TrainOptions& o) {
     if (value.empty() || value == "") { continue; }  // not given: an empty list or path
     std::string option = key;
     std::ranges::replace(option, '_', '-');
-    text += fmt::format("{} = {}\n", option, value.dump());  // JSON's scalars and flat arrays are TOML, too
+    text += fmt::format("{} = {}\n", option, json_text(value));  // JSON's scalars and flat arrays are TOML, too
   }
   return text;
 }
@@ -71,9 +153,11 @@ TrainOptions resumed(const TrainOptions& run, const TrainOptions& asked, const s
   const nlohmann::json wanted = asked;
   for (const auto& [key, value] : wanted.items()) {
     if (!given.contains(key)) { continue; }
-    VOX_CHECK(may_change(key) || result.at(key) == value,
-              "--resume: {} is {} in the run, {} was asked: a resumed run keeps what shapes its result", key,
-              result.at(key).dump(), value.dump());
+    // As text: the name of a splits file that is not UTF-8 is escaped in the run.
+    const std::string before = json_text(result.at(key));
+    VOX_CHECK(may_change(key) || before == json_text(value),
+              "--resume: {} is {} in the run, {} was asked: a resumed run keeps what shapes its result", key, before,
+              json_text(value));
     result[key] = value;
   }
   return result.get<TrainOptions>();

@@ -64,6 +64,12 @@ struct TrainOptions {
 [[nodiscard]] TrainOptions resumed(const TrainOptions& run, const TrainOptions& asked,
                                    const std::set<std::string>& given);
 
+/// Throws Error for a number that makes no sense, naming its option, what it is and what is wanted. Every run passes
+/// it, whether its options come from the command line, a file or a checkpoint.
+void check_options(const TrainOptions&);
+/// The same for the size of a network that is planned or described: --size, --batch and --widths.
+void check_network_size(std::int64_t size, std::int64_t batch, const std::vector<std::int64_t>& widths);
+
 [[nodiscard]] UNetConfig unet_config(const TrainOptions&);
 [[nodiscard]] LossOptions loss_options(const TrainOptions&);
 [[nodiscard]] AdamOptions adam_options(const TrainOptions&);

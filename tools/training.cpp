@@ -3,20 +3,21 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "data/atomic_file.h"
 #include "engine/allocator.h"
+#include "engine/atomic_file.h"
 #include "engine/context.h"
 #include "engine/tape.h"
 #include "kernels/check.h"
 #include "tools/commands.h"
 #include "tools/epoch_report.h"
 #include "tools/interrupt.h"
+#include "tools/output.h"
 #include "tools/plot.h"
 #include "tools/progress_bar.h"
+#include "tools/training_cases.h"
 
 namespace vox {
 namespace {
@@ -24,18 +25,15 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-std::string id_of(const fs::path& prepared) { return prepared.stem().string(); }
-
-std::vector<fs::path> files_of(const std::vector<std::string>& ids, const std::map<std::string, fs::path>& by_id) {
-  std::vector<fs::path> files;
-  std::ranges::transform(ids, std::back_inserter(files), [&](const std::string& id) { return by_id.at(id); });
-  return files;
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", folder.string(), error.message()); }
 }
 
-void write_text(const fs::path& path, const std::string& text) {
-  AtomicFile file(path);
-  file.write(std::as_bytes(std::span(text)));
-  file.commit();
+/// "0.001", or "0.0005 to 0.001" where it moved.
+std::string rates_text(double first, double last) {
+  return first == last ? fmt::format("{:g}", last) : fmt::format("{:g} to {:g}", first, last);
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -46,6 +44,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 Training::Training(fs::path cache, fs::path run, const TrainOptions& options, Start start, const std::string& memory)
     : folder_(std::move(run)), options_(options), device_(select_device(options.device)), loss_(loss_options(options)) {
+  check_options(options_);
   const fs::path last = folder_ / "last.safetensors";
   if (start == Start::fresh) {
     VOX_CHECK(!fs::exists(last), "{}: holds a run already; give --resume to go on with it, or another folder",
@@ -53,31 +52,15 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   } else {
     VOX_CHECK(fs::exists(last), "{}: there is no last.safetensors to resume from", folder_.string());
   }
-  VOX_CHECK(options_.batch >= 1 && options_.epochs >= 1 && options_.validate_every >= 1,
-            "--batch {}, --epochs {} and --validate-every {} want at least 1", options_.batch, options_.epochs,
-            options_.validate_every);
   if (options_.micro_batch == 0) { options_.micro_batch = options_.batch; }
-  VOX_CHECK(options_.micro_batch >= 1 && options_.micro_batch <= options_.batch,
-            "--micro-batch is {}, wants 1 to the batch, {}", options_.micro_batch, options_.batch);
   if (options_.threads > 0) { set_default_threads(options_.threads); }
   set_conv_choice(options_.conv);
 
-  std::map<std::string, fs::path> by_id;
-  std::vector<std::string> ids;
-  for (const fs::path& p : find_prepared_cases(cache)) {
-    by_id[id_of(p)] = p;
-    ids.push_back(id_of(p));
-  }
   const fs::path own_splits = folder_ / "splits.json";
-  const fs::path splits_file = start == Start::resume ? own_splits : fs::path(options_.splits);
-  VOX_CHECK(!options_.splits.empty() || start == Start::resume || ids.size() >= 2,
-            "{}: holds one case; folds want two, or give --splits", cache.string());
-  const std::vector<Split> folds =
-      splits_file.empty() ? make_folds(ids, std::min<std::int64_t>(options_.folds, std::ssize(ids)), options_.seed)
-                          : read_splits(splits_file);
-  const Split split = select_fold(folds, options_.fold, ids, splits_file.string());
-  train_files_ = files_of(split.train, by_id);
-  val_files_ = files_of(split.val, by_id);
+  TrainingCases cases =
+      training_cases(cache, start == Start::resume ? own_splits : fs::path(options_.splits), options_);
+  train_files_ = std::move(cases.train);
+  val_files_ = std::move(cases.val);
 
   UNetConfig config = unet_config(options_);
   prepared_ = PreparedFile(train_files_.front()).info();
@@ -100,6 +83,8 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
                     .memory_bytes = static_cast<std::size_t>(options_.loader_memory_mib) << 20U,
                     .augment = augment_named(options_.augment)});
   const std::int64_t total_steps = options_.epochs * loader_->batches_per_epoch();
+  VOX_CHECK(options_.schedule != "cosine" || options_.warmup < total_steps,
+            "--warmup is {}, wants fewer than the {} steps of the run", options_.warmup, total_steps);
   schedule_ = std::make_unique<Schedule>(schedule_options(options_, total_steps));
   memory_ = std::make_unique<RunMemory>(step_request(options_, device_), std::ssize(train_files_),
                                         loader_->batches_in_flight(), memory_limit(memory, device_));
@@ -109,30 +94,30 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   adam_ = std::make_unique<Adam>(net_->parameters(), adam_options(options_));
   progress_.schedule = schedule_->state();
 
-  fs::create_directories(folder_);
+  make_folder(folder_);
   if (start == Start::resume) { restore(); }
-  if (start == Start::fresh) { write_splits(own_splits, folds); }
-  write_text(folder_ / "config.toml", to_toml(options_));
+  if (start == Start::fresh) { write_splits(own_splits, cases.folds); }
+  write_file(folder_ / "config.toml", to_toml(options_));
   log_ = std::make_unique<RunLog>(folder_ / "log.jsonl", progress_.step);
 }
 
 void Training::say_start() const {
-  fmt::print("{}: preset {}, {} parameters, {} at {}^3, batch {}\n", folder_.string(), options_.preset,
-             net_->parameter_count(), name(prepared_.recipe.kind), options_.size, options_.batch);
-  fmt::print("cases: {} to train, {} to validate (fold {})\n", train_files_.size(), val_files_.size(), options_.fold);
-  fmt::print("{}\n", loader_->memory_plan());
+  print_safely("{}: preset {}, {} parameters, {} at {}^3, batch {}\n", folder_.string(), options_.preset,
+               net_->parameter_count(), name(prepared_.recipe.kind), options_.size, options_.batch);
+  print_safely("cases: {} to train, {} to validate (fold {})\n", train_files_.size(), val_files_.size(), options_.fold);
+  print_safely("{}\n", loader_->memory_plan());
   const StepPlan& step = memory_->largest_step();
-  fmt::print("step: peak of tensors {}, {} from the system\n", bytes_text(step.peak_bytes),
-             bytes_text(step.system_bytes()));
-  fmt::print("{}; loss {}; Adam lr {:g}, schedule {}\n", describe(device_), loss_name(loss_.terms), options_.lr,
-             options_.schedule);
+  print_safely("step: peak of tensors {}, {} from the system\n", bytes_text(step.peak_bytes),
+               bytes_text(step.system_bytes()));
+  print_safely("{}; loss {}; Adam lr {:g}, schedule {}\n", describe(device_), loss_name(loss_.terms), options_.lr,
+               options_.schedule);
   if (options_.micro_batch < options_.batch) {
-    fmt::print(
+    print_safely(
         "note: gradients are accumulated over micro-batches of {}; batch-norm statistics and dice sums are those "
         "of each micro-batch, not of the batch of {}\n",
         options_.micro_batch, options_.batch);
   }
-  if (progress_.step > 0) { fmt::print("resuming at epoch {}, step {}\n", progress_.epoch + 1, progress_.step); }
+  if (progress_.step > 0) { print_safely("resuming at epoch {}, step {}\n", progress_.epoch + 1, progress_.step); }
 }
 
 void Training::run() {
@@ -154,6 +139,8 @@ void Training::run_epoch() {
     const StepResult r = run_step(*staged, lr, next);
     const Batch batch = std::move(staged->batch);
     staged = std::move(next);
+    if (!progress_.lr_first) { progress_.lr_first = lr; }
+    progress_.lr_last = lr;
     ++progress_.step;
     ++progress_.batches;
     progress_.loss_sum += r.loss * static_cast<double>(batch.shape[0]);
@@ -175,8 +162,8 @@ void Training::run_epoch() {
     if (InterruptGuard::interrupted()) {
       bar.finish();
       save(folder_ / "last.safetensors");
-      fmt::print("interrupted at step {}: {} holds it; --resume goes on\n", progress_.step,
-                 (folder_ / "last.safetensors").string());
+      print_safely("interrupted at step {}: {} holds it; --resume goes on\n", progress_.step,
+                   (folder_ / "last.safetensors").string());
       throw ExitCode{kInterruptedExitCode};
     }
   }
@@ -239,16 +226,18 @@ void Training::end_epoch() {
   Json line{{"type", "epoch"},
             {"step", progress_.step},
             {"epoch", progress_.epoch + 1},
-            {"lr", schedule_->lr(progress_.step)},
+            {"lr", *progress_.lr_last},
+            {"lr_first", *progress_.lr_first},
+            {"lr_last", *progress_.lr_last},
             {"train_loss", train_loss},
             {"seconds", progress_.seconds},
             {"samples_per_second", static_cast<double>(progress_.samples) / progress_.seconds},
             {"peak_tensor_bytes", memory_report(device_).peak_bytes}};
   double score = -train_loss;
-  fmt::print("epoch {}: train loss {:.4f}, lr {:g}, {:.1f} s, {:.2f} samples/s, peak of tensors {:.0f} MiB\n",
-             progress_.epoch + 1, train_loss, schedule_->lr(progress_.step), progress_.seconds,
-             static_cast<double>(progress_.samples) / progress_.seconds,
-             static_cast<double>(memory_report(device_).peak_bytes) / 0x1p20);
+  print_safely("epoch {}: train loss {:.4f}, lr {}, {:.1f} s, {:.2f} samples/s, peak of tensors {:.0f} MiB\n",
+               progress_.epoch + 1, train_loss, rates_text(*progress_.lr_first, *progress_.lr_last), progress_.seconds,
+               static_cast<double>(progress_.samples) / progress_.seconds,
+               static_cast<double>(memory_report(device_).peak_bytes) / 0x1p20);
   if (validates) {
     const Validation v = validate(*net_, val_files_, loss_, memory_->validation().arena);
     score = v.mean_dice();
@@ -262,6 +251,7 @@ void Training::end_epoch() {
   progress_.loss_sum = 0;
   progress_.samples = 0;
   progress_.seconds = 0;
+  progress_.lr_first = progress_.lr_last = std::nullopt;
   if (improved) { save(folder_ / "best.safetensors"); }
   save(folder_ / "last.safetensors");
   line["best"] = progress_.best ? Json(*progress_.best) : Json(nullptr);
@@ -288,6 +278,10 @@ void Training::restore() {
   VOX_CHECK_DATA(state != file.metadata().end(), "{}: holds no state of a training run to resume", path.string());
   progress_ = training_progress_from_json(state->second, path.string());
   schedule_->restore(progress_.schedule);
+  if (progress_.batches > 0 && !(progress_.lr_first && progress_.lr_last)) {  // from a version that kept neither
+    progress_.lr_first = schedule_->lr(progress_.step - progress_.batches);
+    progress_.lr_last = schedule_->lr(progress_.step - 1);
+  }
 }
 
 }  // namespace vox

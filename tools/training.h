@@ -9,7 +9,6 @@
 
 #include "data/loader.h"
 #include "data/prepared_case.h"
-#include "data/splits.h"
 #include "engine/uploader.h"
 #include "model/checkpoint.h"
 #include "model/schedule.h"

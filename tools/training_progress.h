@@ -10,18 +10,21 @@ namespace vox {
 
 /// Where a training run stands: what a resume needs besides weights, statistics and moments.
 struct TrainingProgress {
-  std::int64_t epoch = 0;      ///< current one, counted from 0
-  std::int64_t batches = 0;    ///< done in it
-  std::int64_t step = 0;       ///< done in all
-  double loss_sum = 0;         ///< over samples of the current epoch
-  std::int64_t samples = 0;    ///< of the current epoch
-  double seconds = 0;          ///< of the current epoch
+  std::int64_t epoch = 0;          ///< current one, counted from 0
+  std::int64_t batches = 0;        ///< done in it
+  std::int64_t step = 0;           ///< done in all
+  double loss_sum = 0;             ///< over samples of the current epoch
+  std::int64_t samples = 0;        ///< of the current epoch
+  double seconds = 0;              ///< of the current epoch
+  std::optional<double> lr_first;  ///< learning rates of the current epoch's steps so far; none before its first
+  std::optional<double> lr_last;
   std::optional<double> best;  ///< score of best.safetensors
   Schedule::State schedule;
 };
 
 [[nodiscard]] std::string to_json(const TrainingProgress&);
-/// Throws DataError naming `file` when the text is not what to_json() writes.
+/// What to_json() wrote, of this version or an earlier one, which knew no learning rates. Throws DataError naming
+/// `file` for anything else.
 [[nodiscard]] TrainingProgress training_progress_from_json(const std::string& text, const std::string& file);
 
 }  // namespace vox
