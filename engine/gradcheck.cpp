@@ -135,7 +135,9 @@ GradcheckInput compare(const Subject& subject, std::size_t input, const Shape& s
     numeric[i] = difference_quotient(subject, input, static_cast<std::int64_t>(i), options.step);
   }
   double largest = 0;
-  for (const double g : numeric) { largest = std::max(largest, std::abs(g)); }
+  for (const double g : numeric) {
+    if (std::isfinite(g)) { largest = std::max(largest, std::abs(g)); }  // an infinite one would allow every error
+  }
   GradcheckInput worst{.input = input,
                        .shape = shape,
                        .index = 0,
@@ -143,21 +145,33 @@ GradcheckInput compare(const Subject& subject, std::size_t input, const Shape& s
                        .numeric = 0,
                        .allowed = options.absolute + options.relative * largest,
                        .missing = !gradient.defined()};
-  for (std::size_t i = 0; i < count; ++i) {
-    const double error = std::abs(analytic[i] - numeric[i]);
-    if (!(error <= worst.error())) {  // NaN is worse than anything
-      worst.index = static_cast<std::int64_t>(i);
-      worst.analytic = analytic[i];
-      worst.numeric = numeric[i];
-      if (std::isnan(error)) { break; }
-    }
+  for (std::size_t i = 0; i < count && worst.finite(); ++i) {
+    GradcheckInput here = worst;
+    here.index = static_cast<std::int64_t>(i);
+    here.analytic = analytic[i];
+    here.numeric = numeric[i];
+    if (!here.finite() || here.error() > worst.error()) { worst = here; }
   }
   return worst;
+}
+
+/// What is wrong with an input that fails.
+std::string fault_of(const GradcheckInput& in) {
+  if (in.finite()) { return fmt::format("off by {:.2g}, allowed {:.2g}", in.error(), in.allowed); }
+  std::string text;
+  if (!std::isfinite(in.analytic)) { text = "the gradient is not finite"; }
+  if (!std::isfinite(in.numeric)) {
+    text += text.empty() ? "" : "; ";
+    text += "the difference quotient is not finite: the function is infinite, NaN or too large within two steps of it";
+  }
+  return text;
 }
 
 }  // namespace
 
 double GradcheckInput::error() const { return std::abs(analytic - numeric); }
+
+bool GradcheckInput::finite() const { return std::isfinite(analytic) && std::isfinite(numeric); }
 
 bool GradcheckResult::ok() const { return std::ranges::all_of(inputs, &GradcheckInput::ok); }
 
@@ -165,10 +179,9 @@ std::string GradcheckResult::message() const {
   std::string text;
   for (const GradcheckInput& in : inputs) {
     if (in.ok()) { continue; }
-    text += fmt::format(
-        "{}input {} {} element {}: gradient {:.9g}{}, difference quotient {:.9g}: off by {:.2g}, allowed {:.2g}",
-        text.empty() ? "" : "\n", in.input, in.shape.str(), place_of(in.shape, in.index), in.analytic,
-        in.missing ? " (the tape gave none)" : "", in.numeric, in.error(), in.allowed);
+    text += fmt::format("{}input {} {} element {}: gradient {:.9g}{}, difference quotient {:.9g}: {}",
+                        text.empty() ? "" : "\n", in.input, in.shape.str(), place_of(in.shape, in.index), in.analytic,
+                        in.missing ? " (the tape gave none)" : "", in.numeric, fault_of(in));
   }
   return text;
 }

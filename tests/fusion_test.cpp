@@ -1,5 +1,4 @@
 // The network's fused operators against the plain ones they are made of.
-#include <algorithm>
 #include <cmath>
 #include <tuple>
 
@@ -45,19 +44,6 @@ Pass pass(Fusion fusion, Device device, UNetMode mode, BlockOrder order = BlockO
   }
   for (const NamedTensor& buffer : net.buffers()) { p.buffers.push_back(buffer.tensor.to_doubles()); }
   return p;
-}
-
-/// Largest difference as a part of the largest value.
-double relative_error(const Values& got, const Values& wants) {
-  REQUIRE(got.size() == wants.size());
-  double error = 0;
-  double largest = 0;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    if (std::isnan(got[i])) { return std::nan(""); }
-    error = std::max(error, std::abs(got[i] - wants[i]));
-    largest = std::max(largest, std::abs(wants[i]));
-  }
-  return largest > 0 ? error / largest : error;
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -34,6 +36,21 @@ GradcheckFunction square_with(std::function<void(const Tensor& x, const Tensor& 
   };
 }
 Tensor right(const Tensor& x, const Tensor& dy) { return scale(mul(x, dy), 2); }
+
+/// A function of numbers that the catalogue does not have, with its derivative as rule.
+GradcheckFunction of_numbers(double (*f)(double), double (*derivative)(double)) {
+  const auto mapped = [](const Tensor& x, double (*g)(double)) {
+    Values v = x.to_doubles();
+    std::ranges::transform(v, v.begin(), g);
+    return Tensor::of<double>(x.shape(), v);
+  };
+  return [=](const std::vector<Tensor>& in) {
+    const Tensor x = in[0].detached();
+    return record(Op::mul, mapped(x, f), {in[0]},
+                  [=](const Tensor& dy, GradSink& grads) { grads.add(0, mul(mapped(x, derivative), dy)); });
+  };
+}
+Tensor numbers(const Values& v) { return Tensor::of<double>({std::ssize(v)}, v).requires_grad(); }
 
 }  // namespace
 
@@ -81,6 +98,49 @@ TEST_CASE("gradcheck catches NaN, in the gradient and in the function", "[gradch
   CHECK_THAT(r.message(), ContainsSubstring("input 0 2x3x2x1x3 element [0,2,0,0,0]: gradient nan"));
   const auto nan_value = [](const auto& in) { return scale(in[0], std::numeric_limits<double>::quiet_NaN()); };
   CHECK_FALSE(gradcheck(nan_value, {volume(1)}).ok());
+}
+
+TEST_CASE("gradcheck fails where a difference quotient is not finite, whatever the other elements are", "[gradcheck]") {
+  const auto one_over = [](double x) { return 1 / x; };
+  const auto of_one_over = [](double x) { return -1 / (x * x); };
+  const auto logarithm = [](double x) { return std::log(std::abs(x)); };
+  const auto of_any = [](double x) { return 1 / x; };
+  const auto huge = [](double x) { return 1e308 * x; };
+  const auto of_huge = [](double) { return 1e308; };
+  const auto pole = gradcheck(of_numbers(one_over, of_one_over), {numbers({1, 0x1p-10, 2})});
+  CHECK_FALSE(pole.ok());
+  CHECK_FALSE(pole.inputs[0].finite());
+  CHECK(pole.inputs[0].index == 1);
+  CHECK(std::isfinite(pole.inputs[0].allowed));
+  CHECK_THAT(pole.message(), ContainsSubstring("input 0 3 element [1]: gradient ") &&
+                                 ContainsSubstring("difference quotient ") && ContainsSubstring("inf") &&
+                                 ContainsSubstring("the difference quotient is not finite: the function is infinite"));
+  for (const double zero : {0x1p-10, 0x1p-9, -0x1p-9}) {  // a step and two from where the logarithm is infinite
+    const auto r = gradcheck(of_numbers(logarithm, of_any), {numbers({zero, 1, 2})});
+    CHECK_FALSE(r.ok());
+    CHECK(r.inputs[0].index == 0);
+  }
+  const auto overflow = gradcheck(of_numbers(huge, of_huge), {numbers({2, 1})});
+  CHECK_FALSE(overflow.ok());
+  CHECK_FALSE(overflow.message().empty());
+  // A wrong gradient hides behind no infinity, nor does a right one elsewhere excuse it.
+  const auto wrong = [](double) { return 7.0; };
+  CHECK_FALSE(gradcheck(of_numbers(one_over, wrong), {numbers({1, 0x1p-10, 2})}).ok());
+  CHECK(gradcheck(of_numbers(one_over, of_one_over), {numbers({1, 2, -1})}).message() == "");
+}
+
+TEST_CASE("gradcheck fails where a gradient is infinite, and says which number it is", "[gradcheck]") {
+  const auto same = [](double x) { return x; };
+  const auto infinite = [](double x) { return x == 2 ? std::numeric_limits<double>::infinity() : 1; };
+  const auto r = gradcheck(of_numbers(same, infinite), {numbers({1, 2, 3})});
+  CHECK_FALSE(r.ok());
+  CHECK(r.inputs[0].index == 1);
+  CHECK_THAT(r.message(), ContainsSubstring("inf, difference quotient ") &&
+                              Catch::Matchers::EndsWith(": the gradient is not finite"));
+  GradcheckInput both{.shape = {3}, .index = 2, .analytic = INFINITY, .numeric = INFINITY, .allowed = INFINITY};
+  CHECK_FALSE(both.ok());
+  CHECK_THAT((GradcheckResult{.inputs = {both}}.message()),
+             ContainsSubstring("the gradient is not finite; the difference quotient is not finite"));
 }
 
 TEST_CASE("gradcheck names the one element that is wrong", "[gradcheck]") {

@@ -33,7 +33,9 @@ Values one_hot(const Values& truth, std::int64_t classes) {
   }
   return p;
 }
-bool near(double got, double want) { return std::abs(got - want) <= 1e-7 * std::max(1.0, std::abs(want)); }
+bool near(double got, double want) {
+  return std::isfinite(want) && std::abs(got - want) <= 1e-7 * std::max(1.0, std::abs(want));
+}
 
 }  // namespace
 

@@ -104,7 +104,9 @@ double hd95_by_hand(const LabelMap& a, const LabelMap& b) {
   return all[below] + (above - all[below]) * (rank - static_cast<double>(below));
 }
 
-bool close(double got, double wants) { return std::abs(got - wants) <= kTiny * std::max(1.0, std::abs(wants)); }
+bool close(double got, double wants) {
+  return std::isfinite(wants) && std::abs(got - wants) <= kTiny * std::max(1.0, std::abs(wants));
+}
 
 }  // namespace
 

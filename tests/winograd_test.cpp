@@ -41,6 +41,7 @@ Error error_of(const Values& got, const Values& wants) {
   double sum = 0;
   double error_sum = 0;
   for (std::size_t i = 0; i < wants.size(); ++i) {
+    REQUIRE(std::isfinite(wants[i]));  // or every error would be a small part of it
     const double e = std::abs(got[i] - wants[i]);
     largest = std::max(largest, std::abs(wants[i]));
     largest_error = e <= largest_error ? largest_error : e;  // NaN stays

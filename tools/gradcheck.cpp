@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "engine/context.h"
 #include "engine/gradcheck.h"
+#include "engine/json_text.h"
 #include "kernels/check.h"
 #include "tools/commands.h"
 #include "tools/gradcheck_cases.h"
@@ -56,6 +58,12 @@ void print_table(const std::vector<Row>& rows) {
   fmt::print("{}", text_table(table));
 }
 
+/// JSON has neither infinity nor NaN and would say null: which of them it is stands as a text.
+nlohmann::ordered_json number(double value) {
+  if (std::isfinite(value)) { return value; }
+  return fmt::format("{}", value);
+}
+
 void print_json(const std::vector<Row>& rows) {
   auto list = nlohmann::ordered_json::array();
   for (const Row& r : rows) {
@@ -65,12 +73,13 @@ void print_json(const std::vector<Row>& rows) {
          {"variant", r.variant},
          {"input", r.input},
          {"shape", std::vector<std::int64_t>(extents.begin(), extents.end())},
-         {"max_error", r.found.error()},
+         {"max_error", number(r.found.error())},
          {"allowed", r.found.allowed},
          {"ok", r.found.ok()},
-         {"worst", {{"index", r.found.index}, {"analytic", r.found.analytic}, {"numeric", r.found.numeric}}}});
+         {"worst",
+          {{"index", r.found.index}, {"analytic", number(r.found.analytic)}, {"numeric", number(r.found.numeric)}}}});
   }
-  fmt::print("{}\n", list.dump(2));
+  fmt::print("{}\n", json_text(list, 2));
 }
 
 void run(const Options& options) {
