@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/denormals.h"
+
 namespace vox {
 namespace {
 
@@ -67,6 +69,7 @@ class Pool {
       }
       task_ = task;
       context_ = context;
+      mode_ = float_mode();
       workers_ = workers;
       left_ = workers - 1;
       ++job_;
@@ -95,7 +98,9 @@ class Pool {
       seen = job_;
       const auto task = task_;
       void* const context = context_;
+      const FloatMode mode = mode_;
       lock.unlock();
+      set_float_mode(mode);  // or the bits of a result would depend on who did which task
       attempt(task, context, worker);
       lock.lock();
       if (--left_ == 0) { done_.notify_one(); }
@@ -119,6 +124,7 @@ class Pool {
   std::condition_variable done_;
   void (*task_)(void*, int) = nullptr;
   void* context_ = nullptr;
+  FloatMode mode_ = 0;
   int workers_ = 0;
   // Written under the mutex, also looked at without it.
   std::atomic<int> left_ = 0;

@@ -8,8 +8,9 @@
 namespace vox {
 
 /// Runs task(context, w) for w in [0,workers) on a pool of threads that lives as long as the program, w = 0 on the
-/// caller. Returns when all are done; the first exception of any worker is thrown here. A call from inside a worker,
-/// or while another thread holds the pool, runs the workers one after the other: slower, same result.
+/// caller. All compute in the caller's floating-point mode (kernels/denormals.h). Returns when all are done; the first
+/// exception of any worker is thrown here. A call from inside a worker, or while another thread holds the pool, runs
+/// the workers one after the other: slower, same result.
 void run_workers(int workers, void (*task)(void* context, int worker), void* context);
 
 /// Workers that wait look for work for a while before they sleep; while one of these lives they sleep at once. For

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "kernels/denormals.h"
+
 struct CUstream_st;  // cudaStream_t without the CUDA header, so that engine/ never needs it
 
 namespace vox {
@@ -47,9 +49,11 @@ struct DryQueue : DeviceQueue {};
 using IsaQueue = CpuIsaQueue<Isa::VOX_ISA>;  ///< the instruction set this file is being compiled for
 #endif
 
-/// Calls body with the CpuIsaQueue of the queue's instruction set, but in a dry run.
+/// Calls body with the CpuIsaQueue of the queue's instruction set, but in a dry run. Every kernel of the CPU is called
+/// here, so that it is here that denormal numbers are switched off, and that the caller has them back behind it.
 template <class Body> void on_isa(const CpuQueue& q, const Body& body) {
   if (q.dry) { return; }
+  const FlushDenormals flush;
 #ifdef VOX_X86
   if (q.isa == Isa::avx512 || q.isa == Isa::amx) {
     CpuIsaQueue<Isa::avx512> isa{q.threads};

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "kernels/denormals.h"
 #include "tests/catch.h"
 
 namespace vox::test {
@@ -120,6 +121,36 @@ TEST_CASE("two threads may run loops at the same time", "[parallel][threads]") {
     }
   }
   CHECK(total == 2 * 200 * 1225);
+}
+
+TEST_CASE("whoever does a task computes in the floating-point mode of who asked for it", "[parallel][threads]") {
+  const auto strangers = [] {  // tasks of a loop, and of one inside, that ran in another mode
+    const FloatMode mine = float_mode();
+    std::atomic<int> count = 0;
+    parallel_for(4, 64, [&](std::int64_t) {
+      count += float_mode() == mine ? 0 : 1;
+      parallel_for(4, 4, [&](std::int64_t) { count += float_mode() == mine ? 0 : 1; });
+      std::this_thread::yield();
+    });
+    return count.load();
+  };
+  for (int repeat = 0; repeat < 20; ++repeat) {  // workers remember the mode of the loop before
+    CHECK(strangers() == 0);
+    const FlushDenormals flush;
+    CHECK(strangers() == 0);
+  }
+  std::atomic<bool> taken = false;
+  std::atomic<bool> done = false;
+  const std::jthread holder([&] {
+    const FlushDenormals flush;
+    parallel_for(2, 2, [&](std::int64_t) {
+      taken = true;
+      while (!done) { std::this_thread::yield(); }
+    });
+  });
+  while (!taken) { std::this_thread::yield(); }
+  CHECK(strangers() == 0);  // alone: another holds the pool, in another mode
+  done = true;
 }
 
 TEST_CASE("a queue says how many threads a loop may use", "[parallel][threads]") {
