@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -41,6 +42,44 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   for (std::string& t : texts) { result.push_back(t.data()); }
   result.push_back(nullptr);
   return result;
+}
+
+constexpr std::size_t kMostChatter = std::size_t{1} << 20U;  // PyTorch's warnings are some KiB
+
+/// Enough of what a program said to recognise it, whatever bytes that was.
+std::string start_of(const std::string& text) {
+  constexpr std::size_t kMost = 80;
+  std::string line = text.substr(0, text.find('\n'));
+  const bool all = line.size() <= kMost;
+  if (!all) { line.resize(kMost); }
+  std::ranges::replace_if(
+      line, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return all ? line : line + "…";
+}
+
+bool is_seconds(const Json& value) { return value.is_number() && value.get<double>() >= 0; }
+
+/// What an answer lacks that the question asked for; empty where it is complete.
+std::string fault_of(const Json& answer, const std::string& question) {
+  const auto wants = [&](const char* key, bool needed, bool (*fits)(const Json&), const char* what) {
+    const auto found = answer.find(key);
+    const bool fine = found == answer.end() ? !needed : fits(*found);
+    return fine ? std::string() : fmt::format("wants {}, {}", key, what);
+  };
+  const auto is_text = [](const Json& v) { return v.is_string(); };
+  const auto is_flag = [](const Json& v) { return v.is_boolean(); };
+  const auto are_seconds = [](const Json& v) { return v.is_object() && std::ranges::all_of(v, is_seconds); };
+  const bool runs = question == "run";
+  for (const std::string& fault :
+       {wants("name", question == "hello", is_text, "a text"), wants("way", false, is_text, "a text"),
+        wants("nothing", false, is_flag, "true or false"), wants("wall_s", runs, is_seconds, "seconds per call"),
+        wants("processor_s", false, is_seconds, "seconds per call"),
+        wants("phases_s", false, are_seconds, "seconds by phase"),
+        wants("peak_resident_bytes", false, is_seconds, "a number"),
+        wants("peak_tensor_bytes", false, is_seconds, "a number")}) {
+    if (!fault.empty()) { return fault; }
+  }
+  return {};
 }
 
 }  // namespace
@@ -106,8 +145,16 @@ std::string Child::last_words() {
   return last;
 }
 
-std::string Child::read_line(double limit_s) {
-  const double until = now().wall_s + limit_s;
+void Child::send_line(const Json& question) {
+  const std::string line = question.dump() + "\n";
+  for (std::size_t sent = 0; sent < line.size();) {
+    const ssize_t n = send(socket_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
+    VOX_CHECK(n > 0 || errno == EINTR, "{}: ended without an answer: {}", name_, last_words());
+    if (n > 0) { sent += static_cast<std::size_t>(n); }
+  }
+}
+
+std::string Child::read_line(Wait& wait) {
   for (;;) {
     if (const std::size_t end = unread_.find('\n'); end != std::string::npos) {
       std::string line = unread_.substr(0, end);
@@ -115,31 +162,49 @@ std::string Child::read_line(double limit_s) {
       return line;
     }
     pollfd waiting{.fd = socket_, .events = POLLIN, .revents = 0};
-    const double left = until - now().wall_s;
-    VOX_CHECK(left > 0, "{}: no answer within {:.0f} s", name_, limit_s);
+    const double left = wait.until - now().wall_s;
+    VOX_CHECK(left > 0, "{}: no answer within {:g} s", name_, wait.limit_s);
     if (poll(&waiting, 1, static_cast<int>(std::min(left, 3600.0) * 1e3) + 1) <= 0) { continue; }
     std::array<char, 4096> part{};
     const ssize_t n = recv(socket_, part.data(), part.size(), 0);
     VOX_CHECK(n > 0 || (n < 0 && errno == EINTR), "{}: ended without an answer: {}", name_, last_words());
-    if (n > 0) { unread_.append(part.data(), static_cast<std::size_t>(n)); }
+    if (n <= 0) { continue; }
+    unread_.append(part.data(), static_cast<std::size_t>(n));
+    wait.said += static_cast<std::size_t>(n);
+    VOX_CHECK(wait.said <= kMostChatter, "{}: said {} KiB and no answer: '{}'", name_, wait.said / 1024,
+              start_of(unread_));
+  }
+}
+
+Json Child::read_answer(double limit_s) {
+  Wait wait{.limit_s = limit_s, .until = now().wall_s + limit_s};
+  for (;;) {
+    const std::string said = read_line(wait);
+    if (!said.starts_with('{')) { continue; }  // a library's chatter
+    Json answer = Json::parse(said, nullptr, false);
+    VOX_CHECK(!answer.is_discarded(), "{}: the answer is no JSON: {}", name_, start_of(said));
+    return answer;
   }
 }
 
 Json Child::ask(const Json& question, double limit_s) {
-  const std::string line = question.dump() + "\n";
-  for (std::size_t sent = 0; sent < line.size();) {
-    const ssize_t n = send(socket_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
-    VOX_CHECK(n > 0 || errno == EINTR, "{}: ended without an answer: {}", name_, last_words());
-    if (n > 0) { sent += static_cast<std::size_t>(n); }
+  VOX_CHECK(gone_.empty(), "{}", gone_);
+  Json answer;
+  try {
+    send_line(question);
+    answer = read_answer(limit_s);
+  } catch (const Error& e) {
+    gone_ = e.what();  // an answer that comes late would be taken for that to the next question
+    end();
+    throw;
   }
-  for (;;) {
-    const std::string said = read_line(limit_s);
-    const Json answer = Json::parse(said, nullptr, false);
-    VOX_CHECK(!answer.is_discarded() || !said.starts_with('{'), "{}: the answer is no JSON: {}", name_, said);
-    if (!answer.is_object()) { continue; }  // a library's chatter
-    if (answer.contains("error")) { VOX_FAIL("{}", answer["error"].get<std::string>()); }
-    return answer;
+  if (const auto error = answer.find("error"); error != answer.end()) {
+    VOX_FAIL("{}", error->is_string() ? error->get<std::string>() : fmt::format("{}: error {}", name_, error->dump()));
   }
+  const std::string fault = fault_of(answer, question.value("do", ""));
+  VOX_CHECK(fault.empty(), "{}: answers {} by {}: {} (benchmarks/README.md)", name_, question.value("do", ""),
+            start_of(answer.dump()), fault);
+  return answer;
 }
 
 int run_program(const std::vector<std::string>& command) {

@@ -18,7 +18,12 @@ enum class Pass : std::uint8_t { forward, grad_input, grad_weight };
 struct Cost {
   double flops = 0;
   double bytes = 0;
+  double flops_on_voxels = 0;  ///< those of flops whose tap is no zero of the padding: what oneDNN's benchdnn counts
 };
+
+/// Along one axis: how many pairs of an output and a tap meet a voxel of x, where outputs * kernel is all pairs.
+[[nodiscard]] double taps_on_voxels(std::int64_t x, std::int64_t outputs, std::int64_t kernel, std::int64_t stride,
+                                    std::int64_t padding);
 
 /// inputs: as the operator takes them, volumes, then weights and vectors; y: its result. Zero where the pass does
 /// nothing. Of a whole layer grad_input is all gradients there are, without that of a first input that wants none.

@@ -1,5 +1,9 @@
 #include "benchmarks/kernel_operands.h"
 
+#include <algorithm>
+#include <cmath>
+
+#include "engine/memory_limits.h"
 #include "engine/tape.h"
 #include "kernels/check.h"
 #include "kernels/philox.h"
@@ -24,6 +28,35 @@ Tensor random_labels(const Shape& shape, std::int64_t classes, Device device) {
     v[i] = static_cast<std::uint8_t>(random4({.seed = 2}, i).v[0] % static_cast<std::uint32_t>(classes));
   }
   return Tensor::of<std::uint8_t>(shape, v).to(device);
+}
+
+/// With the padding channels of the last block.
+double stored_channels(std::int64_t channels) { return std::ceil(static_cast<double>(channels) / kBlock8) * kBlock8; }
+
+/// Elements of the result per voxel of the operands.
+double stored_results(const KernelSpec& spec) {
+  const KernelShape& s = spec.shape;
+  switch (spec.op) {
+    case Op::conv3d:
+    case Op::conv3d_concat:
+    case Op::conv3d_batch_norm_relu:
+      return stored_channels(s.out);
+    case Op::conv_transpose3d:
+      return 8 * stored_channels(s.out);
+    case Op::concat:
+      return stored_channels(s.in.front() + s.in.back());
+    case Op::sum:
+    case Op::mean:
+    case Op::max_pool3d:  // an eighth, and nothing of a volume of one voxel
+    case Op::dice_loss:
+    case Op::focal_loss:
+    case Op::cross_entropy:
+    case Op::dice_focal_loss:
+    case Op::cast:  // of another type
+      return 0;
+    default:
+      return stored_channels(s.in.front());
+  }
 }
 
 using Inputs = const std::vector<Tensor>&;
@@ -112,7 +145,44 @@ class Maker {
 
 }  // namespace
 
+double least_bytes(const KernelSpec& spec, Device device) {
+  const KernelShape& s = spec.shape;
+  const auto element = static_cast<double>(size_of(spec.dtype));
+  double voxels = static_cast<double>(spec.batch);
+  for (const std::int64_t e : s.extent) { voxels *= static_cast<double>(e); }
+  double all_in = 0;
+  double volumes = 0;
+  for (const std::int64_t c : s.in) {
+    all_in += static_cast<double>(c);
+    volumes += stored_channels(c) * voxels * element;
+  }
+  const double taps = std::pow(s.kernel > 0 ? s.kernel : spec.op == Op::conv_transpose3d ? 2 : 3, 3);
+  const bool convolves = has_pass(spec.op, Pass::grad_weight) || spec.op == Op::conv3d_batch_norm_relu;
+  const double weight = convolves ? taps * all_in * static_cast<double>(s.out) * 4 : 0;
+  const double result = stored_results(spec) * voxels * element;
+  double most = volumes + weight + result;
+  if (device != Device::cuda) {  // a volume is drawn as plain numbers, laid out in f32 and copied as what is wanted
+    most = std::max(most, volumes + (static_cast<double>(s.in.back()) + stored_channels(s.in.back())) * voxels * 4);
+  }
+  if (spec.pass == Pass::grad_input) { most = std::max(most, volumes + weight + 2 * result + volumes); }
+  if (spec.pass == Pass::grad_weight) { most = std::max(most, volumes + weight + 2 * result + weight); }
+  return most;
+}
+
+void want_memory(const std::string& what, double bytes, Device device) {
+  const MemoryLimit there = available_memory(device);
+  if (bytes <= static_cast<double>(there.bytes)) { return; }
+  const std::string takes =
+      bytes < 0x1p63 ? bytes_text(static_cast<std::size_t>(bytes)) : fmt::format("{:.2g} GiB", bytes / 0x1p30);
+  fail<MemoryError>(
+      __FILE__, __LINE__,
+      fmt::format("{}: takes at least {}; there is {} ({})", what, takes, bytes_text(there.bytes), there.source));
+}
+
 Operands operands_of(const KernelSpec& spec, Device device) {
+  want_memory(fmt::format("{} {} {}, batch {}, {}", name(spec.op), name(spec.pass), text_of(spec.shape), spec.batch,
+                          name(spec.dtype)),
+              least_bytes(spec, device), device);
   const Maker m(spec, device);
   switch (spec.op) {
     case Op::add:

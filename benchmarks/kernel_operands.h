@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "benchmarks/kernel_case.h"
@@ -16,8 +17,14 @@ struct Operands {
 
   [[nodiscard]] bool is_buffer(std::size_t i) const { return i >= first_buffer; }
 };
-/// Throws Error where the shape is none for the operator.
+/// Throws Error where the shape is none for the operator, MemoryError where operands and result do not fit: before
+/// anything is made, as sizes may be beyond what integers hold.
 [[nodiscard]] Operands operands_of(const KernelSpec&, Device);
+
+/// The least that a line of the table holds at once: operands, result and, of a backward pass, the gradients.
+[[nodiscard]] double least_bytes(const KernelSpec&, Device);
+/// Throws MemoryError where a device has less than that. what: who takes it.
+void want_memory(const std::string& what, double bytes, Device);
 
 /// The convolution that a specification names.
 [[nodiscard]] Conv3dGeometry geometry_of(const KernelSpec&, const std::vector<Tensor>& inputs);

@@ -79,7 +79,7 @@ void KernelRivals::add(const std::string& word, const Programs& p, Device device
   VOX_CHECK(word != "torch", "--against torch: is for step and predict");
   const Rival rival = rivals_named(word, {}, p).front();
   auto program = std::make_unique<Child>(rival.command, rival.environment);
-  descriptions_[word] = program->ask({{"do", "hello"}}).value("name", word);
+  descriptions_[word] = name_of(*program, rival);
   programs_[word] = std::move(program);
 }
 
@@ -97,17 +97,21 @@ std::vector<RivalLane> KernelRivals::lanes(const KernelSpec& spec, Cache cache) 
   return all;
 }
 
-Json question_of(const KernelSpec& s, Cache cache) {
-  return {{"do", "prepare"},
-          {"work", "kernel"},
-          {"op", name(s.op)},
+Json record_of(const KernelSpec& s) {
+  return {{"op", name(s.op)},
           {"pass", name(s.pass)},
           {"shape", text_of(s.shape)},
           {"batch", s.batch},
-          {"dtype", name(s.dtype)},
-          {"threads", cpu_queue().threads},
-          {"conv", name(cpu_queue().conv)},
-          {"l2", cache == Cache::flushed ? "flushed" : "warm"}};
+          {"dtype", name(s.dtype)}};
+}
+
+Json question_of(const KernelSpec& s, Cache cache) {
+  Json question{{"do", "prepare"}, {"work", "kernel"}};
+  question.update(record_of(s));
+  question["threads"] = cpu_queue().threads;
+  question["conv"] = name(cpu_queue().conv);
+  question["l2"] = cache == Cache::flushed ? "flushed" : "warm";
+  return question;
 }
 
 KernelSpec spec_of(const Json& q) {

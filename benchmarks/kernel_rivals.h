@@ -37,6 +37,8 @@ class KernelRivals {
   std::vector<std::string> libraries_;  ///< cudnn, cublas
 };
 
+/// Which line it is, for files and for programs.
+[[nodiscard]] Json record_of(const KernelSpec&);
 /// What a program is asked to prepare for a line.
 [[nodiscard]] Json question_of(const KernelSpec&, Cache);
 /// And back. Throws Error for what is none.

@@ -59,10 +59,13 @@ KernelShape parse_shape(const std::string& text) {
 }
 
 std::string text_of(const KernelShape& s) {
+  return fmt::format("{}{}@{}", fmt::join(s.in, "+"), s.out > 0 ? fmt::format("-{}", s.out) : "", extents_of(s));
+}
+
+std::string extents_of(const KernelShape& s) {
   const auto& e = s.extent;
   const bool cube = e[0] == e[1] && e[1] == e[2];
-  return fmt::format("{}{}@{}{}", fmt::join(s.in, "+"), s.out > 0 ? fmt::format("-{}", s.out) : "",
-                     cube ? fmt::format("{}^3", e[0]) : fmt::format("{}x{}x{}", e[0], e[1], e[2]),
+  return fmt::format("{}{}", cube ? fmt::format("{}^3", e[0]) : fmt::format("{}x{}x{}", e[0], e[1], e[2]),
                      s.kernel > 0 ? fmt::format("k{}", s.kernel) : "");
 }
 

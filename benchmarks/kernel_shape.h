@@ -17,10 +17,10 @@ struct KernelShape {
   std::array<std::int64_t, 3> extent{};
   std::int64_t kernel = 0;  ///< 0: the operator's own, 3 for a convolution and 2 for a transposed one
 
-  [[nodiscard]] std::int64_t voxels() const { return extent[0] * extent[1] * extent[2]; }
   friend bool operator==(const KernelShape&, const KernelShape&) = default;
 };
 [[nodiscard]] KernelShape parse_shape(const std::string&);  ///< throws Error naming what is wrong
 [[nodiscard]] std::string text_of(const KernelShape&);
+[[nodiscard]] std::string extents_of(const KernelShape&);  ///< what stands behind the "@"
 
 }  // namespace vox::bench

@@ -3,29 +3,37 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
+#include <iterator>
+#include <system_error>
 
+#include "data/csv.h"
+#include "engine/atomic_file.h"
+#include "engine/json_text.h"
 #include "kernels/check.h"
 
 namespace vox::bench {
 namespace {
 
-/// The old file or the new one, never half of it.
-void replace_file(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".part";
-  std::ofstream out(temporary, std::ios::binary);
-  out << text;
-  VOX_CHECK(out.flush().good(), "{}: cannot be written", path);
-  out.close();
-  std::error_code error;
-  std::filesystem::rename(temporary, path, error);
-  VOX_CHECK(!error, "{}: cannot be written: {}", path, error.message());
+/// What was printed is on its way, and a run that is stopped keeps it.
+void flush_lines() {
+  if (std::fflush(stdout) == 0) { return; }
+  VOX_FAIL_OUTPUT("cannot write to the standard output: {}", std::generic_category().message(errno));
 }
 
-std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : json_text(value); }
+
+/// As a cell of a Markdown table: a line, in which a bar ends nothing.
+std::string cell_text(const std::string& text) {
+  std::string cell;
+  for (const char c : text) {
+    if (c == '|') { cell += '\\'; }
+    cell += c == '\n' || c == '\r' ? ' ' : c;
+  }
+  return cell;
+}
 
 /// In display columns: of UTF-8 text every byte but those that continue a character.
 std::size_t width_of(const std::string& text) {
@@ -53,7 +61,7 @@ void Report::head(const Json& facts) {
     json_["facts"][key] = value;
     if (!value.is_structured()) { fmt::print("- {}: {}\n", key, text_of(value)); }
   }
-  static_cast<void>(std::fflush(stdout));
+  flush_lines();
 }
 
 void Report::table(std::vector<Column> columns) {
@@ -61,7 +69,7 @@ void Report::table(std::vector<Column> columns) {
   std::vector<std::string> headings;
   std::string rule = "|";
   for (Column& c : columns_) {
-    c.width = std::max(c.width, static_cast<int>(width_of(c.heading)));
+    c.width = std::max(c.width, static_cast<int>(width_of(cell_text(c.heading))));
     headings.push_back(c.heading);
     const std::string dashes(static_cast<std::size_t>(c.width) + 1, '-');
     rule += c.text ? ":" + dashes + "|" : dashes + ":|";
@@ -69,13 +77,13 @@ void Report::table(std::vector<Column> columns) {
   fmt::print("\n");
   print(headings);
   fmt::print("{}\n", rule);
-  static_cast<void>(std::fflush(stdout));
+  flush_lines();
 }
 
 void Report::print(const std::vector<std::string>& cells) const {
   std::string line = "|";
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    const std::string cell = i < cells.size() ? cells[i] : "";
+    const std::string cell = i < cells.size() ? cell_text(cells[i]) : "";
     const auto wanted = static_cast<std::size_t>(columns_[i].width);
     const std::string space(wanted - std::min(wanted, width_of(cell)), ' ');
     line += " " + (columns_[i].text ? cell + space : space + cell) + " |";
@@ -86,7 +94,7 @@ void Report::print(const std::vector<std::string>& cells) const {
 void Report::row(const Json& record, const std::vector<std::string>& cells) {
   json_["rows"].push_back(record);
   print(cells);
-  static_cast<void>(std::fflush(stdout));
+  flush_lines();
   write();
 }
 
@@ -101,10 +109,10 @@ void Report::left_out(const Json& record, const std::vector<std::string>& first_
   json_["rows"].push_back(with_reason);
   std::string line = "|";
   for (std::size_t i = 0; i < first_cells.size(); ++i) {
-    line += fmt::format(" {:<{}} |", first_cells[i], i < columns_.size() ? columns_[i].width : 0);
+    line += fmt::format(" {:<{}} |", cell_text(first_cells[i]), i < columns_.size() ? columns_[i].width : 0);
   }
-  fmt::print("{} {} |\n", line, why);
-  static_cast<void>(std::fflush(stdout));
+  fmt::print("{} {} |\n", line, cell_text(why));
+  flush_lines();
   write();
 }
 
@@ -113,8 +121,9 @@ void Report::missing(const std::string& what) {
   if (std::ranges::find(said_, what) != said_.end()) { return; }
   said_.push_back(what);
   json_["missing"].push_back(what);
-  static_cast<void>(std::fflush(stdout));
-  fmt::print(stderr, "voxgrad bench: {}\n", what);
+  flush_lines();
+  const std::string line = fmt::format("voxgrad bench: {}\n", what);
+  static_cast<void>(std::fwrite(line.data(), 1, line.size(), stderr));
 }
 
 void Report::remark(const std::string& sentence) { remarks_.push_back(sentence); }
@@ -131,8 +140,8 @@ void Report::add(const std::string& key, const Json& value) {
 }
 
 void Report::write() const {
-  if (!files_.json.empty()) { replace_file(files_.json, json_.dump(1) + "\n"); }
-  if (!files_.csv.empty()) { replace_file(files_.csv, csv_of(json_["rows"])); }
+  if (!files_.json.empty()) { write_file(files_.json, json_text(json_, 1) + "\n"); }
+  if (!files_.csv.empty()) { write_file(files_.csv, csv_of(json_["rows"])); }
 }
 
 std::string csv_of(const Json& rows) {
@@ -142,19 +151,15 @@ std::string csv_of(const Json& rows) {
       if (!value.is_structured() && std::ranges::find(keys, key) == keys.end()) { keys.push_back(key); }
     }
   }
-  const auto quoted = [](const std::string& text) {
-    if (text.find_first_of(",\"\n") == std::string::npos) { return text; }
-    std::string doubled;
-    for (const char c : text) { doubled += c == '"' ? std::string("\"\"") : std::string(1, c); }
-    return "\"" + doubled + "\"";
-  };
   const auto line = [](const std::vector<std::string>& cells) { return fmt::format("{}\n", fmt::join(cells, ",")); };
-  std::string text = line(keys);
+  std::vector<std::string> headings;
+  std::ranges::transform(keys, std::back_inserter(headings), csv_field);
+  std::string text = line(headings);
   for (const Json& row : rows) {
     std::vector<std::string> cells;
     for (const std::string& key : keys) {
       const auto found = row.find(key);
-      cells.push_back(found == row.end() || found->is_null() ? "" : quoted(text_of(*found)));
+      cells.push_back(found == row.end() || found->is_null() ? "" : csv_field(text_of(*found)));
     }
     text += line(cells);
   }

@@ -13,6 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr double kImportTorch_s = 300;  // some seconds from a warm cache, a minute and more from a slow disk
+
 std::string torch_script(const Programs& p) {
   std::vector<fs::path> places{fs::path(VOX_BENCHMARKS_FOLDER) / "torch_step.py",
                                fs::path(own_path()).parent_path().parent_path() / "share/voxgrad/torch_step.py"};
@@ -53,7 +55,8 @@ std::vector<Rival> rivals_named(const std::string& word, const std::vector<std::
       rivals.push_back({.family = word,
                         .variant = variant,
                         .command = {p.python, torch_script(p)},
-                        .environment = {"PYTHONUNBUFFERED=1"}});
+                        .environment = {"PYTHONUNBUFFERED=1"},
+                        .hello_s = kImportTorch_s});
     }
   } else {
     VOX_CHECK(word == "onednn", "--against {}: wants torch, onednn or the path of another build of voxgrad", word);
@@ -65,9 +68,14 @@ std::vector<Rival> rivals_named(const std::string& word, const std::vector<std::
   return rivals;
 }
 
+std::string name_of(Child& program, const Rival& rival) {
+  return program.ask({{"do", "hello"}}, rival.hello_s).at("name").get<std::string>();
+}
+
 std::string greeting(const Rival& rival) {
   try {
-    return Child(rival.command, rival.environment).ask({{"do", "hello"}}).value("name", rival.family);
+    Child program(rival.command, rival.environment);
+    return name_of(program, rival);
   } catch (const Error& e) {
     VOX_FAIL("{}{}", e.what(),
              rival.family == "torch" ? ": name a Python that has PyTorch by --python (tools/rivals.sh makes one)" : "");

@@ -19,6 +19,7 @@ struct Rival {
   std::string variant;  ///< "channels_last compile"; empty where there is one way alone
   std::vector<std::string> command;
   std::vector<std::string> environment;
+  double hello_s = 30;  ///< how long it may take to say its name; a program that starts at once has done so long before
 
   [[nodiscard]] std::string name() const { return variant.empty() ? family : family + " " + variant; }
 };
@@ -30,6 +31,10 @@ struct Rival {
 
 /// Starts it and asks its name: "PyTorch 2.15.0". Throws Error saying what is missing and how to get it.
 [[nodiscard]] std::string greeting(const Rival&);
+
+class Child;
+/// The name of a program that was just started: what does not answer as a rival does is found here, and soon.
+[[nodiscard]] std::string name_of(Child&, const Rival&);
 
 /// This program as a child that serves, by how it was called.
 [[nodiscard]] std::vector<std::string> serve_command(const std::string& program);

@@ -4,6 +4,8 @@
 #include <benchmark/benchmark.h>
 #endif
 
+#include <cmath>
+
 #include "kernels/check.h"
 
 namespace vox::bench {
@@ -52,6 +54,7 @@ void run_once(const std::vector<Lane>& lanes, std::size_t first, double least_s,
 
 LaneTimes run_rounds(const std::vector<Lane>& lanes, const RoundOptions& o) {
   std::vector<Measured> measured(lanes.size());
+  VOX_CHECK(o.least_s > 0 && std::isfinite(o.least_s), "a measurement of {} s, wants more than 0", o.least_s);
   run_once(lanes, 0, o.least_s, measured);
   LaneTimes times(lanes.size());
   for (int round = 0; round < o.rounds; ++round) {

@@ -14,6 +14,7 @@
 #include "commit.h"  // made by the build
 #include "engine/allocator.h"
 #include "engine/context.h"
+#include "engine/json_text.h"
 #include "kernels/check.h"
 
 namespace vox::bench {
@@ -104,7 +105,7 @@ void serve() {
     } catch (const std::exception& e) {  // of ours, of the allocator, of the parser: whoever asked is told
       answer = {{"error", e.what()}};
     }
-    fmt::print("{}\n", answer.dump());
+    fmt::print("{}\n", json_text(answer));
     static_cast<void>(std::fflush(stdout));  // somebody waits for it
   }
 }

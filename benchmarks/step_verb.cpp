@@ -1,15 +1,19 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <optional>
 
 #include "benchmarks/bench.h"
 #include "benchmarks/contest.h"
+#include "benchmarks/kernel_operands.h"
 #include "benchmarks/machine.h"
 #include "benchmarks/profile.h"
 #include "benchmarks/spread.h"
 #include "engine/context.h"
 #include "kernels/check.h"
+#include "model/step_plan.h"
 
 namespace vox::bench {
 namespace {
@@ -133,6 +137,31 @@ std::optional<Best> run_rival(Report& report, const Options& o, const Task& task
   return best;
 }
 
+/// Throws MemoryError where the step is known not to fit, before a process sets out to find that.
+void want_fit(const Options& o, const Task& task) {
+  UNetConfig net = unet_preset("seed");
+  std::ranges::copy(o.widths, net.widths.begin());
+  const double voxels = static_cast<double>(task.batch) * std::pow(static_cast<double>(task.size), 3);
+  const double host = voxels * (static_cast<double>(net.in_channels) * sizeof(float) + 1);
+  // First without integers, which some sizes overflow: the images, the first layer's result and the weights.
+  double least = host + voxels * 2 * static_cast<double>(net.widths.front());
+  for (std::size_t l = 1; l < net.widths.size(); ++l) {
+    least += 27 * 4 * static_cast<double>(net.widths[l - 1]) * static_cast<double>(net.widths[l]);
+  }
+  const Device device = select_device(o.common.device);
+  const std::string what = fmt::format("{}, batch {}, {}", task.label(), task.batch, task.dtype);
+  want_memory(what, least, device);
+  StepRequest request;
+  request.config = net;
+  request.dtype = dtype_named(task.dtype);
+  request.device = device;
+  request.size = task.size;
+  request.batch = task.batch;
+  request.fusion = fusion_named(o.fusion);
+  const StepPlan plan = task.work == "step" ? plan_training(request) : plan_inference(request);
+  want_memory(what, static_cast<double>(plan.system_bytes()) + (device == Device::cuda ? 0 : host), device);
+}
+
 void run_task(Report& report, const Options& o, const Task& task, const std::vector<std::vector<Rival>>& rivals) {
   const Json question{{"work", task.work},
                       {"size", task.size},
@@ -145,6 +174,7 @@ void run_task(Report& report, const Options& o, const Task& task, const std::vec
                       {"conv", name(cpu_queue().conv)}};
   std::vector<Best> bests;
   try {
+    want_fit(o, task);
     Entrant ours({.family = "voxgrad", .variant = "", .command = o.common.programs.serve, .environment = {}}, question);
     ours.warm_up();
     for (const std::vector<Rival>& ways : rivals) {
@@ -166,6 +196,7 @@ void run_task(Report& report, const Options& o, const Task& task, const std::vec
 
 void profile_task(Report& report, const Options& o, const Task& task) {
   try {
+    want_fit(o, task);
     Lab lab({.device = o.common.device,
              .dtype = task.dtype,
              .size = task.size,

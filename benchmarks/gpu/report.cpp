@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "kernels/check.h"
+#include "engine/atomic_file.h"
+#include "engine/json_text.h"
 
 namespace vox::gpu_bench {
 namespace {
@@ -94,9 +94,7 @@ void write_json(const std::string& path, const Machine& m, const MeasureOptions&
                      {"tensor_gflop_per_s", m.ceilings.tensor_gflop_per_s}}},
                    {"results", nlohmann::json::array()}};
   for (const Result& r : results) { j["results"].push_back(json_of(r, m.ceilings)); }
-  std::ofstream out(path);
-  out << j.dump(1) << '\n';
-  VOX_CHECK(out.flush().good(), "{}: cannot be written", path);
+  write_file(path, json_text(j, 1) + '\n');
 }
 
 }  // namespace vox::gpu_bench

@@ -19,7 +19,7 @@ struct Machine {
 
 void print_head(const Machine&, const MeasureOptions&);
 void print_row(const Machine&, const Result&);
-/// Writes all of it as JSON; throws Error where the file cannot be written.
+/// Writes all of it as JSON; throws OutputError where the file cannot be written.
 void write_json(const std::string& path, const Machine&, const MeasureOptions&, const std::vector<Result>&);
 
 }  // namespace vox::gpu_bench

@@ -13,6 +13,7 @@
 
 #include "engine/allocator.h"
 #include "engine/context.h"
+#include "engine/json_text.h"
 #include "engine/tape.h"
 #include "kernels/check.h"
 #include "kernels/cuda/runtime.h"
@@ -118,25 +119,24 @@ void serve(Lab& lab) {
     std::string what;
     int count = 0;
     words >> what >> count;
-    std::cout << answer(lab, what, count).dump() << std::endl;  // flushed: somebody waits for it
+    std::cout << json_text(answer(lab, what, count)) << std::endl;  // flushed: somebody waits for it
   }
 }
 
 void run(const Options& o) {
   Lab lab(o);
-  std::cout << nlohmann::json{{"device", describe(select_device(o.device))},
-                              {"cuda", cuda::versions()},
-                              {"dtype", o.dtype},
-                              {"size", o.size},
-                              {"batch", o.batch}}
-                   .dump()
-            << std::endl;
+  const nlohmann::json head{{"device", describe(select_device(o.device))},
+                            {"cuda", cuda::versions()},
+                            {"dtype", o.dtype},
+                            {"size", o.size},
+                            {"batch", o.batch}};
+  std::cout << json_text(head) << std::endl;
   if (o.serve) { return serve(lab); }
   for (const char* const what : {"train", "infer"}) {
     static_cast<void>(answer(lab, what, 1));  // fresh memory costs more than any step
     nlohmann::json result = answer(lab, what, o.steps);
     result["what"] = what;
-    std::cout << result.dump() << std::endl;
+    std::cout << json_text(result) << std::endl;
   }
 }
 

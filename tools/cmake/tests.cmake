@@ -13,7 +13,7 @@ if(NOT VOX_TOOLS)  # what is left tests kernels, engine and model
   endforeach()
 endif()
 if(NOT VOX_BENCHMARKS OR NOT VOX_TOOLS)
-  list(REMOVE_ITEM test_sources ${PROJECT_SOURCE_DIR}/tests/bench_test.cpp)
+  list(FILTER test_sources EXCLUDE REGEX "/tests/bench[^/]*_test\\.cpp$")
 endif()
 if(TARGET Catch2::Catch2WithMain)
   set(vox_test_main Catch2::Catch2WithMain)
