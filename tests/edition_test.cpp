@@ -83,7 +83,7 @@ TEST_CASE("the message of a refusal names the flag that settles it", "[edition]"
   CHECK_THAT(reason("BraTS-PED-00001-000", {1, 3}), ContainsSubstring("--labels brats2023"));
 }
 
-TEST_CASE("--labels decides alone, and refuses what its edition does not have", "[edition]") {
+TEST_CASE("labels that were asked for decide alone, and what their edition does not have is refused", "[edition]") {
   const auto asked = [](LabelConvention c, const std::vector<std::size_t>& present) {
     return decided("BraTS-GLI-00005-100", true, present, {.asked = c, .mixed = true});
   };

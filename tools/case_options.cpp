@@ -20,7 +20,8 @@ void add_mask_option(CLI::App& app, std::string& suffix) {
 void add_allow_option(CLI::App& app, std::vector<std::string>& codes) {
   app.add_option("--allow", codes, "go on with cases in which check finds this error, such as BT-011; repeatable")
       ->type_name("CODE")
-      ->take_all();
+      ->take_all()
+      ->default_str("");
 }
 
 }  // namespace vox
