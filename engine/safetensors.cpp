@@ -201,10 +201,7 @@ struct SafetensorsFile::Impl {
     const bool opens = text.size() > kLengthBytes && text[kLengthBytes] == '{';
     if (!opens || length > kMaxHeaderBytes) {
       const std::string_view what = guess(text.substr(0, 512));
-      VOX_CHECK_DATA(
-          what.empty(),
-          "{}: is {}, wants a safetensors file; of what torch.load reads, safetensors.torch.save_file makes one", file,
-          what);
+      VOX_CHECK_DATA(what.empty(), "{}: is {}, wants a safetensors file", file, what);
     }
     VOX_CHECK_DATA(text.size() >= kLengthBytes, "{}: has {} bytes, a safetensors file wants at least 8", file,
                    text.size());
