@@ -17,6 +17,12 @@ namespace {
 
 std::string text(const Extent3& size) { return fmt::format("{}", fmt::join(size, "x")); }
 
+/// A finding that stops nothing.
+std::string note_of(const Finding& f) {
+  const CheckCode& code = code_of(f.check);
+  return fmt::format("{} {}: {}: {}", code.code, code.title, f.file.filename().string(), f.message);
+}
+
 /// The labels of a case, checked for their place; what is wrong becomes a finding.
 std::optional<ClassMap> read_labels(const CaseFiles& files, const LoadedCase& loaded, const CheckRules& rules,
                                     std::vector<Finding>& findings) {
@@ -41,7 +47,7 @@ void take_labels(const CaseFiles& files, const ClassMap& labels, PreparedInfo& i
 
 /// The brain as zscore takes it: the mask that was asked for, or every voxel where some image is not 0.
 std::vector<std::uint8_t> find_brain(const std::vector<Image>& images, const LoadedCase& loaded, const CaseFiles& files,
-                                     const CheckRules& rules) {
+                                     const CheckRules& rules, std::vector<std::string>& notes) {
   if (loaded.mask) {
     const std::array<std::span<const float>, 1> given{loaded.mask->nifti.image.values};
     return brain_mask(given);
@@ -49,8 +55,11 @@ std::vector<std::uint8_t> find_brain(const std::vector<Image>& images, const Loa
   std::vector<std::span<const float>> views;
   for (const Image& image : images) { views.emplace_back(image.values); }
   std::vector<std::uint8_t> brain = brain_mask(views);
-  const bool allowed = std::ranges::find(rules.allowed, Check::brain_fills_volume) != rules.allowed.end();
-  if (const auto f = brain_finding(brain, files.folder); f && !allowed) { VOX_FAIL_DATA("{}", describe(*f)); }
+  if (const auto f = brain_finding(brain, files.folder)) {
+    const bool allowed = std::ranges::find(rules.allowed, f->check) != rules.allowed.end();
+    VOX_CHECK_DATA(allowed, "{}", describe(*f));
+    notes.push_back(note_of(*f));
+  }
   return brain;
 }
 
@@ -65,7 +74,7 @@ void check_tutorial_fits(const Extent3& size, const CaseFiles& files) {
 
 /// Scales the images in place and returns the box that the recipe keeps.
 Box normalise(std::vector<Image>& images, const LoadedCase& loaded, const Recipe& recipe, const CaseFiles& files,
-              const CheckRules& rules, int threads) {
+              const CheckRules& rules, int threads, std::vector<std::string>& notes) {
   const auto each = [&](const auto& body) {
     parallel_for(threads, std::ssize(images), [&](std::int64_t i) { body(images[static_cast<std::size_t>(i)]); });
   };
@@ -84,7 +93,7 @@ Box normalise(std::vector<Image>& images, const LoadedCase& loaded, const Recipe
     each([](Image& image) { scale_to_unit(image.values); });
     return {{0, 0, 0}, size};
   }
-  const std::vector<std::uint8_t> mask = find_brain(images, loaded, files, rules);
+  const std::vector<std::uint8_t> mask = find_brain(images, loaded, files, rules, notes);
   const Box box = bounding_box(mask, size);
   VOX_CHECK_DATA(box.size[0] > 0, "{}: every voxel of every image is 0: there is no brain", files.folder.string());
   each([&](Image& image) { standardise(image.values, mask); });
@@ -114,10 +123,7 @@ PreparedCase prepare_case(const CaseFiles& files, const Recipe& recipe, int thre
   LoadedCase loaded = load_case(files, recipe.modalities, threads);
   const std::optional<ClassMap> labels = read_labels(files, loaded, rules, loaded.findings);
   throw_errors(loaded.findings, rules);
-  for (const Finding& f : loaded.findings) {
-    unusual.push_back(fmt::format("{} {}: {}: {}", code_of(f.check).code, code_of(f.check).title,
-                                  f.file.filename().string(), f.message));
-  }
+  for (const Finding& f : loaded.findings) { unusual.push_back(note_of(f)); }
   std::vector<Image> images;
   c.header = loaded.images.front().nifti.header;
   for (LoadedImage& image : loaded.images) {
@@ -127,7 +133,7 @@ PreparedCase prepare_case(const CaseFiles& files, const Recipe& recipe, int thre
   const auto read = std::chrono::steady_clock::now();
   GridMapping& m = c.info.mapping;
   m.source = images.front().geometry;
-  m.box = normalise(images, loaded, recipe, files, rules, threads);
+  m.box = normalise(images, loaded, recipe, files, rules, threads, unusual);
   m.size.fill(recipe.size);
   c.image.reserve(images.size() * static_cast<std::size_t>(recipe.size * recipe.size * recipe.size));
   for (Image& image : images) {

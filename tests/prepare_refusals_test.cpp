@@ -144,7 +144,9 @@ TEST_CASE("prepare: zscore refuses a brain that fills the volume, and takes a gi
     const Recipe zscore = recipe_named("zscore", 8);
     CHECK_THAT(refusal(files, zscore), ContainsSubstring("BT-026 no background") && ContainsSubstring("100.0 %") &&
                                            ContainsSubstring("--mask-suffix"));
-    CHECK(refusal(files, zscore, allowing("BT-026")).empty());
+    std::vector<std::string> notes;
+    CHECK_NOTHROW(prepare_case(files, zscore, 1, &notes, allowing("BT-026")));
+    CHECK_THAT(notes.at(0), ContainsSubstring("BT-026 no background"));
     CHECK(refusal(files, recipe_named("seed", 8)).empty());
     const CaseCheck checked = check_case(files);
     CHECK(std::ranges::any_of(checked.findings, [](const Finding& f) { return f.check == Check::brain_fills_volume; }));
