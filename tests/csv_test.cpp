@@ -71,7 +71,7 @@ TEST_CASE("a case keeps its column and its scores, whatever bytes its name has",
 }
 
 TEST_CASE("the tables and files of the bench keep a name with bars, commas and odd bytes in its cell", "[csv][bench]") {
-  if (voxgrad("bench --help").code != 0) {
+  if (voxgrad("bench --help").output.find("startup") == std::string::npos) {
     WARN("skipped: this build has no bench");
     return;
   }
