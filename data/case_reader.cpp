@@ -86,15 +86,10 @@ void check_values(const LoadedImage& image, std::vector<Finding>& findings) {
 
 /// Two modalities with the same voxels; constant ones have a finding of their own.
 void check_twins(const LoadedCase& c, std::vector<Finding>& findings) {
-  const auto usable = [&](const LoadedImage& image) {
-    return std::ranges::none_of(findings, [&](const Finding& f) {
-      return f.file == image.file && (f.check == Check::non_finite || f.check == Check::constant_image);
-    });
-  };
   for (std::size_t a = 1; a < c.images.size(); ++a) {
     for (std::size_t b = 0; b < a; ++b) {
       const auto& [role, file, nifti] = c.images[b];
-      if (!usable(c.images[a]) || nifti.image.values != c.images[a].nifti.image.values) { continue; }
+      if (!usable(findings, c.images[a].file) || nifti.image.values != c.images[a].nifti.image.values) { continue; }
       findings.push_back({Check::same_image_twice, c.images[a].file, fmt::format("the voxels are those of {}", role)});
       break;
     }
@@ -110,6 +105,12 @@ void add_clashes(const CaseFiles& files, std::vector<Finding>& findings) {
 }
 
 }  // namespace
+
+bool usable(const std::vector<Finding>& findings, const std::filesystem::path& file) {
+  return std::ranges::none_of(findings, [&](const Finding& f) {
+    return f.file == file && (f.check == Check::non_finite || f.check == Check::constant_image);
+  });
+}
 
 Finding finding_of(const NiftiError& e, const std::filesystem::path& file) {
   return {check_of(e.fault()), file, e.what()};

@@ -35,6 +35,8 @@ struct LoadedCase {
 [[nodiscard]] std::optional<Finding> place_finding(const LoadedCase&, const Geometry&, const std::filesystem::path&);
 /// What is unusual in a file's header: BT-012, BT-013, BT-014.
 void add_header_findings(const NiftiImage&, const std::filesystem::path&, std::vector<Finding>&);
+/// Are the voxels of a file worth a comparison: finite and not constant, by what was found?
+[[nodiscard]] bool usable(const std::vector<Finding>&, const std::filesystem::path&);
 /// What a file that was refused is called.
 [[nodiscard]] Finding finding_of(const NiftiError&, const std::filesystem::path&);
 

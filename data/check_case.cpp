@@ -62,10 +62,7 @@ class CaseChecker {
 
   /// Takes an image that is finite and not constant for what follows.
   void take_usable(const LoadedImage& image) {
-    const bool bad = std::ranges::any_of(out_.findings, [&](const Finding& f) {
-      return f.file == image.file && (f.check == Check::non_finite || f.check == Check::constant_image);
-    });
-    if (bad) { return; }
+    if (!usable(out_.findings, image.file)) { return; }
     const auto& [geometry, values] = image.nifti.image;
     if (const float least = std::ranges::min(values); least < 0) {
       const auto n = std::ranges::count_if(values, [](float v) { return v < 0; });

@@ -1,7 +1,3 @@
-#include <sys/wait.h>
-
-#include <array>
-#include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -16,28 +12,14 @@
 #include "kernels/check.h"
 #include "tests/catch.h"
 #include "tests/files.h"
+#include "tests/program.h"
 
 namespace vox::test {
 namespace {
 
 using bench::Pass;
 
-struct Ended {
-  int code = 0;
-  std::string output;  ///< stdout and stderr
-};
-
-Ended bench_verb(const std::string& arguments) {
-  const std::string command = std::string(VOX_PROGRAM) + " bench " + arguments + " 2>&1";
-  FILE* const pipe = popen(command.c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  Ended e;
-  std::array<char, 4096> part{};
-  for (std::size_t n = 0; (n = fread(part.data(), 1, part.size(), pipe)) > 0;) { e.output.append(part.data(), n); }
-  const int status = pclose(pipe);
-  e.code = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-  return e;
-}
+Ended bench_verb(const std::string& arguments) { return voxgrad("bench " + arguments); }
 
 bench::Cost cost_at(Op op, Pass pass, const std::string& shape) {
   return bench::KernelCase({.op = op, .pass = pass, .shape = bench::parse_shape(shape)}, Device::cpu).cost();

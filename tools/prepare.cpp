@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 
 #include "engine/context.h"
@@ -56,7 +57,7 @@ void print_json(const Options& o, const Recipe& recipe, const PrepareReport& rep
 }
 
 PrepareReport prepare_with_progress(const Options& o, const Recipe& recipe) {
-  ProgressBar bar("prepare", std::ssize(find_cases(o.input)), "cases");
+  std::optional<ProgressBar> bar;
   return prepare_cases({.input = o.input,
                         .output = o.output,
                         .recipe = recipe,
@@ -65,8 +66,9 @@ PrepareReport prepare_with_progress(const Options& o, const Recipe& recipe) {
                         .allowed = allowed_findings(o.allow),
                         .mask_suffix = o.mask_suffix,
                         .prune = o.prune,
-                        .on_report = [&](const CaseReport& r, std::size_t done, std::size_t) {
-                          bar.update(static_cast<std::int64_t>(done), fmt::format("{} {}", r.id, name(r.outcome)));
+                        .on_report = [&](const CaseReport& r, std::size_t done, std::size_t total) {
+                          if (!bar) { bar.emplace("prepare", static_cast<std::int64_t>(total), "cases"); }
+                          bar->update(static_cast<std::int64_t>(done), fmt::format("{} {}", r.id, name(r.outcome)));
                         }});
 }
 
