@@ -1,70 +1,105 @@
 #!/usr/bin/env bash
-# Says in one call on a machine with an NVIDIA GPU whether all is well there and how fast: builds with CUDA, runs every
-# test that has a device on the GPU, the four tools of compute-sanitizer over the kernels' tests, every kernel beside
-# cuDNN and cuBLAS, and whole training steps beside PyTorch. Each part has a time limit; all take less than 9 minutes.
-#   tools/gpu_check.sh [LIBRARIES]        LIBRARIES: a folder with the libraries that this machine lacks, see --pack
-#   tools/gpu_check.sh --pack LIBRARIES   on a Debian-like machine with internet: fetches them into that folder
-# Needs nvcc, CMake, a C++20 compiler and no internet. fmt and nlohmann_json are all that the kernels, the engine and the
-# network need; CLI11 brings the benchmarks, Catch2 the tests, and what is missing is left out and said so.
-# Everything is written to $OUT, or build/gpu-check: summary.txt, the logs, kernels.json and steps.json.
-# Exit code: 0 all well, 1 something failed, 77 no GPU or no nvcc: nothing was checked.
+# Says on a machine with an NVIDIA GPU, in minutes, whether all is well there and how fast.
+#   tools/gpu_check.sh [PACK]             correctness and our own speed, about 4 minutes: every operator's tests in a process
+#                                         of its own, values at 128^3, whole steps, every kernel, profiles, a real training
+#   tools/gpu_check.sh --rivals [PACK]    beside PyTorch and cuDNN, about 4 minutes
+#   tools/gpu_check.sh --parts A,B [PACK] some of: values, steps, kernels, tests, profiles, train, memcheck, cpu, torch, torch_f32,
+#                                         cudnn
+#   tools/gpu_check.sh --pack PACK        elsewhere, with nvcc: builds, and puts into the archive PACK (.tar.xz) what runs on a
+#                                         machine with nothing but a driver: stripped programs and the libraries they need
+# Without PACK the programs are built here first, which takes nvcc, CMake and what the README names.
+# Everything is written to $OUT, or build/gpu-check: summary.txt (printed at the end, too), logs.tar.gz and JSON files.
+# Exit code: 0 all well, 1 something failed, 77 no GPU, or no nvcc to build with: nothing was checked.
 set -uo pipefail
 
-pack() { # FOLDER: the packages a build without the program needs, unpacked as in a Debian root
-  local packages=(libfmt-dev nlohmann-json3-dev libcli11-dev catch2) folder="$1" work
-  mkdir -p "$folder" && folder=$(cd "$folder" && pwd) && work=$(mktemp -d) || return 1
-  # the shared library behind libfmt-dev has the version in its name
-  packages+=("$(apt-cache depends libfmt-dev | sed -n 's/^ *Depends: \(libfmt[0-9]*\)$/\1/p')") || return 1
-  (cd "$work" && apt-get download -q "${packages[@]}" && for deb in *.deb; do dpkg -x "$deb" "$folder" || exit 1; done)
-  local rc=$?
-  rm -rf "$work" "$folder/usr/share/doc"
-  [ "$rc" -eq 0 ] && echo "gpu_check: $folder holds ${packages[*]}"
-  return "$rc"
-}
-if [ "${1:-}" = --pack ]; then
-  pack "${2:?gpu_check --pack wants a folder}"
-  exit
-fi
+programs=(voxgrad vox_tests vox_gpu_bench vox_step_bench)
 
-libraries=
-if [ -n "${1:-}" ]; then
-  libraries=$(cd "$1" && pwd)/usr || exit 2
-fi
+build() { # FOLDER CMAKE_ARGUMENT...: builds the programs there
+  local folder="$1" generator=() cache=()
+  shift
+  if command -v ninja >/dev/null; then generator=(-G Ninja); fi
+  if command -v ccache >/dev/null; then cache=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache); fi
+  cmake -S . -B "$folder" "${generator[@]}" "${cache[@]}" -DCMAKE_BUILD_TYPE=Release -DVOX_CUDA=ON -DVOX_SIMT_CHECKS=OFF "$@" &&
+    cmake --build "$folder" -j "$(nproc)" --target "${programs[@]}"
+}
+
+# What PACK needs not bring: the C library and the compiler's, which every Linux has, the driver, and the rivals, which
+# PyTorch brings.
+not_packed='^(linux-vdso|ld-linux.*|libc|libm|libdl|librt|libpthread|libstdc\+\+|libgcc_s|libcuda|libcudnn.*|libcublas.*)\.so'
+
+pack() { # ARCHIVE
+  local folder=build-pack/pack program library
+  command -v nvcc >/dev/null || export PATH="$PATH:/usr/local/cuda/bin"
+  build build-pack "-DCMAKE_CUDA_ARCHITECTURES=90a-real;80-virtual" || return 1
+  rm -rf "$folder"
+  mkdir -p "$folder/bin" "$folder/lib" || return 1
+  for program in "${programs[@]}"; do
+    strip -o "$folder/bin/$program" "build-pack/$program" || return 1
+    while read -r library; do
+      if ! [[ "$(basename "$library")" =~ $not_packed ]]; then cp -L "$library" "$folder/lib/" || return 1; fi
+    done < <(ldd "build-pack/$program" | sed -n 's/^.* => \(\/[^ ]*\) .*/\1/p')
+  done
+  git describe --always --dirty >"$folder/commit" 2>/dev/null || echo unknown >"$folder/commit"
+  XZ_OPT=-T0 tar -C "$folder" -cJf "$1" bin lib commit || return 1
+  echo "gpu_check: $1 holds ${programs[*]} and $(find "$folder/lib" -type f | wc -l) libraries: $(du -sm "$folder" | cut -f1) MiB, packed $(du -m "$1" | cut -f1)"
+}
+
+parts=values,steps,kernels,tests,profiles,train,memcheck,cpu
+case "${1:-}" in
+  --pack)
+    archive=$(realpath "${2:?gpu_check --pack wants the name of an archive}") || exit 2
+    cd "$(dirname "$0")/.." && pack "$archive"
+    exit
+    ;;
+  --rivals)
+    parts=torch,torch_f32,cudnn
+    shift
+    ;;
+  --parts)
+    parts="${2:?gpu_check --parts wants names of parts, joined by commas}"
+    shift 2
+    ;;
+esac
+pack=
+if [ -n "${1:-}" ]; then pack=$(realpath -e "$1") || exit 2; fi
 cd "$(dirname "$0")/.." || exit 2
 
-export PATH="$PATH:/usr/local/cuda/bin"
 if ! nvidia-smi -L >/dev/null 2>&1; then
   echo "gpu_check: this machine shows no NVIDIA GPU (nvidia-smi is missing or fails): nothing was checked" >&2
   exit 77
 fi
-if ! command -v nvcc >/dev/null; then
-  echo "gpu_check: there is no nvcc (CUDA Toolkit 12 or later) on the PATH or in /usr/local/cuda: nothing was checked" >&2
-  exit 77
+if [ -z "$pack" ]; then
+  export PATH="$PATH:/usr/local/cuda/bin"
+  if ! command -v nvcc >/dev/null; then
+    echo "gpu_check: there is no nvcc (CUDA Toolkit 12 or later) on the PATH or in /usr/local/cuda: nothing was checked" >&2
+    exit 77
+  fi
 fi
 
 out="${OUT:-build/gpu-check}"
 mkdir -p "$out" || exit 2
 out=$(cd "$out" && pwd)
-build="build-gpu"
-limit=530 # seconds of all parts together
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+export logs
+limit="${VOX_CHECK_SECONDS:-400}" # of all parts together
 summary="$out/summary.txt"
+: >"$summary"
 failed=0
 
 say() { printf '%s\n' "$*" | tee -a "$summary"; }
 left() { echo $((limit - SECONDS)); }
 
-part() { # NAME LIMIT LOG COMMAND...: runs a part within its limit and what is left of the whole
-  local name="$1" most="$2" log="$3" start=$SECONDS rc=0 word
-  shift 3
+part() { # NAME SECONDS COMMAND...: runs a part within its limit and what is left of the whole; its log is NAME.log
+  local name="$1" most="$2" start=$SECONDS rc=0 word
+  shift 2
   if [ "$most" -gt "$(left)" ]; then most=$(left); fi
-  if [ "$most" -lt 5 ]; then
+  if [ "$most" -lt 3 ]; then
     say "$(printf '%-12s not run: the time was up' "$name")"
     failed=1
     return 1
   fi
-  echo "== $name, at most $most s"
-  echo "== $name: $*" >>"$log"
-  timeout -k 5 "$most" "$@" >>"$log" 2>&1 || rc=$?
+  timeout -k 5 "$most" "$@" >"$logs/$name.log" 2>&1 || rc=$?
   case "$rc" in
     0) word=ok ;;
     124 | 137) word="STOPPED at its limit" ;;
@@ -72,100 +107,205 @@ part() { # NAME LIMIT LOG COMMAND...: runs a part within its limit and what is l
   esac
   if [ "$rc" -ne 0 ]; then
     failed=1
-    tail -n 25 "$log"
+    tail -n 6 "$logs/$name.log" | cut -c1-220
   fi
-  say "$(printf '%-12s %-22s %4d s  %s' "$name" "$word" $((SECONDS - start)) "$(basename "$log")")"
+  say "$(printf '%-12s %-22s %4d s' "$name" "$word" $((SECONDS - start)))"
   return "$rc"
 }
 
-rm -f "$out"/{summary.txt,build.log,tests.log,sanitizer.log,kernels.txt,kernels.json,steps.txt,steps.json}
-say "gpu_check, $(date -u '+%Y-%m-%d %H:%M UTC'), $(git rev-parse --short HEAD 2>/dev/null || echo 'no git')"
-say "$(nvidia-smi --query-gpu=name,driver_version,memory.total,compute_cap --format=csv,noheader | head -1)"
-say "$(nvcc --version | grep -o 'release [0-9.]*'), $(cmake --version | head -1), $(c++ --version | head -1)"
-
-# --- build -----------------------------------------------------------------------------------------------------------
-
-python_package() { # NAME: the folder of one of pip's NVIDIA packages, where PyTorch keeps cuDNN and cuBLAS
-  python3 -c "import importlib.util as u, os; s = u.find_spec('nvidia'); print(next((os.path.join(p, '$1') for p in s.submodule_search_locations if os.path.isdir(os.path.join(p, '$1', 'lib'))), ''))" 2>/dev/null
+python_package() { # NAME: the libraries of one of pip's NVIDIA packages, where PyTorch keeps cuDNN and cuBLAS
+  python3 -c "import importlib.util as u, os; s = u.find_spec('nvidia'); print(next((os.path.join(p, '$1', 'lib') for p in s.submodule_search_locations if os.path.isdir(os.path.join(p, '$1', 'lib'))), ''))" 2>/dev/null
 }
 
-configure() { # CMAKE_ARGUMENT...
-  local generator=()
-  if command -v ninja >/dev/null; then generator=(-G Ninja); fi
-  cmake -S . -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DVOX_CUDA=ON -DVOX_SIMT_CHECKS=OFF \
-    ${libraries:+"-DCMAKE_PREFIX_PATH=$libraries"} -DCUDNN_ROOT="$(python_package cudnn)" \
-    -DCUBLAS_ROOT="$(python_package cu13)" "$@"
-}
-
-# With the program where its libraries are there, else without; then without the tests, then without the benchmarks.
-benchmarks=(vox_gpu_bench vox_step_bench)
-configure_what_can_be() {
-  targets=(vox_tests "${benchmarks[@]}")
-  built="the program, its tests and the benchmarks"
-  configure -DVOX_TOOLS=ON -DVOX_TESTS=ON -DVOX_BENCHMARKS=ON && return
-  built="the tests and the benchmarks, without the program (libraries are missing: build.log)"
-  configure -DVOX_TOOLS=OFF -DVOX_TESTS=ON -DVOX_BENCHMARKS=ON && return
-  targets=("${benchmarks[@]}")
-  built="the benchmarks alone (Catch2 is missing: build.log)"
-  configure -DVOX_TOOLS=OFF -DVOX_TESTS=OFF -DVOX_BENCHMARKS=ON && return
-  targets=(vox_tests)
-  built="the tests alone (CLI11 is missing: build.log)"
-  configure -DVOX_TOOLS=OFF -DVOX_TESTS=ON -DVOX_BENCHMARKS=OFF
-}
-if ! configure_what_can_be >"$out/build.log" 2>&1; then
-  tail -n 25 "$out/build.log"
-  say "configure    FAILED: fmt and nlohmann_json are the least; see tools/gpu_check.sh --pack"
-  exit 1
+if [ -n "$pack" ]; then
+  mkdir "$logs/pack" && tar -C "$logs/pack" -xJf "$pack" || exit 2
+  pack="$logs/pack"
 fi
-say "built        $built"
-part build 240 "$out/build.log" cmake --build "$build" -j "$(nproc)" --target "${targets[@]}" || exit 1
-
-# --- tests -----------------------------------------------------------------------------------------------------------
-
-has() { [ -x "$build/$1" ]; }
-if has vox_tests; then
-  part tests 70 "$out/tests.log" env VOXGRAD_TEST_DEVICE=cuda "$build/vox_tests" "[cuda]" --durations yes
-  say "             $(grep -E '^(All tests passed|test cases:)' "$out/tests.log" | tail -1)"
-
-  sanitize() { # TOOL: over every operator, every convolution and Adam
-    VOXGRAD_TEST_DEVICE=cuda compute-sanitizer --tool "$1" --error-exitcode 9 --print-limit 20 \
-      "$build/vox_tests" "[ops][cuda],[conv3d][cuda],[optimizer][cuda]"
-  }
-  if command -v compute-sanitizer >/dev/null; then
-    export -f sanitize
-    export build
-    for tool in memcheck racecheck initcheck synccheck; do
-      part "$tool" 30 "$out/sanitizer.log" bash -c "sanitize $tool"
-      say "             $(grep -E 'ERROR SUMMARY|RACECHECK SUMMARY' "$out/sanitizer.log" | tail -1)"
-    done
-  else
-    say "sanitizer    not run: compute-sanitizer is not installed"
-  fi
+say "gpu_check, $(date -u '+%Y-%m-%d %H:%M UTC'), $(cat "${pack:-.}/commit" 2>/dev/null || git rev-parse --short HEAD 2>/dev/null || echo 'no git')"
+say "$(nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.sm,clocks.mem,clocks.max.sm,power.limit,temperature.gpu --format=csv,noheader | head -1)"
+if [ -n "$pack" ]; then
+  bin="$pack/bin"
+  export LD_LIBRARY_PATH="$pack/lib:${LD_LIBRARY_PATH:-}"
 else
-  say "tests        not built, not run"
+  part build 300 build build-gpu || exit 1
+  bin=$(pwd)/build-gpu
 fi
+export bin
+rival_libraries="$(python_package cudnn):$(python_package cu13)"
 
-# --- benchmarks ------------------------------------------------------------------------------------------------------
+# --- tests: one process each, so that an error which the GPU does not forget fails one of them alone ----------------
 
-if has vox_gpu_bench && has vox_step_bench; then
-  for_steps=80 # seconds kept for the training steps
-  for_kernels=$(($(left) - for_steps - 20))
-  part kernels $((for_kernels + 20)) "$out/kernels.txt" "$build/vox_gpu_bench" --seconds "$((for_kernels > 5 ? for_kernels : 5))" \
+run_test() { # NAME ARGUMENT...: a failing test is run again, each launch waited for, and under memcheck
+  local name="$1" rc=0
+  shift
+  export VOXGRAD_TEST_DEVICE=cuda
+  timeout -k 5 60 "$bin/vox_tests" "$@" >"$logs/test-$name.log" 2>&1 || rc=$?
+  if [ "$rc" -ne 0 ]; then
+    CUDA_LAUNCH_BLOCKING=1 timeout -k 5 40 "$bin/vox_tests" "$@" >"$logs/test-$name-blocking.log" 2>&1
+    if command -v compute-sanitizer >/dev/null; then
+      timeout -k 5 60 compute-sanitizer --print-limit 5 "$bin/vox_tests" "$@" >"$logs/test-$name-memcheck.log" 2>&1
+    fi
+  fi
+  echo "$rc $name" >>"$logs/tests.txt"
+}
+export -f run_test
+
+ops() { sed -n '/kOpNames = {/,/};/p' engine/ops.h | grep -o '"[a-z0-9_]*"' | tr -d '"'; }
+
+all_tests() {
+  {
+    for op in $(ops); do echo "op-$op|[ops][cuda]|-c|$op"; done
+    echo "conv3d-algorithms|[conv3d][cuda]"
+    for tag in net device optimizer dropout batch_norm denormal; do echo "$tag|[$tag][cuda]"; done
+    echo "rest|[cuda]~[ops]~[conv3d]~[net]~[device]~[optimizer]~[dropout]~[batch_norm]~[denormal]"
+  } | xargs -P 8 -I{} bash -c 'IFS="|" read -ra words <<<"{}"; run_test "${words[@]}"'
+  grep -v '^0 ' "$logs/tests.txt" && return 1
+  return 0
+}
+export -f all_tests ops
+
+check_tests() {
+  part tests 110 bash -c all_tests
+  say "             $(grep -c '^0 ' "$logs/tests.txt") of $(wc -l <"$logs/tests.txt") processes passed, $(cat "$logs"/test-*.log | grep -oE '[0-9]+ assertions' | awk '{ n += $1 } END { print n + 0 }') assertions"
+  while read -r name; do
+    say "   FAILED    $name: $(grep -hE 'CHECK|REQUIRE|due to|error|Error|SIG' "$logs/test-$name.log" | head -2 | tr '\n' ' ' | cut -c1-170)"
+  done < <(grep -v '^0 ' "$logs/tests.txt" | cut -d' ' -f2)
+}
+
+# --- our own speed ---------------------------------------------------------------------------------------------------
+
+rate() { # LOG: one line per answer of vox_step_bench
+  python3 - "$1" <<'PYTHON'
+import json, statistics, sys
+head = None
+for line in open(sys.argv[1]):
+    try:
+        row = json.loads(line)
+    except ValueError:
+        continue
+    if "dtype" in row:
+        head = row
+    elif "what" in row and head:
+        ms = statistics.median(row["ms"])
+        print(f"   {row['what']:>5} {head['dtype']:>4} n={head['batch']:<3} {ms:9.2f} ms (lowest {min(row['ms']):.2f}) "
+              f"{1e3 * head['batch'] / ms:8.1f} vol/s  {row['peak_mib']:8.0f} MiB  loss {row['loss']:.4f}")
+PYTHON
+}
+
+steps() { # the network at 128^3
+  local dtype batch
+  for dtype in bf16 f32; do
+    for batch in 1 2 16; do "$bin/vox_step_bench" --dtype "$dtype" --batch "$batch" --steps 10 || return 1; done
+  done
+}
+
+metrics=gpu__time_duration.sum,dram__bytes.sum,lts__t_bytes.sum,smsp__inst_executed.sum,smsp__issue_active.avg.pct_of_peak_sustained_active,sm__throughput.avg.pct_of_peak_sustained_elapsed,l1tex__throughput.avg.pct_of_peak_sustained_active,sm__warps_active.avg.pct_of_peak_sustained_active
+profile_step() { # BATCH
+  ncu --clock-control none --profile-from-start off --csv --page raw --print-units base --metrics "$metrics" \
+    "$bin/vox_step_bench" --dtype bf16 --batch "$1" --profile
+}
+profile_kernel() { # REGULAR_EXPRESSION LINE
+  LD_LIBRARY_PATH="$LD_LIBRARY_PATH:$rival_libraries" ncu --clock-control none --set full --import-source no -k "regex:$1" -s 2 -c 1 \
+    "$bin/vox_gpu_bench" --dtype bf16 --batch 1 --plans 0 --rounds 3 --only "$2"
+}
+profile_kernels() {
+  profile_kernel convolve_tensor_core 'conv forward 16-16 128'
+  profile_kernel convolve_tensor_core 'conv forward 64-32 64'
+  profile_kernel grad_weight_tensor_core 'conv grad weight 16-16 128'
+  profile_kernel batch_norm 'batch_norm backward 16 128'
+}
+export -f steps profile_step profile_kernel profile_kernels
+export metrics rival_libraries
+
+train() { # a minute of the whole job on made-up cases
+  local folder="$logs/cases"
+  "$bin/voxgrad" synth -o "$folder/raw" --cases 15 &&
+    "$bin/voxgrad" prepare -i "$folder/raw" -o "$folder/cache" --recipe zscore --size 128 &&
+    "$bin/voxgrad" train -i "$folder/cache" -o "$folder/run" --size 128 --device cuda --dtype bf16 --batch 2 --epochs "$1" \
+      --schedule cosine --warmup 10 --init torch --focal-mean voxels --loader-threads 12 --validate-every 10 &&
+    tail -n 1 "$folder/run/log.jsonl" && rm -rf "$folder"
+}
+export -f train
+
+cpu_steps() {
+  local threads
+  for threads in 1 2 4 8 16; do
+    "$bin/voxgrad" bench step --size 64 --batch 2 --threads "$threads" --rounds 3 || return 1
+  done
+}
+export -f cpu_steps
+
+check_values() {
+  part values 60 "${with_rivals[@]}" "$bin/vox_gpu_bench" --values --batch 1 --seconds 50
+  say "             $(grep -c ' ok$' "$logs/values.log") results right, $(grep -c WRONG "$logs/values.log") wrong"
+  grep WRONG "$logs/values.log" | head -10 | tee -a "$summary"
+}
+check_steps() {
+  part steps 60 bash -c steps
+  rate "$logs/steps.log" | tee -a "$summary"
+}
+check_kernels() {
+  part kernels 60 "${with_rivals[@]}" "$bin/vox_gpu_bench" --batch 16,1 --dtype bf16 --plans 0 --rounds 5 --seconds 40 \
     --json "$out/kernels.json"
-  with_torch=(--compile)
-  if ! python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
-    say "             no PyTorch with CUDA: our training steps alone"
-    with_torch=(--ours-only)
+  grep -E '^# (NVIDIA|cuda|ceil)' "$logs/kernels.log" | tee -a "$summary"
+}
+check_profiles() {
+  if ! command -v ncu >/dev/null; then
+    say "profiles     not run: there is no ncu (Nsight Compute)"
+    return
   fi
-  part steps "$(left)" "$out/steps.txt" python3 -u benchmarks/gpu_torch.py "$build/vox_step_bench" "${with_torch[@]}" \
-    --seconds $(($(left) > 45 ? $(left) - 40 : 5)) --json "$out/steps.json"
-  say ""
-  grep -v '^== ' "$out/steps.txt" | tee -a "$summary"
-  grep -E '^#|^conv .*(16-16|32-16) .*bf16 +1 ' "$out/kernels.txt" | tee -a "$summary"
-else
-  say "benchmarks   not built, not run"
-fi
+  part profile-1 45 bash -c 'profile_step 1' && python3 benchmarks/gpu_profile.py "$logs/profile-1.log" --lines 30 | tee -a "$summary"
+  part profile-16 60 bash -c 'profile_step 16' && python3 benchmarks/gpu_profile.py "$logs/profile-16.log" --lines 4 | tee -a "$summary"
+  part profile-kernels 60 bash -c profile_kernels
+}
+check_train() {
+  part train 75 bash -c 'train 30'
+  tail -n 1 "$logs/train.log" | cut -c1-300 | tee -a "$summary"
+}
+check_cpu() {
+  part cpu 30 bash -c cpu_steps
+  grep -E '^\| step' "$logs/cpu.log" | head -10 | cut -c1-120 | tee -a "$summary"
+}
+check_memcheck() {
+  if ! command -v compute-sanitizer >/dev/null; then
+    say "memcheck     not run: there is no compute-sanitizer"
+    return
+  fi
+  part memcheck 40 env VOXGRAD_TEST_DEVICE=cuda compute-sanitizer --tool memcheck --error-exitcode 9 --print-limit 10 \
+    "$bin/vox_tests" "[ops][cuda]" -c conv3d_batch_norm_relu
+  say "             $(grep -E 'ERROR SUMMARY' "$logs/memcheck.log" | tail -1)"
+}
 
-say ""
-say "gpu_check: $([ "$failed" -eq 0 ] && echo 'all well' || echo 'SOMETHING FAILED'), ${SECONDS} s, all of it in $out"
+# --- beside others ---------------------------------------------------------------------------------------------------
+
+beside_torch() { # NAME SECONDS ARGUMENT...
+  local name="$1" seconds="$2"
+  shift 2
+  if ! python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
+    say "$name        not run: there is no PyTorch with CUDA"
+    return
+  fi
+  part "$name" "$((seconds + 40))" python3 -u benchmarks/gpu_torch.py "$bin/vox_step_bench" --seconds "$seconds" --rounds 3 \
+    --json "$out/$name.json" "$@"
+  cut -c1-150 "$logs/$name.log" | tee -a "$summary"
+}
+check_torch() { beside_torch torch "${VOX_TORCH_SECONDS:-110}" --batch 1,16 --modes bf16 --compile; }
+check_torch_f32() { beside_torch torch_f32 30 --batch 1,2 --modes f32,tf32; }
+check_cudnn() {
+  part cudnn 110 "${with_rivals[@]}" "$bin/vox_gpu_bench" --batch 1,16 --dtype bf16 --plans 2 --rounds 3 --only conv --seconds 90 \
+    --json "$out/cudnn.json"
+  grep -E '^conv .*(16-16|32-16|32-32|64-64) ' "$logs/cudnn.log" | cut -c1-170 | tee -a "$summary"
+}
+
+with_rivals=(env "LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}:$rival_libraries")
+for name in ${parts//,/ }; do
+  if ! declare -F "check_$name" >/dev/null; then
+    echo "gpu_check: there is no part '$name'" >&2
+    exit 2
+  fi
+  "check_$name"
+done
+say "$(nvidia-smi --query-gpu=clocks.sm,clocks.mem,power.draw,temperature.gpu,clocks_event_reasons.active --format=csv,noheader | head -1)"
+say "gpu_check: $([ "$failed" -eq 0 ] && echo 'all well' || echo 'SOMETHING FAILED'), ${SECONDS} s"
+tar -C "$logs" -czf "$out/logs.tar.gz" --exclude ./cases --exclude ./pack .
 exit "$failed"

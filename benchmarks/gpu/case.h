@@ -16,6 +16,13 @@ struct Rival {
 inline constexpr const char* kRivalNames[] = {"cudnn ndhwc",      "cudnn ncdhw",      "cublas",
                                               "cudnn tf32 ndhwc", "cudnn tf32 ncdhw", "cublas tf32"};
 
+/// Two algorithms' results on the same random inputs, each in memory that was NaN before.
+struct Comparison {
+  std::string against;  ///< the plainer algorithm
+  double error = 0;     ///< ||ours - theirs|| / ||theirs||, NaN where a value is
+  double allowed = 0;   ///< by their roundings
+};
+
 /// One kernel at one shape, ready to run: the functions own the memory they work on.
 struct Case {
   std::function<void()> run;
@@ -23,6 +30,7 @@ struct Case {
   double bytes = 0;  ///< the least a kernel must read and write, padding channels not counted
   std::string algorithm = {};
   std::vector<Rival> rivals = {};
+  std::function<Comparison()> compare = {};  ///< empty where there is one algorithm only
 };
 
 /// A case that takes no memory before its turn comes.

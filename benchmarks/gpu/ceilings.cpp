@@ -28,6 +28,14 @@ Ceilings measure_ceilings(Device device) {
     };
     best.copy_gb_per_s = per_microsecond(8.0 * static_cast<double>(copied),
                                          [&] { copy(queue, from.values<float>(), to.mutable_values<float>()); });
+    const std::span<const float> cached = from.values<float>().first(static_cast<std::size_t>(small ? 4096 : 1 << 22));
+    constexpr int kCalls = 20;  // in one measurement, so that its own cost is little
+    best.cached_gb_per_s = per_microsecond(kCalls * 4.0 * static_cast<double>(cached.size()), [&] {
+      for (int i = 0; i < kCalls; ++i) { read(queue, cached, to.mutable_values<float>().first(1)); }
+    });
+    best.launch_us = 1 / (kCalls * per_microsecond(1e3, [&] {
+                            for (int i = 0; i < kCalls; ++i) { nothing(queue); }
+                          }));
     best.f32_gflop_per_s = per_microsecond(multiply_add_flops(c), [&] { multiply_add(queue, c); });
     best.tensor_gflop_per_s = per_microsecond(tensor_core_flops(c), [&] { multiply_tensor_cores(queue, c); });
   });

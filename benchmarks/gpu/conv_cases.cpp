@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <utility>
 
 #include "benchmarks/gpu/device.h"
 #include "benchmarks/gpu/rivals.h"
+#include "engine/device_memory.h"
 #include "kernels/conv_transpose3d.h"
 
 namespace vox::gpu_bench {
@@ -94,6 +97,46 @@ std::int64_t scratch_elements(const Queue& q, const Conv3dGeometry& g, Conv3dPas
                                        : conv3d_grad_weight_scratch(q, g, a);
 }
 
+/// The result of one algorithm, in memory whose every byte was 0xFF, a NaN in each type.
+template <class T, class Queue>
+std::vector<double> result_of(Queue& q, const Conv3dGeometry& g, Conv3dPass pass, Conv3dAlgorithm a, const Volumes& v,
+                              Device device) {
+  Volumes fresh = v;
+  Tensor& result = pass == Conv3dPass::correlate ? fresh.y : pass == Conv3dPass::spread ? fresh.x : fresh.dweight;
+  result = Tensor::like(result);
+  fresh.scratch = Tensor({scratch_elements(q, g, pass, a)}, accumulator(v.x.dtype()), device);
+  const auto read = [&]<class U>(TypeTag<U>) {
+    const std::span<U> values = result.mutable_values<U>();
+    std::vector<U> host(values.size());
+    std::memset(static_cast<void*>(host.data()), 0xFF, host.size() * sizeof(U));
+    const auto bytes_of = [](U* p) { return reinterpret_cast<std::byte*>(p); };
+    copy_bytes(bytes_of(values.data()), device, bytes_of(host.data()), Device::cpu, host.size() * sizeof(U));
+    run_pass<T>(q, g, pass, a, fresh);
+    copy_bytes(bytes_of(host.data()), Device::cpu, bytes_of(values.data()), device, host.size() * sizeof(U));
+    std::vector<double> all(host.size());
+    std::ranges::transform(host, all.begin(), [](U u) { return static_cast<double>(load(u)); });
+    return all;
+  };
+  return pass == Conv3dPass::grad_weight ? read(TypeTag<Acc<T>>{}) : read(TypeTag<T>{});
+}
+
+/// bf16 results are rounded once, and a sum in another order may round the other way; sums of f32 are as long as the
+/// volume where they are those of a weight.
+double allowed_error(DType dtype, Conv3dPass pass) {
+  if (pass == Conv3dPass::grad_weight) { return 1e-3; }
+  return dtype == DType::bf16 ? 1e-3 : 1e-5;
+}
+
+double relative_error(const std::vector<double>& got, const std::vector<double>& wants) {
+  double off = 0;
+  double all = 0;
+  for (std::size_t i = 0; i < wants.size(); ++i) {
+    off += (got[i] - wants[i]) * (got[i] - wants[i]);
+    all += wants[i] * wants[i];
+  }
+  return std::sqrt(off / all);
+}
+
 Case make_case(const NetShape& net, const Layer& layer, Conv3dPass pass) {
   const Conv3dGeometry& g = layer.geometry;
   const DType acc = accumulator(net.dtype);
@@ -112,6 +155,14 @@ Case make_case(const NetShape& net, const Layer& layer, Conv3dPass pass) {
     v->dweight = Tensor::like(v->weight);
     v->scratch = Tensor({scratch_elements(queue, g, pass, algorithm)}, acc, net.device);
     c.run = [&queue, g, pass, algorithm, v] { run_pass<T>(queue, g, pass, algorithm, *v); };
+    const bool tiled = algorithm != Conv3dAlgorithm::tiled && fits<T>(queue, Conv3dAlgorithm::tiled, pass, g);
+    const Conv3dAlgorithm plain = tiled ? Conv3dAlgorithm::tiled : Conv3dAlgorithm::direct;
+    c.compare = [&queue, g, pass, algorithm, plain, v, net] {
+      return Comparison{.against = kAlgorithmNames[static_cast<std::size_t>(plain)],
+                        .error = relative_error(result_of<T>(queue, g, pass, algorithm, *v, net.device),
+                                                result_of<T>(queue, g, pass, plain, *v, net.device)),
+                        .allowed = allowed_error(net.dtype, pass)};
+    };
   });
   if (net.device == Device::cuda && net.rival_plans > 0) {
     const ConvTask task{.geometry = g, .pass = pass, .dtype = net.dtype, .plans = net.rival_plans};

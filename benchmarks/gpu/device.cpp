@@ -1,14 +1,14 @@
 #include "benchmarks/gpu/device.h"
 
 #include <chrono>
+#include <utility>
 
 #include "benchmarks/gpu/probes.h"
-#include "engine/device_memory.h"
 
 namespace vox::gpu_bench {
 namespace {
 
-constexpr std::size_t kFlushBytes = 256UL << 20U;
+constexpr std::int64_t kFlushValues = 64LL << 20U;  // 256 MiB
 
 Tensor filled(Tensor t, const VolumeShape& channels) {
   on_device(t.device(), t.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
@@ -39,7 +39,10 @@ void wait_for(Device device) {
 Timer::Timer(Device device, bool flush) : device_(device), calls_(flush || device == Device::simt ? 1 : 10) {
   if (device == Device::cuda) {
     events_.emplace();
-    if (flush) { flushed_ = Storage(kFlushBytes, device); }
+    if (flush) {
+      flushed_ = random_plain({kFlushValues}, DType::f32, device);
+      unused_ = Tensor({1}, DType::f32, device);
+    }
   }
 }
 
@@ -50,7 +53,11 @@ double Timer::microseconds(const std::function<void()>& work) {
     return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
   }
   CUstream_st* const stream = cuda_queue().stream;
-  if (flushed_.data() != nullptr) { zero_bytes(flushed_.data(), device_, flushed_.size_bytes()); }
+  if (flushed_.defined()) {
+    on_device(device_, DType::f32, [&](auto& queue, auto) {
+      read(queue, std::as_const(flushed_).values<float>(), unused_.mutable_values<float>());
+    });
+  }
   events_->start.record(stream);
   for (int call = 0; call < calls_; ++call) { work(); }
   events_->stop.record(stream);

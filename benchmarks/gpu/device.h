@@ -5,7 +5,6 @@
 
 #include "engine/context.h"
 #include "engine/dispatch.h"
-#include "engine/storage.h"
 #include "engine/tensor.h"
 #include "kernels/cuda/runtime.h"
 
@@ -32,8 +31,9 @@ void wait_for(Device);
 /// Times work on a device: by events on a GPU, by the clock where the simt device executes it at once.
 class Timer {
  public:
-  /// flush: before each measurement more than any L2 cache holds is written, so that the work finds its data in
-  /// memory; otherwise ten calls in a row are timed, which find what the one before left.
+  /// flush: before each measurement more than any L2 cache holds is read, so that the work finds its data in memory
+  /// and no dirty lines that are still to be written; otherwise ten calls in a row are timed, which find what the one
+  /// before left.
   Timer(Device, bool flush);
 
   [[nodiscard]] double microseconds(const std::function<void()>& work);
@@ -45,7 +45,8 @@ class Timer {
   };
   Device device_;
   int calls_;
-  Storage flushed_;
+  Tensor flushed_;
+  Tensor unused_;
   std::optional<Events> events_;
 };
 

@@ -1,8 +1,11 @@
 // Times every kernel of the network where the CUDA kernels run, beside what this machine can do and what NVIDIA's
 // libraries do: see ../README.md.
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 #include <iostream>
 
 #include "benchmarks/gpu/report.h"
@@ -20,6 +23,7 @@ struct Options {
   std::string only;
   std::string json;
   bool warm = false;
+  bool values = false;
   double seconds = 0;
   MeasureOptions measure;
 };
@@ -39,6 +43,9 @@ void parse(CLI::App& app, Options& o) {
   app.add_option("--only", o.only, "lines whose kernel and shape contain this");
   app.add_option("--rounds", o.measure.rounds)->capture_default_str()->check(CLI::PositiveNumber);
   app.add_flag("--warm", o.warm, "leave the L2 cache as the call before left it");
+  app.add_flag(
+      "--values", o.values,
+      "no times: the results of each convolution beside those of a plainer algorithm, exit 1 where they differ");
   app.add_option("--plans", o.net.rival_plans, "of cuDNN, tried before its fastest is measured; 0: no rivals")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
@@ -63,6 +70,28 @@ std::vector<Plan> plans_of(const Options& o) {
   return plans;
 }
 
+/// Exit 1 where a result is further from the plainer algorithm's than their roundings allow.
+int compare_values(const Options& o) {
+  bool all_fine = true;
+  fmt::print("# relative error of each convolution's results: the algorithm that is taken, and a plainer one\n");
+  for (const Plan& plan : plans_of(o)) {
+    if (o.measure.until && std::chrono::steady_clock::now() > *o.measure.until) {
+      fmt::print("# the time was up\n");
+      break;
+    }
+    const Case c = plan.make();
+    if (!c.compare) { continue; }
+    const Comparison r = c.compare();
+    const bool fine = r.error <= r.allowed;  // NaN is not
+    all_fine = all_fine && fine;
+    fmt::print("{:<25}{:<15}{:>5}{:>4} {:<12} {:<8}{:>10.2e} {}\n", plan.kernel, plan.shape, name(plan.dtype),
+               plan.batch, c.algorithm, r.against, r.error,
+               fine ? "ok" : fmt::format("WRONG, allowed {:.0e}", r.allowed));
+    static_cast<void>(std::fflush(stdout));
+  }
+  return all_fine ? 0 : 1;
+}
+
 int run(Options o) {
   o.net.device = select_device(o.device);
   VOX_CHECK(o.net.device != Device::cpu, "device 'cpu': vox_conv_bench and vox_bench time the CPU's kernels");
@@ -71,6 +100,10 @@ int run(Options o) {
     o.measure.until =
         std::chrono::steady_clock::now() +
         std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(o.seconds));
+  }
+  if (o.values) {
+    o.net.rival_plans = 0;
+    return compare_values(o);
   }
   const Machine machine{.device = describe(o.net.device),
                         .cuda = cuda::versions(),

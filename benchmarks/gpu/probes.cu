@@ -36,6 +36,24 @@ __global__ void copy_kernel(const float* from, float* to, std::int64_t packs) {
   if (p < packs) { store_pack(to + p * 4, load_pack<4>(from + p * 4)); }
 }
 
+/// Every thread reads four packs a grid's width apart.
+inline constexpr int kReadPacks = 4;
+__global__ void read_kernel(const float* from, float* to, std::int64_t packs) {
+  const std::int64_t p = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const std::int64_t apart = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
+  float sum = 0;
+  VOX_UNROLL
+  for (int i = 0; i < kReadPacks; ++i) {
+    if (p + i * apart < packs) {
+      const Pack<float, 4> v = load_pack<4>(from + (p + i * apart) * 4);
+      sum += v.v[0] + v.v[1] + v.v[2] + v.v[3];
+    }
+  }
+  if (sum == -1.0e30F) { *to = sum; }
+}
+
+__global__ void nothing_kernel(int) {}
+
 __global__ void multiply_add_kernel(float* sums, int steps) {
   const int thread = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   float chain[gpu_bench::kChainsPerThread];
@@ -96,6 +114,15 @@ void copy(GpuQueue& q, std::span<const float> from, std::span<float> to) {
   VOX_LAUNCH(q, gpu::copy_kernel, gpu::blocks_for(packs, gpu::kProbeThreads), gpu::kProbeThreads, 0, from.data(),
              to.data(), packs);
 }
+
+void read(GpuQueue& q, std::span<const float> from, std::span<float> to) {
+  const auto packs = static_cast<std::int64_t>(from.size() / 4);
+  const std::int64_t threads = (packs + gpu::kReadPacks - 1) / gpu::kReadPacks;
+  VOX_LAUNCH(q, gpu::read_kernel, gpu::blocks_for(threads, gpu::kProbeThreads), gpu::kProbeThreads, 0, from.data(),
+             to.data(), packs);
+}
+
+void nothing(GpuQueue& q) { VOX_LAUNCH(q, gpu::nothing_kernel, 1U, 32, 0, 0); }
 
 void multiply_add(GpuQueue& q, const Chains& c) {
   VOX_LAUNCH(q, gpu::multiply_add_kernel, static_cast<unsigned>(c.blocks), kChainThreads, 0, c.sums.data(), c.steps);

@@ -29,6 +29,12 @@ struct Chains {
 };
 void copy(CudaQueue&, std::span<const float> from, std::span<float> to);
 void copy(SimtQueue&, std::span<const float> from, std::span<float> to);
+/// Reads all of `from`; writes to `to` (one value) only what random data never add up to.
+void read(CudaQueue&, std::span<const float> from, std::span<float> to);
+void read(SimtQueue&, std::span<const float> from, std::span<float> to);
+/// A kernel that does nothing: what a launch costs.
+void nothing(CudaQueue&);
+void nothing(SimtQueue&);
 void multiply_add(CudaQueue&, const Chains&);
 void multiply_add(SimtQueue&, const Chains&);
 void multiply_tensor_cores(CudaQueue&, const Chains&);

@@ -53,8 +53,11 @@ nlohmann::json json_of(const Result& r, const Ceilings& ceilings) {
 
 void print_head(const Machine& m, const MeasureOptions& o) {
   fmt::print("# {}; CUDA {}; cuDNN {}; cuBLAS {}\n", m.device, m.cuda, m.cudnn, m.cublas);
-  fmt::print("# ceilings: copy {:.0f} GB/s, f32 multiply-adds {:.0f} GFLOP/s, bf16 mma.sync {:.0f} GFLOP/s\n",
-             m.ceilings.copy_gb_per_s, m.ceilings.f32_gflop_per_s, m.ceilings.tensor_gflop_per_s);
+  fmt::print(
+      "# ceilings: copy {:.0f} GB/s, L2 {:.0f} GB/s, launch {:.2f} us, f32 multiply-adds {:.0f} GFLOP/s, bf16 mma.sync "
+      "{:.0f} GFLOP/s\n",
+      m.ceilings.copy_gb_per_s, m.ceilings.cached_gb_per_s, m.ceilings.launch_us, m.ceilings.f32_gflop_per_s,
+      m.ceilings.tensor_gflop_per_s);
   fmt::print("# {} rounds, L2 {}; ratios are theirs / ours, above 1 ours is faster\n", o.rounds,
              o.flush ? "flushed before each call" : "warm");
   fmt::print("{:<25}{:<15}{:>5}{:>4} {:<12}{:>10}{:>7}{:>10}{:>9}{:>7}{:>7}{:>9}", "# kernel", "shape", "type", "n",
@@ -90,6 +93,8 @@ void write_json(const std::string& path, const Machine& m, const MeasureOptions&
                    {"rounds", o.rounds},
                    {"ceilings",
                     {{"copy_gb_per_s", m.ceilings.copy_gb_per_s},
+                     {"cached_gb_per_s", m.ceilings.cached_gb_per_s},
+                     {"launch_us", m.ceilings.launch_us},
                      {"f32_gflop_per_s", m.ceilings.f32_gflop_per_s},
                      {"tensor_gflop_per_s", m.ceilings.tensor_gflop_per_s}}},
                    {"results", nlohmann::json::array()}};

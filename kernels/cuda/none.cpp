@@ -15,6 +15,7 @@ std::vector<DeviceInfo> devices() { return {}; }
 std::string versions() { return "not built in: configure with -DVOX_CUDA=ON and a CUDA Toolkit"; }
 void select(int) { not_built(); }
 std::string current_device_name() { not_built(); }
+void profile(bool) { not_built(); }
 Stream::Stream() { not_built(); }
 Stream::~Stream() = default;
 void Stream::wait() const {}

@@ -1,5 +1,6 @@
 #include "kernels/cuda/runtime.h"
 
+#include <cuda_profiler_api.h>
 #include <cuda_runtime.h>
 
 #include "kernels/check.h"
@@ -59,6 +60,11 @@ std::string current_device_name() {
   int index = 0;
   check(cudaGetDevice(&index), "cudaGetDevice");
   return devices().at(static_cast<std::size_t>(index)).name;
+}
+
+void profile(bool on) {
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  check(on ? cudaProfilerStart() : cudaProfilerStop(), "cudaProfilerStart, cudaProfilerStop");
 }
 
 void* allocate(std::size_t bytes) {

@@ -30,6 +30,9 @@ void release(void*) noexcept;
 void select(int index);
 [[nodiscard]] std::string current_device_name();
 
+/// A profiler that was told to wait (ncu --profile-from-start off) looks at what is launched between the two.
+void profile(bool on);
+
 /// A queue of work of the calling thread's GPU, which lives as long as the object.
 class Stream {
  public:
