@@ -7,9 +7,9 @@
 namespace vox {
 namespace {
 
-constexpr std::int64_t kMinDepth = 2;      // slices of a part: two more are read
-constexpr std::int64_t kMaxDepth = 32;     // so that the last thread blocks to run are not long alone
-constexpr std::int64_t kMinGradDepth = 8;  // a weight gradient's parts save nothing by being short
+constexpr std::int64_t kMinDepth = 2;   // slices of a part: two more are read
+constexpr std::int64_t kMaxDepth = 32;  // so that the last thread blocks to run are not long alone
+constexpr std::int64_t kMinGradDepth = 4;
 constexpr std::int64_t kDirectThreads = 1LL << 18;
 constexpr std::int64_t kMaxGrid = std::numeric_limits<std::int32_t>::max();  // thread blocks of a launch
 
@@ -26,11 +26,12 @@ bool is_gemm(const Conv3dGeometry& g) {
          g.y.n * ceil_div(g.y.voxels(), 256) + kWantedBlocks <= kMaxGrid;
 }
 
-std::int64_t packed_elements(const Conv3dGeometry& g, Conv3dPass pass, Conv3dAlgorithm algorithm) {
+std::int64_t scratch_elements(const Conv3dGeometry& g, Conv3dPass pass, Conv3dAlgorithm algorithm) {
   if (algorithm == Conv3dAlgorithm::direct) { return 0; }
   if (algorithm == Conv3dAlgorithm::gemm) { return conv3d_gemm(g, pass).packed_elements(); }
+  // f64, whose threads hold half as many rows, may split where the others do not; here nobody knows the type.
   const Conv3dMarch m = conv3d_march(g, pass, kBlock8);
-  return m.groups * m.warps_n * kGroup * m.in.blocks() * kBlock8 * kTaps;
+  return m.packed_elements() + std::max(m.partial_elements(), conv3d_march(g, pass, kBlock8 / 2).partial_elements());
 }
 
 }  // namespace
@@ -70,11 +71,19 @@ Conv3dMarch conv3d_march(const Conv3dGeometry& g, Conv3dPass pass, std::int64_t 
   m.groups = ceil_div(m.out.c, m.warps_n * kGroup);
   const bool grad = pass == Conv3dPass::grad_weight;
   const std::int64_t whole = std::max<std::int64_t>(1, m.out.n * m.tiles_h * m.tiles_w * m.groups);
+  const std::int64_t marches = m.wide ? kWantedMarches : 2 * kWantedMarches;  // of as many warps
   const std::int64_t wanted =
-      std::max((grad ? kWantedBlocks : kWantedMarches) / whole, grad ? 1 : ceil_div(m.out.d, kMaxDepth));
+      std::max((grad ? kWantedBlocks : marches) / whole, grad ? 1 : ceil_div(m.out.d, kMaxDepth));
   const std::int64_t parts = std::clamp<std::int64_t>(wanted, 1, ceil_div(m.out.d, grad ? kMinGradDepth : kMinDepth));
   m.depth = ceil_div(m.out.d, parts);
   m.parts = ceil_div(m.out.d, m.depth);
+  m.split_steps = std::max<std::int64_t>(1, ceil_div(m.in.c, kGroup));
+  const std::int64_t blocks = std::max<std::int64_t>(1, m.blocks());
+  if (!grad && blocks < marches / 2) {
+    const std::int64_t steps = m.split_steps;
+    m.split_steps = ceil_div(steps, std::min(steps, marches / blocks));
+    m.splits = ceil_div(steps, m.split_steps);
+  }
   return m;
 }
 
@@ -83,9 +92,21 @@ Conv3dGradMarch conv3d_grad_march(const Conv3dGeometry& g, std::int64_t input_gr
   m.march = conv3d_march(g, Conv3dPass::grad_weight, input_group / 2);
   m.input_group = input_group;
   m.input_groups = ceil_div(g.x.c, input_group);
-  const std::int64_t wanted = ceil_div(kWantedBlocks, m.march.groups * m.input_groups);
-  const std::int64_t columns = std::max<std::int64_t>(1, m.march.columns());
-  m.splits = ceil_div(columns, ceil_div(columns, wanted));  // of equal work
+  const std::int64_t wanted = std::max<std::int64_t>(1, kWantedGrads / (m.march.groups * m.input_groups));
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  const std::int64_t most = std::min(wanted, ceil_div(m.march.out.d, kMinGradDepth));
+  for (std::int64_t parts = 1; parts <= std::max<std::int64_t>(1, most); ++parts) {
+    Conv3dMarch cut = m.march;
+    cut.depth = ceil_div(cut.out.d, parts);
+    cut.parts = ceil_div(cut.out.d, cut.depth);
+    const std::int64_t columns = std::max<std::int64_t>(1, cut.columns());
+    const std::int64_t of_split = ceil_div(columns, wanted);
+    const std::int64_t slices = of_split * (cut.depth + 1);  // that the thread block with the most work waits for
+    if (slices >= least) { continue; }
+    least = slices;
+    m.march = cut;
+    m.splits = ceil_div(columns, of_split);
+  }
   return m;
 }
 
@@ -105,7 +126,7 @@ Conv3dGradGemm conv3d_grad_gemm(const Conv3dGeometry& g) {
   m.taps = g.kernel * g.kernel * g.kernel;
   m.groups = ceil_div(g.y.c, Conv3dGradGemm::kOut);
   m.input_groups = ceil_div(g.x.c, Conv3dGradGemm::kIn);
-  const std::int64_t wanted = ceil_div(kWantedBlocks, m.groups * m.input_groups);
+  const std::int64_t wanted = std::max<std::int64_t>(1, kWantedGrads / (m.groups * m.input_groups));
   m.splits = std::clamp<std::int64_t>(ceil_div(g.y.n * g.y.voxels(), Conv3dGradGemm::kVoxels), 1, wanted);
   return m;
 }
@@ -118,10 +139,10 @@ std::int64_t conv3d_direct_splits(const Conv3dGeometry& g) {
 std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm) { return 0; }
 bool conv3d_grad_weight_sums(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm) { return false; }
 std::int64_t conv3d_forward_scratch(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
-  return packed_elements(g, Conv3dPass::correlate, algorithm);
+  return scratch_elements(g, Conv3dPass::correlate, algorithm);
 }
 std::int64_t conv_transpose3d_scratch(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
-  return packed_elements(g, Conv3dPass::spread, algorithm);
+  return scratch_elements(g, Conv3dPass::spread, algorithm);
 }
 std::int64_t conv3d_grad_weight_scratch(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   switch (algorithm) {

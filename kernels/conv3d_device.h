@@ -14,7 +14,8 @@ namespace vox {
 inline constexpr std::int64_t kTaps = 27;             ///< of the marching algorithms (tiled and tensor_core): 3^3
 inline constexpr std::int64_t kGroup = 16;            ///< output channels of a warp
 inline constexpr std::int64_t kWantedBlocks = 528;    ///< thread blocks: four for each multiprocessor of a large GPU
-inline constexpr std::int64_t kWantedMarches = 792;   ///< six, as two or three run at a time
+inline constexpr std::int64_t kWantedMarches = 396;   ///< of four warps: three run at a time on each of 132
+inline constexpr std::int64_t kWantedGrads = 264;     ///< of a weight gradient: two, all of which run at a time
 inline constexpr std::int64_t kMaxSlice = 1LL << 27;  ///< voxels of a slice: its elements are counted in 32 bits
 
 /// A march: a thread block takes a tile of tile_h x tile_w output voxels and `group` output channels and walks along D
@@ -31,9 +32,17 @@ struct Conv3dMarch {
   std::int64_t groups = 0;   ///< of warps_n*kGroup output channels
   std::int64_t depth = 1;    ///< slices a thread block walks
   std::int64_t parts = 0;    ///< of D
+  std::int64_t splits = 1;   ///< of the input channels; more than one: each writes its sums to scratch, added in order
+  std::int64_t split_steps = 0;  ///< input channels of a split, in groups of 16
 
   [[nodiscard]] std::int64_t columns() const { return out.n * parts * tiles_h * tiles_w; }
-  [[nodiscard]] std::int64_t blocks() const { return columns() * groups; }
+  [[nodiscard]] std::int64_t blocks() const { return columns() * groups * splits; }
+  /// Weights in the order of the kernels: at most; bf16 takes half of each.
+  [[nodiscard]] std::int64_t packed_elements() const {
+    return groups * warps_n * kGroup * in.blocks() * kBlock8 * kTaps;
+  }
+  /// Sums of all splits, each laid out as the result.
+  [[nodiscard]] std::int64_t partial_elements() const { return splits == 1 ? 0 : splits * out.padded_count(); }
 };
 /// rows_per_thread: output rows a thread or warp of the wide tile holds one above the other: 8, or 4 in f64.
 [[nodiscard]] Conv3dMarch conv3d_march(const Conv3dGeometry&, Conv3dPass, std::int64_t rows_per_thread);
@@ -59,9 +68,9 @@ struct Conv3dGemm {
   VolumeShape in;
   VolumeShape out;
   std::int64_t taps = 1;
-  std::int64_t chunks = 0;  ///< correlate: (tap, block); spread: block
-  std::int64_t tiles =
-      0;  ///< correlate: block; spread: (kd, kh, block, kw), so that neighbours in memory are neighbours
+  // On the other side their order is (kd, kh, block, kw), so that neighbours in memory are neighbours.
+  std::int64_t chunks = 0;
+  std::int64_t tiles = 0;
 
   /// Weights in the order of the kernels, chunks padded to 2 and tiles to 4.
   [[nodiscard]] std::int64_t packed_elements() const {
@@ -75,7 +84,7 @@ struct Conv3dGemm {
 struct Conv3dGradGemm {
   static constexpr std::int64_t kOut = 32;
   static constexpr std::int64_t kIn = 16;
-  static constexpr std::int64_t kVoxels = 512;  ///< the least that a split is
+  static constexpr std::int64_t kVoxels = 256;  ///< the least that a split is
   std::int64_t taps = 1;
   std::int64_t groups = 0;
   std::int64_t input_groups = 0;

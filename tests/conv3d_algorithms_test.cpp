@@ -6,6 +6,7 @@
 #include "engine/allocator.h"
 #include "engine/context.h"
 #include "engine/dispatch.h"
+#include "kernels/conv3d_device.h"
 #include "kernels/conv3d_plan.h"
 #include "kernels/conv_transpose3d.h"
 #include "kernels/simt/options.h"
@@ -244,6 +245,25 @@ TEST_CASE("every conv3d algorithm that fits on simt and on a GPU gives the cpu's
             CHECK(nonzero_padding(got) == "");
           }
         }
+      }
+    }
+  }
+}
+
+/// In the small geometries above few thread blocks cover the volume, and its channels are always split.
+TEST_CASE("where thread blocks are many, a march takes all input channels itself", "[conv3d][march][cuda]") {
+  VOX_EACH_KERNEL_DEVICE(device);
+  for (const std::int64_t channels : {24, 32, 72}) {
+    const Conv3dGeometry g = conv3d_geometry(Shape{100, channels, 1, 2, 9}.volume(), 20, 3, 1, 1);
+    for (const Conv3dPass pass : {Conv3dPass::correlate, Conv3dPass::spread}) {
+      const Values wants = run(pass, Conv3dAlgorithm::direct, g, DType::f64).to_doubles();
+      for (const auto& [algorithm, dtype] :
+           {std::pair{Conv3dAlgorithm::tiled, DType::f32}, std::pair{Conv3dAlgorithm::tensor_core, DType::bf16}}) {
+        INFO(describe(g) << ", " << name(pass) << ", " << vox::name(dtype));
+        CHECK(conv3d_march(g, pass, kBlock8).splits == 1);
+        const Tensor got = run(pass, algorithm, g, dtype, device);
+        CHECK(first_mismatch(got.to_doubles(), wants, got.dtype(), terms(pass, g)) == "");
+        CHECK(nonzero_padding(got) == "");
       }
     }
   }

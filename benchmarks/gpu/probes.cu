@@ -16,6 +16,7 @@ __device__ inline unsigned hash(std::int64_t place) {
 }
 
 template <class T> __global__ void fill_kernel(T* y, std::int64_t count, VolumeShape s) {
+  wait_for_launches_before();
   const std::int64_t e = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (e >= count) { return; }
   bool padding = false;
@@ -27,11 +28,13 @@ template <class T> __global__ void fill_kernel(T* y, std::int64_t count, VolumeS
 }
 
 __global__ void fill_labels_kernel(std::uint8_t* y, std::int64_t count, int classes) {
+  wait_for_launches_before();
   const std::int64_t e = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (e < count) { y[e] = static_cast<std::uint8_t>(hash(e) % static_cast<unsigned>(classes)); }
 }
 
 __global__ void copy_kernel(const float* from, float* to, std::int64_t packs) {
+  wait_for_launches_before();
   const std::int64_t p = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (p < packs) { store_pack(to + p * 4, load_pack<4>(from + p * 4)); }
 }
@@ -39,6 +42,7 @@ __global__ void copy_kernel(const float* from, float* to, std::int64_t packs) {
 /// Every thread reads four packs a grid's width apart.
 inline constexpr int kReadPacks = 4;
 __global__ void read_kernel(const float* from, float* to, std::int64_t packs) {
+  wait_for_launches_before();
   const std::int64_t p = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const std::int64_t apart = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
   float sum = 0;
@@ -52,9 +56,10 @@ __global__ void read_kernel(const float* from, float* to, std::int64_t packs) {
   if (sum == -1.0e30F) { *to = sum; }
 }
 
-__global__ void nothing_kernel(int) {}
+__global__ void nothing_kernel(int) { wait_for_launches_before(); }
 
 __global__ void multiply_add_kernel(float* sums, int steps) {
+  wait_for_launches_before();
   const int thread = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   float chain[gpu_bench::kChainsPerThread];
   VOX_UNROLL
@@ -71,6 +76,7 @@ __global__ void multiply_add_kernel(float* sums, int steps) {
 }
 
 __global__ void tensor_core_kernel(float* sums, int steps) {
+  wait_for_launches_before();
   const int thread = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   // Two bf16 each, between 1 and 2 in size with random signs: power, and with it the clock, depends on the bits.
   const auto operand = [&](int i) { return (hash(thread * 8 + i) & 0x807F807FU) | 0x3F803F80U; };

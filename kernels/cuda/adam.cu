@@ -44,6 +44,7 @@ template <class T> __device__ __forceinline__ int this_entry(const AdamTable<T>&
 
 /// partials[i] = sum of squares of chunk i, in double: one block per chunk, 16 bytes per thread and turn.
 template <class T> __global__ void adam_squares_chunks_kernel(AdamTable<T> table, double* partials) {
+  wait_for_launches_before();
   constexpr int kLane = kWide<T>;
   const int entry = this_entry(table);
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x - table.of[entry].first_chunk) * kAdamChunk;
@@ -70,6 +71,7 @@ template <class T> __global__ void adam_squares_chunks_kernel(AdamTable<T> table
 
 /// sums[k] = sum of the partials of tensor k of the table: one block per tensor.
 template <class T> __global__ void adam_squares_kernel(AdamTable<T> table, const double* partials, double* sums) {
+  wait_for_launches_before();
   const unsigned first = table.of[blockIdx.x].first_chunk;
   const auto chunks = static_cast<unsigned>((table.of[blockIdx.x].count + kAdamChunk - 1) / kAdamChunk);
   double sum[1] = {0};
@@ -83,6 +85,7 @@ template <class T> __global__ void adam_squares_kernel(AdamTable<T> table, const
 template <class T>
 __global__ void adam_step_kernel(AdamTable<T> table, const double* squares, int squares_count, double clip_norm,
                                  AdamFactors<Acc<T>> f) {
+  wait_for_launches_before();
   constexpr int kLane = kWide<T>;
   using A = Acc<T>;
   VOX_SHARED(double, total, [1]);

@@ -2,7 +2,9 @@
 
 #include <cmath>
 
+#include "kernels/cuda/philox.cuh"
 #include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/run.cuh"
 #include "kernels/dropout.h"
 
 namespace vox {
@@ -10,8 +12,9 @@ namespace gpu {
 
 inline constexpr int kNormLanes = static_cast<int>(kBlock8);
 
+/// In the type of the sums: in double it costs more than the rest of a short run.
 template <class A> __device__ __forceinline__ A inverse_deviation(A variance, double eps) {
-  return static_cast<A>(1 / std::sqrt(static_cast<double>(variance) + eps));
+  return A{1} / std::sqrt(variance + static_cast<A>(eps));
 }
 
 /// [C] each; the last two of the forward or of the backward pass.
@@ -24,202 +27,267 @@ template <class A> struct BatchNormVectors {
   const A* dbeta;
 };
 
-/// An Activation, ready for use.
+/// An Activation, ready for use. What passes is multiplied by 1/(1-p) in the factors of the lanes.
 template <class A> struct BatchNormActivation {
-  RandomKey key;
-  bool relu;
-  bool drops;
+  PhiloxKeys keys;
   std::uint32_t largest_dropped;
   A scale;
+};
 
-  /// v where normalised passes, 0 elsewhere, for W elements from number `first` of the tensor on, a multiple of W. Of
-  /// the normalised values themselves: the activation. Of dy: its gradient.
-  template <int W>
-  __device__ __forceinline__ void apply(std::int64_t first, const A (&normalised)[W], A (&v)[W]) const {
-    if (!relu) { return; }
-    VOX_UNROLL
-    for (int j = 0; j < W; ++j) { v[j] = normalised[j] <= 0 ? A{0} : v[j]; }  // NaN passes
-    if (!drops) { return; }
+/// passes[j]: is it not made 0? Of W elements from number `first` of the tensor on, a multiple of W.
+template <Activation::Kind Kind, int W, class A>
+__device__ __forceinline__ void activate(const BatchNormActivation<A>& activation, std::int64_t first,
+                                         const A (&normalised)[W], bool (&passes)[W]) {
+  VOX_UNROLL
+  for (int j = 0; j < W; ++j) { passes[j] = Kind == Activation::Kind::none || !(normalised[j] <= 0); }  // NaN passes
+  if constexpr (Kind == Activation::Kind::relu_dropout) {
     constexpr int kNumbers = 4;  // of one Philox call
-    constexpr int kCalls = (W + kNumbers - 1) / kNumbers;
+    const auto group = static_cast<std::uint64_t>(first) / kNumbers;
     VOX_UNROLL
-    for (int call = 0; call < kCalls; ++call) {
-      const Philox4 random = random4(key, static_cast<std::uint64_t>(first / kNumbers + call));
+    for (int call = 0; call * kNumbers < W; ++call) {
+      const Philox4 random = activation.keys.random4(group | static_cast<unsigned>(call));  // W is a power of 2
       VOX_UNROLL
       for (int k = 0; k < kNumbers && call * kNumbers + k < W; ++k) {
-        const int j = call * kNumbers + k;
         const bool second_half = W < kNumbers && first % kNumbers != 0;  // two doubles are half a call
-        v[j] = (second_half ? random.v[(k + W) % kNumbers] : random.v[k]) > largest_dropped ? v[j] * scale : A{0};
+        const std::uint32_t number = second_half ? random.v[(k + W) % kNumbers] : random.v[k];
+        passes[call * kNumbers + k] = passes[call * kNumbers + k] && number > activation.largest_dropped;
       }
     }
   }
-};
-
-/// y = activation((x - mean) * slope + beta): one block per chunk, 16 bytes per thread and turn; eight threads work out
-/// the slopes.
-template <class T>
-__global__ void batch_norm_apply_kernel(const T* x, BatchNormVectors<Acc<T>> of, double eps,
-                                        BatchNormActivation<Acc<T>> activation, T* y, ChunkGrid grid, int channels) {
-  constexpr int kLane = kWide<T>;
-  using A = Acc<T>;
-  VOX_SHARED(A, mean, [kNormLanes]);
-  VOX_SHARED(A, slope, [kNormLanes]);
-  VOX_SHARED(A, beta, [kNormLanes]);
-  const Chunk chunk = this_chunk(grid);
-  const int t = static_cast<int>(threadIdx.x);
-  if (t < kNormLanes) {
-    const bool present = t < channels_in(channels, chunk.block);
-    const int c = static_cast<int>(chunk.block) * kNormLanes + t;
-    mean[t] = present ? of.mean[c] : A{0};
-    slope[t] = present ? of.gamma[c] * inverse_deviation(of.variance[c], eps) : A{0};
-    beta[t] = present ? of.beta[c] : A{0};
-  }
-  __syncthreads();
-  const int lane = t * kLane % kNormLanes;
-  for (int i = t; i < chunk.voxels * kPieces<T>; i += kChunkThreads) {
-    Pack<T, kLane> v = load_pack<kLane>(x + chunk.at + i * kLane);
-    A normalised[kLane];
-    A passed[kLane];
-    VOX_UNROLL
-    for (int j = 0; j < kLane; ++j) {
-      normalised[j] = (load(v.v[j]) - mean[lane + j]) * slope[lane + j] + beta[lane + j];
-      passed[j] = normalised[j];
-    }
-    activation.apply(chunk.at + i * kLane, normalised, passed);
-    VOX_UNROLL
-    for (int j = 0; j < kLane; ++j) { v.v[j] = store<T>(passed[j]); }
-    store_pack(y + chunk.at + i * kLane, v);
-  }
 }
 
-/// Sums of dn, the gradient behind the activation, and of dn * (x - mean) over a chunk, lane by lane: one block per
-/// chunk.
-template <class T>
-__global__ void batch_norm_gradient_chunks_kernel(const T* x, const T* dy, BatchNormVectors<Acc<T>> of, double eps,
-                                                  BatchNormActivation<Acc<T>> activation, double* partials,
-                                                  ChunkGrid grid, int channels) {
+/// y = activation(x * slope + shift): one block per run; eight threads work out the factors.
+template <class T, Activation::Kind Kind>
+__global__ void __launch_bounds__(kChunkThreads, 4)
+    batch_norm_apply_kernel(const T* x, BatchNormVectors<Acc<T>> of, double eps, BatchNormActivation<Acc<T>> activation,
+                            T* y, RunGrid grid, int channels) {
+  wait_for_launches_before();
   constexpr int kLane = kWide<T>;
   using A = Acc<T>;
-  const Chunk chunk = this_chunk(grid);
+  VOX_SHARED(A, slopes, [kNormLanes]);
+  VOX_SHARED(A, shifts, [kNormLanes]);
+  const Run run = this_run(grid);
   const int t = static_cast<int>(threadIdx.x);
-  const int lane = t * kLane % kNormLanes;
-  const int present = channels_in(channels, chunk.block);
+  const T* const from[1] = {x + run.at};
+  A slope[kLane];
+  A shift[kLane];
+  over_pieces<4, Order::forwards>(
+      from, run.voxels * kPieces<T>,
+      [&] {
+        if (t < kNormLanes) {
+          const bool present = t < channels_in(channels, run.block);
+          const int c = static_cast<int>(run.block) * kNormLanes + t;
+          const A factor = present ? of.gamma[c] * inverse_deviation(of.variance[c], eps) * activation.scale : A{0};
+          slopes[t] = factor;
+          shifts[t] = present ? of.beta[c] * activation.scale - of.mean[c] * factor : A{0};
+        }
+        __syncthreads();
+        VOX_UNROLL
+        for (int j = 0; j < kLane; ++j) {
+          slope[j] = slopes[t * kLane % kNormLanes + j];
+          shift[j] = shifts[t * kLane % kNormLanes + j];
+        }
+      },
+      [&]<int Turns>(int i, const Tile<T, 1, Turns>& tile) {
+        VOX_UNROLL
+        for (int turn = 0; turn < Turns; ++turn) {
+          const std::int64_t first = run.at + (i + turn * kChunkThreads) * kLane;
+          A v[kLane];
+          bool passes[kLane];
+          unpack<T>(tile.of[0][turn], v);
+          VOX_UNROLL
+          for (int j = 0; j < kLane; ++j) { v[j] = v[j] * slope[j] + shift[j]; }
+          activate<Kind>(activation, first, v, passes);
+          VOX_UNROLL
+          for (int j = 0; j < kLane; ++j) { v[j] = passes[j] ? v[j] : A{0}; }
+          store_wide(y + first, v);
+        }
+      });
+}
+
+/// Sums of dn, the gradient behind the activation, and of dn * (x - mean) over a run, lane by lane: one block per run.
+template <class T, Activation::Kind Kind>
+__global__ void __launch_bounds__(kChunkThreads, 4)
+    batch_norm_gradient_runs_kernel(const T* x, const T* dy, BatchNormVectors<Acc<T>> of, double eps,
+                                    BatchNormActivation<Acc<T>> activation, double* partials, RunGrid grid,
+                                    int channels) {
+  wait_for_launches_before();
+  constexpr int kLane = kWide<T>;
+  constexpr bool kMasks = Kind != Activation::Kind::none;
+  using A = Acc<T>;
+  VOX_SHARED(A, means, [kNormLanes]);
+  VOX_SHARED(A, slopes, [kNormLanes]);
+  VOX_SHARED(A, shifts, [kNormLanes]);
+  const Run run = this_run_backwards(grid);
+  const int t = static_cast<int>(threadIdx.x);
+  const T* const from[2] = {x + run.at, dy + run.at};
   A mean[kLane];
   A slope[kLane]{};
-  A beta[kLane]{};
-  VOX_UNROLL
-  for (int j = 0; j < kLane; ++j) {
-    const int c = static_cast<int>(chunk.block) * kNormLanes + lane + j;
-    mean[j] = lane + j < present ? of.mean[c] : A{0};
-    if (activation.relu && lane + j < present) {
-      slope[j] = of.gamma[c] * inverse_deviation(of.variance[c], eps);
-      beta[j] = of.beta[c];
-    }
-  }
+  A shift[kLane]{};
   A sums[2][kLane]{};
-  for (int i = t; i < chunk.voxels * kPieces<T>; i += kChunkThreads) {
-    const Pack<T, kLane> vx = load_pack<kLane>(x + chunk.at + i * kLane);
-    const Pack<T, kLane> vy = load_pack<kLane>(dy + chunk.at + i * kLane);
-    A centred[kLane];
-    A normalised[kLane];
-    A dn[kLane];
-    VOX_UNROLL
-    for (int j = 0; j < kLane; ++j) {
-      centred[j] = load(vx.v[j]) - mean[j];
-      normalised[j] = centred[j] * slope[j] + beta[j];
-      dn[j] = load(vy.v[j]);
-    }
-    activation.apply(chunk.at + i * kLane, normalised, dn);
-    VOX_UNROLL
-    for (int j = 0; j < kLane; ++j) {
-      sums[0][j] += dn[j];
-      sums[1][j] += dn[j] * centred[j];
-    }
-  }
-  const double total = lane_sums(sums);
-  if (t < 2 * kNormLanes) { partials[static_cast<std::int64_t>(blockIdx.x) * 2 * kNormLanes + t] = total; }
+  over_pieces<2, Order::backwards>(
+      from, run.voxels * kPieces<T>,
+      [&] {
+        if (t < kNormLanes) {
+          const bool present = t < channels_in(channels, run.block);
+          const int c = static_cast<int>(run.block) * kNormLanes + t;
+          means[t] = present ? of.mean[c] : A{0};
+          if constexpr (kMasks) {
+            const A factor = present ? of.gamma[c] * inverse_deviation(of.variance[c], eps) * activation.scale : A{0};
+            slopes[t] = factor;
+            shifts[t] = present ? of.beta[c] * activation.scale - of.mean[c] * factor : A{0};
+          }
+        }
+        __syncthreads();
+        VOX_UNROLL
+        for (int j = 0; j < kLane; ++j) {
+          mean[j] = means[t * kLane % kNormLanes + j];
+          if constexpr (kMasks) {
+            slope[j] = slopes[t * kLane % kNormLanes + j];
+            shift[j] = shifts[t * kLane % kNormLanes + j];
+          }
+        }
+      },
+      [&]<int Turns>(int i, const Tile<T, 2, Turns>& tile) {
+        VOX_UNROLL
+        for (int turn = 0; turn < Turns; ++turn) {
+          A v[kLane];
+          A dn[kLane];
+          A normalised[kLane];
+          bool passes[kLane];
+          unpack<T>(tile.of[0][turn], v);
+          unpack<T>(tile.of[1][turn], dn);
+          VOX_UNROLL
+          for (int j = 0; j < kLane; ++j) { normalised[j] = v[j] * slope[j] + shift[j]; }
+          activate<Kind>(activation, run.at + (i + turn * kChunkThreads) * kLane, normalised, passes);
+          VOX_UNROLL
+          for (int j = 0; j < kLane; ++j) {
+            const A passed = passes[j] ? dn[j] : A{0};
+            sums[0][j] += passed;
+            sums[1][j] += passed * (v[j] - mean[j]);
+          }
+        }
+      });
+  const double total = lane_sums(sums) * static_cast<double>(activation.scale);
+  if (t < 2 * kNormLanes) { partials[partial_at(grid, run, 2 * kNormLanes, t)] = total; }
 }
 
-/// dbeta and dgamma from the chunks' sums: one block per block of channels.
+/// dbeta and dgamma from the runs' sums: one block per channel.
 template <class A>
 __global__ void batch_norm_parameters_kernel(const double* partials, const A* variance, double eps, A* dgamma, A* dbeta,
-                                             ChunkGrid grid, unsigned cases, int channels) {
+                                             RunGrid grid) {
+  wait_for_launches_before();
+  const unsigned channel = blockIdx.x;
+  const std::int64_t row = static_cast<std::int64_t>(channel / kLanes8) * 2 * kNormLanes + channel % kLanes8;
+  const double* const sums = partials + row * grid.of_channel;
+  const double* const products = sums + static_cast<std::int64_t>(kNormLanes) * grid.of_channel;
+  const A inverse = inverse_deviation(variance[channel], eps);
   double sum[2] = {0, 0};
-  over_partials<2>({.of_chunks = partials, .grid = grid, .block = blockIdx.x, .first_case = 0, .cases = cases},
-                   [&](const double* chunk, std::int64_t) {
-                     sum[0] += chunk[0];
-                     sum[1] += chunk[kNormLanes];
-                   });
-  sum_over_lane_threads(sum);
-  const int lane = static_cast<int>(threadIdx.x);
-  if (lane >= channels_in(channels, blockIdx.x)) { return; }
-  const unsigned channel = blockIdx.x * kNormLanes + threadIdx.x;
+  VOX_UNROLL
+  for (unsigned i = threadIdx.x; i < grid.of_channel; i += kChunkThreads) {
+    sum[0] += sums[i];
+    sum[1] += products[i];
+  }
+  block_sum(sum);
+  if (threadIdx.x != 0) { return; }
   dbeta[channel] = static_cast<A>(sum[0]);
-  dgamma[channel] = static_cast<A>(sum[1]) * inverse_deviation(variance[channel], eps);
+  dgamma[channel] = static_cast<A>(sum[1]) * inverse;
 }
 
-/// dx = slope * (dn - offset - (x - mean) * pull): one block per chunk, 16 bytes per thread and turn; eight threads
-/// work out the factors.
-template <class T>
-__global__ void batch_norm_backward_kernel(const T* x, const T* dy, BatchNormVectors<Acc<T>> of, double eps,
-                                           BatchNormActivation<Acc<T>> activation, Acc<T> per_value, T* dx,
-                                           ChunkGrid grid, int channels) {
+/// dx = slope * (dn - offset - (x - mean) * pull), with the factors of x and those of neither put together: one block
+/// per run; eight threads work out the factors.
+template <class T, Activation::Kind Kind>
+__global__ void __launch_bounds__(kChunkThreads, 4)
+    batch_norm_backward_kernel(const T* x, const T* dy, BatchNormVectors<Acc<T>> of, double eps,
+                               BatchNormActivation<Acc<T>> activation, Acc<T> per_value, T* dx, RunGrid grid,
+                               int channels) {
+  wait_for_launches_before();
   constexpr int kLane = kWide<T>;
+  constexpr bool kMasks = Kind != Activation::Kind::none;
   using A = Acc<T>;
-  VOX_SHARED(A, mean, [kNormLanes]);
-  VOX_SHARED(A, slope, [kNormLanes]);
-  VOX_SHARED(A, beta, [kNormLanes]);
-  VOX_SHARED(A, offset, [kNormLanes]);
-  VOX_SHARED(A, pull, [kNormLanes]);
-  const Chunk chunk = this_chunk(grid);
+  VOX_SHARED(A, slopes, [kNormLanes]);
+  VOX_SHARED(A, shifts, [kNormLanes]);
+  VOX_SHARED(A, pulls, [kNormLanes]);
+  VOX_SHARED(A, offsets, [kNormLanes]);
+  const Run run = this_run(grid);
   const int t = static_cast<int>(threadIdx.x);
-  if (t < kNormLanes) {
-    const bool present = t < channels_in(channels, chunk.block);
-    const int c = static_cast<int>(chunk.block) * kNormLanes + t;
-    const A inverse = present ? inverse_deviation(of.variance[c], eps) : A{0};
-    mean[t] = present ? of.mean[c] : A{0};
-    slope[t] = present ? of.gamma[c] * inverse : A{0};
-    beta[t] = present && activation.relu ? of.beta[c] : A{0};
-    offset[t] = present ? of.dbeta[c] * per_value : A{0};
-    pull[t] = present ? of.dgamma[c] * per_value * inverse : A{0};
-  }
-  __syncthreads();
-  const int lane = t * kLane % kNormLanes;
-  for (int i = t; i < chunk.voxels * kPieces<T>; i += kChunkThreads) {
-    const Pack<T, kLane> vx = load_pack<kLane>(x + chunk.at + i * kLane);
-    Pack<T, kLane> v = load_pack<kLane>(dy + chunk.at + i * kLane);
-    A centred[kLane];
-    A normalised[kLane];
-    A dn[kLane];
-    VOX_UNROLL
-    for (int j = 0; j < kLane; ++j) {
-      centred[j] = load(vx.v[j]) - mean[lane + j];
-      normalised[j] = centred[j] * slope[lane + j] + beta[lane + j];
-      dn[j] = load(v.v[j]);
-    }
-    activation.apply(chunk.at + i * kLane, normalised, dn);
-    VOX_UNROLL
-    for (int j = 0; j < kLane; ++j) {
-      const int l = lane + j;
-      v.v[j] = store<T>(slope[l] * (dn[j] - offset[l] - centred[j] * pull[l]));
-    }
-    store_pack(dx + chunk.at + i * kLane, v);
-  }
+  const T* const from[2] = {x + run.at, dy + run.at};
+  A slope[kLane];
+  A shift[kLane]{};
+  A pull[kLane];
+  A offset[kLane];
+  over_pieces<2, Order::forwards>(
+      from, run.voxels * kPieces<T>,
+      [&] {
+        if (t < kNormLanes) {
+          const bool present = t < channels_in(channels, run.block);
+          const int c = static_cast<int>(run.block) * kNormLanes + t;
+          const A inverse = present ? inverse_deviation(of.variance[c], eps) : A{0};
+          const A mean = present ? of.mean[c] : A{0};
+          const A factor = present ? of.gamma[c] * inverse : A{0};
+          const A of_x = present ? -factor * (of.dgamma[c] * per_value * inverse) : A{0};
+          slopes[t] = factor * activation.scale;
+          if constexpr (kMasks) { shifts[t] = present ? of.beta[c] * activation.scale - mean * slopes[t] : A{0}; }
+          pulls[t] = of_x;
+          offsets[t] = present ? -factor * (of.dbeta[c] * per_value) - mean * of_x : A{0};
+        }
+        __syncthreads();
+        VOX_UNROLL
+        for (int j = 0; j < kLane; ++j) {
+          slope[j] = slopes[t * kLane % kNormLanes + j];
+          if constexpr (kMasks) { shift[j] = shifts[t * kLane % kNormLanes + j]; }
+          pull[j] = pulls[t * kLane % kNormLanes + j];
+          offset[j] = offsets[t * kLane % kNormLanes + j];
+        }
+      },
+      [&]<int Turns>(int i, const Tile<T, 2, Turns>& tile) {
+        VOX_UNROLL
+        for (int turn = 0; turn < Turns; ++turn) {
+          const std::int64_t first = run.at + (i + turn * kChunkThreads) * kLane;
+          A v[kLane];
+          A dn[kLane];
+          A normalised[kLane];
+          bool passes[kLane];
+          unpack<T>(tile.of[0][turn], v);
+          unpack<T>(tile.of[1][turn], dn);
+          VOX_UNROLL
+          for (int j = 0; j < kLane; ++j) { normalised[j] = v[j] * slope[j] + shift[j]; }
+          activate<Kind>(activation, first, normalised, passes);
+          VOX_UNROLL
+          for (int j = 0; j < kLane; ++j) {
+            v[j] = v[j] * pull[j] + offset[j];
+            v[j] = passes[j] ? dn[j] * slope[j] + v[j] : v[j];
+          }
+          store_wide(dx + first, v);
+        }
+      });
 }
 
 template <class A> [[nodiscard]] BatchNormActivation<A> ready(const Activation& a) {
   const bool drops = a.kind == Activation::Kind::relu_dropout;
-  return {.key = a.key,
-          .relu = a.kind != Activation::Kind::none,
-          .drops = drops,
+  return {.keys = philox_keys(a.key),
           .largest_dropped = drops ? largest_dropped_number(a.p) : 0,
-          .scale = static_cast<A>(1 / (1 - a.p))};
+          .scale = static_cast<A>(1 / (1 - (drops ? a.p : 0)))};
+}
+
+/// Calls body.operator()<Kind>() for a kind that the compiler knows.
+template <class Body> void with_kind(Activation::Kind kind, const Body& body) {
+  using enum Activation::Kind;
+  switch (kind) {
+    case none:
+      return body.template operator()<none>();
+    case relu:
+      return body.template operator()<relu>();
+    case relu_dropout:
+      return body.template operator()<relu_dropout>();
+  }
 }
 
 /// One block of threads per output channel.
 template <class A>
 __global__ void batch_norm_fold_kernel(const A* weight, BatchNormVectors<A> of, double eps, A* folded, A* bias,
                                        std::int64_t row) {
+  wait_for_launches_before();
   const unsigned c = blockIdx.x;
   const A slope = of.gamma[c] * inverse_deviation(of.variance[c], eps);
   for (std::int64_t i = threadIdx.x; i < row; i += blockDim.x) { folded[c * row + i] = weight[c * row + i] * slope; }
@@ -229,20 +297,22 @@ __global__ void batch_norm_fold_kernel(const A* weight, BatchNormVectors<A> of, 
 }  // namespace gpu
 
 template <class T> void batch_norm_forward(GpuQueue& q, const BatchNormArgs<T>& a) {
-  const gpu::ChunkGrid grid = gpu::block_grid(a.shape);
+  const gpu::RunGrid grid = gpu::run_grid(a.shape);
   const gpu::BatchNormVectors<Acc<T>> of{.mean = a.mean.data(),
                                          .variance = a.variance.data(),
                                          .gamma = a.gamma.data(),
                                          .beta = a.beta.data(),
                                          .dgamma = nullptr,
                                          .dbeta = nullptr};
-  VOX_LAUNCH(q, (gpu::batch_norm_apply_kernel<T>), grid.count, gpu::kChunkThreads, 0, a.x.data(), of, a.eps,
-             gpu::ready<Acc<T>>(a.activation), a.y.data(), grid, static_cast<int>(a.shape.c));
+  gpu::with_kind(a.activation.kind, [&]<Activation::Kind Kind>() {
+    VOX_LAUNCH(q, (gpu::batch_norm_apply_kernel<T, Kind>), grid.count, gpu::kChunkThreads, 0, a.x.data(), of, a.eps,
+               gpu::ready<Acc<T>>(a.activation), a.y.data(), grid, static_cast<int>(a.shape.c));
+  });
 }
 
 template <class T> void batch_norm_backward(GpuQueue& q, const BatchNormGradArgs<T>& a) {
   const VolumeShape& s = a.shape;
-  const gpu::ChunkGrid grid = gpu::block_grid(s);
+  const gpu::RunGrid grid = gpu::run_grid(s);
   const auto channels = static_cast<int>(s.c);
   const auto activation = gpu::ready<Acc<T>>(a.activation);
   const gpu::BatchNormVectors<Acc<T>> of{.mean = a.mean.data(),
@@ -251,16 +321,17 @@ template <class T> void batch_norm_backward(GpuQueue& q, const BatchNormGradArgs
                                          .beta = a.beta.data(),
                                          .dgamma = a.dgamma.data(),
                                          .dbeta = a.dbeta.data()};
-  VOX_LAUNCH(q, (gpu::batch_norm_gradient_chunks_kernel<T>), grid.count, gpu::kChunkThreads, 0, a.x.data(), a.dy.data(),
-             of, a.eps, activation, a.partials.data(), grid, channels);
-  VOX_LAUNCH(q, (gpu::batch_norm_parameters_kernel<Acc<T>>), grid.blocks, gpu::fold_threads(s.n * grid.per_row), 0,
-             a.partials.data(), a.variance.data(), a.eps, a.dgamma.data(), a.dbeta.data(), grid,
-             static_cast<unsigned>(s.n), channels);
-  if (a.dx.empty()) { return; }
   const auto per_value =
       static_cast<Acc<T>>(a.statistics == Statistics::constant ? 0.0 : 1.0 / static_cast<double>(s.n * s.voxels()));
-  VOX_LAUNCH(q, (gpu::batch_norm_backward_kernel<T>), grid.count, gpu::kChunkThreads, 0, a.x.data(), a.dy.data(), of,
-             a.eps, activation, per_value, a.dx.data(), grid, channels);
+  gpu::with_kind(a.activation.kind, [&]<Activation::Kind Kind>() {
+    VOX_LAUNCH(q, (gpu::batch_norm_gradient_runs_kernel<T, Kind>), grid.count, gpu::kChunkThreads, 0, a.x.data(),
+               a.dy.data(), of, a.eps, activation, a.partials.data(), grid, channels);
+    VOX_LAUNCH(q, (gpu::batch_norm_parameters_kernel<Acc<T>>), static_cast<unsigned>(channels), gpu::kChunkThreads, 0,
+               a.partials.data(), a.variance.data(), a.eps, a.dgamma.data(), a.dbeta.data(), grid);
+    if (a.dx.empty()) { return; }
+    VOX_LAUNCH(q, (gpu::batch_norm_backward_kernel<T, Kind>), grid.count, gpu::kChunkThreads, 0, a.x.data(),
+               a.dy.data(), of, a.eps, activation, per_value, a.dx.data(), grid, channels);
+  });
 }
 
 template <class T> void batch_norm_fold(GpuQueue& q, const BatchNormFoldArgs<T>& a) {

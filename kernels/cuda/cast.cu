@@ -7,6 +7,7 @@ namespace gpu {
 
 /// y[e] = x[e]: each thread takes as many values as fill 16 bytes of the narrower type, the last one what is left.
 template <class T, class To> __global__ void cast_kernel(const T* x, To* y, std::int64_t count) {
+  wait_for_launches_before();
   constexpr int kLane = kWide < T >> kWide<To> ? kWide<T> : kWide<To>;
   const std::int64_t first = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * kLane;
   if (first + kLane <= count) {

@@ -35,6 +35,7 @@ __device__ __forceinline__ const T* channel_at(const ConcatSources<T>& sources, 
 /// Fills one chunk of a blocked volume with the channels of the sources. A block whose eight lanes are a block of one
 /// source is copied 16 bytes at a time; elsewhere a thread picks the lanes of its voxel one by one.
 template <class T> __global__ void gather_channels_kernel(ConcatSources<T> sources, ChunkGrid grid, T* to) {
+  wait_for_launches_before();
   constexpr int kLanes = static_cast<int>(kBlock8);
   const Chunk chunk = this_chunk(grid);
   const int first = static_cast<int>(chunk.block) * kLanes;

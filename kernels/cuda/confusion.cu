@@ -11,6 +11,7 @@ inline constexpr int kConfusionThreads = 256;
 template <class T>
 __global__ void confusion_chunk_kernel(const T* truth, const T* predicted, std::int64_t voxels, int classes,
                                        double* partials) {
+  wait_for_launches_before();
   VOX_SHARED(unsigned, counts, [kConfusionClasses * kConfusionClasses]);
   const int cells = classes * classes;
   for (int c = static_cast<int>(threadIdx.x); c < cells; c += kConfusionThreads) { counts[c] = 0; }
@@ -29,6 +30,7 @@ __global__ void confusion_chunk_kernel(const T* truth, const T* predicted, std::
 
 /// counts[c] = the sum over chunks; a thread each.
 template <class T> __global__ void confusion_sum_kernel(const double* partials, int chunks, int cells, T* counts) {
+  wait_for_launches_before();
   const int c = static_cast<int>(threadIdx.x);
   if (c >= cells) { return; }
   double sum = 0;

@@ -40,6 +40,7 @@ __device__ __forceinline__ void add_voxel(const Convolve<T>& a, const VolumeShap
 }
 
 template <class T, Conv3dPass P> __global__ void convolve_direct_kernel(Convolve<T> a) {
+  wait_for_launches_before();
   const Conv3dGeometry& g = a.geometry;
   const VolumeShape in = P == Conv3dPass::correlate ? g.x : g.y;
   const VolumeShape out = P == Conv3dPass::correlate ? g.y : g.x;
@@ -88,6 +89,7 @@ template <class T> void convolve_direct(GpuQueue& q, const Convolve<T>& a) {
 template <class T>
 __global__ void grad_weight_direct_kernel(Conv3dGeometry g, VolumeParts<const T> x, const T* dy, Acc<T>* partial,
                                           int splits) {
+  wait_for_launches_before();
   const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const std::int64_t elements = g.y.c * g.x.c * g.kernel * g.kernel * g.kernel;
   if (index >= elements * splits) { return; }

@@ -14,6 +14,7 @@ inline constexpr int kBiasWarps = kBiasThreads / 32;
 /// partial[case and block][chunk][8]
 template <class T>
 __global__ void grad_bias_kernel(const T* dy, Acc<T>* partial, std::int64_t voxels, std::int64_t chunks) {
+  wait_for_launches_before();
   constexpr int kLane = kWide<T>;
   constexpr int kPacks = 8 / kLane;  // of one voxel
   VOX_SHARED(Acc<T>, of_warp, [kBiasWarps][8]);
@@ -49,6 +50,7 @@ __global__ void grad_bias_kernel(const T* dy, Acc<T>* partial, std::int64_t voxe
 template <class A>
 __global__ void sum_grad_bias_kernel(const A* partial, A* dbias, std::int64_t cases, std::int64_t blocks,
                                      std::int64_t chunks) {
+  wait_for_launches_before();
   VOX_SHARED(A, of_thread, [kBiasThreads]);
   const int thread = static_cast<int>(threadIdx.x);
   const std::int64_t channel = blockIdx.x;

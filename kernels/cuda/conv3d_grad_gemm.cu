@@ -4,9 +4,9 @@
 
 // Weight gradient of side-by-side windows: for each tap [channels of y x voxels] x [voxels x channels of x]. Thread
 // block = 32 channels of y, 16 of x, all taps and a split of the voxels, in stages of kStageVoxels through shared
-// memory; threads that copy neighbouring fine voxels are neighbours. 2^3: warp = one tap. 1^3: warp = every eighth part
-// of the voxels, added up in order at the end. bf16: 2 m16 by 2 n8 tiles on tensor cores, both operands transposed by
-// ldmatrix. f32, f64: thread = 4 by 4 channels.
+// memory, two of them on their way; threads that copy neighbouring fine voxels are neighbours. 2^3: warp = one tap.
+// 1^3: warp = every eighth part of the voxels, added up in order at the end. bf16: 2 m16 by 2 n8 tiles on tensor cores,
+// both operands transposed by ldmatrix. f32, f64: thread = 4 by 4 channels.
 
 namespace vox::gpu {
 
@@ -43,7 +43,9 @@ template <class T, int KERNEL> struct GradGemm {
   static constexpr int kWarpsPerTap = 8 / kTaps;
   static constexpr int kSums = 16;  ///< of a thread: 32 lanes have 32x16
   static constexpr int kSumBytes = kWarpsPerTap > 1 ? 8 * 32 * kSums* static_cast<int>(sizeof(Acc<T>)) : 0;
-  static constexpr std::size_t kSharedBytes = kSumBytes > 2 * kStageCells * 16 ? kSumBytes : 2 * kStageCells * 16;
+  static constexpr int kStages = 3;
+  static constexpr int kRingBytes = kStages * kStageCells * 16;
+  static constexpr std::size_t kSharedBytes = kSumBytes > kRingBytes ? kSumBytes : kRingBytes;
 };
 
 /// Starts copying one stage: voxels [first, first+kStageVoxels) of case n, zero beyond the last and for missing blocks.
@@ -53,34 +55,37 @@ __device__ __forceinline__ void copy_stage(typename Grad::Cell* to, const GradGe
   constexpr int kV = Grad::kStageVoxels;
   constexpr int kK = Grad::kKernel;
   constexpr int kPerBlock = 8 / kWide<T>;  // cells
-  const int coarse = a.d * a.h * a.w;
-  VOX_NO_UNROLL
-  for (int i = static_cast<int>(threadIdx.x); i < Grad::kDyCells * kV; i += kGradGemmThreads) {
+  const int thread = static_cast<int>(threadIdx.x);
+  const std::int64_t coarse = static_cast<std::int64_t>(a.d) * a.h * a.w;
+  const int left = static_cast<int>(coarse) - first;  // voxels
+  const T* const dy = a.dy + ((n * a.out_blocks + group * 4) * coarse + first) * 8;
+  VOX_UNROLL
+  for (int j = 0; j < Grad::kDyCells * kV / kGradGemmThreads; ++j) {
+    const int i = j * kGradGemmThreads + thread;
     const int voxel = i / kPerBlock % kV;
     const int block = i / kPerBlock / kV;
-    const bool there = first + voxel < coarse && group * 4 + block < a.out_blocks;
-    const std::int64_t at = (n * a.out_blocks + group * 4 + block) * coarse + first + voxel;
+    const bool there = voxel < left && group * 4 + block < a.out_blocks;
     cp_async_zfill<16>(to + (block * kPerBlock + i % kPerBlock) * Grad::kStride + voxel,
-                       a.dy + (there ? at * 8 + i % kPerBlock * kWide<T> : 0), there ? 16 : 0);
+                       dy + (there ? block * coarse * 8 + voxel * 8 + i % kPerBlock * kWide<T> : 0), there ? 16 : 0);
   }
-  typename Grad::Cell* const x = to + Grad::kDyCells * Grad::kStride;
   constexpr int kRow = kPerBlock * kK;  // cells of a coarse voxel that lie in a row
-  VOX_NO_UNROLL
-  for (int i = static_cast<int>(threadIdx.x); i < kRow * kV; i += kGradGemmThreads) {
-    const int voxel = i / kRow;
+  to += Grad::kDyCells * Grad::kStride;
+  VOX_UNROLL
+  for (int j = 0; j < 2 * kRow * kV / kGradGemmThreads; ++j) {
+    const int i = j * kGradGemmThreads + thread;
+    const int of_block = i / (kRow * kV);
+    const int voxel = i / kRow % kV;
     const int kw = i % kRow / kPerBlock;
     const int part = i % kPerBlock;
-    const bool inside = first + voxel < coarse;
-    const int fine = fine_voxel(inside ? first + voxel : 0, kK, a.h, a.w) + kw;
+    const int block = input_group * 2 + of_block;
+    const bool there = voxel < left && block < a.in_blocks;
+    const int fine = fine_voxel(there ? first + voxel : 0, kK, a.h, a.w) + kw;
+    const T* const x = a.x + (n * a.in_blocks + (there ? block : 0)) * coarse * (Grad::kTaps * 8) + part * kWide<T>;
     VOX_UNROLL
-    for (int j = 0; j < 2 * kK * kK; ++j) {  // two blocks by (kd, kh)
-      const int tap = j / 2 * kK + kw;
-      const int block = input_group * 2 + j % 2;
-      const bool there = inside && block < a.in_blocks;
-      const std::int64_t at =
-          (n * a.in_blocks + block) * coarse * Grad::kTaps + fine + tap_offset(tap - kw, kK, a.h, a.w);
-      cp_async_zfill<16>(x + (tap * Grad::kXCells + j % 2 * kPerBlock + part) * Grad::kStride + voxel,
-                         a.x + (there ? at * 8 + part * kWide<T> : 0), there ? 16 : 0);
+    for (int k = 0; k < kK * kK; ++k) {  // (kd, kh)
+      const int at = fine + tap_offset(k * kK, kK, a.h, a.w);
+      cp_async_zfill<16>(to + ((k * kK + kw) * Grad::kXCells + of_block * kPerBlock + part) * Grad::kStride + voxel,
+                         x + at * 8, there ? 16 : 0);
     }
   }
 }
@@ -141,6 +146,7 @@ template <class T> __device__ __forceinline__ int sum_place(int lane, int e) {
 
 template <class T, class Grad>
 __global__ void __launch_bounds__(kGradGemmThreads, 2) grad_weight_gemm_kernel(GradGemmArgs<T> a) {
+  wait_for_launches_before();
   using A = Acc<T>;
   using Cell = typename Grad::Cell;
   static_assert(Grad::kSharedBytes <= kSharedBytesEverywhere);
@@ -152,21 +158,35 @@ __global__ void __launch_bounds__(kGradGemmThreads, 2) grad_weight_gemm_kernel(G
   const int group = static_cast<int>(blockIdx.x) / a.input_groups % a.groups;
   const std::int64_t split = static_cast<int>(blockIdx.x) / a.input_groups / a.groups;
   const std::int64_t first = a.stages * split / a.splits;
-  const std::int64_t end = a.stages * (split + 1) / a.splits;
-  const auto copy = [&](std::int64_t stage) {
-    if (stage < end) {
-      copy_stage<T, Grad>(shared + (stage - first) % 2 * Grad::kStageCells, a, stage / a.stages_per_case,
-                          static_cast<int>(stage % a.stages_per_case) * Grad::kStageVoxels, group, input_group);
+  const int count = static_cast<int>(a.stages * (split + 1) / a.splits - first);
+  std::int64_t n = first / a.stages_per_case;  // of the next stage to copy
+  int of_case = static_cast<int>(first % a.stages_per_case);
+  int slot = 0;
+  int copied = 0;
+  const auto copy = [&] {
+    if (copied < count) {
+      copy_stage<T, Grad>(shared + slot * Grad::kStageCells, a, n, of_case * Grad::kStageVoxels, group, input_group);
+      ++copied;
+      ++of_case;
+      if (of_case == a.stages_per_case) {
+        of_case = 0;
+        ++n;
+      }
+      slot = slot + 1 == Grad::kStages ? 0 : slot + 1;
     }
     cp_async_commit();
   };
   A sums[4][4] = {};
-  copy(first);
-  for (std::int64_t stage = first; stage < end; ++stage) {
-    cp_async_wait<0>();
+  VOX_NO_UNROLL
+  for (int i = 1; i < Grad::kStages; ++i) { copy(); }
+  int from = 0;
+  VOX_NO_UNROLL
+  for (int i = 0; i < count; ++i) {
+    cp_async_wait<Grad::kStages - 2>();
     __syncthreads();
-    copy(stage + 1);
-    const Cell* const dy = shared + (stage - first) % 2 * Grad::kStageCells;
+    copy();
+    const Cell* const dy = shared + from * Grad::kStageCells;
+    from = from + 1 == Grad::kStages ? 0 : from + 1;
     add_stage<T, Grad>(dy, dy + (Grad::kDyCells + tap * Grad::kXCells) * Grad::kStride, warp % Grad::kWarpsPerTap, lane,
                        sums);
   }

@@ -2,9 +2,10 @@
 
 #include "kernels/cuda/conv3d_tile.cuh"
 
-/// The march of a weight gradient of a 3^3 convolution of stride 1, which tiled and tensor_core share. A thread block
-/// owns kGroup output channels, a group of input channels and a split of the columns (tile x part of D). It walks each
-/// column along D with four slices of x and two of dy in shared memory: three and one in use, one of each on its way.
+/// Weight gradients of a 3^3 convolution of stride 1: what tiled and tensor_core share, and the march of tiled. A
+/// thread block owns kGroup output channels, a group of input channels and a split of the columns (tile x part of D).
+/// It walks each column along D with four slices of x and two of dy in shared memory: three and one in use, one of each
+/// on its way.
 namespace vox::gpu {
 
 template <class T> struct GradArgs {

@@ -87,6 +87,7 @@ template <class T, int TILE_W, int TILE_H> struct TiledGrad {
 
 template <class T, class Grad>
 __global__ void __launch_bounds__(Grad::kThreads, 2) grad_weight_tiled_kernel(GradArgs<T> a) {
+  wait_for_launches_before();
   using A = Acc<T>;
   static_assert(Grad::kSharedBytes <= kSharedBytesEverywhere);
   VOX_DYNAMIC_SHARED(typename Grad::Cell, shared);

@@ -12,6 +12,7 @@ template <class T> inline constexpr int kReadChannels = sizeof(T) == 8 ? 1 : 2; 
 
 /// packed[16 output channels][step][27][kStepChannels][16]
 template <class T> __global__ void pack_tiled_kernel(PackArgs<T> a, Acc<T>* packed, std::int64_t elements) {
+  wait_for_launches_before();
   const std::int64_t e = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (e >= elements) { return; }
   constexpr int kStep = kStepChannels<T>;
@@ -57,47 +58,68 @@ __device__ __forceinline__ void add_tiled_step(const Pack<T, kWide<T>>* input, c
 
 /// Writes the thread's column of one output slice; channels beyond the last are zero, whatever the sums say.
 template <class T, class Tile>
-__device__ __forceinline__ void store_tiled(const MarchArgs<T>& a, int n, int d, int h, int w, int channel,
+__device__ __forceinline__ void store_tiled(const MarchArgs<T>& a, const MarchPlace& at, int d, const MarchWarp<T>& my,
                                             const Acc<T> (&acc)[Tile::kRows][4]) {
+  const unsigned lane = threadIdx.x % 32;
+  const int w = my.w + static_cast<int>(lane % 8);
+  const int channel = my.channel + static_cast<int>(lane / 8) * 4;
   if (w >= a.w || channel / 8 >= a.out_blocks) { return; }
-  T* const out = a.out.at(n, channel / 8) + static_cast<std::int64_t>(d) * (a.h * a.w * 8) + channel % 8;
+  const int rows = a.h - my.h;
+  if (a.splits > 1) {
+    Acc<T>* const to = march_partial(a, at, d, channel / 8) + (my.h * a.w + w) * 8 + channel % 8;
+    VOX_UNROLL
+    for (int v = 0; v < Tile::kRows; ++v) {
+      if (v < rows) {
+        store_pack(to + static_cast<std::int64_t>(v) * (a.w * 8),
+                   Pack<Acc<T>, 4>{{acc[v][0], acc[v][1], acc[v][2], acc[v][3]}});
+      }
+    }
+    return;
+  }
+  Pack<Acc<T>, 4> bias{};
+  if (a.bias != nullptr) {
+    VOX_UNROLL
+    for (int o = 0; o < 4; ++o) { bias.v[o] = channel + o < a.out_channels ? a.bias[channel + o] : Acc<T>{0}; }
+  }
+  T* const to = my.out[lane / 16] + static_cast<std::int64_t>(d) * (a.h * a.w * 8) + lane % 8 * 8 + lane / 8 % 2 * 4;
   VOX_UNROLL
   for (int v = 0; v < Tile::kRows; ++v) {
-    if (h + v >= a.h) { return; }
+    if (v >= rows) { return; }
     Pack<T, 4> y;
     VOX_UNROLL
-    for (int o = 0; o < 4; ++o) {
-      const bool present = channel + o < a.out_channels;
-      const Acc<T> bias = a.bias != nullptr && present ? a.bias[channel + o] : Acc<T>{0};
-      y.v[o] = store<T>(present ? acc[v][o] + bias : Acc<T>{0});
-    }
-    store_pack(out + ((h + v) * a.w + w) * 8, y);
+    for (int o = 0; o < 4; ++o) { y.v[o] = store<T>(channel + o < a.out_channels ? acc[v][o] + bias.v[o] : Acc<T>{0}); }
+    store_pack(to + static_cast<std::int64_t>(v) * (a.w * 8), y);
   }
 }
 
 template <class T, class TileOf> struct TiledMarch {
   using Tile = TileOf;
+  static constexpr bool kOneStep = false;
   using Cell = Pack<T, kWide<T>>;
   struct Sums {
     Acc<T> acc[3][Tile::kRows][4];
   };
 
-  static __device__ __forceinline__ void copy(Cell* to, const MarchArgs<T>& a, int n, int slice, int step, int h,
-                                              int w) {
-    constexpr int kStepsPerBlock = 8 / kStepChannels<T>;
-    const T* const from = a.in.at(n, step / kStepsPerBlock) + static_cast<std::int64_t>(slice) * (a.h * a.w * 8);
-    copy_tile<Tile::kThreads, true>(to, {Tile::kCells, Tile::kHaloRows, Tile::kPitch, Tile::kPitch, Tile::kPlane},
-                                    from + step % kStepsPerBlock * kStepChannels<T>, kWide<T>, h, w, a.h, a.w);
+  static constexpr int kStepsPerBlock = 8 / kStepChannels<T>;
+  struct Source {
+    MarchSource<Tile, Tile::kCells, T> tile;
+    __device__ __forceinline__ Source(const MarchArgs<T>& a, int h, int w) : tile(a, h, w) {}
+    __device__ __forceinline__ void clear(Cell* to) const { tile.clear(to, 1); }
+    __device__ __forceinline__ void copy(Cell* to, const MarchPlanes<T>& from, std::int64_t offset) const {
+      tile.copy(to, from.first + offset);
+    }
+  };
+  static __device__ __forceinline__ MarchPlanes<T> planes(const MarchArgs<T>& a, int n, int step) {
+    return {a.in.at(n, step / kStepsPerBlock) + step % kStepsPerBlock * kStepChannels<T>, nullptr};
   }
   static __device__ __forceinline__ void add(const Cell* input, const unsigned char* weight, const MarchArgs<T>&, int,
                                              const bool (&active)[3], Sums& sums) {
     const int lane = static_cast<int>(threadIdx.x) % 32;
     add_tiled_step<T, Tile>(input + lane % 8, reinterpret_cast<const Acc<T>*>(weight) + lane / 8 * 4, active, sums.acc);
   }
-  static __device__ __forceinline__ void store(const MarchArgs<T>& a, int n, int d, int h, int w, int channel,
-                                               const Sums& sums) {
-    const int lane = static_cast<int>(threadIdx.x) % 32;
-    store_tiled<T, Tile>(a, n, d, h, w + lane % 8, channel + lane / 8 * 4, sums.acc[0]);
+  static __device__ __forceinline__ void store(const MarchArgs<T>& a, const MarchPlace& at, int d,
+                                               const MarchWarp<T>& my, const Sums& sums) {
+    store_tiled<T, Tile>(a, at, d, my, sums.acc[0]);
   }
   static __device__ __forceinline__ void shift(Sums& sums) {
     VOX_UNROLL
@@ -113,13 +135,20 @@ template <class T, class TileOf> struct TiledMarch {
 };
 
 template <class T, class Tile>
-__global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks) convolve_tiled_kernel(MarchArgs<T> a) {
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks - (sizeof(T) == 2 ? 1 : 0))
+    convolve_tiled_kernel(MarchArgs<T> a) {
+  wait_for_launches_before();
   march<TiledMarch<T, Tile>>(a);
 }
 
 template <class Tile, class T> void launch_tiled(GpuQueue& q, const MarchArgs<T>& a, std::int64_t blocks) {
-  VOX_LAUNCH(q, (convolve_tiled_kernel<T, Tile>), static_cast<unsigned>(blocks), Tile::kThreads,
-             march_shared_bytes<Tile>(a), a);
+  if (march_fills_gpu<Tile>(blocks)) {
+    VOX_LAUNCH(q, (convolve_tiled_kernel<T, Tile>), static_cast<unsigned>(blocks), Tile::kThreads,
+               march_shared_bytes<Tile>(a), a);
+  } else {
+    VOX_LAUNCH_ALONE(q, (convolve_tiled_kernel<T, Tile>), static_cast<unsigned>(blocks), Tile::kThreads,
+                     march_shared_bytes<Tile>(a), a);
+  }
 }
 
 template <class T> void convolve_tiled(GpuQueue& q, const Convolve<T>& a) {
@@ -135,12 +164,13 @@ template <class T> void convolve_tiled(GpuQueue& q, const Convolve<T>& a) {
                          .spread = a.pass == Conv3dPass::spread ? 1 : 0};
   const std::int64_t elements = m.groups * m.warps_n * 16 * steps * kStepChannels<T> * 27;
   VOX_LAUNCH(q, (pack_tiled_kernel<T>), blocks_for(elements, kPackThreads), kPackThreads, 0, pack, a.scratch, elements);
-  const MarchArgs<T> args = march_args(a, m, steps);
+  const MarchArgs<T> args = march_args(a, m, steps, 16 / kStepChannels<T>);
   if (m.wide) {
     launch_tiled<MarchTile<2, 2, 1, kRows, kCells>>(q, args, m.blocks());
   } else {
     launch_tiled<MarchTile<1, 1, 2, kRows, kCells>>(q, args, m.blocks());
   }
+  sum_splits(q, args);
 }
 
 template void convolve_tiled(GpuQueue&, const Convolve<float>&);

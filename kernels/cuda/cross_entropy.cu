@@ -11,6 +11,7 @@ namespace gpu {
 template <class T, bool kOneBlock>
 __global__ void cross_entropy_chunks_kernel(const T* x, const std::uint8_t* labels, ClassTable table, double* partials,
                                             ChunkGrid grid, int channels) {
+  wait_for_launches_before();
   VOX_SHARED(double, weights, [kMostClasses]);
   weights[threadIdx.x] = table.of[threadIdx.x];
   __syncthreads();
@@ -36,6 +37,7 @@ __global__ void cross_entropy_chunks_kernel(const T* x, const std::uint8_t* labe
 
 /// sums of one group from its chunks: one block per group.
 __global__ void cross_entropy_sums_kernel(const double* partials, std::int64_t chunks_of_group, double* sums) {
+  wait_for_launches_before();
   const double* const from = partials + blockIdx.x * chunks_of_group * kCrossEntropySums;
   double sum[kCrossEntropySums] = {};
   for (std::int64_t i = threadIdx.x; i < chunks_of_group; i += kChunkThreads) {
@@ -51,6 +53,7 @@ __global__ void cross_entropy_sums_kernel(const double* partials, std::int64_t c
 
 /// The mean of the groups' means.
 template <class A> __global__ void cross_entropy_mean_kernel(const double* sums, int groups, A* loss) {
+  wait_for_launches_before();
   double total[1] = {0};
   for (int g = static_cast<int>(threadIdx.x); g < groups; g += kChunkThreads) {
     const double weight = sums[g * kCrossEntropySums + 1];
@@ -65,6 +68,7 @@ template <class T, bool kOneBlock>
 __global__ void cross_entropy_backward_kernel(const T* x, const std::uint8_t* labels, ClassTable weights,
                                               const double* sums, int groups, const Acc<T>* dy, T* dx, ChunkGrid grid,
                                               int channels) {
+  wait_for_launches_before();
   constexpr int kLanes = static_cast<int>(kBlock8);
   VOX_SHARED(Acc<T>, factors, [kMostClasses]);
   const Chunk chunk = this_chunk(grid);

@@ -10,70 +10,131 @@ namespace gpu {
 
 inline constexpr int kLossLanes = static_cast<int>(kBlock8);
 
+/// Adds up 16 values over the kChunkThreads threads of a block: threads 0 ... 15 get a sum each, in double. No barrier
+/// is needed between two calls.
+template <class A> __device__ __forceinline__ double column_sums(const A (&v)[16]) {
+  constexpr int kColumns = 16;
+  constexpr int kRows = kChunkThreads / 2;  // two threads have one
+  constexpr int kStore = kWide<A>;
+  VOX_SHARED(A, rows, [kRows * kColumns]);
+  VOX_SHARED(A, of_thread, [kChunkThreads]);
+  const int t = static_cast<int>(threadIdx.x);
+  A* const row = rows + (t / kWarp * (kWarp / 2) + t % (kWarp / 2)) * kColumns;
+  VOX_UNROLL
+  for (int i = 0; i < kColumns; i += kStore) {
+    Pack<A, kStore> part;
+    VOX_UNROLL
+    for (int j = 0; j < kStore; ++j) { part.v[j] = v[i + j] + __shfl_xor_sync(kWholeWarp, v[i + j], kWarp / 2); }
+    if (t % kWarp < kWarp / 2) { store_pack(row + i, part); }
+  }
+  __syncthreads();
+  A sum = 0;
+  VOX_UNROLL
+  for (int i = 0; i < kRows * kColumns / kChunkThreads; ++i) { sum += rows[i * kChunkThreads + t]; }
+  of_thread[t] = sum;
+  __syncthreads();
+  double total = 0;
+  if (t < kColumns) {
+    VOX_UNROLL
+    for (int i = 0; i < kChunkThreads / kColumns; ++i) { total += static_cast<double>(of_thread[i * kColumns + t]); }
+  }
+  return total;
+}
+
 /// All sums of a chunk, from logits and labels: one block per chunk of a case, one thread per voxel and turn. Up to
-/// eight channels are read once; of more, all are read again for each block of them.
-template <class T, bool kOneBlock>
+/// eight channels are read once; of more, all are read again for each block of them. LANES 4: there are at most four.
+template <class T, bool kOneBlock, int LANES>
 __global__ void dice_focal_chunks_kernel(const T* x, const std::uint8_t* labels, ClassTable table, DiceFocalTerms terms,
                                          Focal<Acc<T>> focal, double* partials, ChunkGrid grid, int channels) {
+  wait_for_launches_before();
   using A = Acc<T>;
-  VOX_SHARED(double, weights, [kMostClasses]);
-  weights[threadIdx.x] = table.of[threadIdx.x];
+  VOX_SHARED(A, weights, [kMostClasses]);
+  weights[threadIdx.x] = static_cast<A>(table.of[threadIdx.x]);
   __syncthreads();
   const Chunk chunk = this_chunk(grid);
   const int t = static_cast<int>(threadIdx.x);
   const std::int64_t stride = grid.voxels * kLossLanes;
   double* const rows = partials + blockIdx.x * dice_focal_rows(grid.blocks) * kLossLanes;
-  double of_labels[kDiceRows] = {};
+  double* const last = rows + grid.blocks * kDiceRows * kLossLanes;
+  const bool focal_wanted = terms.focal != 0;
+  const bool entropy_wanted = terms.cross_entropy != 0;
+  A of_labels[kDiceRows] = {};
   for (int b = 0; b < static_cast<int>(grid.blocks); ++b) {
-    A sums[kDiceRows][1][kLossLanes]{};
+    A sums[kDiceRows][LANES]{};
     for (int v = t; v < chunk.voxels; v += kChunkThreads) {
-      const T* const at = x + chunk.at + v * kLossLanes;
-      VoxelSoftmax<T, kOneBlock> voxel(at, stride, channels);
-      const auto& e = voxel.exponentials(b);
-      const A inverse = A{1} / voxel.sum();
       const int label = labels[chunk.label + v];
+      VoxelSoftmax<T, kOneBlock, LANES> voxel(x + chunk.at + v * kLossLanes, stride, channels);
+      const auto& e = voxel.exponentials(b);
+      const A inverse = inverted(voxel.sum());
       const int hit = label - b * kLossLanes;
       A p_label = 0;
+      A below_top = 0;
       VOX_UNROLL
-      for (int c = 0; c < kLossLanes; ++c) {
+      for (int c = 0; c < LANES; ++c) {
         const A p = e[c] * inverse;
-        const A p_hit = c == hit ? p : A{0};
-        sums[0][0][c] += p;
-        sums[1][0][c] += p_hit;
-        sums[2][0][c] += c == hit ? A{1} : A{0};
-        p_label += p_hit;
+        sums[0][c] += p;
+        if (c == hit) {
+          sums[1][c] += p;
+          sums[2][c] += A{1};
+          p_label = p;
+          below_top = voxel.below_top()[c];
+        }
       }
-      const double weight = weights[label];
+      const A weight = weights[label];
       if (hit < 0 || hit >= kLossLanes || weight == 0) { continue; }
-      if (terms.focal != 0) { of_labels[0] += weight * static_cast<double>(focal.value(p_label)); }
-      if (terms.cross_entropy != 0) {
-        of_labels[1] +=
-            weight * static_cast<double>(std::log(voxel.sum()) - (load(at[b * stride + hit]) - voxel.top()));
-      }
+      const A log_p = below_top - std::log(voxel.sum());
+      if (focal_wanted) { of_labels[0] += weight * focal.value(p_label, log_p); }
+      if (entropy_wanted) { of_labels[1] -= weight * log_p; }
       of_labels[2] += weight;
     }
-    VOX_UNROLL
-    for (int k = 0; k < kDiceRows; ++k) {
-      const double total = lane_sums(sums[k]);
-      if (t < kLossLanes) { rows[(b * kDiceRows + k) * kLossLanes + t] = total; }
+    if constexpr (LANES == 4) {
+      A columns[16] = {};
+      VOX_UNROLL
+      for (int i = 0; i < 12; ++i) { columns[i] = sums[i / 4][i % 4]; }
+      VOX_UNROLL
+      for (int k = 0; k < kDiceRows; ++k) { columns[12 + k] = of_labels[k]; }
+      const double total = column_sums(columns);
+      if (t < 16) {
+        (t < 12 ? rows + t / 4 * kLossLanes : last)[t % 4] = total;
+        (t < 12 ? rows + t / 4 * kLossLanes : last)[t % 4 + 4] = 0;
+      }
+    } else {
+      A columns[2][16] = {};
+      VOX_UNROLL
+      for (int i = 0; i < 24; ++i) { columns[i / 16][i % 16] = sums[i / 8][i % 8]; }
+      VOX_UNROLL
+      for (int k = 0; k < kDiceRows; ++k) { columns[1][8 + k] = of_labels[k]; }
+      VOX_UNROLL
+      for (int half = 0; half < 2; ++half) {
+        const double total = column_sums(columns[half]);
+        if (t < 16 && half * 2 + t / 8 < kDiceRows) { rows[(b * kDiceRows + half * 2) * kLossLanes + t] = total; }
+        if (t >= 8 && t < 16 && half == 1 && b + 1 == static_cast<int>(grid.blocks)) { last[t - 8] = total; }
+      }
     }
   }
-  block_sum(of_labels);
-  if (t != 0) { return; }
-  double* const last = rows + grid.blocks * kDiceRows * kLossLanes;
-  VOX_UNROLL
-  for (int k = 0; k < kLossLanes; ++k) { last[k] = k < kDiceRows ? of_labels[k < kDiceRows ? k : 0] : 0; }
 }
 
 /// Adds up a row of a group's chunks: one block per group and row, eight lanes times blockDim.x / 8 threads.
 __global__ void dice_focal_sums_kernel(const double* partials, double* sums, unsigned rows, unsigned chunks_of_group) {
+  wait_for_launches_before();
+  constexpr unsigned kLoads = 8;  // on their way together
   const unsigned group = blockIdx.x / rows;
   const unsigned row = blockIdx.x % rows;
   const unsigned lane = threadIdx.x % kLossLanes;
-  const std::int64_t first = static_cast<std::int64_t>(group) * chunks_of_group;
+  const unsigned apart = blockDim.x / kLossLanes;
+  const double* const from =
+      partials + (static_cast<std::int64_t>(group) * chunks_of_group * rows + row) * kLossLanes + lane;
   double sum[1] = {0};
-  for (unsigned i = threadIdx.x / kLossLanes; i < chunks_of_group; i += blockDim.x / kLossLanes) {
-    sum[0] += partials[((first + i) * rows + row) * kLossLanes + lane];
+  VOX_NO_UNROLL
+  for (unsigned i = threadIdx.x / kLossLanes; i < chunks_of_group; i += kLoads * apart) {
+    double part[kLoads];
+    VOX_UNROLL
+    for (unsigned k = 0; k < kLoads; ++k) {
+      const unsigned chunk = i + k * apart;
+      part[k] = chunk < chunks_of_group ? from[static_cast<std::int64_t>(chunk) * rows * kLossLanes] : 0.0;
+    }
+    VOX_UNROLL
+    for (unsigned k = 0; k < kLoads; ++k) { sum[0] += part[k]; }
   }
   sum_over_lane_threads(sum);
   if (threadIdx.x < kLossLanes) { sums[static_cast<std::int64_t>(blockIdx.x) * kLossLanes + lane] = sum[0]; }
@@ -87,6 +148,7 @@ __device__ __forceinline__ DiceFocalSums group_sums(const double* sums, std::int
 template <class A>
 __global__ void dice_focal_score_kernel(const double* sums, ClassTable weights, DiceFocalTerms terms, int channels,
                                         int blocks, A* loss) {
+  wait_for_launches_before();
   double total[kDiceRows] = {};
   const int groups = static_cast<int>(terms.groups);
   for (int i = static_cast<int>(threadIdx.x); i < groups * channels; i += kChunkThreads) {
@@ -103,21 +165,33 @@ __global__ void dice_focal_score_kernel(const double* sums, ClassTable weights, 
   if (threadIdx.x == 0) { loss[0] = static_cast<A>(dice_focal_loss_of(terms, total[0], total[1], total[2])); }
 }
 
+/// Blocks of threads of the gradient, which are no chunks: nothing is added up.
+struct GradientGrid {
+  std::int64_t voxels;  ///< of a case
+  int voxels_of_block;
+  unsigned blocks_of_case;
+  int channel_blocks;
+};
+
 /// dx: one thread per voxel and turn, the probabilities recomputed; each thread first works out one class's gradients.
-template <class T, bool kOneBlock>
+template <class T, bool kOneBlock, int LANES>
 __global__ void dice_focal_backward_kernel(const T* x, const std::uint8_t* labels, ClassTable weights,
                                            DiceFocalTerms terms, Focal<Acc<T>> focal, const double* sums,
-                                           const Acc<T>* dy, T* dx, ChunkGrid grid, int channels) {
+                                           const Acc<T>* dy, T* dx, GradientGrid grid, int channels) {
+  wait_for_launches_before();
   using A = Acc<T>;
   VOX_SHARED(A, miss, [kMostClasses]);
   VOX_SHARED(A, more, [kMostClasses]);
   VOX_SHARED(A, focal_factor, [kMostClasses]);
   VOX_SHARED(A, entropy, [kMostClasses]);
-  const Chunk chunk = this_chunk(grid);
+  const std::int64_t n = blockIdx.x / grid.blocks_of_case;
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x % grid.blocks_of_case) * grid.voxels_of_block;
+  const std::int64_t left = grid.voxels - first;
+  const int count = static_cast<int>(left < grid.voxels_of_block ? left : grid.voxels_of_block);
   const int t = static_cast<int>(threadIdx.x);
   ClassGradient of_class;
   if (t < channels) {
-    of_class = class_gradient(terms, group_sums(sums, grid.blocks, terms.groups == 1 ? 0 : chunk.n), t, weights.of[t],
+    of_class = class_gradient(terms, group_sums(sums, grid.channel_blocks, terms.groups == 1 ? 0 : n), t, weights.of[t],
                               static_cast<double>(dy[0]));
   }
   miss[t] = static_cast<A>(of_class.miss);
@@ -126,55 +200,81 @@ __global__ void dice_focal_backward_kernel(const T* x, const std::uint8_t* label
   entropy[t] = static_cast<A>(of_class.entropy);
   __syncthreads();
   const std::int64_t stride = grid.voxels * kLossLanes;
-  for (int v = t; v < chunk.voxels; v += kChunkThreads) {
-    const std::int64_t at = chunk.at + v * kLossLanes;
-    const int label = labels[chunk.label + v];
-    VoxelSoftmax<T, kOneBlock> voxel(x + at, stride, channels);
-    const A inverse = A{1} / voxel.sum();
-    const A logit = load(x[at + label / kLossLanes * stride + label % kLossLanes]);
-    const A p_label = std::exp(logit - voxel.top()) * inverse;
+  const T* const x_first = x + (n * grid.channel_blocks * grid.voxels + first) * kLossLanes;
+  T* const dx_first = dx + (n * grid.channel_blocks * grid.voxels + first) * kLossLanes;
+  const std::uint8_t* const labels_first = labels + n * grid.voxels + first;
+  for (int v = t; v < count; v += kChunkThreads) {
+    const int label = labels_first[v];
+    const T* const at = x_first + v * kLossLanes;
+    VoxelSoftmax<T, kOneBlock, LANES> voxel(at, stride, channels);
+    const A inverse = inverted(voxel.sum());
+    A below_top = 0;
+    if constexpr (kOneBlock) {
+      VOX_UNROLL
+      for (int c = 0; c < LANES; ++c) { below_top = c == label ? voxel.below_top()[c] : below_top; }
+    } else {
+      below_top = load(at[label / kLossLanes * stride + label % kLossLanes]) - voxel.top();
+    }
+    const A p_label = raised(below_top) * inverse;
     A at_label = more[label];
-    if (focal_factor[label] != 0) { at_label += focal_factor[label] * focal.slope(p_label); }
+    if (focal_factor[label] != 0) {
+      at_label += focal_factor[label] * focal.slope(p_label, below_top - std::log(voxel.sum()));
+    }
+    const A of_entropy = entropy[label];
     A mean = p_label * at_label;
     for (int b = 0; b < voxel.blocks(); ++b) {
       const auto& e = voxel.exponentials(b);
       VOX_UNROLL
-      for (int c = 0; c < kLossLanes; ++c) { mean += e[c] * inverse * miss[b * kLossLanes + c]; }
+      for (int c = 0; c < LANES; ++c) { mean += e[c] * inverse * miss[b * kLossLanes + c]; }
     }
     for (int b = 0; b < voxel.blocks(); ++b) {
       const auto& e = voxel.exponentials(b);
-      Pack<T, kLossLanes> out;
+      A out[kLossLanes] = {};
       VOX_UNROLL
-      for (int c = 0; c < kLossLanes; ++c) {
+      for (int c = 0; c < LANES; ++c) {
         const bool hit = b * kLossLanes + c == label;
         const A p = e[c] * inverse;
         const A g = miss[b * kLossLanes + c] + (hit ? at_label : A{0}) - mean;
-        out.v[c] = store<T>(p * g + entropy[label] * (p - (hit ? A{1} : A{0})));
+        out[c] = p * g + of_entropy * (p - (hit ? A{1} : A{0}));
       }
-      store_pack(dx + at + b * stride, out);
+      store_lanes(dx_first + v * kLossLanes + b * stride, out);
     }
   }
 }
 
-template <class T, bool kOneBlock> void dice_focal_chunks(GpuQueue& q, const DiceFocalLossArgs<T>& a) {
+template <class T, bool kOneBlock, int LANES> void dice_focal_chunks(GpuQueue& q, const DiceFocalLossArgs<T>& a) {
   const ChunkGrid grid = case_grid(a.shape);
-  VOX_LAUNCH(q, (dice_focal_chunks_kernel<T, kOneBlock>), grid.count, kChunkThreads, 0, a.x.data(), a.labels.data(),
-             class_table(a.weights), a.terms, focal_of<Acc<T>>(a.terms.gamma, a.terms.clip), a.partials.data(), grid,
-             static_cast<int>(a.shape.c));
+  VOX_LAUNCH(q, (dice_focal_chunks_kernel<T, kOneBlock, LANES>), grid.count, kChunkThreads, 0, a.x.data(),
+             a.labels.data(), class_table(a.weights), a.terms, focal_of<Acc<T>>(a.terms.gamma, a.terms.clip),
+             a.partials.data(), grid, static_cast<int>(a.shape.c));
 }
 
-template <class T, bool kOneBlock> void dice_focal_gradient(GpuQueue& q, const DiceFocalLossGradArgs<T>& a) {
-  const ChunkGrid grid = case_grid(a.shape);
-  VOX_LAUNCH(q, (dice_focal_backward_kernel<T, kOneBlock>), grid.count, kChunkThreads, 0, a.x.data(), a.labels.data(),
-             class_table(a.weights), a.terms, focal_of<Acc<T>>(a.terms.gamma, a.terms.clip), a.sums.data(), a.dy.data(),
-             a.dx.data(), grid, static_cast<int>(a.shape.c));
+template <class T, bool kOneBlock, int LANES> void dice_focal_gradient(GpuQueue& q, const DiceFocalLossGradArgs<T>& a) {
+  constexpr std::int64_t kManyVoxels = 1 << 20;  // enough for blocks of threads that take more of them
+  const std::int64_t voxels = a.shape.voxels();
+  const std::int64_t of_block = a.shape.n * voxels < kManyVoxels ? kChunkThreads : 16 * kChunkThreads;
+  const std::int64_t blocks = (voxels + of_block - 1) / of_block;
+  const GradientGrid grid{.voxels = voxels,
+                          .voxels_of_block = static_cast<int>(of_block),
+                          .blocks_of_case = static_cast<unsigned>(blocks),
+                          .channel_blocks = static_cast<int>(a.shape.blocks())};
+  VOX_LAUNCH(q, (dice_focal_backward_kernel<T, kOneBlock, LANES>), static_cast<unsigned>(a.shape.n * blocks),
+             kChunkThreads, 0, a.x.data(), a.labels.data(), class_table(a.weights), a.terms,
+             focal_of<Acc<T>>(a.terms.gamma, a.terms.clip), a.sums.data(), a.dy.data(), a.dx.data(), grid,
+             static_cast<int>(a.shape.c));
 }
 
 }  // namespace gpu
 
 template <class T> void dice_focal_loss_forward(GpuQueue& q, const DiceFocalLossArgs<T>& a) {
   const VolumeShape& s = a.shape;
-  s.c <= kBlock8 ? gpu::dice_focal_chunks<T, true>(q, a) : gpu::dice_focal_chunks<T, false>(q, a);
+  if (s.c <= 4) {
+    gpu::dice_focal_chunks<T, true, 4>(q, a);
+  } else if (s.c <= kBlock8) {
+    gpu::dice_focal_chunks<T, true, 8>(q, a);
+  } else {
+    gpu::dice_focal_chunks<T, false, 8>(q, a);
+  }
   const auto groups = static_cast<unsigned>(a.terms.groups);
   const auto rows = static_cast<unsigned>(dice_focal_rows(s.blocks()));
   const std::int64_t chunks = chunks_of_cases(s).count() / a.terms.groups;
@@ -185,7 +285,13 @@ template <class T> void dice_focal_loss_forward(GpuQueue& q, const DiceFocalLoss
 }
 
 template <class T> void dice_focal_loss_backward(GpuQueue& q, const DiceFocalLossGradArgs<T>& a) {
-  a.shape.c <= kBlock8 ? gpu::dice_focal_gradient<T, true>(q, a) : gpu::dice_focal_gradient<T, false>(q, a);
+  if (a.shape.c <= 4) {
+    gpu::dice_focal_gradient<T, true, 4>(q, a);
+  } else if (a.shape.c <= kBlock8) {
+    gpu::dice_focal_gradient<T, true, 8>(q, a);
+  } else {
+    gpu::dice_focal_gradient<T, false, 8>(q, a);
+  }
 }
 
 VOX_INSTANTIATE(GpuQueue, dice_focal_loss_forward, DiceFocalLossArgs);

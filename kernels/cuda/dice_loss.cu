@@ -11,6 +11,7 @@ inline constexpr int kDiceLanes = static_cast<int>(kBlock8);
 /// The three sums of a chunk, lane by lane: one block per chunk of a block of channels, 16 bytes per thread and turn.
 template <class T>
 __global__ void dice_chunks_kernel(const T* p, const std::uint8_t* labels, double* partials, ChunkGrid grid) {
+  wait_for_launches_before();
   constexpr int kLane = kWide<T>;
   const Chunk chunk = this_chunk(grid);
   const int t = static_cast<int>(threadIdx.x);
@@ -50,6 +51,7 @@ __device__ __forceinline__ ClassSums sums_of(const double* sums, std::int64_t ro
 /// Adds up the chunks' sums: one block per group of cases and block of channels.
 __global__ void dice_sums_kernel(const double* partials, double* sums, ChunkGrid grid, unsigned cases_of_group,
                                  int channels) {
+  wait_for_launches_before();
   const unsigned block = blockIdx.x % grid.blocks;
   const unsigned group = blockIdx.x / grid.blocks;
   double sum[kDiceSums] = {};
@@ -73,6 +75,7 @@ __global__ void dice_sums_kernel(const double* partials, double* sums, ChunkGrid
 template <class A>
 __global__ void dice_score_kernel(const double* sums, ClassTable weights, int rows, int channels, double smooth,
                                   double terms, A* loss) {
+  wait_for_launches_before();
   double score[1] = {0};
   for (int row = static_cast<int>(threadIdx.x); row < rows; row += kChunkThreads) {
     const ClassSums k = sums_of(sums, row);
@@ -96,6 +99,7 @@ struct DiceGradient {
 template <class T>
 __global__ void dice_backward_kernel(const std::uint8_t* labels, const double* sums, const Acc<T>* dy, T* dp,
                                      DiceGradient a, ChunkGrid grid) {
+  wait_for_launches_before();
   constexpr int kLane = kWide<T>;
   VOX_SHARED(T, hit, [kDiceLanes]);
   VOX_SHARED(T, miss, [kDiceLanes]);

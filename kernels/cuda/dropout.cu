@@ -21,6 +21,7 @@ template <class T> struct Dropout {
 
 /// y[e] = 0 or scale * x[e], as number e of the key's stream says: thread i takes elements [i, i+1) * kDropoutLane.
 template <class T> __global__ void dropout_kernel(const T* x, T* y, std::int64_t count, Dropout<T> drop) {
+  wait_for_launches_before();
   constexpr int kLane = kDropoutLane<T>;
   const std::int64_t first = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * kLane;
   if (first + kLane <= count) {

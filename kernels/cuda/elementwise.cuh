@@ -12,13 +12,15 @@ inline constexpr int kElementThreads = 256;
 
 /// y[e] = f(x[e])
 template <class T, class F> __global__ void map1_kernel(const T* x, T* y, std::int64_t count, F f) {
+  wait_for_launches_before();
   constexpr int kLane = kWide<T>;
   const std::int64_t first = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * kLane;
   if (first + kLane <= count) {
-    Pack<T, kLane> v = load_pack<kLane>(x + first);
+    Acc<T> v[kLane];
+    unpack<T>(load_words(x + first), v);
     VOX_UNROLL
-    for (int i = 0; i < kLane; ++i) { v.v[i] = store<T>(f(load(v.v[i]))); }
-    store_pack(y + first, v);
+    for (int i = 0; i < kLane; ++i) { v[i] = f(v[i]); }
+    store_wide(y + first, v);
   } else {
     for (std::int64_t e = first; e < count; ++e) { y[e] = store<T>(f(load(x[e]))); }
   }
@@ -26,14 +28,19 @@ template <class T, class F> __global__ void map1_kernel(const T* x, T* y, std::i
 
 /// y[e] = f(a[e], b[e])
 template <class T, class F> __global__ void map2_kernel(const T* a, const T* b, T* y, std::int64_t count, F f) {
+  wait_for_launches_before();
   constexpr int kLane = kWide<T>;
   const std::int64_t first = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * kLane;
   if (first + kLane <= count) {
-    const Pack<T, kLane> va = load_pack<kLane>(a + first);
-    Pack<T, kLane> v = load_pack<kLane>(b + first);
+    const Words of_a = load_words(a + first);
+    const Words of_b = load_words(b + first);
+    Acc<T> v[kLane];
+    Acc<T> w[kLane];
+    unpack<T>(of_a, v);
+    unpack<T>(of_b, w);
     VOX_UNROLL
-    for (int i = 0; i < kLane; ++i) { v.v[i] = store<T>(f(load(va.v[i]), load(v.v[i]))); }
-    store_pack(y + first, v);
+    for (int i = 0; i < kLane; ++i) { v[i] = f(v[i], w[i]); }
+    store_wide(y + first, v);
   } else {
     for (std::int64_t e = first; e < count; ++e) { y[e] = store<T>(f(load(a[e]), load(b[e]))); }
   }

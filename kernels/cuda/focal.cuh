@@ -11,15 +11,21 @@ template <class A> struct Focal {
   A gamma;
   A lowest;
   A highest;
+  A log_lowest;
+  A log_highest;
 
-  [[nodiscard]] __device__ __forceinline__ A value(A p) const {
-    const A raised = p < lowest ? lowest : p;
-    const A clipped = highest < raised ? highest : raised;
-    return -power(1 - clipped, gamma) * std::log(clipped);
+  [[nodiscard]] __device__ __forceinline__ A value(A p) const { return value(p, std::log(p)); }
+  [[nodiscard]] __device__ __forceinline__ A slope(A p) const { return slope(p, std::log(p)); }
+  /// The same of a p whose logarithm is known.
+  [[nodiscard]] __device__ __forceinline__ A value(A p, A log_p) const {
+    const bool below = p < lowest;
+    const bool above = highest < p;
+    const A clipped = below ? lowest : above ? highest : p;
+    return -power(1 - clipped, gamma) * (below ? log_lowest : above ? log_highest : log_p);
   }
-  [[nodiscard]] __device__ __forceinline__ A slope(A p) const {
+  [[nodiscard]] __device__ __forceinline__ A slope(A p, A log_p) const {
     if (p < lowest || p > highest) { return 0; }
-    return gamma * power(1 - p, gamma - 1) * std::log(p) - power(1 - p, gamma) / p;
+    return gamma * power(1 - p, gamma - 1) * log_p - power(1 - p, gamma) / p;
   }
 
  private:
@@ -32,7 +38,13 @@ template <class A> struct Focal {
 };
 
 template <class A> [[nodiscard]] Focal<A> focal_of(double gamma, double clip) {
-  return {.gamma = static_cast<A>(gamma), .lowest = static_cast<A>(clip), .highest = static_cast<A>(1 - clip)};
+  const auto lowest = static_cast<A>(clip);
+  const auto highest = static_cast<A>(1 - clip);
+  return {.gamma = static_cast<A>(gamma),
+          .lowest = lowest,
+          .highest = highest,
+          .log_lowest = std::log(lowest),
+          .log_highest = std::log(highest)};
 }
 
 }  // namespace vox::gpu

@@ -16,6 +16,7 @@ __device__ __forceinline__ std::int64_t at_channel(const Chunk& chunk, const Chu
 template <class T>
 __global__ void focal_chunks_kernel(const T* p, const std::uint8_t* labels, ClassTable table, Focal<Acc<T>> focal,
                                     double* partials, ChunkGrid grid) {
+  wait_for_launches_before();
   VOX_SHARED(double, factors, [kMostClasses]);
   factors[threadIdx.x] = table.of[threadIdx.x];
   __syncthreads();
@@ -35,6 +36,7 @@ __global__ void focal_chunks_kernel(const T* p, const std::uint8_t* labels, Clas
 template <class T>
 __global__ void focal_backward_kernel(const T* p, const std::uint8_t* labels, ClassTable table, Focal<Acc<T>> focal,
                                       const Acc<T>* dy, T* dp, ChunkGrid grid) {
+  wait_for_launches_before();
   constexpr int kLanes = static_cast<int>(kBlock8);
   VOX_SHARED(Acc<T>, factors, [kMostClasses]);
   factors[threadIdx.x] = static_cast<Acc<T>>(static_cast<double>(dy[0]) * table.of[threadIdx.x]);

@@ -6,7 +6,8 @@
 ///   VOX_SHARED(T, name, [a][b]);           a block's shared array
 ///   VOX_DYNAMIC_SHARED(T, name);           the bytes asked for at the launch
 ///   VOX_UNROLL, VOX_NO_UNROLL              before a loop: unroll it, or keep it small
-///   VOX_LAUNCH(queue, (kernel<T>), grid, block, shared_bytes, arguments...)   the only way to launch
+///   VOX_LAUNCH(queue, (kernel<T>), grid, block, shared_bytes, arguments...)   the only way to launch; and
+///   VOX_LAUNCH_ALONE(...)                  for less than a full GPU of long thread blocks
 ///   gpu::cp_async, gpu::ldmatrix_x4, gpu::mma_m16n8k16_bf16, ...              what has no spelling in C++ (ptx.h)
 ///
 /// Kernels stand in namespace vox::gpu, never in an anonymous one: their names are how the two compilations meet.
@@ -23,15 +24,15 @@
 #define VOX_UNROLL _Pragma("unroll")
 #define VOX_NO_UNROLL _Pragma("unroll 1")
 #define VOX_SHARED(T, name, extents) __shared__ __align__(16) T name extents
-#define VOX_DYNAMIC_SHARED(T, name)                                      \
-  extern __shared__ __align__(1024) unsigned char vox_dynamic_shared_[]; \
+#define VOX_DYNAMIC_SHARED(T, name)                                     \
+  extern __shared__ __align__(128) unsigned char vox_dynamic_shared_[]; \
   T* name = reinterpret_cast<T*>(vox_dynamic_shared_)
 
 namespace vox {
 using GpuQueue = CudaQueue;  ///< what a kernel source defines its launchers for
 namespace gpu {
 
-template <class... P, class... A>
+template <bool OVERLAPS, class... P, class... A>
 void launch(const CudaQueue& q, const char* name, const char* file, int line, void (*kernel)(P...), dim3 grid,
             dim3 block, std::size_t shared_bytes, A... a) {
   constexpr std::size_t kWithoutAsking = 48 * 1024;
@@ -40,8 +41,18 @@ void launch(const CudaQueue& q, const char* name, const char* file, int line, vo
     code = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
   }
   if (code == cudaSuccess) {
-    kernel<<<grid, block, shared_bytes, q.stream>>>(static_cast<P>(a)...);
-    code = cudaGetLastError();
+    // The next kernel is set up, which takes microseconds, while this one runs: wait_for_launches_before().
+    cudaLaunchAttribute overlap{};
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config{};
+    config.gridDim = grid;
+    config.blockDim = block;
+    config.dynamicSmemBytes = shared_bytes;
+    config.stream = q.stream;
+    config.attrs = &overlap;
+    config.numAttrs = OVERLAPS && launches_overlap() ? 1 : 0;
+    code = cudaLaunchKernelEx(&config, kernel, static_cast<P>(a)...);
   }
   if (code != cudaSuccess) { launch_failed(name, file, line, grid, block, shared_bytes, code); }
 }
@@ -56,8 +67,20 @@ using GpuQueue = SimtQueue;
 }
 #endif
 
-#define VOX_LAUNCH(queue, kernel, grid, block, shared_bytes, ...) \
+/// OVERLAPS: the kernel may begin while the one before it in the stream still runs.
+#ifdef __CUDACC__
+#define VOX_LAUNCH_AS(overlaps, queue, kernel, grid, block, shared_bytes, ...) \
+  ::vox::gpu::launch<overlaps>(queue, #kernel, __FILE__, __LINE__, kernel, grid, block, shared_bytes, __VA_ARGS__)
+#else
+#define VOX_LAUNCH_AS(overlaps, queue, kernel, grid, block, shared_bytes, ...) \
   ::vox::gpu::launch(queue, #kernel, __FILE__, __LINE__, kernel, grid, block, shared_bytes, __VA_ARGS__)
+#endif
+#define VOX_LAUNCH(queue, kernel, grid, block, shared_bytes, ...) \
+  VOX_LAUNCH_AS(true, queue, kernel, grid, block, shared_bytes, __VA_ARGS__)
+/// For a kernel that has fewer thread blocks than the GPU has room for: those that come early would crowd where the
+/// kernel before has left, and the multiprocessors that come free last would get none.
+#define VOX_LAUNCH_ALONE(queue, kernel, grid, block, shared_bytes, ...) \
+  VOX_LAUNCH_AS(false, queue, kernel, grid, block, shared_bytes, __VA_ARGS__)
 
 #include "kernels/bf16.h"
 
@@ -72,6 +95,51 @@ template <int N, class T> __device__ __forceinline__ Pack<T, N> load_pack(const 
 }
 template <class T, int N> __device__ __forceinline__ void store_pack(T* p, const Pack<T, N>& v) {
   *reinterpret_cast<Pack<T, N>*>(p) = v;
+}
+
+/// 16 bytes as they come from memory: in whole registers, of which two bf16 are taken by two instructions.
+using Words = Pack<std::uint32_t, 4>;
+template <class T> __device__ __forceinline__ Words load_words(const T* p) {
+  return std::bit_cast<Words>(load_pack<kWide<T>>(p));
+}
+
+/// The values of 16 bytes in the type that is computed in.
+template <class T> __device__ __forceinline__ void unpack(const Words& from, Acc<T> (&v)[kWide<T>]) {
+  if constexpr (requires(T x) { x.bits; }) {
+    VOX_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      v[2 * i] = std::bit_cast<float>(from.v[i] << 16U);
+      v[2 * i + 1] = std::bit_cast<float>(from.v[i] & 0xFFFF0000U);
+    }
+  } else {
+    const auto values = std::bit_cast<Pack<T, kWide<T>>>(from);
+    VOX_UNROLL
+    for (int i = 0; i < kWide<T>; ++i) { v[i] = values.v[i]; }
+  }
+}
+
+/// Eight floats as bf16, two by one instruction, and 16 bytes by one. A NaN becomes 0x7FFF.
+__device__ __forceinline__ void pack_bf16(const float (&v)[8], std::uint32_t (&words)[4]) {
+  VOX_UNROLL
+  for (int i = 0; i < 4; ++i) { words[i] = bf16x2_rn(v[2 * i], v[2 * i + 1]); }
+}
+/// p[0 ... 16/sizeof(T)) = v, rounded to T: one store. p is a multiple of 16 bytes, in global memory.
+template <class T> __device__ __forceinline__ void store_wide(T* p, const Acc<T> (&v)[kWide<T>]) {
+  std::uint32_t words[4];
+  if constexpr (requires { p->bits; }) {
+    pack_bf16(v, words);
+  } else if constexpr (sizeof(T) == sizeof(std::uint32_t)) {
+    VOX_UNROLL
+    for (int i = 0; i < 4; ++i) { words[i] = std::bit_cast<std::uint32_t>(v[i]); }
+  } else {
+    VOX_UNROLL
+    for (int i = 0; i < 2; ++i) {
+      const auto bits = std::bit_cast<std::uint64_t>(v[i]);
+      words[2 * i] = static_cast<std::uint32_t>(bits);
+      words[2 * i + 1] = static_cast<std::uint32_t>(bits >> 32U);
+    }
+  }
+  store_global_16(p, words);
 }
 
 /// Blocks of a one-dimensional grid that gives each of `items` a thread.

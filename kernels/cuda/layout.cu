@@ -8,6 +8,7 @@ namespace gpu {
 /// blocked[n, c/8, v, c%8] = plain[n, c, v], 0 in padding channels: a thread takes one voxel of a block, so that the
 /// threads of a warp read each channel's row side by side and write side by side.
 template <class T> __global__ void to_blocked_kernel(const T* plain, T* blocked, ChunkGrid grid, int channels) {
+  wait_for_launches_before();
   constexpr int kLanes = static_cast<int>(kBlock8);
   const Chunk chunk = this_chunk(grid);
   const int present = channels_in(channels, chunk.block);
@@ -23,6 +24,7 @@ template <class T> __global__ void to_blocked_kernel(const T* plain, T* blocked,
 
 /// plain[n, c, v] = blocked[n, c/8, v, c%8], the way back.
 template <class T> __global__ void to_plain_kernel(const T* blocked, T* plain, ChunkGrid grid, int channels) {
+  wait_for_launches_before();
   constexpr int kLanes = static_cast<int>(kBlock8);
   const Chunk chunk = this_chunk(grid);
   const int present = channels_in(channels, chunk.block);

@@ -78,6 +78,7 @@ __device__ __forceinline__ void compete(const T* x, const PoolGrid& g, Acc<T> (&
 
 /// winners: of the cells' lanes, or null.
 template <class T> __global__ void max_pool3d_kernel(const T* x, T* y, std::uint8_t* winners, PoolGrid g) {
+  wait_for_launches_before();
   const PoolCell cell = this_cell<T>(g);
   if (!cell.present) { return; }
   Acc<T> best[kWide<T>];
@@ -98,6 +99,7 @@ template <class T> __global__ void max_pool3d_kernel(const T* x, T* y, std::uint
 /// plane cuts, whose voxels get 0.
 template <class T>
 __global__ void max_pool3d_backward_kernel(const std::uint8_t* winners, const T* dy, bool adds, T* dx, PoolGrid g) {
+  wait_for_launches_before();
   const PoolCell cell = this_cell<T>(g);
   if (!cell.present) { return; }
   Pack<std::uint8_t, kWide<T>> winner{};

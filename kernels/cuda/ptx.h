@@ -11,6 +11,16 @@ namespace vox::gpu {
 
 __device__ __forceinline__ unsigned smem_u32(const void* p) { return (unsigned)__cvta_generic_to_shared(p); }
 
+// ---- launches -------------------------------------------------------------------------------
+/// Every kernel's first statement. A kernel may begin while the one before it in the stream still runs (gpu.h): until
+/// this returns nothing may be read that an earlier kernel writes, and nothing written. Then the next may begin, too.
+__device__ __forceinline__ void wait_for_launches_before() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
 // ---- cp.async -------------------------------------------------------------------------------
 template <int BYTES> __device__ __forceinline__ void cp_async(void* dst, const void* src) {
   static_assert(BYTES == 4 || BYTES == 8 || BYTES == 16, "cp.async size");
@@ -78,6 +88,18 @@ __device__ __forceinline__ uint32_t f32_to_tf32(float x) {
   uint32_t r;
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(r) : "f"(x));
   return r;
+}
+
+// two floats as bf16, `low` in the low half: to nearest, ties to even, every NaN becomes 0x7FFF
+__device__ __forceinline__ uint32_t bf16x2_rn(float low, float high) {
+  uint32_t r;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
+  return r;
+}
+
+// ---- 16 bytes of global memory as one instruction: of a struct the compiler makes several -----------
+__device__ __forceinline__ void store_global_16(void* p, const uint32_t (&v)[4]) {
+  asm volatile("st.global.v4.b32 [%0], {%1,%2,%3,%4};" ::"l"(p), "r"(v[0]), "r"(v[1]), "r"(v[2]), "r"(v[3]) : "memory");
 }
 
 // ---- mbarrier + 1-D bulk copy (sm_90) ---------------------------------------------------------

@@ -31,6 +31,7 @@ template <int K> __device__ __forceinline__ void block_sum(double (&v)[K]) {
 /// y[0] = factor * sum of the partials, by one block of kChunkThreads.
 template <class A>
 __global__ void sum_of_chunks_kernel(const double* partials, std::int64_t count, double factor, A* y) {
+  wait_for_launches_before();
   double total[1] = {0};
   for (std::int64_t i = threadIdx.x; i < count; i += kChunkThreads) { total[0] += partials[i]; }
   block_sum(total);

@@ -100,6 +100,20 @@ std::size_t free_bytes() {
 
 namespace vox::gpu {
 
+bool launches_overlap() {
+  thread_local int asked = -1;  // the GPU that the answer is about
+  thread_local bool answer = false;
+  int device = 0;
+  cuda::check(cudaGetDevice(&device), "cudaGetDevice");
+  if (device != asked) {
+    int major = 0;
+    cuda::check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute");
+    asked = device;
+    answer = major >= 9;
+  }
+  return answer;
+}
+
 void launch_failed(const char* kernel, const char* file, int line, dim3 grid, dim3 block, std::size_t shared_bytes,
                    cudaError_t code) {
   VOX_FAIL("kernel {} launched at {}:{} with grid {}x{}x{}, block {}x{}x{}, {} bytes of shared memory: {}", kernel,

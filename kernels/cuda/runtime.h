@@ -83,7 +83,8 @@ class PinnedBytes {
   std::unique_ptr<void, Release> bytes_;
 };
 
-/// Host to device or back; returns at once. The host's side must be page-locked and stay until the copy is done.
+/// Host to device, back, or within the device; returns at once where the host's side is page-locked. It must stay until
+/// the copy is done.
 void copy_async(void* to, const void* from, std::size_t bytes, CUstream_st* stream);
 
 /// Host to device, device to host or within the device, after all work of the stream; returns when it is done.

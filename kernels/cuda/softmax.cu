@@ -7,6 +7,7 @@ namespace gpu {
 
 /// y = exp(x - top) / sum: one thread per voxel.
 template <class T, bool kOneBlock> __global__ void softmax_kernel(const T* x, T* y, ChunkGrid grid, int channels) {
+  wait_for_launches_before();
   constexpr int kLanes = static_cast<int>(kBlock8);
   const Chunk chunk = this_chunk(grid);
   const std::int64_t stride = grid.voxels * kLanes;
@@ -16,16 +17,17 @@ template <class T, bool kOneBlock> __global__ void softmax_kernel(const T* x, T*
     const Acc<T> inverse = Acc<T>{1} / voxel.sum();
     for (int b = 0; b < voxel.blocks(); ++b) {
       const auto& e = voxel.exponentials(b);
-      Pack<T, kLanes> out;
+      Acc<T> out[kLanes];
       VOX_UNROLL
-      for (int c = 0; c < kLanes; ++c) { out.v[c] = store<T>(e[c] * inverse); }
-      store_pack(y + at + b * stride, out);
+      for (int c = 0; c < kLanes; ++c) { out[c] = e[c] * inverse; }
+      store_lanes(y + at + b * stride, out);
     }
   }
 }
 
 /// dx = y * (dy - sum over c of y * dy): one thread per voxel; what it reads twice is still in the cache.
 template <class T> __global__ void softmax_backward_kernel(const T* y, const T* dy, T* dx, ChunkGrid grid) {
+  wait_for_launches_before();
   constexpr int kLanes = static_cast<int>(kBlock8);
   const Chunk chunk = this_chunk(grid);
   const std::int64_t stride = grid.voxels * kLanes;
@@ -40,10 +42,11 @@ template <class T> __global__ void softmax_backward_kernel(const T* y, const T* 
     }
     for (unsigned b = 0; b < grid.blocks; ++b) {
       const Pack<T, kLanes> p = load_pack<kLanes>(y + at + b * stride);
-      Pack<T, kLanes> d = load_pack<kLanes>(dy + at + b * stride);
+      const Pack<T, kLanes> d = load_pack<kLanes>(dy + at + b * stride);
+      Acc<T> out[kLanes];
       VOX_UNROLL
-      for (int c = 0; c < kLanes; ++c) { d.v[c] = store<T>(load(p.v[c]) * (load(d.v[c]) - mean)); }
-      store_pack(dx + at + b * stride, d);
+      for (int c = 0; c < kLanes; ++c) { out[c] = load(p.v[c]) * (load(d.v[c]) - mean); }
+      store_lanes(dx + at + b * stride, out);
     }
   }
 }

@@ -10,6 +10,7 @@ inline constexpr int kSumThreads = 256;
 /// partials[i] = sum of chunk i: each thread adds its values up in the accumulator type, 16 bytes at a time, the
 /// threads' sums are added in double.
 template <class T> __global__ void chunk_sums_kernel(const T* x, std::int64_t count, double* partials) {
+  wait_for_launches_before();
   constexpr int kLane = kWide<T>;
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kSumChunk;
   const int size = static_cast<int>(count - first < kSumChunk ? count - first : kSumChunk);
@@ -31,6 +32,7 @@ template <class T> __global__ void chunk_sums_kernel(const T* x, std::int64_t co
 
 /// dx[e] = factor * dy[0]
 template <class T> __global__ void spread_kernel(const Acc<T>* dy, double factor, T* dx, std::int64_t count) {
+  wait_for_launches_before();
   constexpr int kLane = kWide<T>;
   const T value = store<T>(static_cast<Acc<T>>(factor * static_cast<double>(dy[0])));
   const std::int64_t first = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * kLane;
@@ -47,6 +49,7 @@ template <class T> __global__ void spread_kernel(const Acc<T>* dy, double factor
 /// The same for a blocked dx: 0 in padding channels.
 template <class T>
 __global__ void spread_blocked_kernel(const Acc<T>* dy, double factor, T* dx, ChunkGrid grid, int channels) {
+  wait_for_launches_before();
   constexpr int kLane = kWide<T>;
   const T value = store<T>(static_cast<Acc<T>>(factor * static_cast<double>(dy[0])));
   const Chunk chunk = this_chunk(grid);

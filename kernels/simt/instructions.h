@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstdint>
 
+#include "kernels/bf16.h"
 #include "kernels/simt/calls.h"
 
 /// The host side of kernels/cuda/ptx.h: the same names, executed.
@@ -20,6 +21,9 @@ template <int Bytes> void cp_async_zfill(void* shared, const void* global, int s
 }
 inline void cp_async_commit() { simt::commit_copies(); }
 template <int Groups> void cp_async_wait() { simt::wait_copies(Groups); }
+
+/// Launches follow one another here.
+inline void wait_for_launches_before() {}
 
 inline void ldmatrix_x4(std::uint32_t (&r)[4], const void* row, Site at = Site::here()) {
   simt::load_matrices(4, false, r, row, at);
@@ -46,6 +50,19 @@ inline void mma_m16n8k8_tf32(float (&d)[4], const std::uint32_t (&a)[4], const s
 inline std::uint32_t f32_to_tf32(float x) {
   const auto u = std::bit_cast<std::uint32_t>(x);
   return (u & 0x7F800000U) == 0x7F800000U ? u : (u + 0x1000U) & ~0x1FFFU;
+}
+
+/// cvt.rn.bf16x2.f32: `low` in the low half; every NaN becomes the same
+inline std::uint32_t bf16x2_rn(float low, float high) {
+  const auto half = [](float v) { return v != v ? 0x7FFFU : std::uint32_t{to_bf16(v).bits}; };
+  return half(high) << 16U | half(low);
+}
+
+inline void store_global_16(void* p, const std::uint32_t (&v)[4]) {
+  struct alignas(16) Words {
+    std::uint32_t v[4];
+  };
+  *static_cast<Words*>(p) = {{v[0], v[1], v[2], v[3]}};
 }
 
 using mbar_t = std::uint64_t;

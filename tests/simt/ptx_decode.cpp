@@ -66,6 +66,7 @@ const std::unordered_map<std::string_view, Op>& ops() {
       {"copysign", Op::copysign},
       {"membar", Op::membar},
       {"fence", Op::fence},
+      {"griddepcontrol", Op::fence},  // launches follow one another here
       {"mbarrier", Op::mbarrier},
       {"trap", Op::trap},
   };
@@ -166,6 +167,8 @@ const std::unordered_map<std::string_view, Mod>& mods() {
       {"commit_group", Mod::commit_group},
       {"wait_group", Mod::wait_group},
       {"wait_all", Mod::wait_all},
+      {"wait", Mod::wait_all},             // of griddepcontrol
+      {"launch_dependents", Mod::arrive},  // of griddepcontrol
       {"init", Mod::init},
       {"arrive", Mod::arrive},
       {"expect_tx", Mod::expect_tx},

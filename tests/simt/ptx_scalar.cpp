@@ -14,7 +14,7 @@ double to_double(std::uint64_t bits, const Type& t) {
 }
 
 std::uint64_t from_double(double v, const Type& t) {
-  if (t.kind == Kind::bf16) { return to_bf16(static_cast<float>(v)).bits; }
+  if (t.kind == Kind::bf16) { return std::isnan(v) ? 0x7FFFU : to_bf16(static_cast<float>(v)).bits; }
   if (t.bits == 64) { return std::bit_cast<std::uint64_t>(v); }
   return std::bit_cast<std::uint32_t>(static_cast<float>(v));
 }

@@ -58,7 +58,7 @@ if(VOX_TOOLS AND NOT VOX_SANITIZE STREQUAL "thread")
     add_test(NAME ${name} COMMAND bash ${script} $<TARGET_FILE:voxgrad> ${PROJECT_BINARY_DIR}
       WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
-    if(name MATCHES "^(layers|sizes|docs|isa_symbols|help|ptxas)_test$")
+    if(name MATCHES "^(layers|sizes|docs|isa_symbols|help|ptxas|kernel_start)_test$")
       set_tests_properties(${name} PROPERTIES LABELS structure)  # about the tree, not about what the program does
     endif()
   endforeach()
