@@ -17,6 +17,15 @@ Kept::Kept(const Tensor& t) {
 
 Tensor Kept::get() const { return remake_ ? remake_() : tensor_; }
 
-void can_remake(const Tensor& y, std::function<Tensor()> recipe) { y.body().remake = std::move(recipe); }
+namespace {
+thread_local bool keep_all = false;
+}  // namespace
+
+void can_remake(const Tensor& y, std::function<Tensor()> recipe) {
+  if (!keep_all) { y.body().remake = std::move(recipe); }
+}
+
+void set_keep_all(bool keep) noexcept { keep_all = keep; }
+bool keeps_all() noexcept { return keep_all; }
 
 }  // namespace vox

@@ -19,7 +19,12 @@ class Kept {
   std::function<Tensor()> remake_;
 };
 
-/// Rules that keep y from now on keep the recipe instead. The recipe must not hold y.
+/// Rules that keep y from now on keep the recipe instead, unless this thread keeps all. The recipe must not hold y.
 void can_remake(const Tensor& y, std::function<Tensor()> recipe);
+
+/// Whether rules of this thread keep tensors that could be made again: more memory, fewer passes over it, the same
+/// bits.
+void set_keep_all(bool) noexcept;
+[[nodiscard]] bool keeps_all() noexcept;
 
 }  // namespace vox

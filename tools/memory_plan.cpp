@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/allocator.h"
+#include "engine/kept.h"
 #include "kernels/check.h"
 
 namespace vox {
@@ -80,10 +81,16 @@ RunMemory::RunMemory(const StepRequest& run, std::int64_t training_cases, std::i
     r.micro_batch = std::min(run.micro_batch, batch);
     return r;
   };
-  for (const std::int64_t batch : {std::min(run.batch, training_cases), training_cases % run.batch}) {
-    if (batch > 0) { steps_[batch] = plan_training(request(batch)); }
-  }
+  const auto plan_steps = [&](bool keep_all) {
+    set_keep_all(keep_all);
+    for (const std::int64_t batch : {std::min(run.batch, training_cases), training_cases % run.batch}) {
+      if (batch > 0) { steps_[batch] = plan_training(request(batch)); }
+    }
+  };
+  const bool gpu = run.device == Device::cuda;
+  plan_steps(gpu);
   const StepRequest largest = request(steps_.rbegin()->first);
+  if (gpu && largest_step().system_bytes() > limit.bytes) { plan_steps(false); }
   check_fits(largest, largest_step(), waiting_bytes(largest, batches_in_flight), limit);
   validation_ = plan_inference(request(1));
   std::size_t arena = validation_.arena.bytes;

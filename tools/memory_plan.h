@@ -14,8 +14,10 @@ namespace vox {
 /// What a training run asks the step plan for. `options.size` must be set.
 [[nodiscard]] StepRequest step_request(const TrainOptions&, Device);
 
-/// Batches that wait on the CPU: those the loader holds, and the one that is being turned into tensors.
-[[nodiscard]] std::size_t waiting_bytes(const StepRequest&, std::int64_t batches_in_flight = kDefaultBatchesAhead);
+/// Batches that wait on the CPU: those the loader holds, usually of one thread, and the one that is being turned into
+/// tensors.
+[[nodiscard]] std::size_t waiting_bytes(const StepRequest&,
+                                        std::int64_t batches_in_flight = default_batches_ahead(1, 1));
 
 /// The size that --memory names, or what is available where it is empty.
 [[nodiscard]] MemoryLimit memory_limit(const std::string& asked, Device);
@@ -30,7 +32,9 @@ namespace vox {
 void check_fits(const StepRequest&, const StepPlan&, std::size_t waiting_bytes, const MemoryLimit&);
 
 /// The memory of every kind of step of a run: a full batch, the last of an epoch if it is smaller, and a validation.
-/// Refuses a run whose steps do not fit (MemoryError), and reserves the arena that all of them share.
+/// On a GPU, whose steps wait for memory, it is decided here whether this thread keeps what could be made again: where
+/// there is room for it (engine/kept.h). Refuses a run whose steps do not fit (MemoryError), and reserves the arena
+/// that all of them share.
 class RunMemory {
  public:
   RunMemory(const StepRequest&, std::int64_t training_cases, std::int64_t batches_in_flight, const MemoryLimit&);

@@ -15,6 +15,7 @@
 #include "engine/allocator.h"
 #include "engine/context.h"
 #include "engine/json_text.h"
+#include "engine/kept.h"
 #include "engine/tape.h"
 #include "kernels/check.h"
 #include "kernels/cuda/runtime.h"
@@ -35,6 +36,7 @@ struct Options {
   int steps = 5;
   bool serve = false;
   bool profile = false;
+  bool recompute = false;
 };
 
 UNetConfig config_of(const Options& o) {
@@ -136,6 +138,7 @@ void serve(Lab& lab) {
 }
 
 void run(const Options& o) {
+  set_keep_all(!o.recompute && select_device(o.device) == Device::cuda);  // as `voxgrad train` where there is room
   Lab lab(o);
   const nlohmann::json head{{"device", describe(select_device(o.device))},
                             {"cuda", cuda::versions()},
@@ -171,6 +174,7 @@ int main(int argc, char** argv) {
   app.add_option("--widths", o.widths)->capture_default_str()->delimiter(',')->expected(5)->check(CLI::PositiveNumber);
   app.add_option("--steps", o.steps)->capture_default_str()->check(CLI::PositiveNumber);
   app.add_flag("--serve", o.serve, "answer lines on stdin");
+  app.add_flag("--recompute", o.recompute, "make again what backward needs, as where memory is short");
   app.add_flag("--profile", o.profile, "one training step under a profiler that was told to wait, after two without");
   CLI11_PARSE(app, argc, argv);
   try {
