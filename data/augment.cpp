@@ -71,9 +71,10 @@ void change_intensity(const AugmentOptions& o, const SampleKey& key, std::size_t
 void add_noise(double sigma, const SampleKey& key, std::span<float> image) {
   const RandomKey random{.seed = key.seed, .step = key.epoch, .place = kPlaceNoise};
   const auto s = static_cast<float>(sigma);
-  std::array<float, 1024> normal{};
+  std::array<float, 256> normal{};
   for (std::size_t done = 0; done < image.size(); done += normal.size()) {
     const std::span<float> part = image.subspan(done, std::min(normal.size(), image.size() - done));
+    if (std::ranges::all_of(part, [](float x) { return x == 0.0F; })) { continue; }  // background: a third or more
     gaussian(random, (std::uint64_t{key.position} << 32U) + done / 4, std::span(normal).first(part.size()));
     for (std::size_t i = 0; i < part.size(); ++i) { part[i] = part[i] == 0.0F ? part[i] : part[i] + s * normal[i]; }
   }

@@ -75,7 +75,12 @@ void gaussian(const RandomKey& key, std::uint64_t first_group, std::span<float> 
     }
     transform(block);
     const std::size_t left = std::min(out.size() - done, 4 * kGroups);
-    for (std::size_t i = 0; i < left; ++i) { out[done + i] = i % 2 == 0 ? block.cosine[i / 2] : block.sine[i / 2]; }
+    float* const to = out.data() + done;
+    for (std::size_t i = 0; i < left / 2; ++i) {
+      to[2 * i] = block.cosine[i];
+      to[2 * i + 1] = block.sine[i];
+    }
+    if (left % 2 == 1) { to[left - 1] = block.cosine[left / 2]; }
   }
 }
 

@@ -28,6 +28,9 @@ struct Slot {
   std::int64_t unfinished = 0;             ///< samples; guarded by the loader's mutex
 };
 
+/// The same bytes as n values of another type.
+template <class T> std::span<T> values_at(std::byte* p, std::size_t n) { return {reinterpret_cast<T*>(p), n}; }
+
 std::vector<std::size_t> order_of(const LoaderOptions& options, std::uint32_t epoch) {
   std::vector<std::size_t> order =
       shuffled(options.files.size(), {.seed = options.seed, .step = epoch, .place = kPlaceOrder});
@@ -36,6 +39,11 @@ std::vector<std::size_t> order_of(const LoaderOptions& options, std::uint32_t ep
 }
 
 }  // namespace
+
+std::int64_t default_batches_ahead(int threads, std::int64_t batch) {
+  constexpr std::int64_t kLeast = 3;
+  return std::max(kLeast, (2 * std::int64_t{threads} + batch - 1) / batch);
+}
 
 /// Workers take, in this order of preference, the next sample of the newest slot, or open the next slot while the
 /// budget has room. The caller takes slots from the front. `taken <= opened <= batches` count slots of the epoch.
@@ -51,10 +59,14 @@ struct Loader::Impl {
     const std::int64_t cases = std::ssize(options.files);
     batches = options.drop_last ? cases / options.batch : (cases + options.batch - 1) / options.batch;
     VOX_CHECK(batches >= 1, "loader: {} cases make no full batch of {}", cases, options.batch);
-    if (options.memory_bytes == 0) { options.memory_bytes = kDefaultBatchesAhead * bytes_of(0); }
+    if (options.memory_bytes == 0) {
+      const std::int64_t all = default_batches_ahead(options.threads, samples_in(0));
+      options.memory_bytes = static_cast<std::size_t>(all) * bytes_of(0);
+    }
     ahead = static_cast<std::int64_t>(options.memory_bytes / bytes_of(0));
     VOX_CHECK(ahead >= 1, "loader: a batch of {} takes {} bytes, more than the memory budget of {}", samples_in(0),
               bytes_of(0), options.memory_bytes);
+    memory = std::make_unique<BatchMemory>(bytes_of(0), options.memory);
     for (int t = 0; t < options.threads; ++t) {
       threads.emplace_back([this] { serve(); });
     }
@@ -128,7 +140,7 @@ struct Loader::Impl {
 
   [[nodiscard]] bool may_open() const { return started && !opening && opened < batches && opened - taken < ahead; }
 
-  /// Makes the next slot. Its memory is taken without the lock: that is most of a millisecond per megabyte of batch.
+  /// Makes the next slot. Its memory is taken without the lock: the system may have to find it.
   void open(std::unique_lock<std::mutex>& lock) {
     opening = true;
     auto slot = std::make_unique<Slot>();
@@ -141,8 +153,11 @@ struct Loader::Impl {
       slot->errors.resize(static_cast<std::size_t>(n));
       slot->batch.ids.resize(static_cast<std::size_t>(n));
       slot->batch.shape = {n, sample[0], sample[1], sample[2], sample[3]};
-      slot->batch.images.resize(static_cast<std::size_t>(n) * values);
-      slot->batch.labels.resize(static_cast<std::size_t>(n) * voxels);
+      slot->batch.memory = memory->take();
+      std::byte* const images = slot->batch.memory.get();
+      slot->batch.images = values_at<float>(images, static_cast<std::size_t>(n) * values);
+      slot->batch.labels =
+          values_at<std::uint8_t>(images + slot->batch.images.size_bytes(), static_cast<std::size_t>(n) * voxels);
       slot->unfinished = n;
     } catch (...) { slot->errors.assign(1, std::current_exception()); }
     lock.lock();
@@ -180,8 +195,7 @@ struct Loader::Impl {
     slot.batch.ids[s] = file.info().id;
     augment(file.image(), label, {sample[1], sample[2], sample[3]}, options.augment,
             {.seed = options.seed, .epoch = epoch, .position = static_cast<std::uint32_t>(position)},
-            std::span(slot.batch.images).subspan(s * values, values),
-            std::span(slot.batch.labels).subspan(s * voxels, voxels));
+            slot.batch.images.subspan(s * values, values), slot.batch.labels.subspan(s * voxels, voxels));
   }
 
   LoaderOptions options;
@@ -190,6 +204,7 @@ struct Loader::Impl {
   std::size_t values = 0;    // of a sample's image
   std::int64_t batches = 0;  // of an epoch
   std::int64_t ahead = 0;    // slots the budget holds
+  std::unique_ptr<BatchMemory> memory;
 
   std::mutex mutex;  // guards everything below
   std::condition_variable work;

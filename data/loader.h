@@ -6,22 +6,27 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "data/augment.h"
+#include "data/batch_memory.h"
 
 namespace vox {
 
-inline constexpr std::int64_t kDefaultBatchesAhead = 3;
+/// Batches that wait or are being filled, unless a budget says otherwise: at least three, and two samples a thread, so
+/// that threads have work while the first batch waits for a sample that takes longer.
+[[nodiscard]] std::int64_t default_batches_ahead(int threads, std::int64_t batch);
 
 struct LoaderOptions {
   std::vector<std::filesystem::path> files;  ///< prepared and labelled cases, all of one shape
   std::int64_t batch = 1;
   std::uint64_t seed = 0;
   int threads = 1;  ///< that read and augment
-  /// For batches that wait or are being filled, of which one must fit. 0: kDefaultBatchesAhead full ones.
+  /// For batches that wait or are being filled, of which one must fit. 0: default_batches_ahead() full ones.
   std::size_t memory_bytes = 0;
+  BatchMemory::Make memory = nullptr;  ///< what a batch lies in; called by any thread. Empty: ordinary memory
   AugmentOptions augment = AugmentOptions::none();
   bool shuffle = true;
   bool drop_last = false;  ///< leave out a last batch that is not full
@@ -30,8 +35,9 @@ struct LoaderOptions {
 struct Batch {
   std::vector<std::string> ids;
   std::array<std::int64_t, 5> shape{};  ///< N,C,D,H,W
-  std::vector<float> images;            ///< [N,C,D,H,W]
-  std::vector<std::uint8_t> labels;     ///< [N,D,H,W]
+  std::span<float> images;              ///< [N,C,D,H,W]
+  std::span<std::uint8_t> labels;       ///< [N,D,H,W]
+  std::shared_ptr<std::byte> memory;    ///< holds both; the loader has it again when its last holder is gone
 };
 
 /// Streams prepared cases from disk with background threads, shuffled and augmented. Values and order depend on files,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <vector>
 
 namespace vox {
 namespace {
@@ -62,34 +64,80 @@ Line line_of(const Augmentation& a, const Extent3& size, std::int64_t d, std::in
   return line;
 }
 
-/// The eight neighbours of a point: offset of the lowest, and the weight of the upper one along each axis.
-struct Cell {
-  std::array<std::int32_t, 3> low;
-  std::array<float, 3> weight;
-  bool inside;    ///< all eight lie in the volume
-  bool touching;  ///< at least one does
-};
-
 /// std::floor is a library call on the oldest x86-64.
 std::int32_t floor_of(float x) {
   const auto towards_zero = static_cast<std::int32_t>(x);
   return towards_zero - static_cast<std::int32_t>(static_cast<float>(towards_zero) > x);
 }
 
-Cell cell_at(const std::array<float, 3>& p, const Extent3& size) {
-  Cell cell{{}, {}, true, true};
-  for (std::size_t a = 0; a < 3; ++a) {
-    cell.low[a] = floor_of(p[a]);
-    cell.weight[a] = p[a] - static_cast<float>(cell.low[a]);
-    cell.inside = cell.inside && cell.low[a] >= 0 && cell.low[a] + 1 < size[a];
-    cell.touching = cell.touching && cell.low[a] >= -1 && cell.low[a] < size[a];
+/// Points of a row, those of [first, last).
+struct Run {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+};
+
+/// The points of a row in the input, by axis: each among its eight neighbours.
+struct Row {
+  explicit Row(std::int64_t width) : offset(at(width)) {
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      point[axis].resize(at(width));
+      low[axis].resize(at(width));
+      weight[axis].resize(at(width));
+    }
   }
-  return cell;
+
+  std::array<std::vector<float>, 3> point;
+  std::array<std::vector<std::int32_t>, 3> low;  ///< of the lowest neighbour
+  std::array<std::vector<float>, 3> weight;      ///< of the upper neighbour
+  std::vector<std::int64_t> offset;              ///< in a volume, of the lowest neighbour of points inside
+  Run touching;                                  ///< at least one neighbour lies in the volume
+  Run inside;                                    ///< all do
+};
+
+/// The points whose lowest neighbour is at least `margin` voxels in front of the end of each axis, and not below -1 +
+/// margin: a run, since every coordinate rises or falls along the row.
+Run run_of(const Row& row, const Extent3& size, std::int64_t margin) {
+  const auto lies = [&](std::int64_t w) {
+    bool all = true;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      const std::int64_t low = row.low[axis][at(w)];
+      all = all && low >= margin - 1 && low < size[axis] - margin;
+    }
+    return all;
+  };
+  Run run{.first = 0, .last = size[2]};
+  while (run.first < run.last && !lies(run.first)) { ++run.first; }
+  while (run.last > run.first && !lies(run.last - 1)) { --run.last; }
+  return run;
 }
 
-float mix(float low, float high, float weight) { return low + (high - low) * weight; }
+void place(Row& row, const Line& line, const Extent3& size) {
+  const std::int64_t width = size[2];
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    float* const point = row.point[axis].data();
+    std::int32_t* const low = row.low[axis].data();
+    float* const weight = row.weight[axis].data();
+    const float origin = line.origin[axis];
+    const float step = line.step[axis];
+    for (std::int32_t w = 0; w < static_cast<std::int32_t>(width); ++w) {
+      point[w] = origin + static_cast<float>(w) * step;
+      low[w] = floor_of(point[w]);
+      weight[w] = point[w] - static_cast<float>(low[w]);
+    }
+  }
+  row.touching = run_of(row, size, 0);
+  row.inside = run_of(row, size, 1);
+  const std::int32_t* const d = row.low[0].data();
+  const std::int32_t* const h = row.low[1].data();
+  const std::int32_t* const w = row.low[2].data();
+  for (std::int64_t i = row.inside.first; i < row.inside.last; ++i) {
+    row.offset[at(i)] = (d[i] * size[1] + h[i]) * size[2] + w[i];
+  }
+}
 
-/// v: the lowest of eight neighbours that all lie in the volume.
+template <class V> V mix(V low, V high, V weight) { return low + (high - low) * weight; }
+
+/// v: the lowest of eight neighbours.
 float interpolate(const float* v, std::int64_t row, std::int64_t plane, const std::array<float, 3>& weight) {
   const float low = mix(mix(v[0], v[1], weight[2]), mix(v[row], v[row + 1], weight[2]), weight[1]);
   const float* const u = v + plane;
@@ -97,51 +145,95 @@ float interpolate(const float* v, std::int64_t row, std::int64_t plane, const st
   return mix(low, high, weight[0]);
 }
 
-/// The same at the border, where neighbours outside count as 0.
-float interpolate_at_border(const float* volume, const Extent3& size, const Cell& cell) {
+/// Point w of a row, where neighbours outside the volume count as 0.
+float interpolate_at_border(const float* volume, const Extent3& size, const Row& row, std::size_t w) {
   std::array<float, 8> v{};
   for (std::int32_t corner = 0; corner < 8; ++corner) {
-    const std::int64_t d = cell.low[0] + (corner >> 2);
-    const std::int64_t h = cell.low[1] + ((corner >> 1) & 1);
-    const std::int64_t w = cell.low[2] + (corner & 1);
-    const bool there = d >= 0 && d < size[0] && h >= 0 && h < size[1] && w >= 0 && w < size[2];
-    v[at(corner)] = there ? volume[(d * size[1] + h) * size[2] + w] : 0.0F;
+    const std::int64_t d = std::int64_t{row.low[0][w]} + (corner >> 2);
+    const std::int64_t h = std::int64_t{row.low[1][w]} + ((corner >> 1) & 1);
+    const std::int64_t i = std::int64_t{row.low[2][w]} + (corner & 1);
+    const bool there = d >= 0 && d < size[0] && h >= 0 && h < size[1] && i >= 0 && i < size[2];
+    v[at(corner)] = there ? volume[(d * size[1] + h) * size[2] + i] : 0.0F;
   }
-  return interpolate(v.data(), 2, 4, cell.weight);
+  return interpolate(v.data(), 2, 4, {row.weight[0][w], row.weight[1][w], row.weight[2][w]});
 }
 
-std::uint8_t nearest(std::span<const std::uint8_t> label, const Extent3& size, const std::array<float, 3>& p) {
-  std::array<std::int64_t, 3> i{};
-  for (std::size_t a = 0; a < 3; ++a) {
-    i[a] = floor_of(p[a] + 0.5F);
-    if (i[a] < 0 || i[a] >= size[a]) { return 0; }
+/// Four points at a time, as the oldest x86-64 and ARM64 have them.
+constexpr std::int64_t kPoints = 4;
+using Four [[gnu::vector_size(16)]] = float;
+using Two [[gnu::vector_size(8)]] = float;
+
+template <class V> V load_of(const float* p) {
+  V v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+/// Two neighbours along a row for each of four points, mixed. p: one volume's values, moved to the lower neighbour.
+Four mix_neighbours(const float* p, const std::int64_t* offset, Four weight) {
+  const Four a = __builtin_shufflevector(load_of<Two>(p + offset[0]), load_of<Two>(p + offset[1]), 0, 1, 2, 3);
+  const Four b = __builtin_shufflevector(load_of<Two>(p + offset[2]), load_of<Two>(p + offset[3]), 0, 1, 2, 3);
+  return mix(__builtin_shufflevector(a, b, 0, 2, 4, 6), __builtin_shufflevector(a, b, 1, 3, 5, 7), weight);
+}
+
+/// interpolate() for four points.
+Four interpolate_four(const float* volume, const std::int64_t* offset, std::int64_t row, std::int64_t plane,
+                      const std::array<Four, 3>& weight) {
+  const float* const upper = volume + plane;
+  const Four low =
+      mix(mix_neighbours(volume, offset, weight[2]), mix_neighbours(volume + row, offset, weight[2]), weight[1]);
+  const Four high =
+      mix(mix_neighbours(upper, offset, weight[2]), mix_neighbours(upper + row, offset, weight[2]), weight[1]);
+  return mix(low, high, weight[0]);
+}
+
+void interpolate_row(const float* volume, const Extent3& size, const Row& row, float* out) {
+  const std::int64_t length = size[2];
+  const std::int64_t plane = size[1] * size[2];
+  const auto weight = [&](std::size_t axis, std::int64_t w) { return row.weight[axis].data() + w; };
+  const auto [first, last] = row.inside;
+  std::fill_n(out, row.touching.first, 0.0F);
+  std::fill(out + row.touching.last, out + length, 0.0F);
+  const auto border = [&](std::int64_t from, std::int64_t to) {
+    for (std::int64_t w = from; w < to; ++w) { out[w] = interpolate_at_border(volume, size, row, at(w)); }
+  };
+  border(row.touching.first, std::min(first, row.touching.last));
+  border(std::max(last, row.touching.first), row.touching.last);
+  std::int64_t w = first;
+  for (; w + kPoints <= last; w += kPoints) {
+    const Four four =
+        interpolate_four(volume, row.offset.data() + w, length, plane,
+                         {load_of<Four>(weight(0, w)), load_of<Four>(weight(1, w)), load_of<Four>(weight(2, w))});
+    std::memcpy(out + w, &four, sizeof four);
   }
-  return label[at((i[0] * size[1] + i[1]) * size[2] + i[2])];
+  for (; w < last; ++w) {
+    out[w] = interpolate(volume + row.offset[at(w)], length, plane, {*weight(0, w), *weight(1, w), *weight(2, w)});
+  }
+}
+
+void nearest_row(const std::uint8_t* label, const Extent3& size, const Row& row, std::uint8_t* out) {
+  for (std::size_t w = 0; w < at(size[2]); ++w) {
+    std::array<std::int32_t, 3> i{};
+    bool inside = true;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      i[axis] = floor_of(row.point[axis][w] + 0.5F);
+      inside = inside && i[axis] >= 0 && i[axis] < size[axis];
+    }
+    out[w] = inside ? label[(i[0] * size[1] + i[1]) * size[2] + i[2]] : std::uint8_t{0};
+  }
 }
 
 void rotate(std::span<const float> image, std::span<const std::uint8_t> label, const Extent3& size,
             const Augmentation& a, std::span<float> out_image, std::span<std::uint8_t> out_label) {
-  const std::size_t voxels = label.size();
-  const std::size_t channels = image.size() / voxels;
-  const std::int64_t row = size[2];
-  const std::int64_t plane = size[1] * size[2];
+  Row row(size[2]);
   for (std::int64_t d = 0; d < size[0]; ++d) {
     for (std::int64_t h = 0; h < size[1]; ++h) {
-      const Line line = line_of(a, size, d, h);
-      for (std::int64_t w = 0; w < row; ++w) {
-        std::array<float, 3> p{};
-        for (std::size_t i = 0; i < 3; ++i) { p[i] = line.origin[i] + static_cast<float>(w) * line.step[i]; }
-        const std::size_t o = at((d * size[1] + h) * row + w);
-        const Cell cell = cell_at(p, size);
-        const std::int64_t low = cell.low[0] * plane + cell.low[1] * row + cell.low[2];
-        for (std::size_t c = 0; c < channels; ++c) {
-          const float* const volume = image.data() + c * voxels;
-          out_image[c * voxels + o] = cell.inside     ? interpolate(volume + low, row, plane, cell.weight)
-                                      : cell.touching ? interpolate_at_border(volume, size, cell)
-                                                      : 0.0F;
-        }
-        out_label[o] = nearest(label, size, p);
+      place(row, line_of(a, size, d, h), size);
+      const std::size_t o = at((d * size[1] + h) * size[2]);
+      for (std::size_t volume = 0; volume < image.size(); volume += label.size()) {
+        interpolate_row(image.data() + volume, size, row, out_image.data() + volume + o);
       }
+      nearest_row(label.data(), size, row, out_label.data() + o);
     }
   }
 }

@@ -6,6 +6,7 @@
 #include "engine/allocator.h"
 #include "engine/dry_run.h"
 #include "engine/tape.h"
+#include "engine/uploader.h"
 #include "kernels/check.h"
 #include "model/train_step.h"
 
@@ -101,16 +102,13 @@ Tensor some_images(const StepRequest& r, std::int64_t cases) {
   return (r.dtype == DType::f32 ? x : cast(x, r.dtype)).to(r.device);
 }
 
-/// What stands for the cases of a batch. A GPU's uploader keeps two sets of these; the CPU's come from the loader.
-std::vector<MicroBatch> some_batch(const StepRequest& r) {
-  const std::int64_t at_a_time = r.micro_batch == 0 ? r.batch : r.micro_batch;
-  std::vector<MicroBatch> parts;
-  for (std::int64_t n = 0; n < r.batch; n += at_a_time) {
-    const std::int64_t cases = std::min(at_a_time, r.batch - n);
-    parts.push_back(
-        {.images = some_images(r, cases), .labels = Tensor({cases, r.size, r.size, r.size}, DType::u8).to(r.device)});
-  }
-  return parts;
+/// What stands for a batch as a loader gives it: values that nobody reads.
+PlainBatch some_batch(const Shape& shape) {
+  static constexpr float kImage = 0;
+  static constexpr std::uint8_t kLabel = 0;
+  return {.shape = shape,
+          .images = {&kImage, static_cast<std::size_t>(shape.count())},
+          .labels = {&kLabel, static_cast<std::size_t>(shape.count() / shape[1])}};
 }
 
 UNet3d network(DryRun& run, const StepRequest& r) {
@@ -130,14 +128,17 @@ StepPlan planned_training(const StepRequest& r, std::size_t tries) {
   run.enter(Stage::moments);
   Adam adam(net.parameters(), r.adam);
   run.enter(Stage::inputs);
-  const std::vector<MicroBatch> now = some_batch(r);
+  const Shape shape{r.batch, r.config.in_channels, r.size, r.size, r.size};
+  const std::int64_t at_a_time = r.micro_batch == 0 ? r.batch : r.micro_batch;
+  Uploader uploader(r.device, shape);
+  uploader.start(some_batch(shape), at_a_time);
   const std::size_t from = run.time();
-  std::vector<MicroBatch> next;
   {
+    const std::vector<MicroBatch> parts = uploader.take(r.dtype);
     run.enter(Stage::forward);
-    const PendingLoss loss = submit_batch(net, now, r.loss, 0, 0);
+    const PendingLoss loss = submit_batch(net, parts, r.loss, 0, 0);
     run.enter(Stage::inputs);
-    next = some_batch(r);
+    uploader.start(some_batch(shape), at_a_time);
     static_cast<void>(loss.wait());
     run.enter(Stage::update);
     adam.step(0);

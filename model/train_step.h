@@ -5,16 +5,11 @@
 #include <utility>
 #include <vector>
 
+#include "engine/micro_batch.h"
 #include "model/loss.h"
 #include "model/unet3d.h"
 
 namespace vox {
-
-/// The cases of a batch that are computed at a time.
-struct MicroBatch {
-  Tensor images;  ///< [N,C,D,H,W]
-  Tensor labels;  ///< u8 [N,D,H,W]
-};
 
 /// Losses of micro-batches whose gradients are submitted; read once, so that a GPU is waited for once.
 class PendingLoss {

@@ -96,9 +96,9 @@ TEST_CASE("plan says the peak that train then has, and what does not fit exits 4
   const std::string network = " --widths 4 6 8 8 8 --batch 3 --micro-batch 2 ";
   const std::string train = "train --epochs 1 --folds 4 -i " + at("cache") + " -o " + at("run") + network;
 
-  const Ended refused = voxgrad(train + "--memory 29MiB");
+  const Ended refused = voxgrad(train + "--memory 24MiB");
   CHECK(refused.code == 4);
-  CHECK_THAT(refused.output, ContainsSubstring("there is 29.0 MiB (--memory); the largest micro-batch that fits is 1: "
+  CHECK_THAT(refused.output, ContainsSubstring("there is 24.0 MiB (--memory); the largest micro-batch that fits is 1: "
                                                "--micro-batch 1"));
   CHECK_FALSE(std::filesystem::exists(folder / "run"));
   CHECK_THAT(voxgrad(train + "--memory 1MiB").output, ContainsSubstring("no micro-batch fits"));

@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <random>
 
 #include "engine/allocator.h"
 #include "engine/context.h"
+#include "engine/tensor_body.h"
 #include "engine/uploader.h"
 #include "kernels/cuda/runtime.h"
 #include "tests/catch.h"
@@ -12,6 +14,19 @@
 #include "tools/device_confusion.h"
 
 namespace vox::test {
+namespace {
+
+/// Padding channels included.
+bool same_bytes(const Tensor& there, const Tensor& want) {
+  const Tensor here = there.to(Device::cpu);
+  const auto bytes = [](const Tensor& t) {
+    const Storage& s = *t.body().storage;
+    return std::span(s.data(), s.size_bytes());
+  };
+  return std::ranges::equal(bytes(here), bytes(want));
+}
+
+}  // namespace
 
 TEST_CASE("a device is chosen by name, and a wrong one is refused with what there is", "[device]") {
   CHECK(select_device("cpu") == Device::cpu);
@@ -88,23 +103,47 @@ TEST_CASE("voxels are counted alike on every device", "[device][simt]") {
   CHECK_THROWS_WITH(count_on("simt", four, four), ContainsSubstring("wants 0..3"));
 }
 
-TEST_CASE("uploaded batches are what was given, also when their shape changes", "[device][simt][cuda]") {
+TEST_CASE("a batch's parts are what was given, bit for bit, on every device", "[device][simt][cuda]") {
   VOX_EACH_KERNEL_DEVICE(device);
   for (const Device on : {Device::cpu, device}) {
-    Uploader uploader(on);
-    for (const std::int64_t n : {2, 2, 2, 1, 3}) {
-      const Shape shape{n, 3, 2, 2, 2};
-      const Values images = make_values(shape.count(), static_cast<unsigned>(n));
-      const Values labels = make_labels(n * 8, 4, 1);
-      const auto there = uploader.start({to_tensor(images, shape, Kind::volume, DType::f32),
-                                         to_tensor(labels, {n, 2, 2, 2}, Kind::labels, DType::f32)});
-      REQUIRE(there.size() == 2);
-      CHECK(there[0].device() == on);
-      CHECK(there[0].to_doubles() == images);
-      CHECK(there[1].to_doubles() == labels);
-      CHECK(there[1].largest_label() == 3);
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
+      Uploader uploader(on, {3, 3, 2, 2, 4});
+      CHECK_THROWS_WITH(uploader.take(dtype), ContainsSubstring("without a start()"));
+      for (const std::int64_t n : {2, 2, 2, 1, 3}) {
+        const Values images = make_values(n * 48, static_cast<unsigned>(n));
+        std::vector<float> plain(images.begin(), images.end());
+        for (float& x : plain) { x *= 1.001F; }  // what bf16 has to round
+        std::vector<std::uint8_t> labels;
+        for (const double l : make_labels(n * 16, 4, 1)) { labels.push_back(static_cast<std::uint8_t>(l)); }
+        const Shape shape{n, 3, 2, 2, 4};
+        uploader.start({.shape = shape, .images = plain, .labels = labels}, 2);
+        const std::vector<MicroBatch> parts = uploader.take(dtype);
+        REQUIRE(parts.size() == static_cast<std::size_t>((n + 1) / 2));
+        for (std::size_t p = 0; p < parts.size(); ++p) {
+          const std::int64_t count = std::min<std::int64_t>(2, n - 2 * static_cast<std::int64_t>(p));
+          const auto one = std::span<const float>(plain).subspan(p * 2 * 48, static_cast<std::size_t>(count) * 48);
+          const Tensor want = cast(Tensor::volume_of({count, 3, 2, 2, 4}, one), dtype);
+          CHECK(parts[p].images.device() == on);
+          CHECK(parts[p].images.shape() == want.shape());
+          CHECK(parts[p].images.dtype() == dtype);
+          CHECK(same_bytes(parts[p].images, want));
+          const auto part = std::span(labels).subspan(p * 2 * 16, static_cast<std::size_t>(count) * 16);
+          CHECK(std::ranges::equal(parts[p].labels.to_doubles(), part));
+          CHECK(parts[p].labels.largest_label() == *std::ranges::max_element(part));
+        }
+      }
+      CHECK_THROWS_WITH(uploader.start({.shape = {2, 3, 2, 2, 4}, .images = {}, .labels = {}}, 1),
+                        ContainsSubstring("0 values and 0 labels for shape 2x3x2x2x4"));
     }
   }
+}
+
+TEST_CASE("a batch larger than the largest is refused where there is no room for it", "[device][simt]") {
+  Uploader uploader(Device::simt, {1, 1, 1, 1, 2});
+  const std::vector<float> images(4);
+  const std::vector<std::uint8_t> labels(4);
+  CHECK_THROWS_WITH(uploader.start({.shape = {2, 1, 1, 1, 2}, .images = images, .labels = labels}, 1),
+                    ContainsSubstring("the largest was to be 1x1x1x1x2"));
 }
 
 }  // namespace vox::test

@@ -1,6 +1,7 @@
 #include "data/loader.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <thread>
 
@@ -127,7 +128,7 @@ TEST_CASE("loader: values and order depend neither on threads nor on memory nor 
   o.augment.rotate_probability = 0.7;
   Loader reference(o);
   const std::vector<Batch> want = epoch_of(reference, 5);
-  CHECK(want[0].images != epoch_of(reference, 6)[0].images);
+  CHECK_FALSE(std::ranges::equal(want[0].images, epoch_of(reference, 6)[0].images));
   for (const int threads : {1, 2, 5}) {
     for (const std::size_t batches : {1U, 2U, 9U}) {
       o.threads = threads;
@@ -177,6 +178,41 @@ TEST_CASE("loader: prefetching fills the budget and stops there until a batch is
   while (loader.next()) { ++batches; }
   CHECK(batches == 6);
   CHECK(loader.peak_bytes() == 2 * loader.batch_bytes());
+}
+
+TEST_CASE("loader: memory comes from where it should, and is used again when a batch is gone", "[loader][threads]") {
+  const Cache cache(12);
+  LoaderOptions o = options(cache, 2);
+  o.threads = 3;
+  std::atomic<int> made = 0;
+  o.memory = [&made](std::size_t bytes) {
+    CHECK(bytes == 2 * kSampleBytes);
+    ++made;
+    return std::shared_ptr<std::byte>(new std::byte[bytes], std::default_delete<std::byte[]>());
+  };
+  std::optional<Batch> kept;
+  {
+    Loader loader(o);
+    for (std::uint32_t epoch = 0; epoch < 5; ++epoch) {
+      loader.start_epoch(epoch);
+      while (std::optional<Batch> b = loader.next()) { kept = std::move(b); }
+    }
+    CHECK(made <= loader.batches_in_flight() + 2);  // the one kept, and the one taken before it is let go
+  }
+  Loader ordinary(options(cache, 2));
+  CHECK(std::ranges::equal(kept->images, epoch_of(ordinary, 4).back().images));  // it outlives its loader
+}
+
+TEST_CASE("loader: two samples a thread are under way, and three batches at least", "[loader]") {
+  CHECK(default_batches_ahead(1, 1) == 3);
+  CHECK(default_batches_ahead(4, 8) == 3);
+  CHECK(default_batches_ahead(5, 2) == 5);
+  CHECK(default_batches_ahead(5, 3) == 4);
+  const Cache cache(3);
+  LoaderOptions o = options(cache, 8);
+  o.memory_bytes = 0;
+  o.threads = 5;
+  CHECK(Loader(o).batches_in_flight() == 4);  // of the three cases there are
 }
 
 TEST_CASE("loader: an epoch may be left, started anew or destroyed at any moment", "[loader][threads]") {

@@ -9,6 +9,7 @@
 #include "engine/dry_run.h"
 #include "engine/memory_limits.h"
 #include "engine/tape.h"
+#include "engine/uploader.h"
 #include "kernels/check.h"
 #include "model/train_step.h"
 #include "tests/catch.h"
@@ -16,23 +17,19 @@
 namespace vox::test {
 namespace {
 
-std::vector<MicroBatch> batch_of(const StepRequest& r) {
-  const std::int64_t at_a_time = r.micro_batch == 0 ? r.batch : r.micro_batch;
-  std::vector<MicroBatch> parts;
-  for (std::int64_t n = 0; n < r.batch; n += at_a_time) {
-    const std::int64_t cases = std::min(at_a_time, r.batch - n);
-    Tensor x =
-        Tensor::zeros({cases, r.config.in_channels, r.size, r.size, r.size}, DType::f32, Device::cpu, Layout::blocked);
-    const auto values = x.mutable_values<float>();
-    for (std::size_t i = 0; i < values.size(); i += 3) {
-      values[i] = i % kBlock8 < static_cast<std::size_t>(r.config.in_channels) ? static_cast<float>(i % 7) : 0.0F;
-    }
-    const Tensor images = (r.dtype == DType::f32 ? x : cast(x, r.dtype)).to(r.device);
-    const Tensor labels = Tensor::zeros({cases, r.size, r.size, r.size}, DType::u8).to(r.device);
-    parts.push_back({.images = images, .labels = labels});
+struct SomeBatch {
+  Shape shape;
+  std::vector<float> images;
+  std::vector<std::uint8_t> labels;
+
+  explicit SomeBatch(const StepRequest& r)
+      : shape{r.batch, r.config.in_channels, r.size, r.size, r.size},
+        images(static_cast<std::size_t>(shape.count())),
+        labels(images.size() / static_cast<std::size_t>(r.config.in_channels)) {
+    for (std::size_t i = 0; i < images.size(); i += 3) { images[i] = static_cast<float>(i % 7); }
   }
-  return parts;
-}
+  [[nodiscard]] PlainBatch plain() const { return {.shape = shape, .images = images, .labels = labels}; }
+};
 
 struct Ran {
   std::size_t peak_bytes = 0;
@@ -50,19 +47,19 @@ Ran two_steps(const StepRequest& r, const StepPlan* plan) {
     UNet3d net(r.config, r.dtype, 1, r.device);
     net.set_fusion(r.fusion);
     Adam adam(net.parameters(), r.adam);
-    std::vector<MicroBatch> now = batch_of(r);
+    const SomeBatch batch(r);
+    const std::int64_t at_a_time = r.micro_batch == 0 ? r.batch : r.micro_batch;
+    Uploader uploader(r.device, batch.shape);
+    uploader.start(batch.plain(), at_a_time);
     for (std::uint32_t step = 0; step < 2; ++step) {
-      std::vector<MicroBatch> next;
-      {
-        const ArenaPlan none;
-        const ArenaScope arena(r.device, plan != nullptr ? plan->arena : none);
-        const PendingLoss loss = submit_batch(net, now, r.loss, 1, step);
-        next = batch_of(r);
-        ran.losses.push_back(loss.wait());
-        adam.step(1e-3);
-        ran.strays += arena.strays();
-      }
-      now = std::move(next);
+      const ArenaPlan none;
+      const ArenaScope arena(r.device, plan != nullptr ? plan->arena : none);
+      const std::vector<MicroBatch> parts = uploader.take(r.dtype);
+      const PendingLoss loss = submit_batch(net, parts, r.loss, 1, step);
+      uploader.start(batch.plain(), at_a_time);
+      ran.losses.push_back(loss.wait());
+      adam.step(1e-3);
+      ran.strays += arena.strays();
     }
     ran.last_weights = net.parameters().front().tensor.to_doubles();
   }
@@ -120,7 +117,8 @@ TEST_CASE("an inference's planned peak is the measured one", "[plan]") {
   {
     const NoGradScope no_grad;
     const UNet3d net(r.config, r.dtype, 1);
-    const Tensor images = batch_of(r).front().images;  // the labels are gone before the peak
+    const SomeBatch batch(r);
+    const Tensor images = Tensor::volume_of<float>(batch.shape, batch.images);
     const Tensor logits = net.forward(images, {});
     static_cast<void>(softmax(logits));
   }

@@ -87,13 +87,20 @@ TEST_CASE("a number that makes no sense is refused by its option's name", "[opti
            {[](TrainOptions& o) { o.fold = -1; }, "--fold is -1"},
            {[](TrainOptions& o) { o.folds = 1; }, "--folds is 1, wants 2 or more"},
            {[](TrainOptions& o) { o.threads = -1; }, "--threads is -1, wants 0 to"},
-           {[](TrainOptions& o) { o.loader_threads = 0; }, "--loader-threads is 0, wants 1 to"},
+           {[](TrainOptions& o) { o.loader_threads = 1 << 20; }, "--loader-threads is 1048576, wants 0 to"},
            {[](TrainOptions& o) { o.loader_threads = -3; }, "--loader-threads is -3"},
            {[](TrainOptions& o) { o.loader_memory_mib = -5; }, "--loader-memory-mib is -5"},
            {[](TrainOptions& o) { o.validate_every = 0; }, "--validate-every is 0, wants 1 or more"}}) {
     INFO(why);
     check_refused(change, why);
   }
+}
+
+TEST_CASE("a GPU's loader has more threads than the CPU's, within reason", "[options]") {
+  CHECK(usual_loader_threads(Device::cpu) == 1);
+  CHECK(usual_loader_threads(Device::simt) == 1);
+  CHECK(usual_loader_threads(Device::cuda) >= 1);
+  CHECK(usual_loader_threads(Device::cuda) <= 16);
 }
 
 TEST_CASE("the usual options, and the ends of what makes sense, are taken", "[options]") {

@@ -70,8 +70,13 @@ void add_machine_options(CLI::App& app, TrainOptions& o, std::string& memory) {
                  "3x3x3 convolutions on the CPU: auto (the fastest), direct, winograd or amx "
                  "(wherever they can run)");
   app.add_option("--threads", o.threads, "CPU threads; 0: every core. Never changes the result");
-  app.add_option("--loader-threads", o.loader_threads, "threads that read and augment. Never changes the result");
-  app.add_option("--loader-memory-mib", o.loader_memory_mib, "MiB of batches read ahead; 0: three batches");
+  app.add_option(
+      "--loader-threads", o.loader_threads,
+      "threads that read and augment; 0: one, and for a GPU every core but one, at most 16. Never changes the "
+      "result");
+  app.add_option(
+      "--loader-memory-mib", o.loader_memory_mib,
+      "MiB of batches read ahead; 0: three batches, or two samples for each loader thread where that is more");
   app.add_option("--memory", memory, "refuse what takes more than this, such as 8GiB; default: what is available");
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "engine/context.h"
 #include "engine/json_text.h"
 #include "kernels/check.h"
 
@@ -101,7 +102,7 @@ void check_options(const TrainOptions& o) {
   check_at_least("fold", o.fold, 0);
   if (o.splits.empty()) { check_at_least("folds", o.folds, 2); }
   check_whole("threads", o.threads, 0, kMostThreads);
-  check_whole("loader-threads", o.loader_threads, 1, kMostThreads);
+  check_whole("loader-threads", o.loader_threads, 0, kMostThreads);
   check_whole("loader-memory-mib", o.loader_memory_mib, 0, kMostMiB);
   check_at_least("validate-every", o.validate_every, 1);
 }
@@ -161,6 +162,11 @@ TrainOptions resumed(const TrainOptions& run, const TrainOptions& asked, const s
     result[key] = value;
   }
   return result.get<TrainOptions>();
+}
+
+int usual_loader_threads(Device device) {
+  constexpr int kMost = 16;  // each holds two samples
+  return device == Device::cuda ? std::clamp(hardware_threads() - 1, 1, kMost) : 1;
 }
 
 UNetConfig unet_config(const TrainOptions& o) {

@@ -47,9 +47,9 @@ struct TrainOptions {
   std::string fusion = "on";   ///< a run may go on the other way: only roundings differ
   std::string conv = "auto";   ///< likewise
   // What changes the time, and nothing else:
-  int threads = 0;  ///< 0: every core
-  int loader_threads = 1;
-  std::int64_t loader_memory_mib = 0;  ///< 0: three batches
+  int threads = 0;                     ///< 0: every core
+  int loader_threads = 0;              ///< 0: one, and for a GPU usual_loader_threads()
+  std::int64_t loader_memory_mib = 0;  ///< 0: three batches, or two samples a thread
   std::int64_t validate_every = 1;     ///< epochs
 };
 
@@ -69,6 +69,9 @@ struct TrainOptions {
 void check_options(const TrainOptions&);
 /// The same for the size of a network that is planned or described: --size, --batch and --widths.
 void check_network_size(std::int64_t size, std::int64_t batch, const std::vector<std::int64_t>& widths);
+
+/// What --loader-threads 0 means: a GPU takes cases faster than one thread augments them.
+[[nodiscard]] int usual_loader_threads(Device);
 
 [[nodiscard]] UNetConfig unet_config(const TrainOptions&);
 [[nodiscard]] LossOptions loss_options(const TrainOptions&);

@@ -75,12 +75,17 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
     for (const fs::path& p : *files) { check_recipe(PreparedFile(p).info(), recipe, p.string()); }
   }
 
+  BatchMemory::Make memory_of_batches;
+  if (device_ == Device::cuda) {
+    memory_of_batches = [gpu = options_.device](std::size_t bytes) { return page_locked_memory(gpu, bytes); };
+  }
   loader_ = std::make_unique<Loader>(
       LoaderOptions{.files = train_files_,
                     .batch = options_.batch,
                     .seed = options_.seed,
-                    .threads = options_.loader_threads,
+                    .threads = options_.loader_threads > 0 ? options_.loader_threads : usual_loader_threads(device_),
                     .memory_bytes = static_cast<std::size_t>(options_.loader_memory_mib) << 20U,
+                    .memory = memory_of_batches,
                     .augment = augment_named(options_.augment)});
   const std::int64_t total_steps = options_.epochs * loader_->batches_per_epoch();
   VOX_CHECK(options_.schedule != "cosine" || options_.warmup < total_steps,
@@ -90,7 +95,9 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
                                         loader_->batches_in_flight(), memory_limit(memory, device_));
   net_ = std::make_unique<UNet3d>(config, dtype_named(options_.dtype), options_.seed, device_);
   net_->set_fusion(fusion_named(options_.fusion));
-  uploader_ = std::make_unique<Uploader>(device_);
+  const std::array<std::int64_t, 4> sample = loader_->sample_shape();
+  uploader_ = std::make_unique<Uploader>(
+      device_, Shape{std::min(options_.batch, std::ssize(train_files_)), sample[0], sample[1], sample[2], sample[3]});
   adam_ = std::make_unique<Adam>(net_->parameters(), adam_options(options_));
   progress_.schedule = schedule_->state();
 
@@ -135,10 +142,9 @@ void Training::run_epoch() {
   auto start = std::chrono::steady_clock::now();
   for (auto staged = stage_next(); staged;) {
     const double lr = schedule_->lr(progress_.step);
-    std::optional<Staged> next;
+    std::optional<Batch> next;
     const StepResult r = run_step(*staged, lr, next);
-    const Batch batch = std::move(staged->batch);
-    staged = std::move(next);
+    const Batch batch = *std::exchange(staged, std::move(next));
     if (!progress_.lr_first) { progress_.lr_first = lr; }
     progress_.lr_last = lr;
     ++progress_.step;
@@ -171,42 +177,25 @@ void Training::run_epoch() {
   end_epoch();
 }
 
-std::optional<Training::Staged> Training::stage_next() {
+std::optional<Batch> Training::stage_next() {
   auto batch = loader_->next();
   if (!batch) { return std::nullopt; }
-  const std::int64_t samples = batch->shape[0];
-  const auto image_count =
-      static_cast<std::size_t>(batch->shape[1] * batch->shape[2] * batch->shape[3] * batch->shape[4]);
-  const std::size_t label_count = image_count / static_cast<std::size_t>(batch->shape[1]);
-  std::vector<Tensor> host;
-  for (std::int64_t n = 0; n < samples; n += options_.micro_batch) {
-    const std::int64_t count = std::min(options_.micro_batch, samples - n);
-    const auto first = static_cast<std::size_t>(n);
-    std::array<std::int64_t, 5> shape = batch->shape;
-    shape[0] = count;
-    host.push_back(network_input(
-        std::span(batch->images).subspan(first * image_count, static_cast<std::size_t>(count) * image_count), shape,
-        net_->dtype()));
-    host.push_back(network_labels(
-        std::span(batch->labels).subspan(first * label_count, static_cast<std::size_t>(count) * label_count), shape));
-  }
-  const std::vector<Tensor> there = uploader_->start(host);
-  batch->images = {};  // the tensors hold them now
-  batch->labels = {};
-  Staged staged{.batch = std::move(*batch), .parts = {}};
-  for (std::size_t i = 0; i < there.size(); i += 2) {
-    staged.parts.push_back({.images = there[i], .labels = there[i + 1]});
-  }
-  return staged;
+  uploader_->start({.shape = Shape(batch->shape),
+                    .images = std::exchange(batch->images, {}),
+                    .labels = std::exchange(batch->labels, {}),
+                    .memory = std::exchange(batch->memory, {})},
+                   options_.micro_batch);
+  return batch;
 }
 
-Training::StepResult Training::run_step(const Staged& now, double lr, std::optional<Staged>& next) {
-  const ArenaScope arena(device_, memory_->step(now.batch.shape[0]).arena);
+Training::StepResult Training::run_step(const Batch& now, double lr, std::optional<Batch>& next) {
+  const ArenaScope arena(device_, memory_->step(now.shape[0]).arena);
+  const std::vector<MicroBatch> parts = uploader_->take(net_->dtype());
   const PendingLoss losses =
-      submit_batch(*net_, now.parts, loss_, options_.seed, static_cast<std::uint32_t>(progress_.step));
+      submit_batch(*net_, parts, loss_, options_.seed, static_cast<std::uint32_t>(progress_.step));
   next = stage_next();
   const double loss = losses.wait();
-  check_finite(loss, now.batch);
+  check_finite(loss, now);
   return {.loss = loss, .gradient_norm = adam_->step(lr)};
 }
 

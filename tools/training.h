@@ -44,14 +44,10 @@ class Training {
 
   void say_start() const;
   void run_epoch();
-  /// A batch on the device; of `batch` the values are gone.
-  struct Staged {
-    Batch batch;
-    std::vector<MicroBatch> parts;
-  };
-  [[nodiscard]] std::optional<Staged> stage_next();
-  /// One step on `now`; meanwhile `next` is read and brought to the device.
-  [[nodiscard]] StepResult run_step(const Staged& now, double lr, std::optional<Staged>& next);
+  /// Gives the next batch to the uploader: what is returned has no values.
+  [[nodiscard]] std::optional<Batch> stage_next();
+  /// One step on `now`, the batch that was staged last; meanwhile `next` is read and brought to the device.
+  [[nodiscard]] StepResult run_step(const Batch& now, double lr, std::optional<Batch>& next);
   void check_finite(double loss, const Batch&) const;
   void end_epoch();
   void save(const std::filesystem::path&) const;
