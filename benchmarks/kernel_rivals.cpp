@@ -2,52 +2,12 @@
 
 #include <algorithm>
 
-#include "benchmarks/gpu/rivals.h"
 #include "benchmarks/kernel_operands.h"
-#include "benchmarks/lab.h"
-#include "benchmarks/probes.h"
 #include "engine/context.h"
 #include "kernels/check.h"
 
 namespace vox::bench {
 namespace {
-
-constexpr std::array<const char*, 2> kLibraries = {"cudnn", "cublas"};
-
-/// cuDNN's and cuBLAS' ways at a convolution, each a lane; nothing for other operators.
-std::vector<RivalLane> library_lanes(const std::string& library, const KernelSpec& spec, Cache cache) {
-  std::vector<RivalLane> lanes;
-  if (!has_pass(spec.op, Pass::grad_weight) || spec.op == Op::conv3d_concat || spec.dtype == DType::f64) {
-    return lanes;
-  }
-  const Operands operands = operands_of(spec, Device::cpu);
-  const bool transposed = spec.op == Op::conv_transpose3d;
-  const gpu_bench::ConvTask task{.geometry = geometry_of(spec, operands.inputs),
-                                 .pass = spec.pass == Pass::grad_weight               ? Conv3dPass::grad_weight
-                                         : (spec.pass == Pass::forward) != transposed ? Conv3dPass::correlate
-                                                                                      : Conv3dPass::spread,
-                                 .dtype = spec.dtype};
-  for (const gpu_bench::Rival& r :
-       library == "cudnn" ? gpu_bench::cudnn_rivals(task) : gpu_bench::cublas_rivals(task)) {
-    lanes.push_back({.column = library,
-                     .run =
-                         [r, cache](std::int64_t calls) {
-                           Times total;
-                           for (std::int64_t i = 0; i < calls; ++i) {
-                             if (cache == Cache::flushed) { flush_level2(Device::cuda); }
-                             wait_for(Device::cuda);
-                             total += measured([&] {
-                               r.run();
-                               wait_for(Device::cuda);
-                             });
-                           }
-                           return total;
-                         },
-                     .way = r.name,
-                     .error = ""});
-  }
-  return lanes;
-}
 
 RivalLane program_lane(const std::string& word, Child& program, const KernelSpec& spec, Cache cache) {
   RivalLane lane{.column = word, .run = {}, .way = "", .error = ""};
@@ -68,13 +28,8 @@ RivalLane program_lane(const std::string& word, Child& program, const KernelSpec
 }  // namespace
 
 void KernelRivals::add(const std::string& word, const Programs& p, Device device) {
-  if (std::ranges::find(kLibraries, word) != kLibraries.end()) {
+  if (word == "cudnn" || word == "cublas") {
     VOX_CHECK(device == Device::cuda, "--against {}: runs on cuda, not on {}", word, name(device));
-    const std::string version = word == "cudnn" ? gpu_bench::cudnn_version() : gpu_bench::cublas_version();
-    VOX_CHECK(version != "not built in", "--against {}: this program was built without it", word);
-    descriptions_[word] = version;
-    libraries_.push_back(word);
-    return;
   }
   VOX_CHECK(word != "torch", "--against torch: is for step and predict");
   const Rival rival = rivals_named(word, {}, p).front();
@@ -88,11 +43,6 @@ std::vector<RivalLane> KernelRivals::lanes(const KernelSpec& spec, Cache cache) 
   for (const auto& [word, program] : programs_) {
     RivalLane lane = program_lane(word, *program, spec, cache);
     if (lane.run || !lane.error.empty()) { all.push_back(std::move(lane)); }
-  }
-  for (const std::string& library : libraries_) {
-    // Of several ways the first that was fastest in its own trials.
-    std::vector<RivalLane> ways = library_lanes(library, spec, cache);
-    if (!ways.empty()) { all.push_back(std::move(ways.front())); }
   }
   return all;
 }

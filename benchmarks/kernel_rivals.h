@@ -20,8 +20,7 @@ struct RivalLane {
   std::string error;  ///< where run is empty
 };
 
-/// The others at the table of kernels: programs that stay loaded (oneDNN, another build of voxgrad), and NVIDIA's
-/// libraries in this process.
+/// The others at the table of kernels: programs that stay loaded (oneDNN, cuDNN, cuBLAS, another build of voxgrad).
 class KernelRivals {
  public:
   /// Starts what a word of --against names. Throws Error saying what is missing.
@@ -34,7 +33,6 @@ class KernelRivals {
  private:
   std::map<std::string, std::unique_ptr<Child>> programs_;
   std::map<std::string, std::string> descriptions_;
-  std::vector<std::string> libraries_;  ///< cudnn, cublas
 };
 
 /// Which line it is, for files and for programs.

@@ -35,6 +35,14 @@ std::string onednn_program(const Programs& p) {
   return place.string();
 }
 
+/// cuDNN's and cuBLAS' program, which lies beside this one.
+std::string nvidia_program(const std::string& word) {
+  const fs::path place = fs::path(own_path()).parent_path() / "vox_nvidia";
+  VOX_CHECK(access(place.c_str(), X_OK) == 0,
+            "{}: there is no program {}: it is built where CUDA, cuDNN and cuBLAS are found", word, place.string());
+  return place.string();
+}
+
 }  // namespace
 
 std::string own_path() { return fs::read_symlink("/proc/self/exe").string(); }
@@ -58,6 +66,8 @@ std::vector<Rival> rivals_named(const std::string& word, const std::vector<std::
                         .environment = {"PYTHONUNBUFFERED=1"},
                         .hello_s = kImportTorch_s});
     }
+  } else if (word == "cudnn" || word == "cublas") {
+    rivals.push_back({.family = word, .variant = "", .command = {nvidia_program(word), word}, .environment = {}});
   } else {
     VOX_CHECK(word == "onednn", "--against {}: wants torch, onednn or the path of another build of voxgrad", word);
     rivals.push_back({.family = word,

@@ -1,24 +1,69 @@
 #!/usr/bin/env bash
-# Without a GPU or without nvcc tools/gpu_check.sh says so at once, exits 77 and writes nothing.
+# tools/gpu_check.sh without a GPU: it says so at once, exits 77 and writes nothing. With programs that only pretend, in a
+# pack and beside an nvidia-smi of the same kind: what it runs, says and keeps, where all is well and where one test fails.
 if nvidia-smi -L >/dev/null 2>&1; then
   echo "skipped: there is a GPU"
   exit 77
 fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-
-check() { # MESSAGE: what it must say
-  local said rc=0
-  said=$(OUT="$folder/out" bash tools/gpu_check.sh 2>&1) || rc=$?
-  if [ "$rc" -ne 77 ] || [ -e "$folder/out" ] || ! grep -q "$1" <<<"$said"; then
-    echo "gpu_check: exit $rc, wants 77 and '$1': $said"
-    exit 1
-  fi
+fail() {
+  echo "gpu_check: $1"
+  exit 1
 }
 
-check "no NVIDIA GPU"
-printf '#!/bin/sh\nexit 0\n' >"$folder/nvidia-smi"
-chmod +x "$folder/nvidia-smi"
+refused() { # MESSAGE ARGUMENT...: what it must say
+  local said rc=0 message="$1"
+  shift
+  said=$(OUT="$folder/out" bash tools/gpu_check.sh "$@" 2>&1) || rc=$?
+  if [ "$rc" -ne 77 ] || [ -e "$folder/out" ] || ! grep -q "$message" <<<"$said"; then
+    fail "exit $rc, wants 77 and '$message': $said"
+  fi
+}
+refused "no NVIDIA GPU"
+mkdir -p "$folder/path" "$folder/pack/bin" "$folder/pack/lib"
+printf '#!/bin/sh\necho "a card, 1"\n' >"$folder/path/nvidia-smi"
+chmod +x "$folder/path/nvidia-smi"
 if ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ]; then
-  PATH="$folder:$PATH" check "no nvcc"
+  PATH="$folder/path:$PATH" refused "no nvcc"
 fi
+
+cat >"$folder/pack/bin/vox_tests" <<'STUB'
+#!/bin/sh
+[ "$VOXGRAD_TEST_DEVICE" = cuda ] || exit 3
+echo "$@" >>"$RAN"
+echo "All tests passed (2 assertions in 1 test case)"
+case "$*" in *"$BROKEN"*) echo "CHECK( a == b )"; exit 1 ;; esac
+STUB
+cat >"$folder/pack/bin/vox_step_bench" <<'STUB'
+#!/bin/sh
+echo '{"batch":1,"dtype":"bf16"}'
+echo '{"what":"train","ms":[4,5,6],"peak_mib":7,"loss":0.5}'
+STUB
+printf '#!/bin/sh\nexit 0\n' | tee "$folder/pack/bin/voxgrad" >"$folder/pack/bin/vox_gpu_bench"
+chmod +x "$folder/pack/bin/"*
+echo 0123abc >"$folder/pack/commit"
+tar -C "$folder/pack" -cJf "$folder/pack.tar.xz" bin lib commit
+
+checked() { # BROKEN EXIT_CODE: runs tests and steps of the pack
+  local rc=0
+  rm -rf "$folder/out" "$folder/ran"
+  PATH="$folder/path:$PATH" OUT="$folder/out" RAN="$folder/ran" BROKEN="$1" \
+    bash tools/gpu_check.sh --parts tests,steps "$folder/pack.tar.xz" >"$folder/said" 2>&1 || rc=$?
+  [ "$rc" -eq "$2" ] || fail "exit $rc, wants $2: $(cat "$folder/said")"
+}
+checked nothing 0
+operators=$(grep -c '"\[ops\]\[cuda\] -c ' <(sed 's/^/"/' "$folder/ran"))
+listed=$(sed -n '/kOpNames = {/,/};/p' engine/ops.h | grep -o '"[a-z0-9_]*"' | wc -l)
+[ "$operators" -eq "$listed" ] || fail "$operators operators were tested, there are $listed"
+grep -q 'a card' "$folder/out/summary.txt" || fail "the summary does not name the card"
+grep -q 'commit\|0123abc' "$folder/out/summary.txt" || fail "the summary does not name the commit"
+grep -q '5.00 ms' "$folder/out/summary.txt" || fail "no median of the steps: $(cat "$folder/out/summary.txt")"
+grep -q 'all well' "$folder/out/summary.txt" || fail "not all well: $(cat "$folder/out/summary.txt")"
+tar -tzf "$folder/out/logs.tar.gz" | grep -q './tests.txt' || fail "the logs are not kept"
+checked 'softmax' 1
+grep -q 'FAILED *op-softmax.*a == b' "$folder/out/summary.txt" || fail "the failing test is not named: $(cat "$folder/out/summary.txt")"
+tar -tzf "$folder/out/logs.tar.gz" | grep -q 'test-op-softmax-blocking.log' || fail "the failing test was not run again"
+rc=0
+PATH="$folder/path:$PATH" OUT="$folder/out" bash tools/gpu_check.sh --parts nonsense "$folder/pack.tar.xz" >/dev/null 2>&1 || rc=$?
+[ "$rc" -eq 2 ] || fail "a part that does not exist exits $rc, not 2"

@@ -7,6 +7,7 @@
 #                                         cudnn
 #   tools/gpu_check.sh --pack PACK        elsewhere, with nvcc: builds, and puts into the archive PACK (.tar.xz) what runs on a
 #                                         machine with nothing but a driver: stripped programs and the libraries they need
+# VOX_CHECK_SECONDS, VOX_TORCH_SECONDS and VOX_CUDNN_SECONDS bound the whole and the two longest parts.
 # Without PACK the programs are built here first, which takes nvcc, CMake and what the README names.
 # Everything is written to $OUT, or build/gpu-check: summary.txt (printed at the end, too), logs.tar.gz and JSON files.
 # Exit code: 0 all well, 1 something failed, 77 no GPU, or no nvcc to build with: nothing was checked.
@@ -197,20 +198,24 @@ steps() { # the network at 128^3
   for dtype in bf16 f32; do
     for batch in 1 2 16; do "$bin/vox_step_bench" --dtype "$dtype" --batch "$batch" --steps 10 || return 1; done
   done
+  "$bin/vox_step_bench" --dtype bf16 --batch 16 --steps 10 --recompute
 }
 
-metrics=gpu__time_duration.sum,dram__bytes.sum,lts__t_bytes.sum,smsp__inst_executed.sum,smsp__issue_active.avg.pct_of_peak_sustained_active,sm__throughput.avg.pct_of_peak_sustained_elapsed,l1tex__throughput.avg.pct_of_peak_sustained_active,sm__warps_active.avg.pct_of_peak_sustained_active
+metrics=gpu__time_duration.sum,dram__bytes.sum
 profile_step() { # BATCH
   ncu --clock-control none --profile-from-start off --csv --page raw --print-units base --metrics "$metrics" \
     "$bin/vox_step_bench" --dtype bf16 --batch "$1" --profile
 }
 profile_kernel() { # REGULAR_EXPRESSION LINE
-  LD_LIBRARY_PATH="$LD_LIBRARY_PATH:$rival_libraries" ncu --clock-control none --set full --import-source no -k "regex:$1" -s 2 -c 1 \
+  LD_LIBRARY_PATH="$LD_LIBRARY_PATH:$rival_libraries" ncu --clock-control none --print-details all \
+    --section SpeedOfLight --section ComputeWorkloadAnalysis --section MemoryWorkloadAnalysis --section SchedulerStats \
+    --section WarpStateStats --section LaunchStats --section Occupancy -k "regex:$1" -s 2 -c 1 \
     "$bin/vox_gpu_bench" --dtype bf16 --batch 1 --plans 0 --rounds 3 --only "$2"
 }
 profile_kernels() {
   profile_kernel convolve_tensor_core 'conv forward 16-16 128'
-  profile_kernel convolve_tensor_core 'conv forward 64-32 64'
+  profile_kernel convolve_tensor_core 'conv forward 32-32 64'
+  profile_kernel convolve_tensor_core 'conv forward 64-64 32'
   profile_kernel grad_weight_tensor_core 'conv grad weight 16-16 128'
   profile_kernel batch_norm 'batch_norm backward 16 128'
 }
@@ -290,9 +295,10 @@ beside_torch() { # NAME SECONDS ARGUMENT...
   cut -c1-150 "$logs/$name.log" | tee -a "$summary"
 }
 check_torch() { beside_torch torch "${VOX_TORCH_SECONDS:-110}" --batch 1,16 --modes bf16 --compile; }
-check_torch_f32() { beside_torch torch_f32 30 --batch 1,2 --modes f32,tf32; }
+check_torch_f32() { beside_torch torch_f32 20 --batch 1 --modes f32,tf32; }
 check_cudnn() {
-  part cudnn 110 "${with_rivals[@]}" "$bin/vox_gpu_bench" --batch 1,16 --dtype bf16 --plans 2 --rounds 3 --only conv --seconds 90 \
+  local seconds="${VOX_CUDNN_SECONDS:-90}"
+  part cudnn $((seconds + 15)) "${with_rivals[@]}" "$bin/vox_gpu_bench" --batch 16,1 --dtype bf16 --plans 2 --rounds 3 --only conv --seconds "$seconds" \
     --json "$out/cudnn.json"
   grep -E '^conv .*(16-16|32-16|32-32|64-64) ' "$logs/cudnn.log" | cut -c1-170 | tee -a "$summary"
 }

@@ -86,6 +86,10 @@ target_link_libraries(vox_gpu_bench_parts PUBLIC vox CLI11::CLI11)
 # What the program has of its own comes before the none_*.cpp of the library: only this one needs NVIDIA's libraries.
 add_executable(vox_gpu_bench benchmarks/gpu/main.cpp ${gpu_rival_sources})
 target_link_libraries(vox_gpu_bench PRIVATE vox_gpu_bench_parts ${gpu_rival_libraries})
+if(vox_cuda AND gpu_rival_libraries)
+  add_executable(vox_nvidia benchmarks/nvidia/main.cpp ${gpu_rival_sources})
+  target_link_libraries(vox_nvidia PRIVATE vox_benchmarks vox_gpu_bench_parts ${gpu_rival_libraries})
+endif()
 add_executable(vox_step_bench benchmarks/gpu/step_main.cpp)
 target_link_libraries(vox_step_bench PRIVATE vox CLI11::CLI11)
 
