@@ -28,6 +28,10 @@ if ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ]; then
   PATH="$folder/path:$PATH" refused "no nvcc"
 fi
 
+if ! command -v xz >/dev/null || ! command -v python3 >/dev/null; then
+  echo "skipped: a pack needs xz, its figures Python"
+  exit 77
+fi
 cat >"$folder/pack/bin/vox_tests" <<'STUB'
 #!/bin/sh
 [ "$VOXGRAD_TEST_DEVICE" = cuda ] || exit 3
