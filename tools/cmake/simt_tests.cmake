@@ -45,7 +45,7 @@ if(VOX_SIMT_CHECKS AND NOT VOX_SANITIZE)
   add_test(NAME "a fault of the simt device names the kernel's own line"
     COMMAND bash tests/simt/fault_lines.sh $<TARGET_FILE:vox_simt_check_tests> WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties("planted bugs in CUDA kernels are noticed" "every op passes the checks of the simt device"
-    PROPERTIES TIMEOUT 600)
+    PROPERTIES TIMEOUT 900)
 endif()
 
 # What nvcc makes of the same kernels, interpreted: the inline PTX of kernels/cuda/ptx.h runs nowhere else without a GPU.
