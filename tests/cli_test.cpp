@@ -116,6 +116,12 @@ TEST_CASE("plan says the peak that train then has, and what does not fit exits 4
   CHECK_THAT(voxgrad("plan --size 32 --memory 1GiB" + network).output,
              ContainsSubstring("activations kept for backward") && ContainsSubstring("at backward of ") &&
                  ContainsSubstring("1.00 GiB (--memory): the largest batch computed at once is "));
+  const auto peak_on_gpu = [&](const std::string& memory) {
+    const Ended e = voxgrad("plan --json --size 32 --device cuda --memory " + memory + network);
+    REQUIRE(e.code == 0);
+    return nlohmann::json::parse(e.output)["training"]["peak_bytes"].get<std::size_t>();
+  };
+  CHECK(peak_on_gpu("1GiB") > peak_on_gpu("1MiB"));  // what there is room for is kept
   CHECK(voxgrad("plan --size 33").code == 2);
 
   const std::string predict = "predict -m " + at("run") + " -i " + at("raw") + " -o " + at("out");

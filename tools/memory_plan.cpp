@@ -59,6 +59,16 @@ std::string advice(const StepRequest& request, std::size_t left_bytes) {
 
 }  // namespace
 
+StepPlan plan_and_decide_keeping(const StepRequest& r, const MemoryLimit& limit) {
+  set_keep_all(r.device == Device::cuda);
+  StepPlan plan = plan_training(r);
+  if (keeps_all() && plan.system_bytes() > limit.bytes) {
+    set_keep_all(false);
+    plan = plan_training(r);
+  }
+  return plan;
+}
+
 void check_fits(const StepRequest& r, const StepPlan& plan, std::size_t waiting, const MemoryLimit& limit) {
   const std::size_t left = left_for_tensors(limit, waiting, r.device);
   if (plan.system_bytes() <= left) { return; }
@@ -81,16 +91,10 @@ RunMemory::RunMemory(const StepRequest& run, std::int64_t training_cases, std::i
     r.micro_batch = std::min(run.micro_batch, batch);
     return r;
   };
-  const auto plan_steps = [&](bool keep_all) {
-    set_keep_all(keep_all);
-    for (const std::int64_t batch : {std::min(run.batch, training_cases), training_cases % run.batch}) {
-      if (batch > 0) { steps_[batch] = plan_training(request(batch)); }
-    }
-  };
-  const bool gpu = run.device == Device::cuda;
-  plan_steps(gpu);
-  const StepRequest largest = request(steps_.rbegin()->first);
-  if (gpu && largest_step().system_bytes() > limit.bytes) { plan_steps(false); }
+  const StepRequest largest = request(std::min(run.batch, training_cases));
+  steps_[largest.batch] = plan_and_decide_keeping(largest, limit);
+  const std::int64_t rest = training_cases % run.batch;
+  if (rest > 0) { steps_[rest] = plan_training(request(rest)); }
   check_fits(largest, largest_step(), waiting_bytes(largest, batches_in_flight), limit);
   validation_ = plan_inference(request(1));
   std::size_t arena = validation_.arena.bytes;

@@ -28,13 +28,16 @@ namespace vox {
 /// The largest batch, at most 1024, that fits when it is computed at once; 0: none.
 [[nodiscard]] std::int64_t largest_batch(const StepRequest&, const MemoryLimit&);
 
+/// Plans a step as a run makes it, and decides whether this thread keeps what could be made again (engine/kept.h): on a
+/// GPU, whose steps wait for memory, where there is room for it.
+[[nodiscard]] StepPlan plan_and_decide_keeping(const StepRequest&, const MemoryLimit&);
+
 /// Throws MemoryError unless the step fits, naming its peak, what there is, and the largest micro-batch that fits.
 void check_fits(const StepRequest&, const StepPlan&, std::size_t waiting_bytes, const MemoryLimit&);
 
 /// The memory of every kind of step of a run: a full batch, the last of an epoch if it is smaller, and a validation.
-/// On a GPU, whose steps wait for memory, it is decided here whether this thread keeps what could be made again: where
-/// there is room for it (engine/kept.h). Refuses a run whose steps do not fit (MemoryError), and reserves the arena
-/// that all of them share.
+/// Decides by the largest whether this thread keeps what could be made again, refuses a run whose steps do not fit
+/// (MemoryError), and reserves the arena that all of them share.
 class RunMemory {
  public:
   RunMemory(const StepRequest&, std::int64_t training_cases, std::int64_t batches_in_flight, const MemoryLimit&);

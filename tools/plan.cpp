@@ -3,6 +3,7 @@
 
 #include "engine/context.h"
 #include "engine/json_text.h"
+#include "engine/kept.h"
 #include "kernels/check.h"
 #include "tools/commands.h"
 #include "tools/memory_plan.h"
@@ -62,10 +63,11 @@ void plan(const PlanArgs& args) {
   check_network_size(o.size, o.batch, o.widths);
   if (o.threads > 0) { set_default_threads(o.threads); }
   const StepRequest request = step_request(o, device_kind(o.device));
-  const StepPlan training = plan_training(request);
+  const MemoryLimit limit = memory_limit(args.memory, request.device);
+  const StepPlan training = plan_and_decide_keeping(request, limit);
+  set_keep_all(false);  // of the largest batches, too, nothing is kept that can be made again
   const StepPlan inference = plan_inference(request);
   const std::size_t waiting = waiting_bytes(request);
-  const MemoryLimit limit = memory_limit(args.memory, request.device);
   const std::int64_t largest_batch = vox::largest_batch(request, limit);
   const std::int64_t largest_part = largest_micro_batch(request, left_for_tensors(limit, waiting, request.device));
   if (args.json) {
