@@ -10,8 +10,6 @@
 namespace vox {
 namespace gpu {
 
-inline constexpr int kNormLanes = static_cast<int>(kBlock8);
-
 /// In the type of the sums: in double it costs more than the rest of a short run.
 template <class A> __device__ __forceinline__ A inverse_deviation(A variance, double eps) {
   return A{1} / std::sqrt(variance + static_cast<A>(eps));
@@ -26,6 +24,19 @@ template <class A> struct BatchNormVectors {
   const A* dgamma;
   const A* dbeta;
 };
+
+/// What comes before the activation is x * slope + shift; zeros where there is no channel.
+template <class A> struct NormLine {
+  A slope;
+  A shift;
+};
+template <class A>
+__device__ __forceinline__ NormLine<A> norm_line(const BatchNormVectors<A>& of, int c, double eps, A scale,
+                                                 bool present) {
+  if (!present) { return {}; }
+  const A slope = of.gamma[c] * inverse_deviation(of.variance[c], eps) * scale;
+  return {slope, of.beta[c] * scale - of.mean[c] * slope};
+}
 
 /// An Activation, ready for use. What passes is multiplied by 1/(1-p) in the factors of the lanes.
 template <class A> struct BatchNormActivation {
@@ -64,8 +75,8 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
   wait_for_launches_before();
   constexpr int kLane = kWide<T>;
   using A = Acc<T>;
-  VOX_SHARED(A, slopes, [kNormLanes]);
-  VOX_SHARED(A, shifts, [kNormLanes]);
+  VOX_SHARED(A, slopes, [kLanes8]);
+  VOX_SHARED(A, shifts, [kLanes8]);
   const Run run = this_run(grid);
   const int t = static_cast<int>(threadIdx.x);
   const T* const from[1] = {x + run.at};
@@ -74,19 +85,16 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
   over_pieces<4, Order::forwards>(
       from, run.voxels * kPieces<T>,
       [&] {
-        if (t < kNormLanes) {
+        if (t < kLanes8) {
           const bool present = t < channels_in(channels, run.block);
-          const int c = static_cast<int>(run.block) * kNormLanes + t;
-          const A factor = present ? of.gamma[c] * inverse_deviation(of.variance[c], eps) * activation.scale : A{0};
-          slopes[t] = factor;
-          shifts[t] = present ? of.beta[c] * activation.scale - of.mean[c] * factor : A{0};
+          const int c = static_cast<int>(run.block) * kLanes8 + t;
+          const NormLine<A> line = norm_line(of, c, eps, activation.scale, present);
+          slopes[t] = line.slope;
+          shifts[t] = line.shift;
         }
         __syncthreads();
-        VOX_UNROLL
-        for (int j = 0; j < kLane; ++j) {
-          slope[j] = slopes[t * kLane % kNormLanes + j];
-          shift[j] = shifts[t * kLane % kNormLanes + j];
-        }
+        take_lanes(slopes, slope);
+        take_lanes(shifts, shift);
       },
       [&]<int Turns>(int i, const Tile<T, 1, Turns>& tile) {
         VOX_UNROLL
@@ -115,9 +123,9 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
   constexpr int kLane = kWide<T>;
   constexpr bool kMasks = Kind != Activation::Kind::none;
   using A = Acc<T>;
-  VOX_SHARED(A, means, [kNormLanes]);
-  VOX_SHARED(A, slopes, [kNormLanes]);
-  VOX_SHARED(A, shifts, [kNormLanes]);
+  VOX_SHARED(A, means, [kLanes8]);
+  VOX_SHARED(A, slopes, [kLanes8]);
+  VOX_SHARED(A, shifts, [kLanes8]);
   const Run run = this_run_backwards(grid);
   const int t = static_cast<int>(threadIdx.x);
   const T* const from[2] = {x + run.at, dy + run.at};
@@ -128,24 +136,21 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
   over_pieces<2, Order::backwards>(
       from, run.voxels * kPieces<T>,
       [&] {
-        if (t < kNormLanes) {
+        if (t < kLanes8) {
           const bool present = t < channels_in(channels, run.block);
-          const int c = static_cast<int>(run.block) * kNormLanes + t;
+          const int c = static_cast<int>(run.block) * kLanes8 + t;
           means[t] = present ? of.mean[c] : A{0};
           if constexpr (kMasks) {
-            const A factor = present ? of.gamma[c] * inverse_deviation(of.variance[c], eps) * activation.scale : A{0};
-            slopes[t] = factor;
-            shifts[t] = present ? of.beta[c] * activation.scale - of.mean[c] * factor : A{0};
+            const NormLine<A> line = norm_line(of, c, eps, activation.scale, present);
+            slopes[t] = line.slope;
+            shifts[t] = line.shift;
           }
         }
         __syncthreads();
-        VOX_UNROLL
-        for (int j = 0; j < kLane; ++j) {
-          mean[j] = means[t * kLane % kNormLanes + j];
-          if constexpr (kMasks) {
-            slope[j] = slopes[t * kLane % kNormLanes + j];
-            shift[j] = shifts[t * kLane % kNormLanes + j];
-          }
+        take_lanes(means, mean);
+        if constexpr (kMasks) {
+          take_lanes(slopes, slope);
+          take_lanes(shifts, shift);
         }
       },
       [&]<int Turns>(int i, const Tile<T, 2, Turns>& tile) {
@@ -169,7 +174,7 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
         }
       });
   const double total = lane_sums(sums) * static_cast<double>(activation.scale);
-  if (t < 2 * kNormLanes) { partials[partial_at(grid, run, 2 * kNormLanes, t)] = total; }
+  if (t < 2 * kLanes8) { partials[partial_at(grid, run, 2 * kLanes8, t)] = total; }
 }
 
 /// dbeta and dgamma from the runs' sums: one block per channel.
@@ -178,9 +183,8 @@ __global__ void batch_norm_parameters_kernel(const double* partials, const A* va
                                              RunGrid grid) {
   wait_for_launches_before();
   const unsigned channel = blockIdx.x;
-  const std::int64_t row = static_cast<std::int64_t>(channel / kLanes8) * 2 * kNormLanes + channel % kLanes8;
-  const double* const sums = partials + row * grid.of_channel;
-  const double* const products = sums + static_cast<std::int64_t>(kNormLanes) * grid.of_channel;
+  const double* const sums = partials_of(grid, partials, channel, 2, 0);
+  const double* const products = partials_of(grid, partials, channel, 2, 1);
   const A inverse = inverse_deviation(variance[channel], eps);
   double sum[2] = {0, 0};
   VOX_UNROLL
@@ -205,10 +209,10 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
   constexpr int kLane = kWide<T>;
   constexpr bool kMasks = Kind != Activation::Kind::none;
   using A = Acc<T>;
-  VOX_SHARED(A, slopes, [kNormLanes]);
-  VOX_SHARED(A, shifts, [kNormLanes]);
-  VOX_SHARED(A, pulls, [kNormLanes]);
-  VOX_SHARED(A, offsets, [kNormLanes]);
+  VOX_SHARED(A, slopes, [kLanes8]);
+  VOX_SHARED(A, shifts, [kLanes8]);
+  VOX_SHARED(A, pulls, [kLanes8]);
+  VOX_SHARED(A, offsets, [kLanes8]);
   const Run run = this_run(grid);
   const int t = static_cast<int>(threadIdx.x);
   const T* const from[2] = {x + run.at, dy + run.at};
@@ -219,26 +223,24 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
   over_pieces<2, Order::forwards>(
       from, run.voxels * kPieces<T>,
       [&] {
-        if (t < kNormLanes) {
+        if (t < kLanes8) {
           const bool present = t < channels_in(channels, run.block);
-          const int c = static_cast<int>(run.block) * kNormLanes + t;
+          const int c = static_cast<int>(run.block) * kLanes8 + t;
           const A inverse = present ? inverse_deviation(of.variance[c], eps) : A{0};
           const A mean = present ? of.mean[c] : A{0};
           const A factor = present ? of.gamma[c] * inverse : A{0};
           const A of_x = present ? -factor * (of.dgamma[c] * per_value * inverse) : A{0};
-          slopes[t] = factor * activation.scale;
-          if constexpr (kMasks) { shifts[t] = present ? of.beta[c] * activation.scale - mean * slopes[t] : A{0}; }
+          const NormLine<A> line = norm_line(of, c, eps, activation.scale, present);
+          slopes[t] = line.slope;
+          if constexpr (kMasks) { shifts[t] = line.shift; }
           pulls[t] = of_x;
           offsets[t] = present ? -factor * (of.dbeta[c] * per_value) - mean * of_x : A{0};
         }
         __syncthreads();
-        VOX_UNROLL
-        for (int j = 0; j < kLane; ++j) {
-          slope[j] = slopes[t * kLane % kNormLanes + j];
-          if constexpr (kMasks) { shift[j] = shifts[t * kLane % kNormLanes + j]; }
-          pull[j] = pulls[t * kLane % kNormLanes + j];
-          offset[j] = offsets[t * kLane % kNormLanes + j];
-        }
+        take_lanes(slopes, slope);
+        if constexpr (kMasks) { take_lanes(shifts, shift); }
+        take_lanes(pulls, pull);
+        take_lanes(offsets, offset);
       },
       [&]<int Turns>(int i, const Tile<T, 2, Turns>& tile) {
         VOX_UNROLL

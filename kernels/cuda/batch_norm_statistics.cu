@@ -5,8 +5,6 @@
 namespace vox {
 namespace gpu {
 
-inline constexpr int kNormLanes = static_cast<int>(kBlock8);
-
 /// Mean of a run and squared distance from it, lane by lane: one block per run. The sums are taken about the mean of a
 /// few of its values. No value is further than sqrt(count) deviations from the mean, so no sum can drown the variance.
 template <class T>
@@ -19,7 +17,7 @@ __global__ void __launch_bounds__(kChunkThreads, 4) batch_norm_runs_kernel(const
   const Run run = this_run_backwards(grid);
   const int t = static_cast<int>(threadIdx.x);
   const T* const from[1] = {x + run.at};
-  VOX_SHARED(A, about, [kNormLanes]);
+  VOX_SHARED(A, about, [kLanes8]);
   A shift[kLane]{};
   A sums[2][kLane]{};
   over_pieces<kTurns, Order::backwards>(
@@ -28,7 +26,7 @@ __global__ void __launch_bounds__(kChunkThreads, 4) batch_norm_runs_kernel(const
         Words samples[kSamples];
         VOX_UNROLL
         for (int s = 0; s < kSamples; ++s) {
-          samples[s] = load_words(from[0] + run.voxels / kSamples * s * kNormLanes + t * kLane % kNormLanes);
+          samples[s] = load_words(from[0] + run.voxels / kSamples * s * kLanes8 + t * kLane % kLanes8);
         }
         VOX_UNROLL
         for (int s = 0; s < kSamples; ++s) {
@@ -37,7 +35,7 @@ __global__ void __launch_bounds__(kChunkThreads, 4) batch_norm_runs_kernel(const
           VOX_UNROLL
           for (int j = 0; j < kLane; ++j) { shift[j] += v[j] * (A{1} / kSamples); }
         }
-        if (t * kLane < kNormLanes) {
+        if (t * kLane < kLanes8) {
           VOX_UNROLL
           for (int j = 0; j < kLane; ++j) { about[t * kLane + j] = shift[j]; }
         }
@@ -56,10 +54,10 @@ __global__ void __launch_bounds__(kChunkThreads, 4) batch_norm_runs_kernel(const
         }
       });
   const double total = lane_sums(sums);  // of d in threads 0 ... 7, of d * d in 8 ... 15
-  const double sum = __shfl_sync(kWholeWarp, total, t % kNormLanes);
-  if (t < 2 * kNormLanes) {
-    partials[partial_at(grid, run, 2 * kNormLanes, t)] =
-        t < kNormLanes ? static_cast<double>(about[t]) + sum / run.voxels : total - sum * sum / run.voxels;
+  const double sum = __shfl_sync(kWholeWarp, total, t % kLanes8);
+  if (t < 2 * kLanes8) {
+    partials[partial_at(grid, run, 2 * kLanes8, t)] =
+        t < kLanes8 ? static_cast<double>(about[t]) + sum / run.voxels : total - sum * sum / run.voxels;
   }
 }
 
@@ -80,9 +78,8 @@ __global__ void batch_norm_moments_kernel(const double* partials, BatchNormMomen
                                           RunGrid grid) {
   wait_for_launches_before();
   const unsigned channel = blockIdx.x;
-  const std::int64_t row = static_cast<std::int64_t>(channel / kLanes8) * 2 * kNormLanes + channel % kLanes8;
-  const double* const means = partials + row * grid.of_channel;
-  const double* const m2 = means + static_cast<std::int64_t>(kNormLanes) * grid.of_channel;
+  const double* const means = partials_of(grid, partials, channel, 2, 0);
+  const double* const m2 = partials_of(grid, partials, channel, 2, 1);
   const double about = means[0];
   const auto running_mean = static_cast<double>(out.running_mean[channel]);
   const auto running_variance = static_cast<double>(out.running_variance[channel]);

@@ -62,7 +62,7 @@ __device__ __forceinline__ void copy_block(Pack<T, kWide<T>>* to, TileShape s, c
                                            const GradArgs<T>& a, int n, int block, int slice, int h, int w) {
   const bool there = block < volume.first_blocks + volume.second_blocks && slice >= 0 && slice < a.d;
   const T* const from = there ? volume.at(n, block) + static_cast<std::int64_t>(slice) * (a.h * a.w * 8) : volume.first;
-  copy_tile<THREADS, true>(to, s, from, kWide<T>, h, w, there ? a.h : 0, a.w);
+  copy_tile<THREADS>(to, s, from, h, w, there ? a.h : 0, a.w);
 }
 
 struct GradColumn {

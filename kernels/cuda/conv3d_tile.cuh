@@ -14,20 +14,19 @@ struct TileShape {
   int stride;
 };
 
-/// Starts copying the voxels of a slice from (h,w) on, zero where the slice has none. A voxel's cells are `apart`
-/// elements from each other; TOGETHER: they are neighbours, and so are the threads that copy them.
-template <int THREADS, bool TOGETHER, class T>
-__device__ __forceinline__ void copy_tile(Pack<T, kWide<T>>* to, TileShape s, const T* slice, std::int64_t apart, int h,
-                                          int w, int height, int width) {
-  const int voxels = s.rows * s.columns;
+/// Starts copying the voxels of a slice from (h,w) on, zero where the slice has none. The cells of a voxel are
+/// neighbours, and so are the threads that copy them.
+template <int THREADS, class T>
+__device__ __forceinline__ void copy_tile(Pack<T, kWide<T>>* to, TileShape s, const T* slice, int h, int w, int height,
+                                          int width) {
   VOX_NO_UNROLL
-  for (int i = static_cast<int>(threadIdx.x); i < voxels * s.cells; i += THREADS) {
-    const int cell = TOGETHER ? i % s.cells : i / voxels;
-    const int voxel = TOGETHER ? i / s.cells : i % voxels;
+  for (int i = static_cast<int>(threadIdx.x); i < s.rows * s.columns * s.cells; i += THREADS) {
+    const int cell = i % s.cells;
+    const int voxel = i / s.cells;
     const int row = voxel / s.columns;
     const int column = voxel % s.columns;
     const bool inside = h + row >= 0 && h + row < height && w + column >= 0 && w + column < width;
-    const T* const from = slice + (inside ? cell * apart + ((h + row) * width + w + column) * 8 : 0);
+    const T* const from = slice + (inside ? cell * kWide<T> + ((h + row) * width + w + column) * 8 : 0);
     cp_async_zfill<16>(to + cell * s.stride + row * s.pitch + column, from, inside ? 16 : 0);
   }
 }

@@ -8,7 +8,7 @@
 /// One block of threads per run of kernels/cuda/run_grid.h.
 namespace vox::gpu {
 
-inline constexpr unsigned kLanes8 = static_cast<unsigned>(kBlock8);
+inline constexpr int kLanes8 = static_cast<int>(kBlock8);
 
 struct Run {
   unsigned block;       ///< of channels
@@ -80,6 +80,19 @@ __device__ __forceinline__ void over_pieces(const T* const (&from)[N], int piece
 /// Where run and sum k of lane l are kept: [block][K * 8][run of the channel], so that a channel's lie together.
 __device__ __forceinline__ std::int64_t partial_at(const RunGrid& g, const Run& run, int sums, int sum) {
   return (static_cast<std::int64_t>(run.block) * sums + sum) * g.of_channel + run.of_channel;
+}
+
+/// The same for a channel: sum k of `sums`, of all its runs.
+__device__ __forceinline__ const double* partials_of(const RunGrid& g, const double* partials, unsigned channel,
+                                                     unsigned sums, unsigned k) {
+  constexpr unsigned kLanes = kLanes8;
+  return partials + static_cast<std::int64_t>((channel / kLanes * sums + k) * kLanes + channel % kLanes) * g.of_channel;
+}
+
+/// The lanes of a thread's pieces, from eight values of the block.
+template <class A, int W> __device__ __forceinline__ void take_lanes(const A* of_block, A (&lanes)[W]) {
+  VOX_UNROLL
+  for (int j = 0; j < W; ++j) { lanes[j] = of_block[static_cast<int>(threadIdx.x) * W % kLanes8 + j]; }
 }
 
 }  // namespace vox::gpu
