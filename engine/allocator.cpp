@@ -13,7 +13,7 @@
 #include <new>
 #include <utility>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/simt/memory.h"
 

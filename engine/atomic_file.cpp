@@ -13,7 +13,7 @@
 #include <system_error>
 #include <utility>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 namespace {

@@ -16,7 +16,7 @@
 #include <thread>
 #include <utility>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/simt/memory.h"
 

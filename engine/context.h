@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "engine/types.h"
-#include "kernels/queue.h"
+#include "kernels/base/queue.h"
 
 namespace vox {
 

@@ -4,7 +4,7 @@
 
 #include "engine/context.h"
 #include "engine/dry_run.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/simt/memory.h"
 

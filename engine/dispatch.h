@@ -3,8 +3,8 @@
 #include "engine/context.h"
 #include "engine/dry_run.h"
 #include "engine/types.h"
-#include "kernels/check.h"
-#include "kernels/queue.h"
+#include "kernels/base/check.h"
+#include "kernels/base/queue.h"
 
 namespace vox {
 

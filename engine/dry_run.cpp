@@ -7,7 +7,7 @@
 #include "engine/allocator.h"
 #include "engine/context.h"
 #include "engine/tensor_body.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 namespace {

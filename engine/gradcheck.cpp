@@ -7,8 +7,8 @@
 #include <numeric>
 
 #include "engine/tape.h"
-#include "kernels/check.h"
-#include "kernels/philox.h"
+#include "kernels/base/check.h"
+#include "kernels/base/philox.h"
 
 namespace vox {
 namespace {

@@ -14,7 +14,7 @@
 #include <sstream>
 #include <utility>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/cuda/runtime.h"
 
 namespace vox {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/tensor.h"
-#include "kernels/philox.h"
+#include "kernels/base/philox.h"
 
 namespace vox {
 
@@ -80,7 +80,7 @@ struct DropoutOptions {
   RandomKey key = {};  ///< the mask is a function of the key and the element's place in memory, never stored
 };
 /// Element-wise inverted dropout: y = 0 with probability p, x / (1-p) otherwise. Element e is dropped where number e of
-/// the key's stream (kernels/philox.h) is below p * 2^32. A dropped element is 0 even if it was NaN; p = 0 is the
+/// the key's stream (kernels/base/philox.h) is below p * 2^32. A dropped element is 0 even if it was NaN; p = 0 is the
 /// identity and shares x's values.
 [[nodiscard]] Tensor dropout(const Tensor& x, const DropoutOptions& options);
 

@@ -16,7 +16,7 @@
 
 #include "engine/json_text.h"
 #include "engine/safetensors_format.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 namespace {

@@ -4,7 +4,7 @@
 #include "engine/atomic_file.h"
 #include "engine/json_text.h"
 #include "engine/safetensors_format.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 namespace {

@@ -11,7 +11,7 @@
 #include "engine/dry_run.h"
 #include "engine/tensor_body.h"
 #include "kernels/add.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 namespace {

@@ -6,7 +6,7 @@
 #include "engine/device_memory.h"
 #include "engine/dispatch.h"
 #include "engine/tensor_body.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/labels.h"
 #include "kernels/layout.h"
 

@@ -11,7 +11,7 @@ namespace vox {
 struct TensorBody;  // engine/tensor_body.h; only tensor.cpp and tape.cpp look inside
 
 /// A handle to contiguous values: copying shares them. Ops never change an input; they return a new tensor.
-/// Volumes [N,C,D,H,W] are blocked (kernels/volume.h); weights, vectors and labels are plain.
+/// Volumes [N,C,D,H,W] are blocked (kernels/base/volume.h); weights, vectors and labels are plain.
 class Tensor {
  public:
   Tensor() = default;

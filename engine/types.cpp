@@ -1,6 +1,6 @@
 #include "engine/types.h"
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 

@@ -11,8 +11,8 @@
 #include <string>
 #include <string_view>
 
-#include "kernels/bf16.h"
-#include "kernels/volume.h"
+#include "kernels/base/bf16.h"
+#include "kernels/base/volume.h"
 
 namespace vox {
 
@@ -22,7 +22,7 @@ enum class DType : std::uint8_t { f32, f64, bf16, u8 };
 enum class Device : std::uint8_t { cpu, cuda, simt };
 
 /// How values lie in memory. plain: the last axis is contiguous. blocked: a volume [N,C,D,H,W] in blocks of eight
-/// channels, see kernels/volume.h.
+/// channels, see kernels/base/volume.h.
 enum class Layout : std::uint8_t { plain, blocked };
 
 [[nodiscard]] std::string_view name(DType);

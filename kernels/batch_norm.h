@@ -3,11 +3,11 @@
 #include <cstdint>
 #include <span>
 
-#include "kernels/bf16.h"
-#include "kernels/chunks.h"
-#include "kernels/philox.h"
-#include "kernels/queue.h"
-#include "kernels/volume.h"
+#include "kernels/base/bf16.h"
+#include "kernels/base/chunks.h"
+#include "kernels/base/philox.h"
+#include "kernels/base/queue.h"
+#include "kernels/base/volume.h"
 
 namespace vox {
 

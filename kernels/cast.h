@@ -3,8 +3,8 @@
 #include <span>
 #include <variant>
 
-#include "kernels/bf16.h"
-#include "kernels/queue.h"
+#include "kernels/base/bf16.h"
+#include "kernels/base/queue.h"
 
 namespace vox {
 

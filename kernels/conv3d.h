@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <span>
 
-#include "kernels/bf16.h"
-#include "kernels/queue.h"
-#include "kernels/volume.h"
-#include "kernels/volume_parts.h"
+#include "kernels/base/bf16.h"
+#include "kernels/base/queue.h"
+#include "kernels/base/volume.h"
+#include "kernels/base/volume_parts.h"
 
 namespace vox {
 
@@ -39,10 +39,10 @@ enum class Conv3dPass : std::uint8_t {
 
 /// Ways to convolve, fastest first. The last takes any geometry and is what the others are tested against.
 enum class Conv3dAlgorithm : std::uint8_t {
-  amx,          ///< CPU with AMX, f32 and bf16: tiles multiplied by its matrix unit (kernels/conv3d_amx_plan.h)
+  amx,          ///< CPU with AMX, f32 and bf16: tiles multiplied by its matrix unit (kernels/plan/amx.h)
   tensor_core,  ///< GPU, bf16: tiles of voxels and channels multiplied by the tensor cores
   gemm,         ///< one matrix product where no two windows overlap (kernel = stride, or kernel 1)
-  winograd,     ///< CPU, kernel 3, stride 1: 27 multiplications become 3.4 or 8 (kernels/winograd_plan.h)
+  winograd,     ///< CPU, kernel 3, stride 1: 27 multiplications become 3.4 or 8 (kernels/plan/winograd.h)
   tiled,        ///< tiles of voxels with their halo, register tiles of voxels by channels
   direct,       ///< the definition, loop by loop
   count_

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <span>
 
-#include "kernels/bf16.h"
-#include "kernels/philox.h"
-#include "kernels/queue.h"
+#include "kernels/base/bf16.h"
+#include "kernels/base/philox.h"
+#include "kernels/base/queue.h"
 
 namespace vox {
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include "kernels/queue.h"
+#include "kernels/base/queue.h"
 
 namespace vox {
 

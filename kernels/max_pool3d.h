@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <span>
 
-#include "kernels/bf16.h"
-#include "kernels/queue.h"
-#include "kernels/volume.h"
+#include "kernels/base/bf16.h"
+#include "kernels/base/queue.h"
+#include "kernels/base/volume.h"
 
 namespace vox {
 

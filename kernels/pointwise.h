@@ -2,8 +2,8 @@
 
 #include <span>
 
-#include "kernels/bf16.h"
-#include "kernels/queue.h"
+#include "kernels/base/bf16.h"
+#include "kernels/base/queue.h"
 
 namespace vox {
 

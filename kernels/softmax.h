@@ -2,9 +2,9 @@
 
 #include <span>
 
-#include "kernels/bf16.h"
-#include "kernels/queue.h"
-#include "kernels/volume.h"
+#include "kernels/base/bf16.h"
+#include "kernels/base/queue.h"
+#include "kernels/base/volume.h"
 
 namespace vox {
 

@@ -8,7 +8,7 @@
 
 #include "engine/dispatch.h"
 #include "engine/json_text.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 namespace {

@@ -5,7 +5,7 @@
 #include <sstream>
 #include <utility>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 namespace {

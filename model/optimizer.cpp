@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "engine/dispatch.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 

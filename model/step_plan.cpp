@@ -7,7 +7,7 @@
 #include "engine/dry_run.h"
 #include "engine/tape.h"
 #include "engine/uploader.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "model/train_step.h"
 
 namespace vox {

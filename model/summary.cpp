@@ -1,6 +1,6 @@
 #include "model/summary.h"
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 namespace {

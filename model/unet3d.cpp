@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "engine/dispatch.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 namespace {

@@ -259,8 +259,8 @@ check_profiles() {
     say "profiles     not run: there is no ncu (Nsight Compute)"
     return
   fi
-  part profile-1 45 bash -c 'profile_step 1' && python3 benchmarks/gpu_profile.py "$logs/profile-1.log" --lines 30 | tee -a "$summary"
-  part profile-16 60 bash -c 'profile_step 16' && python3 benchmarks/gpu_profile.py "$logs/profile-16.log" --lines 4 | tee -a "$summary"
+  part profile-1 45 bash -c 'profile_step 1' && python3 benchmarks/gpu/gpu_profile.py "$logs/profile-1.log" --lines 30 | tee -a "$summary"
+  part profile-16 60 bash -c 'profile_step 16' && python3 benchmarks/gpu/gpu_profile.py "$logs/profile-16.log" --lines 4 | tee -a "$summary"
   part profile-kernels 60 bash -c profile_kernels
 }
 check_train() {
@@ -290,7 +290,7 @@ beside_torch() { # NAME SECONDS ARGUMENT...
     say "$name        not run: there is no PyTorch with CUDA"
     return
   fi
-  part "$name" "$((seconds + 40))" python3 -u benchmarks/gpu_torch.py "$bin/vox_step_bench" --seconds "$seconds" --rounds 3 \
+  part "$name" "$((seconds + 40))" python3 -u benchmarks/gpu/gpu_torch.py "$bin/vox_step_bench" --seconds "$seconds" --rounds 3 \
     --json "$out/$name.json" "$@"
   cut -c1-150 "$logs/$name.log" | tee -a "$summary"
 }

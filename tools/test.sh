@@ -87,7 +87,7 @@ if [ "$quick" != --quick ]; then
   if [ -x /usr/local/cuda/bin/nvcc ]; then export PATH="$PATH:/usr/local/cuda/bin"; fi
   if command -v nvcc >/dev/null; then  # that all of it compiles and links: running it wants a GPU
     part build-cuda build build-cuda -DVOX_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=90a -DVOX_TOOLS=OFF -DVOX_SIMT_CHECKS=OFF \
-      "${cuda_cache[@]}" && part cuda-symbols bash tests/device_symbols_test.sh - build-cuda
+      "${cuda_cache[@]}" && part cuda-symbols bash tests/tree/device_symbols_test.sh - build-cuda
   else
     echo "== build-cuda: skipped, nvcc is not installed"
   fi

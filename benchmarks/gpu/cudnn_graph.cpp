@@ -1,6 +1,6 @@
 #include "benchmarks/gpu/cudnn_graph.h"
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox::gpu_bench::cudnn {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "benchmarks/gpu/report.h"
 #include "benchmarks/gpu/rivals.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox::gpu_bench {
 namespace {

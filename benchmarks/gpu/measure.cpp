@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/allocator.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox::gpu_bench {
 namespace {

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <span>
 
-#include "kernels/queue.h"
-#include "kernels/volume.h"
+#include "kernels/base/queue.h"
+#include "kernels/base/volume.h"
 
 /// Small kernels of the benchmark's own, compiled like those of kernels/cuda: for the GPU and for the simt device.
 namespace vox::gpu_bench {

@@ -17,10 +17,10 @@
 #include "engine/json_text.h"
 #include "engine/kept.h"
 #include "engine/tape.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
+#include "kernels/base/parallel.h"
+#include "kernels/base/philox.h"
 #include "kernels/cuda/runtime.h"
-#include "kernels/parallel.h"
-#include "kernels/philox.h"
 #include "model/loss.h"
 #include "model/optimizer.h"
 

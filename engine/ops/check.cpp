@@ -1,6 +1,6 @@
 #include "engine/ops/check.h"
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 namespace {

@@ -8,7 +8,7 @@
 #include "engine/ops/convolve.h"
 #include "engine/ops/normalise.h"
 #include "engine/tape.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 namespace {

@@ -7,7 +7,7 @@
 #include "engine/ops/check.h"
 #include "engine/ops/convolve.h"
 #include "engine/tape.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "engine/dispatch.h"
 #include "engine/ops/check.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/conv_transpose3d.h"
 #include "kernels/pointwise.h"
 

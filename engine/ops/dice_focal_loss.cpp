@@ -4,7 +4,7 @@
 #include "engine/ops.h"
 #include "engine/ops/loss.h"
 #include "engine/tape.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 namespace {

@@ -3,7 +3,7 @@
 #include "engine/dispatch.h"
 #include "engine/ops.h"
 #include "engine/tape.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 namespace {

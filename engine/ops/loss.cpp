@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "engine/ops/check.h"
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <cassert>
 
-#include "kernels/cpu/elementwise.h"
+#include "kernels/cpu/simd/elementwise.h"
 
 namespace vox {
 

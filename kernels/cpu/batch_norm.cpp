@@ -6,8 +6,8 @@
 #include <type_traits>
 
 #include "kernels/cpu/batch_norm_chunks.h"
-#include "kernels/cpu/philox_block.h"
-#include "kernels/cpu/stream.h"
+#include "kernels/cpu/simd/philox_block.h"
+#include "kernels/cpu/simd/stream.h"
 #include "kernels/dropout.h"
 
 namespace vox {

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <span>
 
+#include "kernels/base/parallel.h"
 #include "kernels/batch_norm.h"
-#include "kernels/parallel.h"
 
-// What the passes of batch norm share: each goes over the chunks of kernels/chunks.h.
+// What the passes of batch norm share: each goes over the chunks of kernels/base/chunks.h.
 
 namespace vox {
 namespace {

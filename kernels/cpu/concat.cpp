@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "kernels/chunks.h"
-#include "kernels/parallel.h"
+#include "kernels/base/chunks.h"
+#include "kernels/base/parallel.h"
 
 namespace vox {
 namespace {

@@ -1,4 +1,4 @@
-#include "kernels/cpu/conv3d_direct.h"
+#include "kernels/cpu/conv3d/direct.h"
 #include "kernels/cpu/convolve.h"
 
 namespace vox {

@@ -1,5 +1,5 @@
+#include "kernels/base/parallel.h"
 #include "kernels/conv3d.h"
-#include "kernels/parallel.h"
 
 namespace vox {
 namespace {

@@ -1,10 +1,10 @@
-#include "kernels/cpu/amx/conv3d_amx.h"
-#include "kernels/cpu/conv3d_direct.h"
-#include "kernels/cpu/conv3d_gather.h"
-#include "kernels/cpu/conv3d_grad_tile.h"
-#include "kernels/cpu/conv3d_pack.h"
-#include "kernels/cpu/conv3d_windows.h"
-#include "kernels/cpu/winograd_grad_weight.h"
+#include "kernels/cpu/amx/convolve.h"
+#include "kernels/cpu/conv3d/direct.h"
+#include "kernels/cpu/conv3d/gather.h"
+#include "kernels/cpu/conv3d/gemm.h"
+#include "kernels/cpu/conv3d/grad_tile.h"
+#include "kernels/cpu/conv3d/pack.h"
+#include "kernels/cpu/winograd/grad_weight.h"
 
 namespace vox {
 namespace {

@@ -1,6 +1,6 @@
 #include "kernels/conv_transpose3d.h"
 
-#include "kernels/cpu/conv3d_direct.h"
+#include "kernels/cpu/conv3d/direct.h"
 #include "kernels/cpu/convolve.h"
 
 namespace vox {

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "kernels/cpu/amx/conv3d_amx.h"
-#include "kernels/cpu/conv3d_windows.h"
-#include "kernels/cpu/winograd.h"
+#include "kernels/cpu/amx/convolve.h"
+#include "kernels/cpu/conv3d/gemm.h"
+#include "kernels/cpu/winograd/convolve.h"
 
 namespace vox {
 namespace {

@@ -4,9 +4,9 @@
 #include <cassert>
 #include <cmath>
 
-#include "kernels/cpu/softmax_lanes.h"
-#include "kernels/cpu/softmax_wide.h"
-#include "kernels/parallel.h"
+#include "kernels/base/parallel.h"
+#include "kernels/cpu/simd/softmax_lanes.h"
+#include "kernels/cpu/simd/softmax_wide.h"
 
 namespace vox {
 namespace {

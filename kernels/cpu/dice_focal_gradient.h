@@ -5,7 +5,7 @@
 #include <span>
 
 #include "kernels/cpu/focal.h"
-#include "kernels/cpu/softmax_wide.h"
+#include "kernels/cpu/simd/softmax_wide.h"
 #include "kernels/dice_focal_loss.h"
 
 namespace vox {

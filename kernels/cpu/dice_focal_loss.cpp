@@ -4,10 +4,10 @@
 #include <array>
 #include <cassert>
 
+#include "kernels/base/parallel.h"
 #include "kernels/cpu/dice_focal_gradient.h"
 #include "kernels/cpu/dice_focal_wide.h"
-#include "kernels/cpu/softmax_lanes.h"
-#include "kernels/parallel.h"
+#include "kernels/cpu/simd/softmax_lanes.h"
 
 namespace vox {
 namespace {

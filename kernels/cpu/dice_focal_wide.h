@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "kernels/cpu/focal.h"
-#include "kernels/cpu/softmax_wide.h"
+#include "kernels/cpu/simd/softmax_wide.h"
 #include "kernels/dice_focal_loss.h"
 
 // The loss for volumes of one block, kWide voxels at once.

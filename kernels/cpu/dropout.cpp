@@ -2,8 +2,8 @@
 
 #include <cassert>
 
-#include "kernels/cpu/elementwise.h"
-#include "kernels/cpu/philox_block.h"
+#include "kernels/cpu/simd/elementwise.h"
+#include "kernels/cpu/simd/philox_block.h"
 
 namespace vox {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/cpu/exp.h"
+#include "kernels/cpu/simd/exp.h"
 
 namespace vox {
 namespace {

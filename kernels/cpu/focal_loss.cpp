@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "kernels/base/parallel.h"
 #include "kernels/cpu/focal.h"
-#include "kernels/parallel.h"
 
 namespace vox {
 

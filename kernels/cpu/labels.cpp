@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/parallel.h"
+#include "kernels/base/parallel.h"
 
 namespace vox {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "kernels/cpu/lanes.h"
-#include "kernels/parallel.h"
+#include "kernels/base/parallel.h"
+#include "kernels/cpu/simd/lanes.h"
 
 namespace vox {
 namespace {

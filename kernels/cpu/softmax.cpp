@@ -1,9 +1,9 @@
 #include "kernels/softmax.h"
 
-#include "kernels/chunks.h"
-#include "kernels/cpu/softmax_lanes.h"
-#include "kernels/cpu/softmax_wide.h"
-#include "kernels/parallel.h"
+#include "kernels/base/chunks.h"
+#include "kernels/base/parallel.h"
+#include "kernels/cpu/simd/softmax_lanes.h"
+#include "kernels/cpu/simd/softmax_wide.h"
 
 namespace vox {
 namespace {

@@ -4,7 +4,7 @@
 #include <cassert>
 #include <numeric>
 
-#include "kernels/cpu/elementwise.h"
+#include "kernels/cpu/simd/elementwise.h"
 
 namespace vox {
 namespace {

@@ -2,10 +2,10 @@
 
 #include <cstdint>
 
-#include "kernels/chunks.h"
+#include "kernels/base/chunks.h"
 #include "kernels/cuda/gpu.h"
 
-/// One block of threads per chunk of kernels/chunks.h.
+/// One block of threads per chunk of kernels/base/chunks.h.
 namespace vox::gpu {
 
 inline constexpr int kChunkThreads = 256;

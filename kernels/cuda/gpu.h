@@ -17,9 +17,9 @@
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
 
+#include "kernels/base/queue.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/ptx.h"
-#include "kernels/queue.h"
 
 #define VOX_UNROLL _Pragma("unroll")
 #define VOX_NO_UNROLL _Pragma("unroll 1")
@@ -60,7 +60,7 @@ void launch(const CudaQueue& q, const char* name, const char* file, int line, vo
 }  // namespace gpu
 }  // namespace vox
 #else
-#include "kernels/queue.h"
+#include "kernels/base/queue.h"
 #include "kernels/simt/cuda.h"
 namespace vox {
 using GpuQueue = SimtQueue;
@@ -82,7 +82,7 @@ using GpuQueue = SimtQueue;
 #define VOX_LAUNCH_ALONE(queue, kernel, grid, block, shared_bytes, ...) \
   VOX_LAUNCH_AS(false, queue, kernel, grid, block, shared_bytes, __VA_ARGS__)
 
-#include "kernels/bf16.h"
+#include "kernels/base/bf16.h"
 
 namespace vox::gpu {
 

@@ -1,4 +1,4 @@
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/cuda/runtime.h"
 
 namespace vox::cuda {

@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
+#include "kernels/base/philox.h"
 #include "kernels/cuda/gpu.h"
-#include "kernels/philox.h"
 
 namespace vox::gpu {
 

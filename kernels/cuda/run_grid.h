@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "kernels/chunks.h"
+#include "kernels/base/chunks.h"
 
-/// How a GPU splits a volume: a run is some of the chunks of kernels/chunks.h, neighbours in one row. A large volume
-/// then has few more runs than run at once, and few sums to add up afterwards.
+/// How a GPU splits a volume: a run is some of the chunks of kernels/base/chunks.h, neighbours in one row. A large
+/// volume then has few more runs than run at once, and few sums to add up afterwards.
 namespace vox::gpu {
 
 inline constexpr std::int64_t kRunsAtOnce = 528;  ///< about what runs at once: four for each of 132 multiprocessors

@@ -3,7 +3,7 @@
 #include <cuda_profiler_api.h>
 #include <cuda_runtime.h>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/cuda/launch.h"
 
 namespace vox::cuda {

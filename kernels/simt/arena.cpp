@@ -6,7 +6,7 @@
 #include <cstring>
 #include <iterator>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 
 namespace vox::simt {
 namespace {

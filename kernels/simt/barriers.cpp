@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/simt/runner.h"
 
 /// __syncthreads and its kin: a barrier is a line of the source, and all threads of the block come to the same one.

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/simt/runner.h"
 
 /// cp.async. What the hardware leaves open is used against the kernel: until it waits, the destination holds NaN.

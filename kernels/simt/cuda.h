@@ -2,7 +2,7 @@
 
 /// What kernels/cuda/gpu.h shows to a compiler that is not nvcc: CUDA's names, executed on the CPU.
 
-#include "kernels/queue.h"
+#include "kernels/base/queue.h"
 #include "kernels/simt/builtins.h"
 #include "kernels/simt/instructions.h"
 #include "kernels/simt/intrinsics.h"

@@ -1,4 +1,4 @@
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/simt/runner.h"
 
 /// The checking build compiles the kernels with -fsanitize=thread and does not link that sanitizer: the calls the

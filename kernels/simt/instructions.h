@@ -3,7 +3,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "kernels/bf16.h"
+#include "kernels/base/bf16.h"
 #include "kernels/simt/calls.h"
 
 /// The host side of kernels/cuda/ptx.h: the same names, executed.

@@ -4,7 +4,7 @@
 #include <tuple>
 #include <type_traits>
 
-#include "kernels/queue.h"
+#include "kernels/base/queue.h"
 #include "kernels/simt/builtins.h"
 #include "kernels/simt/calls.h"
 

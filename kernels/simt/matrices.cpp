@@ -3,7 +3,7 @@
 #include <bit>
 #include <cstring>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/simt/runner.h"
 
 /// Fragment layouts: NVIDIA, "Parallel Thread Execution ISA", mma.m16n8k16, mma.m16n8k8 and ldmatrix.

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/simt/runner.h"
 
 /// mbarrier, and the bulk copies that arrive at one.

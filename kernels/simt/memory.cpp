@@ -4,7 +4,7 @@
 #include <cstring>
 #include <new>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/simt/arena.h"
 #include "kernels/simt/options.h"
 

@@ -2,8 +2,8 @@
 #include <atomic>
 #include <mutex>
 
-#include "kernels/check.h"
-#include "kernels/parallel.h"
+#include "kernels/base/check.h"
+#include "kernels/base/parallel.h"
 #include "kernels/simt/runner.h"
 
 namespace vox::simt {

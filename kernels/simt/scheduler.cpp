@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/simt/runner.h"
 
 namespace vox::simt {

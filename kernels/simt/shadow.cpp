@@ -1,6 +1,6 @@
 #include "kernels/simt/shadow.h"
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/simt/arena.h"
 #include "kernels/simt/runner.h"
 

@@ -1,6 +1,6 @@
 #include <cstring>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/simt/asan.h"
 #include "kernels/simt/runner.h"
 

@@ -1,7 +1,7 @@
 #include <bit>
 #include <cstring>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/simt/matrices.h"
 #include "kernels/simt/runner.h"
 

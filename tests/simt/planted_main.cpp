@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/simt/options.h"
 #include "tests/simt/planted_cases.h"
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <map>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "kernels/simt/launch.h"
 #include "tests/simt/ptx_program.h"
 

@@ -1,7 +1,7 @@
 #include <charconv>
 #include <unordered_map>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "tests/simt/ptx_program.h"
 
 namespace vox::ptx {

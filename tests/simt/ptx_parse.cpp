@@ -6,7 +6,7 @@
 #include <iterator>
 #include <sstream>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "tests/simt/ptx_program.h"
 
 namespace vox::ptx {

@@ -2,7 +2,7 @@
 #include <cfenv>
 #include <cmath>
 
-#include "kernels/bf16.h"
+#include "kernels/base/bf16.h"
 #include "tests/simt/ptx_block.h"
 
 namespace vox::ptx {

@@ -1,6 +1,6 @@
 #include <cstdlib>
 
-#include "kernels/check.h"
+#include "kernels/base/check.h"
 #include "tests/simt/ptx_block.h"
 
 /// Linked into vox_ptx_tests beside the operators' cases: with VOX_PTX set to a folder of .ptx files, every launch on

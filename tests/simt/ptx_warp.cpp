@@ -1,6 +1,6 @@
 #include <bit>
 
-#include "kernels/bf16.h"
+#include "kernels/base/bf16.h"
 #include "tests/simt/ptx_block.h"
 
 /// Instructions that the lanes of a warp execute together. Fragments are placed element by element, as the tables of

@@ -1,19 +1,19 @@
 find_package(CLI11 REQUIRED)
 
 # Convolutions against the measured FMA peak: needs nothing that is not installed.
-set(conv_bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/conv3d_bench.cpp ${PROJECT_SOURCE_DIR}/benchmarks/fma_peak.cpp)
+set(conv_bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/verbs/conv3d_bench.cpp ${PROJECT_SOURCE_DIR}/benchmarks/measure/fma_peak.cpp)
 add_executable(vox_conv_bench ${conv_bench_sources})
 target_link_libraries(vox_conv_bench PRIVATE vox CLI11::CLI11)
 
 # What `voxgrad bench` is made of.
-file(GLOB bench_sources CONFIGURE_DEPENDS benchmarks/*.cpp)
-list(REMOVE_ITEM bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/conv3d_bench.cpp
-  ${PROJECT_SOURCE_DIR}/benchmarks/main.cpp)
+file(GLOB bench_sources CONFIGURE_DEPENDS benchmarks/verbs/*.cpp benchmarks/measure/*.cpp benchmarks/work/*.cpp benchmarks/rivals/*.cpp benchmarks/output/*.cpp)
+list(REMOVE_ITEM bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/verbs/conv3d_bench.cpp
+  ${PROJECT_SOURCE_DIR}/benchmarks/verbs/main.cpp)
 add_custom_target(vox_commit COMMAND ${CMAKE_COMMAND} -DSOURCE=${PROJECT_SOURCE_DIR}
   -DHEADER=${PROJECT_BINARY_DIR}/commit/commit.h -P ${PROJECT_SOURCE_DIR}/tools/cmake/commit.cmake
   BYPRODUCTS ${PROJECT_BINARY_DIR}/commit/commit.h VERBATIM)
 if(NOT VOX_TOOLS)
-  list(REMOVE_ITEM bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/loader_verb.cpp)
+  list(REMOVE_ITEM bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/verbs/loader.cpp)
 endif()
 add_library(vox_benchmarks STATIC ${bench_sources})
 if(VOX_TOOLS)
@@ -31,9 +31,9 @@ else()
   message(STATUS "Google Benchmark is not installed: `voxgrad bench kernel` will say so")
 endif()
 target_compile_definitions(vox_benchmarks PRIVATE VOX_BUILD_TYPE="${CMAKE_BUILD_TYPE}"
-  VOX_BENCHMARKS_FOLDER="${PROJECT_SOURCE_DIR}/benchmarks")
+  VOX_RIVALS_FOLDER="${PROJECT_SOURCE_DIR}/benchmarks/rivals")
 
-add_executable(vox_bench benchmarks/main.cpp)
+add_executable(vox_bench benchmarks/verbs/main.cpp)
 target_link_libraries(vox_bench PRIVATE vox_benchmarks)
 
 # oneDNN 3 as a rival, in a program of its own: VOX_ONEDNN names where it is installed (tools/rivals.sh installs it).
@@ -41,7 +41,7 @@ set(VOX_ONEDNN "" CACHE PATH "Prefix of oneDNN 3, to be compared with; empty: no
 if(VOX_ONEDNN)
   find_path(ONEDNN_INCLUDE_DIR dnnl.hpp PATHS ${VOX_ONEDNN}/include NO_DEFAULT_PATH REQUIRED)
   find_library(ONEDNN_LIBRARY dnnl PATHS ${VOX_ONEDNN}/lib NO_DEFAULT_PATH REQUIRED)
-  file(GLOB onednn_sources CONFIGURE_DEPENDS benchmarks/onednn/*.cpp)
+  file(GLOB onednn_sources CONFIGURE_DEPENDS benchmarks/rivals/onednn/*.cpp)
   add_executable(vox_onednn ${onednn_sources})
   target_include_directories(vox_onednn SYSTEM PRIVATE ${ONEDNN_INCLUDE_DIR})
   target_compile_definitions(vox_onednn PRIVATE VOX_ONEDNN_PREFIX="${VOX_ONEDNN}")
@@ -87,7 +87,7 @@ target_link_libraries(vox_gpu_bench_parts PUBLIC vox CLI11::CLI11)
 add_executable(vox_gpu_bench benchmarks/gpu/main.cpp ${gpu_rival_sources})
 target_link_libraries(vox_gpu_bench PRIVATE vox_gpu_bench_parts ${gpu_rival_libraries})
 if(vox_cuda AND gpu_rival_libraries)
-  add_executable(vox_nvidia benchmarks/nvidia/main.cpp ${gpu_rival_sources})
+  add_executable(vox_nvidia benchmarks/rivals/nvidia/main.cpp ${gpu_rival_sources})
   target_link_libraries(vox_nvidia PRIVATE vox_benchmarks vox_gpu_bench_parts ${gpu_rival_libraries})
 endif()
 add_executable(vox_step_bench benchmarks/gpu/step_main.cpp)

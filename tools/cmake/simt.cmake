@@ -1,7 +1,7 @@
 # The CUDA kernel sources once more, for the CPU: each .cu is included by a generated .cpp and compiled by the host
 # compiler against kernels/simt, the executor. No CUDA Toolkit is needed.
 file(GLOB simt_sources CONFIGURE_DEPENDS kernels/simt/*.cpp)
-file(GLOB gpu_kernel_sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} kernels/cuda/*.cu)
+file(GLOB gpu_kernel_sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} kernels/cuda/*.cu kernels/cuda/conv3d/*.cu)
 set(simt_kernel_sources "")
 foreach(source IN LISTS gpu_kernel_sources)
   string(REPLACE "/" "_" name ${source})

@@ -4,7 +4,7 @@ option(VOX_SIMT_CHECKS "Build the tests that check every access of the CUDA kern
 
 # Planted bugs: each must be noticed by at least one of these builds.
 set(planted_kernels tests/simt/planted_matrices.cpp tests/simt/planted_threads.cpp)
-set_source_files_properties(${planted_kernels} tests/simt_test.cpp PROPERTIES COMPILE_OPTIONS "${simt_kernel_warnings}")
+set_source_files_properties(${planted_kernels} tests/simt/simt_test.cpp PROPERTIES COMPILE_OPTIONS "${simt_kernel_warnings}")
 function(vox_add_planted name executor_flags kernel_flags link_flags)
   add_library(vox_planted_executor_${name} OBJECT ${simt_sources})
   target_compile_options(vox_planted_executor_${name} PRIVATE ${executor_flags})
@@ -58,7 +58,8 @@ elseif(NOT VOX_NVCC)
 else()
   set(nvcc_flags -std=c++20 --expt-relaxed-constexpr -I${PROJECT_SOURCE_DIR} -ptx)
   function(vox_add_ptx arch source folder)
-    get_filename_component(name ${source} NAME_WE)
+    string(REGEX REPLACE "^kernels/cuda/|\\.cu$" "" name ${source})
+    string(REPLACE "/" "_" name ${name})
     set(ptx ${PROJECT_BINARY_DIR}/ptx/${folder}/${name}.ptx)
     file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/ptx/${folder})
     add_custom_command(OUTPUT ${ptx} DEPENDS ${source} DEPFILE ${ptx}.d

@@ -1,22 +1,23 @@
-# Catch2 2.13 and 3.x: tests include "tests/catch.h" and nothing of Catch2 itself.
+# Catch2 2.13 and 3.x: tests include "tests/support/catch.h" and nothing of Catch2 itself.
 find_package(Catch2 REQUIRED)
-file(GLOB test_sources CONFIGURE_DEPENDS tests/*.cpp)
+file(GLOB test_sources CONFIGURE_DEPENDS tests/support/*.cpp tests/kernels/*.cpp tests/engine/*.cpp tests/model/*.cpp tests/data/*.cpp
+  tests/tools/*.cpp tests/benchmarks/*.cpp tests/simt/simt_test.cpp)
 # The operators' cases and their harness are linked into several programs, and compiled once.
-file(GLOB op_test_sources CONFIGURE_DEPENDS tests/op_*.cpp tests/compare.cpp tests/devices.cpp tests/conv3d_algorithms_test.cpp tests/winograd_error.cpp tests/ops/*.cpp)
-list(REMOVE_ITEM test_sources ${PROJECT_SOURCE_DIR}/tests/main.cpp ${op_test_sources})
+file(GLOB op_test_sources CONFIGURE_DEPENDS tests/engine/op_*.cpp tests/support/compare.cpp tests/support/devices.cpp tests/kernels/conv3d_algorithms_test.cpp tests/kernels/winograd_error.cpp tests/engine/ops/*.cpp)
+list(REMOVE_ITEM test_sources ${PROJECT_SOURCE_DIR}/tests/support/main.cpp ${op_test_sources})
 if(NOT VOX_TOOLS)  # what is left tests kernels, engine and model
   foreach(source IN LISTS test_sources)
-    file(STRINGS ${source} needs_tools REGEX "#include \"(data|tools)/|#include <zlib.h>|#include \"tests/(gzip|program).h\"|VOX_PROGRAM" LIMIT_COUNT 1)
+    file(STRINGS ${source} needs_tools REGEX "#include \"(data|tools)/|#include <zlib.h>|#include \"tests/support/(gzip|program).h\"|VOX_PROGRAM" LIMIT_COUNT 1)
     if(needs_tools)
       list(REMOVE_ITEM test_sources ${source})
     endif()
   endforeach()
 endif()
 if(NOT VOX_BENCHMARKS OR NOT VOX_TOOLS)
-  list(FILTER test_sources EXCLUDE REGEX "/tests/bench[^/]*_test\\.cpp$")
+  list(FILTER test_sources EXCLUDE REGEX "/tests/benchmarks/")
 endif()
 if(VOX_SANITIZE STREQUAL "thread")  # [threads] alone runs under ThreadSanitizer: what it does not need is not compiled
-  list(FILTER op_test_sources EXCLUDE REGEX "/tests/ops/")
+  list(FILTER op_test_sources EXCLUDE REGEX "/tests/engine/ops/")
   foreach(list IN ITEMS test_sources op_test_sources)
     foreach(source IN LISTS ${list})
       file(STRINGS ${source} cases REGEX "TEST_CASE\\(" LIMIT_COUNT 1)
@@ -30,7 +31,7 @@ endif()
 if(TARGET Catch2::Catch2WithMain)
   set(vox_test_main Catch2::Catch2WithMain)
 else()
-  add_library(vox_test_main STATIC tests/main.cpp)  # 2.13: its main takes 20 s to compile, so once
+  add_library(vox_test_main STATIC tests/support/main.cpp)  # 2.13: its main takes 20 s to compile, so once
   target_link_libraries(vox_test_main PUBLIC Catch2::Catch2)
   set(vox_test_main vox_test_main)
 endif()
@@ -64,7 +65,7 @@ catch_discover_tests(vox_tests ${unit_tests} DISCOVERY_TIMEOUT 60)
 
 # Scripts: given the program and the build folder, they exit 0, or 77 where they lack what they need.
 if(VOX_TOOLS AND NOT VOX_SANITIZE STREQUAL "thread")
-  file(GLOB script_tests CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*_test.sh)
+  file(GLOB script_tests CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*/*_test.sh)
   foreach(script IN LISTS script_tests)
     get_filename_component(name ${script} NAME_WE)
     add_test(NAME ${name} COMMAND bash ${script} $<TARGET_FILE:voxgrad> ${PROJECT_BINARY_DIR}

@@ -1,10 +1,10 @@
 # Data and tools: the program voxgrad and what it is made of.
 find_package(ZLIB REQUIRED)
-file(GLOB data_sources CONFIGURE_DEPENDS data/*.cpp)
-file(GLOB tool_sources CONFIGURE_DEPENDS tools/*.cpp)
-list(REMOVE_ITEM tool_sources ${PROJECT_SOURCE_DIR}/tools/main.cpp)
+file(GLOB data_sources CONFIGURE_DEPENDS data/*/*.cpp)
+file(GLOB tool_sources CONFIGURE_DEPENDS tools/verbs/*.cpp tools/run/*.cpp tools/ui/*.cpp)
+list(REMOVE_ITEM tool_sources ${PROJECT_SOURCE_DIR}/tools/verbs/main.cpp)
 if(NOT VOX_BENCHMARKS)
-  list(REMOVE_ITEM tool_sources ${PROJECT_SOURCE_DIR}/tools/bench.cpp)
+  list(REMOVE_ITEM tool_sources ${PROJECT_SOURCE_DIR}/tools/verbs/bench.cpp)
 endif()
 
 find_path(NIFTI_INCLUDE_DIR nifti/nifti2_io.h REQUIRED)
@@ -28,7 +28,7 @@ if(VOX_BENCHMARKS)
   target_link_libraries(vox_tools PRIVATE vox_benchmarks)
   target_compile_definitions(vox_tools PRIVATE VOX_BENCH)
 endif()
-add_executable(voxgrad tools/main.cpp)
+add_executable(voxgrad tools/verbs/main.cpp)
 target_link_libraries(voxgrad PRIVATE vox_tools)
 
 include(GNUInstallDirs)

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/base/volume_parts.h"
 #include "kernels/cpu/amx/tiles.h"
-#include "kernels/volume_parts.h"
 
 // The rows a box of outputs reads, with their halo, as bf16: [plane of parts][groups][depth+2][height+2][pitch][unit].
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "kernels/cpu/amx/tiles.h"
-#include "kernels/cpu/stream.h"
+#include "kernels/cpu/simd/stream.h"
 
 namespace vox {
 namespace {

@@ -4,12 +4,12 @@
 
 #include <cstdint>
 
-#include "kernels/bf16.h"
-#include "kernels/conv3d_amx_plan.h"
-#include "kernels/cpu/conv3d_simd.h"
+#include "kernels/base/bf16.h"
+#include "kernels/cpu/simd/vector.h"
+#include "kernels/plan/amx.h"
 
 // AMX tiles and bf16 halves of f32 values. The compiler's macros want tile numbers spelled as literals. Everything is
-// internal to the file that includes it: see conv3d_simd.h.
+// internal to the file that includes it: see simd/vector.h.
 
 namespace vox {
 namespace {

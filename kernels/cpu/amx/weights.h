@@ -1,7 +1,7 @@
 #pragma once
 
+#include "kernels/base/parallel.h"
 #include "kernels/cpu/amx/stage_pairs.h"
-#include "kernels/parallel.h"
 
 // Weights as tiles B: [columns][groups][9 (kd,kh)][steps][weight parts][16 pairs][16 output channels][2] bf16.
 

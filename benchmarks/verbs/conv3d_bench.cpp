@@ -1,0 +1,227 @@
+// Times the convolutions of the network against the multiply-adds this machine can do: see README.md.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <string>
+#include <vector>
+
+#include "benchmarks/measure/fma_peak.h"
+#include "benchmarks/measure/stopwatch.h"
+#include "engine/context.h"
+#include "engine/dispatch.h"
+#include "engine/tensor.h"
+#include "kernels/base/parallel.h"
+#include "kernels/conv3d.h"
+#include "kernels/conv_transpose3d.h"
+
+namespace vox::bench {
+namespace {
+
+struct Layer {
+  const char* kind;  ///< "conv" or "up", the transposed convolution of kernel 2 and stride 2
+  std::int64_t in_channels;
+  std::int64_t out_channels;
+  std::int64_t side;  ///< voxels of the input along each axis
+  std::int64_t kernel = 3;
+};
+
+/// The convolutions of the network at 128^3, and its deepest ones at 64^3.
+constexpr std::array<Layer, 24> kLayers{{
+    {"conv", 16, 16, 64},   {"conv", 32, 16, 64},   {"conv", 4, 16, 128},   {"conv", 16, 16, 128},
+    {"conv", 32, 16, 128},  {"conv", 16, 32, 64},   {"conv", 32, 32, 64},   {"conv", 64, 32, 64},
+    {"conv", 32, 64, 32},   {"conv", 64, 64, 32},   {"conv", 128, 64, 32},  {"conv", 64, 128, 16},
+    {"conv", 128, 128, 16}, {"conv", 256, 128, 16}, {"conv", 384, 128, 16}, {"conv", 128, 256, 8},
+    {"conv", 256, 256, 8},  {"conv", 128, 256, 4},  {"conv", 256, 256, 4},  {"conv", 16, 4, 128, 1},
+    {"up", 256, 128, 8, 2}, {"up", 128, 64, 16, 2}, {"up", 64, 32, 32, 2},  {"up", 32, 16, 64, 2},
+}};
+
+struct Options {
+  int threads = hardware_threads();
+  int rounds = 5;
+  std::int64_t batch = 1;
+  std::string dtype = "f32";
+  std::string isa = name(best_isa());
+  std::string only;
+  std::string conv = "auto";  ///< or "all" in turns
+};
+
+std::string label(const Layer& l) {
+  return fmt::format("{} {}-{} {}^3 k{}", l.kind, l.in_channels, l.out_channels, l.side, l.kernel);
+}
+
+/// The conv3d a layer is, or is the adjoint of.
+Conv3dGeometry geometry(const Layer& l, std::int64_t batch) {
+  const VolumeShape x{.n = batch, .c = l.in_channels, .d = l.side, .h = l.side, .w = l.side};
+  return l.kind[0] == 'u' ? conv_transpose3d_geometry(x, l.out_channels, l.kernel, 2, 0, 0)
+                          : conv3d_geometry(x, l.out_channels, l.kernel, 1, l.kernel / 2);
+}
+
+Tensor volume(const VolumeShape& s, DType dtype) {
+  return Tensor::zeros({s.n, s.c, s.d, s.h, s.w}, dtype, Device::cpu, Layout::blocked);
+}
+
+/// What is measured of one layer, with the memory it needs.
+class Passes {
+ public:
+  Passes(const Layer& l, std::int64_t batch, DType dtype, ConvChoice choice)
+      : g_(geometry(l, batch)),
+        algorithm_(algorithms(g_, dtype, choice)),
+        x_(volume(g_.x, dtype)),
+        y_(volume(g_.y, dtype)),
+        weight_(Tensor::zeros({g_.y.c, g_.x.c, l.kernel, l.kernel, l.kernel}, accumulator(dtype))),
+        dweight_(Tensor::like(weight_)),
+        scratch_({std::max({conv3d_forward_scratch(cpu_queue(), g_, algorithm_[0]),
+                            conv_transpose3d_scratch(cpu_queue(), g_, algorithm_[1]),
+                            conv3d_grad_weight_scratch(cpu_queue(), g_, algorithm_[2])})},
+                 accumulator(dtype)) {}
+
+  [[nodiscard]] double flops() const {
+    return 2.0 * static_cast<double>(g_.y.count() * g_.x.c * g_.kernel * g_.kernel * g_.kernel);
+  }
+
+  [[nodiscard]] const char* algorithm(std::size_t pass) const {
+    return algorithm_[pass] == Conv3dAlgorithm::winograd ? "winograd"
+           : algorithm_[pass] == Conv3dAlgorithm::amx    ? "amx"
+                                                         : "direct";
+  }
+
+  void correlate() {
+    dispatch_type(x_.dtype(), [&]<class T>(TypeTag<T>) {
+      CpuQueue& q = cpu_queue();
+      conv3d_forward(q, Conv3dArgs<T>{.geometry = g_,
+                                      .algorithm = algorithm_[0],
+                                      .x = x_.values<T>(),
+                                      .weight = weight_.values<Acc<T>>(),
+                                      .bias = {},
+                                      .y = y_.mutable_values<T>(),
+                                      .scratch = scratch_.mutable_values<Acc<T>>()});
+    });
+  }
+  void spread() {
+    dispatch_type(x_.dtype(), [&]<class T>(TypeTag<T>) {
+      CpuQueue& q = cpu_queue();
+      conv_transpose3d_forward(q, ConvTranspose3dArgs<T>{.geometry = g_,
+                                                         .algorithm = algorithm_[1],
+                                                         .x = y_.values<T>(),
+                                                         .weight = weight_.values<Acc<T>>(),
+                                                         .bias = {},
+                                                         .y = x_.mutable_values<T>(),
+                                                         .scratch = scratch_.mutable_values<Acc<T>>()});
+    });
+  }
+  void grad_weight() {
+    dispatch_type(x_.dtype(), [&]<class T>(TypeTag<T>) {
+      CpuQueue& q = cpu_queue();
+      conv3d_grad_weight(q, Conv3dGradWeightArgs<T>{.geometry = g_,
+                                                    .algorithm = algorithm_[2],
+                                                    .x = x_.values<T>(),
+                                                    .dy = y_.values<T>(),
+                                                    .dweight = dweight_.mutable_values<Acc<T>>(),
+                                                    .scratch = scratch_.mutable_values<Acc<T>>()});
+    });
+  }
+
+ private:
+  static std::array<Conv3dAlgorithm, 3> algorithms(const Conv3dGeometry& g, DType dtype, ConvChoice choice) {
+    CpuQueue q = cpu_queue();
+    q.conv = choice;
+    std::array<Conv3dAlgorithm, 3> a{};
+    dispatch_type(dtype, [&]<class T>(TypeTag<T>) {
+      for (std::size_t i = 0; i < a.size(); ++i) { a[i] = choose<T>(q, static_cast<Conv3dPass>(i), g); }
+    });
+    return a;
+  }
+
+  Conv3dGeometry g_;
+  std::array<Conv3dAlgorithm, 3> algorithm_;  ///< of correlate, spread, grad_weight
+  Tensor x_;
+  Tensor y_;
+  Tensor weight_;
+  Tensor dweight_;
+  Tensor scratch_;
+};
+
+std::vector<ConvChoice> choices(const std::string& word) {
+  if (word == "all") { return {ConvChoice::direct, ConvChoice::winograd, ConvChoice::amx}; }
+  for (const ConvChoice c : {ConvChoice::direct, ConvChoice::winograd, ConvChoice::amx}) {
+    if (word == name(c)) { return {c}; }
+  }
+  return {ConvChoice::automatic};
+}
+
+void bench_layer(const Layer& l, const Options& o) {
+  std::vector<Passes> rivals;
+  for (const ConvChoice c : choices(o.conv)) { rivals.emplace_back(l, o.batch, dtype_named(o.dtype), c); }
+  const bool up = l.kind[0] == 'u';
+  Stopwatch peak;
+  std::vector<std::array<Stopwatch, 3>> passed(rivals.size());
+  double fmas = 0;
+  for (int round = 0; round < o.rounds; ++round) {  // in turns: what disturbs one disturbs all
+    peak.measure([&] { fmas = run_fmas(cpu_queue()); });
+    for (std::size_t r = 0; r < rivals.size(); ++r) {
+      passed[r][0].measure([&] { rivals[r].correlate(); });
+      passed[r][1].measure([&] { rivals[r].spread(); });
+      passed[r][2].measure([&] { rivals[r].grad_weight(); });
+    }
+  }
+  constexpr std::array<const char*, 3> kNames = {"forward", "grad input", "grad weight"};
+  for (std::size_t row = 0; row < 3 * rivals.size(); ++row) {
+    const std::size_t i = row / rivals.size();
+    const Passes& passes = rivals[row % rivals.size()];
+    const std::size_t pass = up && i < 2 ? 1 - i : i;  // the transposed convolution's forward pass is the adjoint
+    const Stopwatch& watch = passed[row % rivals.size()][pass];
+    const double processor_s = watch.processor_s() / o.threads;
+    const double of_peak = passes.flops() / watch.processor_s() / (fmas / peak.processor_s());
+    const double of_wall = passes.flops() / watch.wall_s() / (fmas / peak.wall_s());
+    fmt::print("{:<22}\t{:<11}\t{:<8}\t{:9.3f}\t{:9.3f}\t{:8.1f}\t{:5.1f}\t{:5.1f}\n", label(l), kNames[i],
+               passes.algorithm(pass), watch.wall_s() * 1e3, processor_s * 1e3, passes.flops() / processor_s / 1e9,
+               of_peak * 100, of_wall * 100);
+  }
+}
+
+void bench(const Options& o) {
+  cpu_queue().threads = o.threads;
+  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::amx}) {
+    if (o.isa == name(isa)) { cpu_queue().isa = isa; }
+  }
+  const auto peak_gflops = [&](int threads) {
+    Stopwatch watch;
+    double fmas = 0;
+    CpuQueue q = cpu_queue();
+    q.threads = threads;
+    for (int i = 0; i < 20; ++i) {
+      watch.measure([&] { fmas = run_fmas(q); });
+    }
+    return fmas / watch.processor_s() * threads / 1e9;
+  };
+  fmt::print("# {}, {}, {} threads, batch {}: FMA peak {:.0f} GFLOP/s on one thread, {:.0f} on {}\n", o.isa, o.dtype,
+             o.threads, o.batch, peak_gflops(1), peak_gflops(o.threads), o.threads);
+  fmt::print("{:<22}\t{:<11}\t{:<8}\t{:>9}\t{:>9}\t{:>8}\t{:>5}\t{:>5}\n", "# layer", "pass", "by", "wall ms", "cpu ms",
+             "GFLOP/s", "cpu %", "wall %");
+  for (const Layer& l : kLayers) {
+    if (label(l).find(o.only) != std::string::npos) { bench_layer(l, o); }
+  }
+}
+
+}  // namespace
+}  // namespace vox::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("Convolutions against the measured FMA peak");
+  vox::bench::Options o;
+  app.add_option("--threads", o.threads)->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--rounds", o.rounds)->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--batch", o.batch)->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--dtype", o.dtype)->capture_default_str()->check(CLI::IsMember({"f32", "f64", "bf16"}));
+  app.add_option("--isa", o.isa)->capture_default_str()->check(CLI::IsMember({"baseline", "avx2", "avx512", "amx"}));
+  app.add_option("--only", o.only, "layers whose label contains this");
+  app.add_option("--conv", o.conv, "auto, direct, winograd or amx (where they can run), or all in turns")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "direct", "winograd", "amx", "all"}));
+  CLI11_PARSE(app, argc, argv);
+  const vox::SleepyWorkers sleepy;
+  vox::bench::bench(o);
+  return 0;
+}

@@ -1,0 +1,273 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "benchmarks/measure/machine.h"
+#include "benchmarks/measure/spread.h"
+#include "benchmarks/rivals/contest.h"
+#include "benchmarks/verbs/bench.h"
+#include "benchmarks/work/kernel_operands.h"
+#include "benchmarks/work/profile.h"
+#include "engine/context.h"
+#include "kernels/base/check.h"
+#include "model/step_plan.h"
+
+namespace vox::bench {
+namespace {
+
+struct Options {
+  Common common;
+  std::vector<std::int64_t> sizes{64, 128};
+  std::vector<std::int64_t> batches;
+  std::vector<std::string> dtypes{"f32"};
+  std::vector<std::int64_t> widths{16, 32, 64, 128, 256};
+  std::string fusion = "on";
+  bool profile = false;
+};
+
+/// One line of --size, --batch and --dtype.
+struct Task {
+  std::string work;
+  std::int64_t size;
+  std::int64_t batch;
+  std::string dtype;
+
+  [[nodiscard]] std::string label() const { return fmt::format("{} {}^3", work, size); }
+  [[nodiscard]] Json record(const std::string& program) const {
+    return {{"work", work}, {"size", size}, {"batch", batch}, {"dtype", dtype}, {"program", program}};
+  }
+  [[nodiscard]] std::vector<std::string> cells(const std::string& program) const {
+    return {label(), std::to_string(batch), dtype, program};
+  }
+};
+
+constexpr const char* kPhases[] = {"forward", "loss", "backward", "update", "data"};
+
+std::vector<Column> columns() {
+  std::vector<Column> all{{.heading = "work", .width = 13, .text = true},
+                          {.heading = "n"},
+                          {.heading = "type", .width = 4, .text = true},
+                          {.heading = "program", .width = 27, .text = true},
+                          {.heading = "ms", .width = 7},
+                          {.heading = "spread %", .width = 8},
+                          {.heading = "cpu ms", .width = 7}};
+  for (const char* const phase : kPhases) { all.push_back({.heading = phase, .width = 7}); }
+  for (const char* const more : {"resident MiB", "tensor MiB"}) { all.push_back({.heading = more}); }
+  all.push_back({.heading = "ratio", .width = 5});
+  all.push_back({.heading = "quartiles", .width = 11});
+  all.push_back({.heading = "cpu ratio"});
+  return all;
+}
+
+std::string mebibytes(double bytes) { return bytes > 0 ? fmt::format("{:.0f}", bytes / 0x1p20) : "-"; }
+
+/// A line of the table; turns: with ours, none for our own line.
+void print_entrant(Report& report, const Task& task, const Entrant& e, const Turns& turns) {
+  const Spread wall = spread_of(e.wall_s());
+  const double processor_s = spread_of(e.processor_s()).median / cpu_queue().threads;
+  Json record = task.record(e.name());
+  record["description"] = e.description();
+  record["ms"] = 1e3 * wall.median;
+  record["spread"] = wall.relative();
+  record["processor_ms_per_thread"] = 1e3 * processor_s;
+  std::vector<std::string> cells = task.cells(e.name());
+  for (const std::string& cell : {digits(1e3 * wall.median), percent(wall.relative()), digits(1e3 * processor_s)}) {
+    cells.push_back(cell);
+  }
+  for (const char* const phase : kPhases) {
+    const auto found = e.phases_s().find(phase);
+    cells.push_back(found == e.phases_s().end() ? "-" : digits(1e3 * spread_of(found->second).median));
+    if (found != e.phases_s().end()) { record[std::string(phase) + "_ms"] = 1e3 * spread_of(found->second).median; }
+  }
+  cells.push_back(mebibytes(e.peak_resident_bytes()));
+  cells.push_back(mebibytes(e.peak_tensor_bytes()));
+  record["peak_resident_bytes"] = e.peak_resident_bytes();
+  record["peak_tensor_bytes"] = e.peak_tensor_bytes();
+  record["samples_s"] = e.wall_s();
+  if (!turns.wall.empty()) {
+    const Spread ratio = spread_of(turns.wall);
+    const double processor = spread_of(turns.processor).median;
+    record["ratio"] = ratio.median;
+    record["ratio_lower_quartile"] = ratio.lower_quartile;
+    record["ratio_upper_quartile"] = ratio.upper_quartile;
+    record["ratios"] = turns.wall;
+    record["processor_ratio"] = processor;
+    cells.push_back(fmt::format("{:.2f}", ratio.median));
+    cells.push_back(fmt::format("{:.2f}..{:.2f}", ratio.lower_quartile, ratio.upper_quartile));
+    cells.push_back(fmt::format("{:.2f}", processor));
+  }
+  report.row(record, cells);
+}
+
+/// The fastest way of one rival.
+struct Best {
+  std::string name;
+  double wall_s = std::numeric_limits<double>::infinity();
+  double ratio = 0;
+  double resident_bytes = 0;
+};
+
+void measure_ours_alone(Entrant& ours, int rounds) {
+  for (int i = 0; i < rounds; ++i) { ours.take_turn(); }
+}
+
+/// All ways of one word of --against, each in a process of its own.
+std::optional<Best> run_rival(Report& report, const Options& o, const Task& task, const Json& question, Entrant& ours,
+                              const std::vector<Rival>& ways) {
+  std::optional<Best> best;
+  for (const Rival& way : ways) {
+    try {
+      Entrant theirs(way, question);
+      theirs.warm_up();
+      const Turns turns = take_turns(ours, theirs, o.common.rounds);
+      print_entrant(report, task, theirs, turns);
+      const double wall_s = spread_of(theirs.wall_s()).median;
+      if (!best || wall_s < best->wall_s) {
+        best = Best{.name = way.name(),
+                    .wall_s = wall_s,
+                    .ratio = spread_of(turns.wall).median,
+                    .resident_bytes = theirs.peak_resident_bytes()};
+      }
+    } catch (const Error& e) { report.left_out(task.record(way.name()), task.cells(way.name()), e.what()); }
+  }
+  if (!best) { report.incomplete(); }
+  return best;
+}
+
+/// Throws MemoryError where the step is known not to fit, before a process sets out to find that.
+void want_fit(const Options& o, const Task& task) {
+  UNetConfig net = unet_preset("seed");
+  std::ranges::copy(o.widths, net.widths.begin());
+  const double voxels = static_cast<double>(task.batch) * std::pow(static_cast<double>(task.size), 3);
+  const double host = voxels * (static_cast<double>(net.in_channels) * sizeof(float) + 1);
+  // First without integers, which some sizes overflow: the images, the first layer's result and the weights.
+  double least = host + voxels * 2 * static_cast<double>(net.widths.front());
+  for (std::size_t l = 1; l < net.widths.size(); ++l) {
+    least += 27 * 4 * static_cast<double>(net.widths[l - 1]) * static_cast<double>(net.widths[l]);
+  }
+  const Device device = select_device(o.common.device);
+  const std::string what = fmt::format("{}, batch {}, {}", task.label(), task.batch, task.dtype);
+  want_memory(what, least, device);
+  StepRequest request;
+  request.config = net;
+  request.dtype = dtype_named(task.dtype);
+  request.device = device;
+  request.size = task.size;
+  request.batch = task.batch;
+  request.fusion = fusion_named(o.fusion);
+  const StepPlan plan = task.work == "step" ? plan_training(request) : plan_inference(request);
+  want_memory(what, static_cast<double>(plan.system_bytes()) + (device == Device::cuda ? 0 : host), device);
+}
+
+void run_task(Report& report, const Options& o, const Task& task, const std::vector<std::vector<Rival>>& rivals) {
+  const Json question{{"work", task.work},
+                      {"size", task.size},
+                      {"batch", task.batch},
+                      {"dtype", task.dtype},
+                      {"widths", o.widths},
+                      {"fusion", o.fusion},
+                      {"device", o.common.device},
+                      {"threads", cpu_queue().threads},
+                      {"conv", name(cpu_queue().conv)}};
+  std::vector<Best> bests;
+  try {
+    want_fit(o, task);
+    Entrant ours({.family = "voxgrad", .variant = "", .command = o.common.programs.serve, .environment = {}}, question);
+    ours.warm_up();
+    for (const std::vector<Rival>& ways : rivals) {
+      if (const auto best = run_rival(report, o, task, question, ours, ways)) { bests.push_back(*best); }
+    }
+    if (ours.wall_s().empty()) { measure_ours_alone(ours, o.common.rounds); }
+    print_entrant(report, task, ours, {});
+    for (const Best& b : bests) {
+      const double resident_share = ours.peak_resident_bytes() / b.resident_bytes;
+      Json record = task.record(b.name);
+      record["ratio"] = b.ratio;
+      record["resident_share"] = resident_share;
+      report.add("best", record);
+      report.remark(fmt::format("{} n={} {}: {:.2f} times as fast as {}, with {:.2f} of its resident memory",
+                                task.label(), task.batch, task.dtype, b.ratio, b.name, resident_share));
+    }
+  } catch (const Error& e) { report.failed(task.record("voxgrad"), task.cells("voxgrad"), e.what()); }
+}
+
+void profile_task(Report& report, const Options& o, const Task& task) {
+  try {
+    want_fit(o, task);
+    Lab lab({.device = o.common.device,
+             .dtype = task.dtype,
+             .size = task.size,
+             .batch = task.batch,
+             .widths = o.widths,
+             .fusion = o.fusion});
+    report.head({{"profile", fmt::format("{}, batch {}, {}", task.label(), task.batch, task.dtype)}});
+    print_profile(report, lab, task.work == "step" ? Profiler::Work::step : Profiler::Work::predict, o.common.rounds);
+  } catch (const Error& e) { report.failed(task.record("voxgrad"), task.cells("voxgrad"), e.what()); }
+}
+
+void run(const std::string& work, const Options& o) {
+  if (o.common.threads > 0) { cpu_queue().threads = o.common.threads; }
+  Report report({.json = o.common.json, .csv = o.common.csv});
+  const Device device = select_device(o.common.device);
+  report.head(machine_facts(device));
+  report.head({{"rounds", o.common.rounds},
+               {"spread", "distance between the quartiles over the median, of the rounds"},
+               {"cpu", "processor time of all threads over their number: does not count what other programs took"},
+               {"ratio", "theirs / ours, median of the rounds' ratios, in turns; above 1 voxgrad is faster"}});
+  std::vector<std::vector<Rival>> rivals;
+  for (const std::string& word : o.common.against) {
+    try {
+      const std::vector<Rival> ways = rivals_named(word, o.common.torch_variants, o.common.programs);
+      report.head({{word, greeting(ways.front())}});
+      rivals.push_back(ways);
+    } catch (const Error& e) { report.missing(e.what()); }
+  }
+  if (!o.profile) { report.table(columns()); }
+  for (std::size_t i = 0; i < o.sizes.size(); ++i) {
+    std::vector<std::int64_t> batches = o.batches;
+    if (batches.empty()) { batches = {o.sizes[i] <= 64 && work == "step" ? 2 : 1}; }
+    for (const std::int64_t batch : batches) {
+      for (const std::string& dtype : o.dtypes) {
+        const Task task{.work = work, .size = o.sizes[i], .batch = batch, .dtype = dtype};
+        o.profile ? profile_task(report, o, task) : run_task(report, o, task, rivals);
+      }
+    }
+  }
+  report.finish();
+}
+
+void add_one(CLI::App& bench, const std::string& work, const char* says) {
+  CLI::App* const verb = bench.add_subcommand(work, says);
+  const auto o = std::make_shared<Options>();
+  verb->add_option("--size", o->sizes, "voxels along each axis of the images, multiples of 16")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--batch", o->batches, "images at once; without it 2 for a step at 64^3 or less, else 1")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--dtype", o->dtypes, "of activations: f32, f64, bf16")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"f32", "f64", "bf16"}));
+  verb->add_option("--widths", o->widths, "channels per level, shallow to deep")
+      ->delimiter(',')
+      ->expected(5)
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--fusion", o->fusion, "off: plain operators, ours and another build's")
+      ->check(CLI::IsMember({"on", "off"}));
+  verb->add_flag("--profile", o->profile, "time, share and roofline of every operator, layer by layer, instead");
+  add_common_options(*verb, o->common,
+                     "torch, onednn (predict alone), or the path of another build of voxgrad; in turns with ours");
+  verb->callback([work, o] { run(work, *o); });
+}
+
+}  // namespace
+
+void add_step_verb(CLI::App& bench) {
+  add_one(bench, "step", "Whole training steps of the seed network: time by phase, memory");
+  add_one(bench, "predict", "Inference of the seed network, its softmax included");
+}
+
+}  // namespace vox::bench

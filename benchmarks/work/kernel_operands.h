@@ -1,0 +1,36 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "benchmarks/work/kernel_case.h"
+#include "kernels/conv3d.h"
+
+namespace vox::bench {
+
+/// What an operator is called with, and how: volumes first, then weights, vectors and running statistics.
+struct Operands {
+  std::vector<Tensor> inputs;
+  std::function<Tensor(const std::vector<Tensor>&)> apply;
+  std::size_t first_buffer = SIZE_MAX;  ///< running statistics, which want no gradient, begin here
+
+  [[nodiscard]] bool is_buffer(std::size_t i) const { return i >= first_buffer; }
+};
+/// Throws Error where the shape is none for the operator, MemoryError where operands and result do not fit: before
+/// anything is made, as sizes may be beyond what integers hold.
+[[nodiscard]] Operands operands_of(const KernelSpec&, Device);
+
+/// The least that a line of the table holds at once: operands, result and, of a backward pass, the gradients.
+[[nodiscard]] double least_bytes(const KernelSpec&, Device);
+/// Throws MemoryError where a device has less than that. what: who takes it.
+void want_memory(const std::string& what, double bytes, Device);
+
+/// The convolution that a specification names.
+[[nodiscard]] Conv3dGeometry geometry_of(const KernelSpec&, const std::vector<Tensor>& inputs);
+
+[[nodiscard]] Tensor random_volume(const Shape&, DType, Device);  ///< in [-1,1)
+[[nodiscard]] Tensor random_vector(const Shape&, DType, Device);  ///< plain, in [0.5,1.5)
+[[nodiscard]] Tensor random_like(const Tensor&);
+
+}  // namespace vox::bench

@@ -1,0 +1,38 @@
+#include "data/check/read_classes.h"
+
+#include "data/check/case_reader.h"
+#include "kernels/base/check.h"
+
+namespace vox {
+
+std::optional<ClassMap> read_classes(const LabelFile& f, const LabelRules& rules, std::vector<Finding>& findings) {
+  ClassMap out;
+  try {
+    NiftiLabels read = read_nifti_labels(f.file);
+    out.classes = std::move(read.labels);
+    out.unit = read.unit;
+  } catch (const NiftiError& e) {
+    findings.push_back(finding_of(e, f.file));
+    return {};
+  }
+  const LabelCounts counts = count_labels(out.classes.values);
+  const LabelDecision decision = decide_labels(family_of(f.id, f.hyphenated), f.id, counts, rules);
+  if (!decision.convention) {
+    findings.push_back({decision.unknown ? Check::unknown_label : Check::labels_ambiguous, f.file, decision.reason});
+    return {};
+  }
+  out.convention = *decision.convention;
+  out.reason = decision.reason;
+  if (out.convention == LabelConvention::brats2024) { out.cavity = counts[4]; }
+  to_classes(out.classes.values, out.convention, f.file.string());
+  return out;
+}
+
+ClassMap read_classes(const LabelFile& f, const LabelRules& rules) {
+  std::vector<Finding> findings;
+  auto out = read_classes(f, rules, findings);
+  if (!out) { VOX_FAIL_DATA("{}", describe(findings.back())); }
+  return std::move(*out);
+}
+
+}  // namespace vox

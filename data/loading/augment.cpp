@@ -1,0 +1,170 @@
+#include "data/loading/augment.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <utility>
+#include <vector>
+
+#include "data/loading/gaussian.h"
+#include "data/loading/shuffle.h"
+#include "data/loading/warp.h"
+#include "kernels/base/check.h"
+
+namespace vox {
+namespace {
+
+/// Draws 0, 1, 2, ... of a sample, four from each Philox group: a draw keeps its number whatever the others are for.
+class Draws {
+ public:
+  explicit Draws(const SampleKey& key)
+      : key_{.seed = key.seed, .step = key.epoch, .place = kPlaceAugment}, base_(std::uint64_t{key.position} << 32U) {}
+
+  [[nodiscard]] double uniform() {
+    const std::uint64_t n = next_++;
+    return unit(random4(key_, base_ + n / 4).v[n % 4]);
+  }
+  [[nodiscard]] bool happens(double probability) { return uniform() < probability; }
+  [[nodiscard]] double within(double magnitude) { return (2 * uniform() - 1) * magnitude; }
+
+ private:
+  RandomKey key_;
+  std::uint64_t base_;
+  std::uint64_t next_ = 0;
+};
+
+using Matrix = std::array<double, 9>;
+
+/// Turns by `degrees` in the plane of axes a and b.
+Matrix turn(std::size_t a, std::size_t b, double degrees) {
+  const double angle = degrees * std::numbers::pi / 180;
+  Matrix m{1, 0, 0, 0, 1, 0, 0, 0, 1};
+  m[4 * a] = m[4 * b] = std::cos(angle);
+  m[3 * a + b] = -std::sin(angle);
+  m[3 * b + a] = std::sin(angle);
+  return m;
+}
+
+Matrix product(const Matrix& x, const Matrix& y) {
+  Matrix m{};
+  for (std::size_t r = 0; r < 3; ++r) {
+    for (std::size_t c = 0; c < 3; ++c) {
+      for (std::size_t i = 0; i < 3; ++i) { m[3 * r + c] += x[3 * r + i] * y[3 * i + c]; }
+    }
+  }
+  return m;
+}
+
+/// x * scale + offset where x is not 0, for each channel its own scale and offset.
+void change_intensity(const AugmentOptions& o, const SampleKey& key, std::size_t channels, std::span<float> image) {
+  const RandomKey random{.seed = key.seed, .step = key.epoch, .place = kPlaceIntensity};
+  std::vector<float> normal(2 * channels);
+  gaussian(random, std::uint64_t{key.position} << 32U, normal);
+  const std::size_t voxels = image.size() / channels;
+  for (std::size_t c = 0; c < channels; ++c) {
+    const float scale = 1.0F + static_cast<float>(o.intensity_scale) * normal[2 * c];
+    const float offset = static_cast<float>(o.intensity_shift) * normal[2 * c + 1];
+    for (float& x : image.subspan(c * voxels, voxels)) { x = x == 0.0F ? x : x * scale + offset; }
+  }
+}
+
+void add_noise(double sigma, const SampleKey& key, std::span<float> image) {
+  const RandomKey random{.seed = key.seed, .step = key.epoch, .place = kPlaceNoise};
+  const auto s = static_cast<float>(sigma);
+  std::array<float, 256> normal{};
+  for (std::size_t done = 0; done < image.size(); done += normal.size()) {
+    const std::span<float> part = image.subspan(done, std::min(normal.size(), image.size() - done));
+    if (std::ranges::all_of(part, [](float x) { return x == 0.0F; })) { continue; }  // background: a third or more
+    gaussian(random, (std::uint64_t{key.position} << 32U) + done / 4, std::span(normal).first(part.size()));
+    for (std::size_t i = 0; i < part.size(); ++i) { part[i] = part[i] == 0.0F ? part[i] : part[i] + s * normal[i]; }
+  }
+}
+
+}  // namespace
+
+AugmentOptions AugmentOptions::none() {
+  return {.flip_probability = 0,
+          .rotate_probability = 0,
+          .shift_probability = 0,
+          .intensity_probability = 0,
+          .noise_probability = 0};
+}
+
+AugmentOptions augment_named(std::string_view list) {
+  const AugmentOptions all;
+  if (list == "all") { return all; }
+  AugmentOptions chosen = AugmentOptions::none();
+  if (list == "none") { return chosen; }
+  while (!list.empty()) {
+    const std::string_view word = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(word.size() + 1, list.size()));
+    if (word == "rot") {
+      chosen.rotate_probability = all.rotate_probability;
+    } else if (word == "flip") {
+      chosen.flip_probability = all.flip_probability;
+    } else if (word == "shift") {
+      chosen.shift_probability = all.shift_probability;
+    } else if (word == "intensity") {
+      chosen.intensity_probability = all.intensity_probability;
+    } else if (word == "noise") {
+      chosen.noise_probability = all.noise_probability;
+    } else {
+      VOX_FAIL("augment '{}' is none of rot, flip, shift, intensity, noise, and 'all' and 'none' stand alone", word);
+    }
+  }
+  return chosen;
+}
+
+void check_augment(const AugmentOptions& o) {
+  for (const auto& [what, p] :
+       {std::pair{"flip", o.flip_probability}, std::pair{"rotate", o.rotate_probability},
+        std::pair{"shift", o.shift_probability}, std::pair{"intensity", o.intensity_probability},
+        std::pair{"noise", o.noise_probability}}) {
+    VOX_CHECK(p >= 0 && p <= 1, "augment: {}_probability {} is not in [0,1]", what, p);
+  }
+  for (const auto& [what, m] :
+       {std::pair{"rotate_degrees", o.rotate_degrees}, std::pair{"shift_voxels", static_cast<double>(o.shift_voxels)},
+        std::pair{"intensity_scale", o.intensity_scale}, std::pair{"intensity_shift", o.intensity_shift},
+        std::pair{"noise_sigma", o.noise_sigma}}) {
+    VOX_CHECK(m >= 0 && m <= 1e6, "augment: {} {} is not in [0,1e6]", what, m);
+  }
+}
+
+Augmentation draw_augmentation(const AugmentOptions& o, const SampleKey& key) {
+  Draws draws(key);
+  Augmentation a;
+  for (bool& flip : a.flip) { flip = draws.happens(o.flip_probability); }
+  a.rotated = draws.happens(o.rotate_probability);
+  std::array<double, 3> degrees{};
+  for (double& d : degrees) { d = draws.within(o.rotate_degrees); }
+  const bool shifted = draws.happens(o.shift_probability);
+  for (std::int64_t& s : a.shift) {
+    const auto width = static_cast<double>(2 * o.shift_voxels + 1);
+    s = static_cast<std::int64_t>(draws.uniform() * width) - o.shift_voxels;
+    s = shifted ? s : 0;
+  }
+  a.intensity = draws.happens(o.intensity_probability);
+  const bool noisy = draws.happens(o.noise_probability);
+  const double sigma = draws.uniform() * o.noise_sigma;
+  a.noise_sigma = noisy ? sigma : 0;
+  if (a.rotated) {
+    a.rotation = product(turn(1, 2, degrees[0]), product(turn(2, 0, degrees[1]), turn(0, 1, degrees[2])));
+  }
+  return a;
+}
+
+void augment(std::span<const float> image, std::span<const std::uint8_t> label, const Extent3& size,
+             const AugmentOptions& options, const SampleKey& key, std::span<float> out_image,
+             std::span<std::uint8_t> out_label) {
+  const auto voxels = static_cast<std::size_t>(size[0] * size[1] * size[2]);
+  VOX_CHECK(voxels > 0 && label.size() == voxels && image.size() % voxels == 0 && !image.empty() &&
+                out_image.size() == image.size() && out_label.size() == voxels,
+            "augment: image of {} values, label of {}, outputs of {} and {}, size {}x{}x{}", image.size(), label.size(),
+            out_image.size(), out_label.size(), size[0], size[1], size[2]);
+  const Augmentation a = draw_augmentation(options, key);
+  warp(image, label, size, a, out_image, out_label);
+  if (a.intensity) { change_intensity(options, key, image.size() / voxels, out_image); }
+  if (a.noise_sigma > 0) { add_noise(a.noise_sigma, key, out_image); }
+}
+
+}  // namespace vox

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "data/prepare/resample.h"
+
+namespace vox {
+
+/// Probabilities are per sample (flip: per axis). Shapes move first, image and label together; then intensities change.
+struct AugmentOptions {
+  double flip_probability = 0.5;
+  double rotate_probability = 0.3;
+  double rotate_degrees = 15;  ///< each of three angles is uniform in +-this
+  double shift_probability = 0.3;
+  std::int64_t shift_voxels = 8;     ///< along each axis uniform in +-this, zeros move in
+  double intensity_probability = 1;  ///< every sample, as in MONAI's BraTS recipe
+  double intensity_scale = 0.1;      ///< per channel: x * (1 + this * normal) + intensity_shift * normal,
+  double intensity_shift = 0.1;      ///< inside the brain, that is, where x is not 0
+  double noise_probability = 0.2;
+  double noise_sigma = 0.1;  ///< standard deviation uniform in [0, this], inside the brain
+
+  [[nodiscard]] static AugmentOptions none();
+};
+
+/// "rot,flip,shift,intensity,noise", any of them; "none" or nothing; "all". Throws Error for another word.
+[[nodiscard]] AugmentOptions augment_named(std::string_view list);
+/// Throws Error unless probabilities lie in [0,1] and magnitudes are finite and not negative.
+void check_augment(const AugmentOptions&);
+
+/// Which sample draws: its numbers depend on nothing else.
+struct SampleKey {
+  std::uint64_t seed = 0;
+  std::uint32_t epoch = 0;
+  std::uint32_t position = 0;  ///< in the order of the epoch
+};
+
+/// What was drawn for a sample.
+struct Augmentation {
+  std::array<bool, 3> flip{};  ///< along D, H, W
+  bool rotated = false;
+  std::array<double, 9> rotation{1, 0, 0, 0, 1, 0, 0, 0, 1};  ///< row-major, on (D,H,W), about the centre
+  Extent3 shift{};                                            ///< voxels along D, H, W
+  bool intensity = false;
+  double noise_sigma = 0;
+};
+[[nodiscard]] Augmentation draw_augmentation(const AugmentOptions&, const SampleKey&);
+
+/// out[o] = rotated(in)[flipped(o - shift)], rotated(in)[p] = in(R^T (p - centre) + centre), trilinear for the image,
+/// nearest for the label, 0 outside; then intensity and noise. The rotation is one of voxels, whatever their spacing.
+/// image, out_image [C,D,H,W]; label, out_label [D,H,W] of size.
+void augment(std::span<const float> image, std::span<const std::uint8_t> label, const Extent3& size,
+             const AugmentOptions&, const SampleKey&, std::span<float> out_image, std::span<std::uint8_t> out_label);
+
+}  // namespace vox

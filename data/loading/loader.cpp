@@ -1,0 +1,250 @@
+#include "data/loading/loader.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "data/loading/shuffle.h"
+#include "data/prepare/prepared_case.h"
+#include "kernels/base/check.h"
+
+namespace vox {
+namespace {
+
+std::array<std::int64_t, 4> shape_of(const PreparedInfo& info) {
+  const Extent3& s = info.mapping.size;
+  return {std::ssize(info.recipe.modalities), s[0], s[1], s[2]};
+}
+
+/// A batch that is being filled or waits to be taken. Each sample of it is written by one worker.
+struct Slot {
+  std::int64_t index = 0;  ///< of the batch in the epoch
+  Batch batch;
+  std::vector<std::exception_ptr> errors;  ///< by sample: the first one thrown is the same whatever the timing
+  std::int64_t unfinished = 0;             ///< samples; guarded by the loader's mutex
+};
+
+/// The same bytes as n values of another type.
+template <class T> std::span<T> values_at(std::byte* p, std::size_t n) { return {reinterpret_cast<T*>(p), n}; }
+
+std::vector<std::size_t> order_of(const LoaderOptions& options, std::uint32_t epoch) {
+  std::vector<std::size_t> order =
+      shuffled(options.files.size(), {.seed = options.seed, .step = epoch, .place = kPlaceOrder});
+  if (!options.shuffle) { std::ranges::sort(order); }
+  return order;
+}
+
+}  // namespace
+
+std::int64_t default_batches_ahead(int threads, std::int64_t batch) {
+  constexpr std::int64_t kLeast = 3;
+  return std::max(kLeast, (2 * std::int64_t{threads} + batch - 1) / batch);
+}
+
+/// Workers take, in this order of preference, the next sample of the newest slot, or open the next slot while the
+/// budget has room. The caller takes slots from the front. `taken <= opened <= batches` count slots of the epoch.
+struct Loader::Impl {
+  explicit Impl(LoaderOptions given) : options(std::move(given)) {
+    VOX_CHECK(!options.files.empty(), "loader: no files");
+    VOX_CHECK(options.batch >= 1 && options.threads >= 1, "loader: batch {} and {} threads, wants at least 1 of each",
+              options.batch, options.threads);
+    check_augment(options.augment);
+    sample = shape_of(PreparedFile(options.files.front()).info());
+    voxels = static_cast<std::size_t>(sample[1] * sample[2] * sample[3]);
+    values = static_cast<std::size_t>(sample[0]) * voxels;
+    const std::int64_t cases = std::ssize(options.files);
+    batches = options.drop_last ? cases / options.batch : (cases + options.batch - 1) / options.batch;
+    VOX_CHECK(batches >= 1, "loader: {} cases make no full batch of {}", cases, options.batch);
+    if (options.memory_bytes == 0) {
+      const std::int64_t all = default_batches_ahead(options.threads, samples_in(0));
+      options.memory_bytes = static_cast<std::size_t>(all) * bytes_of(0);
+    }
+    ahead = static_cast<std::int64_t>(options.memory_bytes / bytes_of(0));
+    VOX_CHECK(ahead >= 1, "loader: a batch of {} takes {} bytes, more than the memory budget of {}", samples_in(0),
+              bytes_of(0), options.memory_bytes);
+    memory = std::make_unique<BatchMemory>(bytes_of(0), options.memory);
+    for (int t = 0; t < options.threads; ++t) {
+      threads.emplace_back([this] { serve(); });
+    }
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex);
+      stop = true;
+    }
+    work.notify_all();
+  }
+
+  [[nodiscard]] std::int64_t samples_in(std::int64_t batch) const {
+    return std::min(options.batch, std::ssize(options.files) - batch * options.batch);
+  }
+  [[nodiscard]] std::size_t bytes_of(std::int64_t batch) const {
+    return static_cast<std::size_t>(samples_in(batch)) * (values * sizeof(float) + voxels);
+  }
+
+  void start(std::uint32_t which, std::int64_t first_batch) {
+    VOX_CHECK(first_batch >= 0 && first_batch <= batches, "loader: batch {} of an epoch of {}", first_batch, batches);
+    {
+      std::unique_lock lock(mutex);
+      draining = true;  // workers end the sample they are at, because they write into its slot, and take no other
+      idle.wait(lock, [this] { return busy == 0; });
+      draining = false;
+      slots.clear();
+      filling = nullptr;
+      in_flight_bytes = 0;
+      epoch = which;
+      order = order_of(options, epoch);
+      taken = opened = first_batch;
+      started = true;
+    }
+    work.notify_all();
+  }
+
+  std::optional<Batch> next() {
+    std::unique_lock lock(mutex);
+    VOX_CHECK(started, "loader: next() before start_epoch()");
+    if (taken == batches) { return std::nullopt; }
+    filled.wait(lock, [this] { return !slots.empty() && slots.front()->unfinished == 0; });
+    for (const std::exception_ptr& e : slots.front()->errors) {
+      if (e) { std::rethrow_exception(e); }
+    }
+    Batch batch = std::move(slots.front()->batch);
+    slots.pop_front();
+    in_flight_bytes -= bytes_of(taken);
+    ++taken;
+    lock.unlock();
+    work.notify_all();
+    return batch;
+  }
+
+  void serve() {
+    std::unique_lock lock(mutex);
+    for (;;) {
+      work.wait(lock, [this] { return stop || (!draining && (filling != nullptr || may_open())); });
+      if (stop) { return; }
+      ++busy;
+      if (filling != nullptr) {
+        fill(lock);
+      } else {
+        open(lock);
+      }
+      if (--busy == 0) { idle.notify_all(); }
+    }
+  }
+
+  [[nodiscard]] bool may_open() const { return started && !opening && opened < batches && opened - taken < ahead; }
+
+  /// Makes the next slot. Its memory is taken without the lock: the system may have to find it.
+  void open(std::unique_lock<std::mutex>& lock) {
+    opening = true;
+    auto slot = std::make_unique<Slot>();
+    slot->index = opened++;
+    in_flight_bytes += bytes_of(slot->index);
+    peak_bytes = std::max(peak_bytes, in_flight_bytes);
+    lock.unlock();
+    const std::int64_t n = samples_in(slot->index);
+    try {
+      slot->errors.resize(static_cast<std::size_t>(n));
+      slot->batch.ids.resize(static_cast<std::size_t>(n));
+      slot->batch.shape = {n, sample[0], sample[1], sample[2], sample[3]};
+      slot->batch.memory = memory->take();
+      std::byte* const images = slot->batch.memory.get();
+      slot->batch.images = values_at<float>(images, static_cast<std::size_t>(n) * values);
+      slot->batch.labels =
+          values_at<std::uint8_t>(images + slot->batch.images.size_bytes(), static_cast<std::size_t>(n) * voxels);
+      slot->unfinished = n;
+    } catch (...) { slot->errors.assign(1, std::current_exception()); }
+    lock.lock();
+    opening = false;
+    filling = slot->unfinished > 0 ? slot.get() : nullptr;
+    next_sample = 0;
+    slots.push_back(std::move(slot));
+    filled.notify_one();
+    work.notify_all();
+  }
+
+  void fill(std::unique_lock<std::mutex>& lock) {
+    Slot& slot = *filling;
+    const std::int64_t s = next_sample++;
+    if (next_sample == std::ssize(slot.batch.ids)) { filling = nullptr; }
+    lock.unlock();
+    try {
+      load(slot, static_cast<std::size_t>(s));
+    } catch (...) { slot.errors[static_cast<std::size_t>(s)] = std::current_exception(); }
+    lock.lock();
+    if (--slot.unfinished == 0) { filled.notify_one(); }
+    if (filling == nullptr) { work.notify_one(); }
+  }
+
+  void load(Slot& slot, std::size_t s) const {
+    const std::size_t position = static_cast<std::size_t>(slot.index * options.batch) + s;
+    const std::filesystem::path& path = options.files[order[position]];
+    const PreparedFile file(path);
+    const std::array<std::int64_t, 4> shape = shape_of(file.info());
+    VOX_CHECK_DATA(shape == sample, "{}: holds {}, wants {} as {} has", path.string(), fmt::join(shape, "x"),
+                   fmt::join(sample, "x"), options.files.front().string());
+    const std::span<const std::uint8_t> label = file.label();
+    const auto high = std::ranges::max(label);
+    VOX_CHECK_DATA(high < kClasses, "{}: label holds class {}, wants 0 to {}", path.string(), high, kClasses - 1);
+    slot.batch.ids[s] = file.info().id;
+    augment(file.image(), label, {sample[1], sample[2], sample[3]}, options.augment,
+            {.seed = options.seed, .epoch = epoch, .position = static_cast<std::uint32_t>(position)},
+            slot.batch.images.subspan(s * values, values), slot.batch.labels.subspan(s * voxels, voxels));
+  }
+
+  LoaderOptions options;
+  std::array<std::int64_t, 4> sample{};
+  std::size_t voxels = 0;    // of a sample
+  std::size_t values = 0;    // of a sample's image
+  std::int64_t batches = 0;  // of an epoch
+  std::int64_t ahead = 0;    // slots the budget holds
+  std::unique_ptr<BatchMemory> memory;
+
+  std::mutex mutex;  // guards everything below
+  std::condition_variable work;
+  std::condition_variable filled;
+  std::condition_variable idle;
+  std::deque<std::unique_ptr<Slot>> slots;
+  Slot* filling = nullptr;       // the newest slot, while it has samples nobody has begun
+  std::int64_t next_sample = 0;  // of it
+  std::int64_t taken = 0;
+  std::int64_t opened = 0;
+  std::size_t in_flight_bytes = 0;
+  std::size_t peak_bytes = 0;
+  std::uint32_t epoch = 0;
+  std::vector<std::size_t> order;  // read without the lock, but written while no worker is busy
+  int busy = 0;
+  bool opening = false;
+  bool draining = false;
+  bool started = false;
+  bool stop = false;
+  std::vector<std::jthread> threads;  // last: joined before the rest dies
+};
+
+Loader::Loader(LoaderOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Loader::~Loader() = default;
+void Loader::start_epoch(std::uint32_t epoch, std::int64_t first_batch) { impl_->start(epoch, first_batch); }
+std::optional<Batch> Loader::next() { return impl_->next(); }
+std::int64_t Loader::batches_per_epoch() const { return impl_->batches; }
+std::array<std::int64_t, 4> Loader::sample_shape() const { return impl_->sample; }
+std::int64_t Loader::batches_in_flight() const { return impl_->ahead; }
+std::size_t Loader::batch_bytes() const { return impl_->bytes_of(0); }
+
+std::size_t Loader::peak_bytes() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->peak_bytes;
+}
+
+std::string Loader::memory_plan() const {
+  const auto mib = [](std::size_t bytes) { return static_cast<double>(bytes) * 0x1p-20; };
+  return fmt::format("loader: {} threads, at most {} batches of {:.1f} MiB in a budget of {:.1f} MiB",
+                     impl_->options.threads, impl_->ahead, mib(batch_bytes()), mib(impl_->options.memory_bytes));
+}
+
+}  // namespace vox

@@ -1,0 +1,151 @@
+#include "data/nifti/bytes.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+namespace vox {
+namespace {
+
+constexpr std::size_t kChunkBytes = std::size_t{1} << 18U;  // large enough to hide the system call
+constexpr std::size_t kMostSurplusBytes = std::size_t{1} << 16U;
+constexpr std::uint64_t kMostInflation = 1032;  // deflate's limit: 258 bytes from 2 bits
+
+bool is_gzip_magic(std::span<const std::byte> b) {
+  return b.size() >= 2 && b[0] == std::byte{0x1F} && b[1] == std::byte{0x8B};
+}
+
+}  // namespace
+
+void refuse(NiftiFault fault, const std::string& message, const char* file, int line) {
+  throw NiftiError(message, fmt::format("{}:{}", file, line), fault);
+}
+
+ByteSource::ByteSource(std::filesystem::path path) : path_(std::move(path)) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path_, error);
+  if (status.type() == std::filesystem::file_type::not_found) {
+    refuse(NiftiFault::unreadable, fmt::format("'{}' is not there; wants a NIfTI file", path_.string()));
+  }
+  if (status.type() != std::filesystem::file_type::regular) {
+    refuse(NiftiFault::unreadable, fmt::format("'{}' is {}; wants a NIfTI file", path_.string(),
+                                               std::filesystem::is_directory(status) ? "a folder" : "not a file"));
+  }
+  descriptor_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor_ < 0) {
+    refuse(NiftiFault::unreadable,
+           fmt::format("cannot open '{}': {}", path_.string(), std::generic_category().message(errno)));
+  }
+  file_bytes_ = std::filesystem::file_size(path_, error);
+  input_.resize(kChunkBytes);
+  input_.resize(read_file(input_));
+  if (input_.empty()) { refuse(NiftiFault::damaged, fmt::format("'{}' is empty; wants a NIfTI file", path_.string())); }
+  gzip_ = is_gzip_magic(input_);
+  if (gzip_) {
+    constexpr int kGzipOnly = 15 + 16;
+    if (inflateInit2(&stream_, kGzipOnly) != Z_OK) { throw std::bad_alloc(); }
+    stream_.next_in = reinterpret_cast<Bytef*>(input_.data());
+    stream_.avail_in = static_cast<uInt>(input_.size());
+  }
+}
+
+ByteSource::~ByteSource() {
+  if (gzip_) { inflateEnd(&stream_); }
+  if (descriptor_ >= 0) { close(descriptor_); }
+}
+
+std::uint64_t ByteSource::most_bytes() const { return gzip_ ? file_bytes_ * kMostInflation : file_bytes_; }
+
+std::size_t ByteSource::read_file(std::span<std::byte> to) {
+  std::size_t total = 0;
+  while (total < to.size()) {
+    const ssize_t n = ::read(descriptor_, to.data() + total, to.size() - total);
+    if (n < 0 && errno == EINTR) { continue; }
+    if (n < 0) {
+      refuse(NiftiFault::unreadable,
+             fmt::format("cannot read '{}': {}", path_.string(), std::generic_category().message(errno)));
+    }
+    if (n == 0) { break; }
+    total += static_cast<std::size_t>(n);
+  }
+  return total;
+}
+
+std::size_t ByteSource::read(std::span<std::byte> to) {
+  if (gzip_) { return inflate_into(to); }
+  const std::size_t kept = std::min(to.size(), input_.size() - input_at_);
+  std::memcpy(to.data(), input_.data() + input_at_, kept);
+  input_at_ += kept;
+  delivered_ += kept;
+  const std::size_t fresh = read_file(to.subspan(kept));
+  delivered_ += fresh;
+  return kept + fresh;
+}
+
+/// False at the end of the file.
+bool ByteSource::refill() {
+  if (stream_.avail_in > 0) { return true; }
+  input_.resize(kChunkBytes);
+  input_.resize(read_file(input_));
+  stream_.next_in = reinterpret_cast<Bytef*>(input_.data());
+  stream_.avail_in = static_cast<uInt>(input_.size());
+  return stream_.avail_in > 0;
+}
+
+/// After the end of a gzip member: another one may follow, or zeros that pad the file. False at the end of the file.
+bool ByteSource::next_member() {
+  while (refill()) {
+    if (*stream_.next_in != 0) {
+      if (inflateReset(&stream_) != Z_OK) { throw std::bad_alloc(); }
+      member_ended_ = false;
+      return true;
+    }
+    ++stream_.next_in;
+    --stream_.avail_in;
+  }
+  return false;
+}
+
+std::size_t ByteSource::inflate_into(std::span<std::byte> to) {
+  std::size_t total = 0;
+  while (total < to.size()) {
+    if (member_ended_ && !next_member()) { break; }
+    if (!refill()) {
+      refuse(NiftiFault::damaged, fmt::format("'{}': its gzip data ends early, after {} bytes of content: the file is "
+                                              "truncated",
+                                              path_.string(), delivered_));
+    }
+    const std::size_t room = std::min(to.size() - total, std::size_t{1} << 30U);  // zlib counts in 32 bits
+    stream_.next_out = reinterpret_cast<Bytef*>(to.data() + total);
+    stream_.avail_out = static_cast<uInt>(room);
+    const int code = inflate(&stream_, Z_NO_FLUSH);
+    const std::size_t came = room - stream_.avail_out;
+    total += came;
+    delivered_ += came;
+    if (code == Z_MEM_ERROR) { throw std::bad_alloc(); }
+    if (code == Z_STREAM_END) {
+      member_ended_ = true;
+    } else if (code != Z_OK && code != Z_BUF_ERROR) {
+      refuse(NiftiFault::damaged,
+             fmt::format("'{}': its gzip data is damaged after {} bytes of content ({})", path_.string(), delivered_,
+                         stream_.msg != nullptr ? stream_.msg : "zlib gives no reason"));
+    }
+  }
+  return total;
+}
+
+void ByteSource::finish() {
+  std::vector<std::byte> surplus(kMostSurplusBytes + 1);
+  if (read(surplus) > kMostSurplusBytes) {
+    refuse(NiftiFault::damaged,
+           fmt::format("'{}' goes on for more than {} bytes after the voxels that its header names", path_.string(),
+                       kMostSurplusBytes));
+  }
+}
+
+}  // namespace vox

@@ -1,0 +1,219 @@
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <exception>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "data/prepare/prepare.h"
+#include "engine/json_text.h"
+#include "kernels/base/check.h"
+
+namespace vox {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Hash {
+ public:
+  Hash() : state_(XXH3_createState(), &XXH3_freeState) { XXH3_128bits_reset(state_.get()); }
+
+  void add(std::string_view bytes) { XXH3_128bits_update(state_.get(), bytes.data(), bytes.size()); }
+
+  void add_file(std::string_view role, const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    VOX_CHECK_DATA(in, "{}: cannot open", path.string());
+    std::vector<char> block(std::size_t{1} << 20U);
+    std::uint64_t length = 0;
+    while (in.read(block.data(), std::ssize(block)) || in.gcount() > 0) {
+      add({block.data(), static_cast<std::size_t>(in.gcount())});
+      length += static_cast<std::uint64_t>(in.gcount());
+    }
+    VOX_CHECK_DATA(in.eof(), "{}: cannot read", path.string());
+    add(fmt::format("\n{} {}\n", role, length));  // after the bytes, when their number is known
+  }
+
+  [[nodiscard]] std::string hex() const {
+    const XXH128_hash_t h = XXH3_128bits_digest(state_.get());
+    return fmt::format("{:016x}{:016x}", h.high64, h.low64);
+  }
+
+ private:
+  std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state_;
+};
+
+/// Held while a process writes to a cache: two would remove each other's temporary files.
+class FolderLock {
+ public:
+  explicit FolderLock(const fs::path& folder) : fd_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    VOX_CHECK_DATA(fd_ >= 0, "{}: cannot open the folder: {}", folder.string(), std::strerror(errno));
+    if (::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      ::close(fd_);
+      VOX_FAIL("{}: another `voxgrad prepare` is writing there", folder.string());
+    }
+  }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+  ~FolderLock() { ::close(fd_); }
+
+ private:
+  int fd_;
+};
+
+/// What a process that was killed has left; ours to remove, because the folder is locked.
+void remove_temporaries(const fs::path& folder) {
+  std::vector<fs::path> left;
+  for (const fs::directory_entry& e : fs::directory_iterator(folder)) {
+    const std::string name = e.path().filename().string();
+    if (name.starts_with('.') && name.find(".safetensors.tmp-") != std::string::npos) { left.push_back(e.path()); }
+  }
+  for (const fs::path& path : left) { fs::remove(path); }
+}
+
+/// Prepared cases whose source is gone, by file name: training would go on with them.
+std::vector<std::string> strays_in(const fs::path& folder, const std::vector<CaseFiles>& cases, bool prune) {
+  std::set<std::string> ours;
+  for (const CaseFiles& c : cases) { ours.insert(c.id + ".safetensors"); }
+  std::vector<std::string> strays;
+  std::error_code empty;
+  for (const fs::directory_entry& e : fs::directory_iterator(folder, empty)) {
+    const std::string name = e.path().filename().string();
+    if (name.starts_with('.') || !name.ends_with(".safetensors") || ours.contains(name)) { continue; }
+    try {
+      const PreparedFile prepared(e.path());
+      strays.push_back(name);
+    } catch (const DataError&) {}  // somebody else's file
+  }
+  std::ranges::sort(strays);
+  for (const std::string& name : strays) {
+    if (prune) { fs::remove(folder / name); }
+  }
+  return strays;
+}
+
+bool is_up_to_date(const fs::path& path, const CaseFiles& files, const Recipe& recipe, const CheckRules& rules) {
+  if (!fs::exists(path)) { return false; }
+  try {
+    const PreparedFile file(path);
+    const PreparedInfo& info = file.info();
+    const bool as_asked = !info.labelled || !rules.labels.asked || info.convention == *rules.labels.asked;
+    return info.recipe == recipe && info.id == utf8_text(files.id) && as_asked &&
+           info.source_hash == hash_sources(files, recipe);
+  } catch (const DataError&) { return false; }  // damaged or of another version: made anew
+}
+
+Outcome prepare_one(const CaseFiles& files, const fs::path& path, const Recipe& recipe, const CheckRules& rules,
+                    int threads, std::string& message) {
+  if (files.clashes.empty() && is_up_to_date(path, files, recipe, rules)) { return Outcome::up_to_date; }
+  std::vector<std::string> notes;
+  PreparedCase c = prepare_case(files, recipe, threads, &notes, rules);
+  const double tumour = tumour_fraction(c);
+  if (c.info.labelled && tumour <= recipe.min_tumour_fraction && recipe.min_tumour_fraction > 0) {
+    message = fmt::format("{:.2f} % of the crop is tumour, recipe {} wants more than {:.2f} %", 100 * tumour,
+                          name(recipe.kind), 100 * recipe.min_tumour_fraction);
+    return Outcome::left_out;
+  }
+  c.info.source_hash = hash_sources(files, recipe);
+  write_prepared_case(path, c);
+  message = fmt::format("{}", fmt::join(notes, "; "));
+  return Outcome::prepared;
+}
+
+CaseReport report_one(const CaseFiles& files, const PrepareOptions& options, const CheckRules& rules, int threads) {
+  const auto start = std::chrono::steady_clock::now();
+  const fs::path path = options.output / (files.id + ".safetensors");
+  CaseReport report{files.id, Outcome::failed, {}, 0};
+  try {
+    report.outcome = prepare_one(files, path, options.recipe, rules, threads, report.message);
+  } catch (const OutputError&) {
+    throw;  // of no other case could it be written
+  } catch (const std::bad_alloc&) { report.message = "does not fit in memory"; } catch (const std::exception& e) {
+    report.message = e.what();
+  }
+  const bool valid = report.outcome == Outcome::prepared || report.outcome == Outcome::up_to_date;
+  std::error_code ignored;
+  if (!valid && fs::remove(path, ignored)) { report.message += " (its earlier prepared file was removed)"; }
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace
+
+std::string_view name(Outcome o) {
+  switch (o) {
+    case Outcome::prepared:
+      return "prepared";
+    case Outcome::up_to_date:
+      return "up to date";
+    case Outcome::left_out:
+      return "left out";
+    case Outcome::failed:
+      return "failed";
+  }
+  VOX_FAIL("unknown outcome");
+}
+
+std::string hash_sources(const CaseFiles& files, const Recipe& recipe) {
+  Hash hash;
+  for (const Modality m : recipe.modalities) {
+    if (!files.image(m).empty()) { hash.add_file(name(m), files.image(m)); }
+  }
+  if (!files.labels.empty()) { hash.add_file("labels", files.labels); }
+  if (!files.mask.empty()) { hash.add_file("mask", files.mask); }
+  return hash.hex();
+}
+
+PrepareReport prepare_cases(const PrepareOptions& options) {
+  VOX_CHECK(options.threads >= 1, "prepare: {} threads, wants at least 1", options.threads);
+  const std::vector<CaseFiles> cases = find_cases(options.input, options.mask_suffix);
+  std::error_code error;
+  fs::create_directories(options.output, error);
+  if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", options.output.string(), error.message()); }
+  const FolderLock lock(options.output);
+  remove_temporaries(options.output);
+
+  const CheckRules rules{.labels = label_rules(options.labels, cases, options.threads), .allowed = options.allowed};
+  const int workers = std::min(options.threads, static_cast<int>(cases.size()));
+  const int threads_of_each = std::max(options.threads / workers, 1);
+  PrepareReport report;
+  report.cases.resize(cases.size());
+  std::atomic<std::size_t> next{0};
+  std::mutex reporting;
+  std::size_t done = 0;
+  std::exception_ptr stopped;  // no case can be written: the first such error ends the work
+  const auto work = [&] {
+    for (std::size_t i = next++; i < cases.size(); i = next++) {
+      try {
+        report.cases[i] = report_one(cases[i], options, rules, threads_of_each);
+      } catch (...) {
+        const std::lock_guard one_at_a_time(reporting);
+        if (!stopped) { stopped = std::current_exception(); }
+        next = cases.size();
+        return;
+      }
+      const std::lock_guard one_at_a_time(reporting);
+      if (options.on_report) { options.on_report(report.cases[i], ++done, cases.size()); }
+    }
+  };
+  std::vector<std::jthread> others;
+  for (int w = 1; w < workers; ++w) { others.emplace_back(work); }
+  work();
+  others.clear();
+  if (stopped) { std::rethrow_exception(stopped); }
+  report.strays = strays_in(options.output, cases, options.prune);
+  return report;
+}
+
+}  // namespace vox

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data/check/check.h"
+#include "data/prepare/prepared_case.h"
+
+namespace vox {
+
+/// Reads a case and applies the recipe. Labels are taken where there are any; the mask, where the case was searched
+/// with a suffix, is zscore's brain. Throws DataError with code and words of check for what check calls an error in the
+/// files that the recipe reads, unless `rules` allow it; for a volume that the recipe's crop does not fit; and for
+/// zscore where nothing is background (BT-026). `notes` receives what is unusual but usable, one sentence each.
+[[nodiscard]] PreparedCase prepare_case(const CaseFiles&, const Recipe&, int threads = 1,
+                                        std::vector<std::string>* notes = nullptr, const CheckRules& rules = {});
+
+/// Voxels of the prepared label that are not background, of all; 0 where there is no label.
+[[nodiscard]] double tumour_fraction(const PreparedCase&);
+
+/// xxh3-128 over role, length and bytes of every file that is read, in hex.
+[[nodiscard]] std::string hash_sources(const CaseFiles&, const Recipe&);
+
+enum class Outcome : std::uint8_t { prepared, up_to_date, left_out, failed };
+[[nodiscard]] std::string_view name(Outcome);
+
+struct CaseReport {
+  std::string id;
+  Outcome outcome = Outcome::failed;
+  std::string message;  ///< why left out or failed; the label mapping and notes of a prepared case
+  double seconds = 0;
+};
+
+struct PrepareReport {
+  std::vector<CaseReport> cases;
+  std::vector<std::string> strays;  ///< prepared files of cases that are not below input; removed where asked for
+};
+
+struct PrepareOptions {
+  std::filesystem::path input;
+  std::filesystem::path output;
+  Recipe recipe;
+  int threads = 1;                             ///< cases at a time; each holds its volumes in memory
+  std::optional<LabelConvention> labels = {};  ///< of all label files; found case by case where it is not given
+  std::vector<Check> allowed = {};             ///< findings that stop no case
+  std::string mask_suffix = {};                ///< see find_cases()
+  bool prune = false;                          ///< remove prepared cases that are not below input
+  /// As cases end, never from two threads at once; `done` counts from 1.
+  std::function<void(const CaseReport&, std::size_t done, std::size_t total)> on_report = {};
+};
+
+/// Every case below input to output/<ID>.safetensors. A file whose recipe and source hash are right is kept as it is; a
+/// case that fails or is left out leaves no file behind, and the others go on. Reports are sorted by id. Throws
+/// DataError when there is no case, OutputError when the output cannot be written, Error when another process is
+/// preparing there.
+[[nodiscard]] PrepareReport prepare_cases(const PrepareOptions&);
+
+}  // namespace vox

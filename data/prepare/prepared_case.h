@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/cases/label_convention.h"
+#include "data/cases/recipe.h"
+#include "data/image.h"
+#include "data/prepare/resample.h"
+#include "engine/safetensors.h"
+
+namespace vox {
+
+struct NiftiHeader;  // data/nifti/header.h
+
+/// Between the network's grid and the patient's: the canonical grid is cut to `box`, and the box resized to `size`.
+struct GridMapping {
+  Geometry source;  ///< of the case, canonical order
+  Box box;          ///< in voxels of source
+  Extent3 size{};   ///< of the network's grid
+  friend bool operator==(const GridMapping&, const GridMapping&) = default;
+};
+
+/// What is known of a prepared case without its voxels.
+struct PreparedInfo {
+  std::string id;
+  Recipe recipe;
+  GridMapping mapping;
+  bool labelled = false;
+  LabelConvention convention = LabelConvention::brats2020;  ///< of the label file; meaningful where labelled
+  std::vector<std::string> sources;                         ///< file names, in channel order, labels, mask
+  std::string source_hash;                                  ///< xxh3-128 of the sources' bytes, in hex; may be empty
+};
+
+struct PreparedCase {
+  PreparedInfo info;
+  std::vector<float> image;                   ///< [C,D,H,W]
+  std::vector<std::uint8_t> label;            ///< [D,H,W], classes 0..3; empty where not labelled
+  std::shared_ptr<const NiftiHeader> header;  ///< of the first image's file: for a result on the case's own grid
+  double read_seconds = 0;                    ///< what reading and decompressing took
+  double prepare_seconds = 0;                 ///< and the recipe
+};
+
+/// One safetensors file: tensors `image` F32 [C,D,H,W] and `label` U8 [D,H,W], everything of PreparedInfo as metadata.
+void write_prepared_case(const std::filesystem::path&, const PreparedCase&);
+
+/// A prepared case on disk, mapped: image() and label() are views into the file. Throws DataError when the file is no
+/// prepared case, has another format version, or its tensors are not what its metadata says.
+class PreparedFile {
+ public:
+  explicit PreparedFile(const std::filesystem::path&);
+
+  [[nodiscard]] const PreparedInfo& info() const { return info_; }
+  [[nodiscard]] std::span<const float> image() const;         ///< [C,D,H,W]
+  [[nodiscard]] std::span<const std::uint8_t> label() const;  ///< [D,H,W], throws DataError where not labelled
+
+ private:
+  std::string file_;
+  SafetensorsFile tensors_;
+  PreparedInfo info_;
+};
+
+/// Prepared cases below a folder, sorted by id; throws DataError when there is none.
+[[nodiscard]] std::vector<std::filesystem::path> find_prepared_cases(const std::filesystem::path& cache);
+/// Throws DataError naming the file unless it was prepared with this recipe: kind, modalities and size.
+void check_recipe(const PreparedInfo&, const Recipe& wanted, const std::string& file);
+
+}  // namespace vox

@@ -1,0 +1,171 @@
+#include "data/scoring/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "data/check/read_classes.h"
+#include "data/check/same_place.h"
+#include "data/scoring/pairs.h"
+#include "engine/csv.h"
+#include "engine/json_text.h"
+#include "kernels/base/check.h"
+#include "kernels/base/parallel.h"
+
+namespace vox {
+namespace {
+
+struct Rules {
+  LabelRules truth;
+  LabelRules predicted;
+};
+
+EvaluatedCase evaluate_case(const LabelPair& files, const EvaluateOptions& options, const Rules& rules) {
+  EvaluatedCase result{.id = files.truth.id, .truth_labels = {}, .predicted_labels = {}, .scores = {}, .baseline = {}};
+  const ClassMap true_classes = read_classes(files.truth, rules.truth);
+  const ClassMap predicted_classes = read_classes(files.predicted, rules.predicted);
+  result.truth_labels = true_classes.convention;
+  result.predicted_labels = predicted_classes.convention;
+  result.unit_unknown = true_classes.unit == LengthUnit::unknown || predicted_classes.unit == LengthUnit::unknown;
+  const LabelMap& truth = true_classes.classes;
+  const LabelMap& predicted = predicted_classes.classes;
+  check_same_place(files.truth.file.string(), truth.geometry, files.predicted.file.string(), predicted.geometry);
+  Confusion confusion;
+  if (options.count) {
+    confusion = options.count(truth.values, predicted.values);
+  } else {
+    confusion.add(truth.values, predicted.values);
+  }
+  result.scores = score_case(confusion, truth, predicted, options.threads);
+  result.baseline = score_all_background(confusion);
+  return result;
+}
+
+/// Truth and prediction are two sets: each shows for itself what its numbers mean.
+Rules rules_of(const std::vector<LabelPair>& pairs, const EvaluateOptions& options) {
+  std::vector<LabelFile> truth;
+  std::vector<LabelFile> predicted;
+  for (const LabelPair& p : pairs) {
+    truth.push_back(p.truth);
+    predicted.push_back(p.predicted);
+  }
+  const auto asked = options.predicted_labels ? options.predicted_labels : options.labels;
+  return {label_rules(options.labels, truth, options.threads), label_rules(asked, predicted, options.threads)};
+}
+
+/// Takes the cases without a prediction out of the list.
+std::vector<std::string> take_missing(std::vector<LabelPair>& pairs, const EvaluateOptions& options) {
+  std::vector<std::string> missing;
+  for (const LabelPair& p : pairs) {
+    if (p.predicted.file.empty()) { missing.push_back(p.truth.id); }
+  }
+  const std::size_t all = pairs.size();
+  VOX_CHECK_DATA(missing.empty() || options.allow_missing,
+                 "{}: no prediction for {} of {} cases: {}. --allow-missing leaves them out",
+                 options.predicted.string(), missing.size(), all, fmt::join(missing, ", "));
+  VOX_CHECK_DATA(missing.size() < all, "{}: no prediction for any of the {} cases of {}", options.predicted.string(),
+                 all, options.truth.string());
+  std::erase_if(pairs, [](const LabelPair& p) { return p.predicted.file.empty(); });
+  return missing;
+}
+
+void throw_if_any(const std::vector<std::string>& errors) {
+  std::string list;
+  std::size_t bad = 0;
+  for (const std::string& e : errors) {
+    if (e.empty()) { continue; }
+    list += "\n  " + e;
+    ++bad;
+  }
+  VOX_CHECK_DATA(bad == 0, "evaluate: {} of {} cases cannot be scored:{}", bad, errors.size(), list);
+}
+
+nlohmann::ordered_json to_json(const CaseScores& scores) {
+  nlohmann::ordered_json json;
+  for (std::size_t r = 0; r < kRegions.size(); ++r) {
+    for (const auto& [label, score] : kRegionScores) {
+      json[std::string(name(kRegions[r]))][std::string(label)] = scores[r].*score;
+    }
+  }
+  return json;
+}
+
+nlohmann::ordered_json conventions_of(const Evaluation& e) {
+  nlohmann::ordered_json labels;
+  for (const EvaluatedCase& c : e.cases) {
+    for (const auto& [set, used] : {std::pair{"truth", c.truth_labels}, std::pair{"prediction", c.predicted_labels}}) {
+      auto& count = labels[set][std::string(name(used))];
+      count = (count.is_null() ? 0 : count.get<int>()) + 1;
+    }
+  }
+  return {{"regions", "WT = classes 1,2,3; TC = 1,3; ET = 3 (1 necrotic, 2 oedema, 3 enhancing)"},
+          {"files_by_labels", labels},
+          {"hd95", "mm, 95th percentile of the pooled surface distances of both directions"},
+          {"empty", "both masks empty: overlap 1, hd95 0; one empty: overlap 0, hd95 373.12866"},
+          {"mean", "over cases"}};
+}
+
+}  // namespace
+
+Evaluation evaluate(const EvaluateOptions& options, const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  LabelPairs files = pair_labels(options.truth, options.predicted);
+  Evaluation result;
+  result.extras = std::move(files.extras);
+  result.missing = take_missing(files.pairs, options);
+  const auto all = std::ssize(files.pairs);
+  const Rules rules = rules_of(files.pairs, options);
+  result.cases.resize(files.pairs.size());
+  std::vector<std::string> errors(files.pairs.size());
+  std::mutex one_at_a_time;
+  std::int64_t done = 0;
+  parallel_for(options.threads, all, [&](std::int64_t i) {
+    const auto k = static_cast<std::size_t>(i);
+    try {
+      result.cases[k] = evaluate_case(files.pairs[k], options, rules);
+    } catch (const Error& e) { errors[k] = e.what(); }
+    const std::lock_guard lock(one_at_a_time);
+    if (progress) { progress(++done, all); }
+  });
+  throw_if_any(errors);
+  std::vector<CaseScores> scores;
+  std::vector<CaseScores> baselines;
+  for (const EvaluatedCase& c : result.cases) {
+    scores.push_back(c.scores);
+    baselines.push_back(c.baseline);
+  }
+  result.mean = mean_scores(scores);
+  result.baseline = mean_scores(baselines);
+  return result;
+}
+
+std::string summary_json(const Evaluation& e) {
+  nlohmann::ordered_json json;
+  json["mean"] = to_json(e.mean);
+  json["baseline_all_background"] = to_json(e.baseline);
+  json["cases"] = nlohmann::ordered_json::object();
+  for (const EvaluatedCase& c : e.cases) { json["cases"][c.id] = to_json(c.scores); }
+  json["missing"] = e.missing;
+  json["conventions"] = conventions_of(e);
+  return json_text(json, 2) + "\n";
+}
+
+std::string cases_csv(const Evaluation& e) {
+  std::string text = "case";
+  for (const Region r : kRegions) {
+    for (const auto& [label, score] : kRegionScores) { text += fmt::format(",{}_{}", name(r), label); }
+  }
+  text += '\n';
+  for (const EvaluatedCase& c : e.cases) {
+    text += csv_field(c.id);
+    for (const RegionScores& region : c.scores) {
+      for (const auto& [label, score] : kRegionScores) { text += fmt::format(",{}", region.*score); }
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace vox

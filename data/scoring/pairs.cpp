@@ -1,0 +1,62 @@
+#include "data/scoring/pairs.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "kernels/base/check.h"
+
+namespace vox {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The label files of a folder: of every case where it holds cases with images, which must all be labelled.
+std::vector<LabelFile> truth_in(const fs::path& folder) {
+  std::vector<LabelFile> files = find_label_files(folder);
+  const auto labelled = [&](const std::string& id) {
+    return std::ranges::find(files, id, &LabelFile::id) != files.end();
+  };
+  if (files.empty()) {
+    const auto cases = find_cases(folder);  // says what it wants where there is nothing at all
+    VOX_FAIL_DATA("{}: case {} has no label file to compare with", folder.string(), cases.front().id);
+  }
+  if (std::ranges::any_of(files, [](const LabelFile& f) { return role_of(*nifti_stem(f.file)).has_value(); })) {
+    for (const CaseFiles& c : find_cases(folder)) {
+      VOX_CHECK_DATA(labelled(c.id), "{}: case {} has no label file to compare with", folder.string(), c.id);
+    }
+  }
+  return files;
+}
+
+}  // namespace
+
+LabelPairs pair_labels(const fs::path& truth, const fs::path& predicted) {
+  for (const fs::path& path : {truth, predicted}) {
+    VOX_CHECK_DATA(fs::exists(path), "{}: no such file or folder", path.string());
+  }
+  if (!fs::is_directory(truth)) {
+    VOX_CHECK_DATA(!fs::is_directory(predicted), "{} is one file and {} a folder: give two files or two folders",
+                   truth.string(), predicted.string());
+    LabelPair pair{.truth = label_file(truth), .predicted = label_file(predicted)};
+    return {.pairs = {std::move(pair)}, .extras = {}};
+  }
+  VOX_CHECK_DATA(fs::is_directory(predicted), "{} is a folder and {} one file: give two folders or two files",
+                 truth.string(), predicted.string());
+  std::map<std::string, LabelFile> predictions;
+  for (LabelFile& f : find_label_files(predicted)) { predictions.emplace(f.id, f); }
+  VOX_CHECK_DATA(!predictions.empty(), "{}: no label file in it, wants ID.nii.gz", predicted.string());
+  LabelPairs result;
+  for (LabelFile& file : truth_in(truth)) {
+    LabelPair pair{.truth = std::move(file), .predicted = {}};
+    if (const auto found = predictions.find(pair.truth.id); found != predictions.end()) {
+      pair.predicted = std::move(found->second);
+      predictions.erase(found);
+    }
+    result.pairs.push_back(std::move(pair));
+  }
+  for (const auto& [id, file] : predictions) { result.extras.push_back(file.file.filename().string()); }
+  return result;
+}
+
+}  // namespace vox

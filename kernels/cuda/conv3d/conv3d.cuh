@@ -1,0 +1,53 @@
+#pragma once
+
+#include "kernels/conv_transpose3d.h"
+#include "kernels/cuda/gpu.h"
+#include "kernels/plan/gpu.h"
+
+/// What the algorithms of a convolution share: conv3d.cu calls them, one file each defines them.
+namespace vox::gpu {
+
+/// Shared memory that a thread block may have on every GPU from sm_80 on: sm_86 and sm_89 have 99 KiB, and the marches
+/// take one for themselves.
+inline constexpr int kSharedBytesEverywhere = 98 * 1024;
+
+/// Both directions of a convolution in one shape: correlate reads geometry.x and writes geometry.y, spread the reverse.
+template <class T> struct Convolve {
+  Conv3dGeometry geometry;
+  Conv3dPass pass;
+  VolumeParts<const T> in;
+  const Acc<T>* weight;  ///< [O,I,K,K,K]
+  const Acc<T>* bias;    ///< of the channels of out, or null
+  VolumeParts<T> out;
+  Acc<T>* scratch;
+};
+
+template <class T> void convolve_direct(GpuQueue&, const Convolve<T>&);
+template <class T> void convolve_tiled(GpuQueue&, const Convolve<T>&);
+template <class T> void convolve_gemm(GpuQueue&, const Convolve<T>&);
+void convolve_tensor_core(GpuQueue&, const Convolve<Bf16>&);
+
+template <class T> void grad_weight_direct(GpuQueue&, const Conv3dGradWeightArgs<T>&);
+template <class T> void grad_weight_tiled(GpuQueue&, const Conv3dGradWeightArgs<T>&);
+template <class T> void grad_weight_gemm(GpuQueue&, const Conv3dGradWeightArgs<T>&);
+void grad_weight_tensor_core(GpuQueue&, const Conv3dGradWeightArgs<Bf16>&);
+
+/// Partial weight gradients [splits][out groups][in groups][taps][in_group][out_group], added over the splits in order.
+template <class A> struct Partials {
+  const A* partial;
+  A* dweight;  ///< [out_channels,in_channels,taps]
+  int splits;
+  int taps;
+  int in_channels;
+  int out_channels;
+  int in_group;
+  int out_group;
+};
+template <class A> void sum_partials(GpuQueue&, const Partials<A>&);
+
+/// The weight as the kernels see it: rounded to the storage type.
+template <class T> [[nodiscard]] __device__ __forceinline__ Acc<T> rounded(Acc<T> weight) {
+  return load(store<T>(weight));
+}
+
+}  // namespace vox::gpu

@@ -1,0 +1,286 @@
+#include "kernels/cuda/conv3d/march_launch.cuh"
+
+// 3^3, stride 1, padding 1, in bf16 on tensor cores: [voxels x input channels] x [input channels x output channels] for
+// each tap, sums in f32. Warp = 8x8 voxels by 16 output channels for three output slices, as 4 m16 tiles of two rows of
+// 8 voxels by 2 n8 tiles: 96 sums a thread. A voxel of a channel block is a cell of 16 bytes, eight in a row are what
+// ldmatrix reads without conflict, and a tap is a shift of the address. A fragment of two input rows serves kh = 0 of
+// one m16 tile, kh = 2 of the one above and three kd: 9 + 9 ldmatrix.x4 feed 72 products of 16x8x16.
+//
+// A step is a pair of channel blocks, K = 16, and three kw. Where the number of blocks is odd the last is alone: K is
+// then x[w] and x[w+1] of that block, which makes two of the three kw (the second half of the other one is zero). So
+// the first layer of a network, 4 channels in one block, takes 18 products of K = 16 and not 27.
+
+namespace vox::gpu {
+
+/// packed[16 output channels][step][kd][kh][kw][half of K][16][8]; kw is 0..2, or the pair of taps where one block is
+/// alone, which leaves a third of the chunk unused. A thread block packs a chunk: it reads the weights of 16 times 16
+/// channels row by row, and writes them in order.
+inline constexpr int kPackThreads = 1024;
+__global__ void __launch_bounds__(kPackThreads) pack_tensor_core_kernel(PackArgs<Bf16> a, Bf16* packed) {
+  wait_for_launches_before();
+  constexpr int kRow = 16 * 27;  ///< of the weight: one channel of its first axis, 16 of its second
+  constexpr int kElements = 16 * kRow;
+  constexpr int kEach = (kElements + kPackThreads - 1) / kPackThreads;
+  static_assert(kElements == kChunkBytes / 2);
+  VOX_SHARED(float, weights, [kElements]);
+  const int thread = static_cast<int>(threadIdx.x);
+  const int step = static_cast<int>(blockIdx.x) % a.steps;
+  const int out = static_cast<int>(blockIdx.x) / a.steps * 16;
+  const int in = step * 16;
+  const int first = a.spread != 0 ? in : out;  // the channels of the weight's axes
+  const int second = a.spread != 0 ? out : in;
+  const int firsts = a.spread != 0 ? a.in_channels : a.out_channels;
+  const int seconds = a.spread != 0 ? a.out_channels : a.in_channels;
+  const float* const from = a.weight + (static_cast<std::int64_t>(first) * seconds + second) * 27;
+  float read[kEach];
+  VOX_UNROLL
+  for (int k = 0; k < kEach; ++k) {  // all loads before the first use
+    const int e = thread + k * kPackThreads;
+    const bool there = e < kElements && first + e / kRow < firsts && second + e % kRow / 27 < seconds;
+    read[k] = there ? from[e / kRow * seconds * 27 + e % kRow] : 0.0F;
+  }
+  VOX_UNROLL
+  for (int k = 0; k < kEach; ++k) {
+    if (thread + k * kPackThreads < kElements) { weights[thread + k * kPackThreads] = read[k]; }
+  }
+  __syncthreads();
+  const bool single = in + 8 >= a.in_channels;
+  VOX_UNROLL
+  for (int k = 0; k < kEach; ++k) {
+    const int e = thread + k * kPackThreads;
+    if (e >= kElements) { break; }
+    const int o = e / 8 % 16;
+    const int half = e / 128 % 2;
+    int tap = e / 256;
+    int i = e % 8;
+    bool there = true;
+    if (single) {
+      there = tap < 18 && tap % 2 * 2 + half < 3;
+      tap = tap / 2 * 3 + tap % 2 * 2 + half;
+    } else {
+      i += half * 8;
+    }
+    const int at = a.spread != 0 ? (i * 16 + o) * 27 + 26 - tap : (o * 16 + i) * 27 + tap;
+    packed[static_cast<std::int64_t>(blockIdx.x) * kElements + e] = to_bf16(there ? weights[at] : 0.0F);
+  }
+}
+
+using Bf16Cell = Pack<Bf16, 8>;
+
+/// The products of one row shift: the sums of the slices before, at and after += rows 2t.. of the fragments from FIRST
+/// on, times the weights of kh. ALL: all three slices are active, and there is no branch.
+template <int FIRST, bool ALL>
+__device__ __forceinline__ void multiply_row(const std::uint32_t (&x)[5][4], const Bf16Cell* weight, int kd_cells,
+                                             const bool (&active)[3], float (&acc)[3][4][2][4]) {
+  VOX_UNROLL
+  for (int j = 0; j < 3; ++j) {
+    if (!ALL && !active[j]) { continue; }
+    std::uint32_t w[4];
+    ldmatrix_x4(w, weight + (2 - j) * kd_cells);
+    const std::uint32_t low[2] = {w[0], w[1]};
+    const std::uint32_t high[2] = {w[2], w[3]};
+    VOX_UNROLL
+    for (int t = 0; t < 4; ++t) {
+      mma_m16n8k16_bf16(acc[j][t][0], x[t + FIRST], low, acc[j][t][0]);
+      mma_m16n8k16_bf16(acc[j][t][1], x[t + FIRST], high, acc[j][t][1]);
+    }
+  }
+}
+
+/// One step of channels. `input` is the warp's first voxel with its halo, `weight` the warp's chunk. SINGLE: the step
+/// has one block of channels.
+template <class Tile, bool SINGLE, bool ALL>
+__device__ __forceinline__ void add_tensor_step(const Bf16Cell* input, const Bf16Cell* weight, const bool (&active)[3],
+                                                float (&acc)[3][4][2][4]) {
+  constexpr int kKws = SINGLE ? 2 : 3;
+  const unsigned lane = threadIdx.x % 32;
+  const Bf16Cell* const voxel = input + lane / 8 % 2 * Tile::kPitch + lane % 8;
+  const Bf16Cell* const channel = weight + lane / 8 % 2 * 16 + lane / 16 * 8 + lane % 8;
+  VOX_NO_UNROLL
+  for (int kw = 0; kw < kKws; ++kw) {
+    const int half = SINGLE ? (kw == 0 ? 1 : 0) : Tile::kPlane;  // from the first half of K to the second
+    const Bf16Cell* const x = voxel + (SINGLE ? 2 * kw : kw) + static_cast<int>(lane / 16) * half;
+    const Bf16Cell* const w = channel + kw * 32;
+    std::uint32_t rows[5][4];
+    VOX_UNROLL
+    for (int t = 0; t < 5; ++t) { ldmatrix_x4(rows[t], x + 2 * t * Tile::kPitch); }
+    multiply_row<0, ALL>(rows, w, kKws * 96, active, acc);
+    multiply_row<1, ALL>(rows, w + 2 * kKws * 32, kKws * 96, active, acc);
+    VOX_UNROLL
+    for (int t = 0; t < 4; ++t) { ldmatrix_x4(rows[t], x + (2 * t + 1) * Tile::kPitch); }
+    multiply_row<0, ALL>(rows, w + kKws * 32, kKws * 96, active, acc);
+  }
+}
+
+/// Adds the bias; padding channels are zero whatever the sums say. `channel` is the lane's first of the block b.
+__device__ __forceinline__ void finish(const MarchArgs<Bf16>& a, int b, int channel, float (&acc)[4][2][4]) {
+  VOX_UNROLL
+  for (int i = 0; i < 2; ++i) {
+    const bool present = channel + i < a.out_channels;
+    const float bias = a.bias != nullptr && present ? a.bias[channel + i] : 0.0F;
+    VOX_UNROLL
+    for (int row = 0; row < 8; ++row) {
+      float& sum = acc[row / 2][b][row % 2 * 2 + i];
+      sum = present ? sum + bias : 0.0F;
+    }
+  }
+}
+
+/// Writes the warp's voxels of one output slice: 4 lanes have a cell, a warp writes 128 bytes in a row.
+__device__ __forceinline__ void store_tensor(const MarchArgs<Bf16>& a, int d, const MarchWarp<Bf16>& my,
+                                             float (&acc)[4][2][4]) {
+  const unsigned lane = threadIdx.x % 32;
+  if (my.w + static_cast<int>(lane / 4) >= a.w) { return; }
+  const int rows = a.h - my.h;
+  const std::int64_t offset = static_cast<std::int64_t>(d) * (a.h * a.w * 8) + lane / 4 * 8 + lane % 4 * 2;
+  VOX_UNROLL
+  for (int b = 0; b < 2; ++b) {
+    if (my.out[b] == nullptr) { return; }
+    const int channel = my.channel + b * 8 + static_cast<int>(lane % 4) * 2;
+    if (a.bias != nullptr || channel + 1 >= a.out_channels) { finish(a, b, channel, acc); }
+    Bf16* const out = my.out[b] + offset;
+    const auto write = [&](int row) {
+      *reinterpret_cast<std::uint32_t*>(out + static_cast<std::int64_t>(row) * (a.w * 8)) =
+          bf16x2_rn(acc[row / 2][b][row % 2 * 2], acc[row / 2][b][row % 2 * 2 + 1]);
+    };
+    if (rows >= 8) {
+      VOX_UNROLL
+      for (int row = 0; row < 8; ++row) { write(row); }
+    } else {
+      VOX_UNROLL
+      for (int row = 0; row < 8; ++row) {
+        if (row < rows) { write(row); }
+      }
+    }
+  }
+}
+
+/// The same to the split's place in scratch.
+__device__ __forceinline__ void store_partial(const MarchArgs<Bf16>& a, const MarchPlace& at, int d,
+                                              const MarchWarp<Bf16>& my, const float (&acc)[4][2][4]) {
+  const unsigned lane = threadIdx.x % 32;
+  const int w = my.w + static_cast<int>(lane / 4);
+  if (w >= a.w) { return; }
+  const int rows = a.h - my.h;
+  VOX_UNROLL
+  for (int b = 0; b < 2; ++b) {
+    if (my.out[b] == nullptr) { return; }
+    float* to = march_partial(a, at, d, my.channel / 8 + b) + (my.h * a.w + w) * 8 + lane % 4 * 2;
+    VOX_UNROLL
+    for (int row = 0; row < 8; ++row) {
+      if (row < rows) {
+        store_pack(to, Pack<float, 2>{{acc[row / 2][b][row % 2 * 2], acc[row / 2][b][row % 2 * 2 + 1]}});
+      }
+      to += a.w * 8;
+    }
+  }
+}
+
+/// Blocks of input channels: a kernel for each has the registers it needs.
+enum class Channels : std::uint8_t { one, even, odd };
+
+template <class TileOf, Channels CHANNELS, bool SPLIT> struct TensorMarch {
+  using Tile = TileOf;
+  static constexpr bool kOneStep = CHANNELS == Channels::one;
+  struct Sums {
+    float acc[3][4][2][4];  ///< [output slice][m16 tile][n8 tile][of the fragment]
+  };
+  static __device__ __forceinline__ bool pair(const MarchArgs<Bf16>& a, int step) {
+    return CHANNELS == Channels::even || (CHANNELS == Channels::odd && 2 * step + 1 < a.in_blocks);
+  }
+  struct Source {
+    MarchSource<Tile, 1, Bf16> tile;
+    __device__ __forceinline__ Source(const MarchArgs<Bf16>& a, int h, int w) : tile(a, h, w) {}
+    __device__ __forceinline__ void clear(Bf16Cell* to) const { tile.clear(to, 2); }
+    __device__ __forceinline__ void copy(Bf16Cell* to, const MarchPlanes<Bf16>& from, std::int64_t offset) const {
+      tile.copy(to, from.first + offset);
+      if (CHANNELS == Channels::even || (CHANNELS == Channels::odd && from.second != nullptr)) {
+        tile.copy(to + Tile::kPlane, from.second + offset);
+      }
+    }
+  };
+  static __device__ __forceinline__ MarchPlanes<Bf16> planes(const MarchArgs<Bf16>& a, int n, int step) {
+    return {a.in.at(n, 2 * step), pair(a, step) ? a.in.at(n, 2 * step + 1) : nullptr};
+  }
+
+  static __device__ __forceinline__ void add(const Bf16Cell* input, const unsigned char* weight,
+                                             const MarchArgs<Bf16>& a, int step, const bool (&active)[3], Sums& sums) {
+    const auto* const w = reinterpret_cast<const Bf16Cell*>(weight);
+    // Where the channels are few, sums that are of no slice of ours cost less than the branches.
+    const bool all = CHANNELS == Channels::one || (active[0] && active[1] && active[2]);
+    if (!pair(a, step)) {
+      add_tensor_step<Tile, true, CHANNELS == Channels::one>(input, w, active, sums.acc);
+    } else if (CHANNELS != Channels::odd && all) {
+      add_tensor_step<Tile, false, true>(input, w, active, sums.acc);
+    } else {
+      add_tensor_step<Tile, false, false>(input, w, active, sums.acc);
+    }
+  }
+  static __device__ __forceinline__ void store(const MarchArgs<Bf16>& a, const MarchPlace& at, int d,
+                                               const MarchWarp<Bf16>& my, Sums& sums) {
+    if constexpr (SPLIT) {
+      store_partial(a, at, d, my, sums.acc[0]);
+    } else {
+      store_tensor(a, d, my, sums.acc[0]);
+    }
+  }
+  static __device__ __forceinline__ void shift(Sums& sums) {
+    VOX_UNROLL
+    for (int e = 0; e < 32; ++e) {
+      const int t = e / 8;
+      const int b = e / 4 % 2;
+      sums.acc[0][t][b][e % 4] = sums.acc[1][t][b][e % 4];
+      sums.acc[1][t][b][e % 4] = sums.acc[2][t][b][e % 4];
+      sums.acc[2][t][b][e % 4] = 0;
+    }
+  }
+};
+
+template <class Tile, Channels CHANNELS, bool SPLIT>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks) convolve_tensor_core_kernel(MarchArgs<Bf16> a) {
+  wait_for_launches_before();
+  march<TensorMarch<Tile, CHANNELS, SPLIT>>(a);
+}
+
+template <class Tile, Channels CHANNELS, bool SPLIT>
+void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>& a, std::int64_t blocks) {
+  if (march_fills_gpu<Tile>(blocks)) {
+    VOX_LAUNCH(q, (convolve_tensor_core_kernel<Tile, CHANNELS, SPLIT>), static_cast<unsigned>(blocks), Tile::kThreads,
+               march_shared_bytes<Tile>(a), a);
+  } else {
+    VOX_LAUNCH_ALONE(q, (convolve_tensor_core_kernel<Tile, CHANNELS, SPLIT>), static_cast<unsigned>(blocks),
+                     Tile::kThreads, march_shared_bytes<Tile>(a), a);
+  }
+}
+template <class Tile, bool SPLIT> void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>& a, std::int64_t blocks) {
+  if (a.in_blocks % 2 == 0) { return launch_tensor_core<Tile, Channels::even, SPLIT>(q, a, blocks); }
+  if constexpr (!SPLIT && Tile::kWarpsN == 1) {
+    if (a.in_blocks == 1) { return launch_tensor_core<Tile, Channels::one, SPLIT>(q, a, blocks); }
+  }
+  launch_tensor_core<Tile, Channels::odd, SPLIT>(q, a, blocks);
+}
+template <class Tile> void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>& a, std::int64_t blocks) {
+  if (a.splits == 1) { return launch_tensor_core<Tile, false>(q, a, blocks); }
+  launch_tensor_core<Tile, true>(q, a, blocks);
+  sum_splits(q, a);
+}
+
+void convolve_tensor_core(GpuQueue& q, const Convolve<Bf16>& a) {
+  const Conv3dMarch m = conv3d_march(a.geometry, a.pass, 8);
+  const int steps = static_cast<int>(ceil_div(m.in.blocks(), 2));
+  const PackArgs<Bf16> pack{.weight = a.weight,
+                            .in_channels = static_cast<int>(m.in.c),
+                            .out_channels = static_cast<int>(m.out.c),
+                            .steps = steps,
+                            .spread = a.pass == Conv3dPass::spread ? 1 : 0};
+  VOX_LAUNCH(q, pack_tensor_core_kernel, static_cast<unsigned>(m.groups * m.warps_n * steps), kPackThreads, 0, pack,
+             reinterpret_cast<Bf16*>(a.scratch));
+  const MarchArgs<Bf16> args = march_args(a, m, steps, 1);
+  if (m.wide) {
+    launch_tensor_core<MarchTile<2, 2, 1, 8, 2>>(q, args, m.blocks());
+  } else {
+    launch_tensor_core<MarchTile<1, 1, 2, 8, 2>>(q, args, m.blocks());
+  }
+}
+
+}  // namespace vox::gpu

@@ -1,0 +1,180 @@
+#include "kernels/cuda/conv3d/march_launch.cuh"
+
+// 3^3, stride 1, padding 1, on the ordinary arithmetic units. Warp = 8 voxels of W x 4 quads of output channels; thread
+// = a column of 8 rows (f64: 4) by 4 output channels, for three output slices: 96 sums. Per tap column kw and step of
+// channels it reads 10 voxels and 9 x 4 weights, all of them one address per cell of 16 bytes and free of conflicts,
+// for 1152 multiply-adds. The gradient of the input is the same with the taps packed backwards.
+
+namespace vox::gpu {
+
+template <class T> inline constexpr int kStepChannels = sizeof(T) == 8 ? 4 : 8;  ///< of one step: 32 bytes, bf16 16
+template <class T> inline constexpr int kReadChannels = sizeof(T) == 8 ? 1 : 2;  ///< of one read
+
+/// packed[16 output channels][step][27][kStepChannels][16]
+template <class T> __global__ void pack_tiled_kernel(PackArgs<T> a, Acc<T>* packed, std::int64_t elements) {
+  wait_for_launches_before();
+  const std::int64_t e = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (e >= elements) { return; }
+  constexpr int kStep = kStepChannels<T>;
+  const std::int64_t chunk = e / (27 * kStep * 16);
+  const int tap = static_cast<int>(e / (kStep * 16) % 27);
+  const int o = static_cast<int>(chunk / a.steps * 16 + e % 16);
+  const int i = static_cast<int>(chunk % a.steps * kStep + e / 16 % kStep);
+  packed[e] = march_weight(a, o, i, tap);
+}
+
+/// acc[0..2] are the output slices before, at and after the input slice, which they see through kd = 2, 1, 0.
+template <class T, class Tile, class A>
+__device__ __forceinline__ void add_tiled_step(const Pack<T, kWide<T>>* input, const A* weight, const bool (&active)[3],
+                                               A (&acc)[3][Tile::kRows][4]) {
+  constexpr int kStep = kStepChannels<T>;
+  constexpr int kRead = kReadChannels<T>;
+  VOX_NO_UNROLL
+  for (int i = 0; i < 3 * (kStep / kRead); ++i) {
+    const int kw = i % 3;
+    const int first = i / 3 * kRead;
+    const Pack<T, kWide<T>>* const cell = input + first / kWide<T> * Tile::kPlane + kw;
+    Pack<T, kRead> x[Tile::kRows + 2];
+    VOX_UNROLL
+    for (int r = 0; r < Tile::kRows + 2; ++r) { x[r] = load_pack<kRead>(cell[r * Tile::kPitch].v + first % kWide<T>); }
+    VOX_UNROLL
+    for (int j = 0; j < 3; ++j) {
+      if (!active[j]) { continue; }
+      VOX_UNROLL
+      for (int kh = 0; kh < 3; ++kh) {
+        VOX_UNROLL
+        for (int c = 0; c < kRead; ++c) {
+          const Pack<A, 4> w = load_pack<4>(weight + ((((2 - j) * 3 + kh) * 3 + kw) * kStep + first + c) * 16);
+          VOX_UNROLL
+          for (int v = 0; v < Tile::kRows; ++v) {
+            VOX_UNROLL
+            for (int o = 0; o < 4; ++o) { acc[j][v][o] += load(x[v + kh].v[c]) * w.v[o]; }
+          }
+        }
+      }
+    }
+  }
+}
+
+/// Writes the thread's column of one output slice; channels beyond the last are zero, whatever the sums say.
+template <class T, class Tile>
+__device__ __forceinline__ void store_tiled(const MarchArgs<T>& a, const MarchPlace& at, int d, const MarchWarp<T>& my,
+                                            const Acc<T> (&acc)[Tile::kRows][4]) {
+  const unsigned lane = threadIdx.x % 32;
+  const int w = my.w + static_cast<int>(lane % 8);
+  const int channel = my.channel + static_cast<int>(lane / 8) * 4;
+  if (w >= a.w || channel / 8 >= a.out_blocks) { return; }
+  const int rows = a.h - my.h;
+  if (a.splits > 1) {
+    Acc<T>* const to = march_partial(a, at, d, channel / 8) + (my.h * a.w + w) * 8 + channel % 8;
+    VOX_UNROLL
+    for (int v = 0; v < Tile::kRows; ++v) {
+      if (v < rows) {
+        store_pack(to + static_cast<std::int64_t>(v) * (a.w * 8),
+                   Pack<Acc<T>, 4>{{acc[v][0], acc[v][1], acc[v][2], acc[v][3]}});
+      }
+    }
+    return;
+  }
+  Pack<Acc<T>, 4> bias{};
+  if (a.bias != nullptr) {
+    VOX_UNROLL
+    for (int o = 0; o < 4; ++o) { bias.v[o] = channel + o < a.out_channels ? a.bias[channel + o] : Acc<T>{0}; }
+  }
+  T* const to = my.out[lane / 16] + static_cast<std::int64_t>(d) * (a.h * a.w * 8) + lane % 8 * 8 + lane / 8 % 2 * 4;
+  VOX_UNROLL
+  for (int v = 0; v < Tile::kRows; ++v) {
+    if (v >= rows) { return; }
+    Pack<T, 4> y;
+    VOX_UNROLL
+    for (int o = 0; o < 4; ++o) { y.v[o] = store<T>(channel + o < a.out_channels ? acc[v][o] + bias.v[o] : Acc<T>{0}); }
+    store_pack(to + static_cast<std::int64_t>(v) * (a.w * 8), y);
+  }
+}
+
+template <class T, class TileOf> struct TiledMarch {
+  using Tile = TileOf;
+  static constexpr bool kOneStep = false;
+  using Cell = Pack<T, kWide<T>>;
+  struct Sums {
+    Acc<T> acc[3][Tile::kRows][4];
+  };
+
+  static constexpr int kStepsPerBlock = 8 / kStepChannels<T>;
+  struct Source {
+    MarchSource<Tile, Tile::kCells, T> tile;
+    __device__ __forceinline__ Source(const MarchArgs<T>& a, int h, int w) : tile(a, h, w) {}
+    __device__ __forceinline__ void clear(Cell* to) const { tile.clear(to, 1); }
+    __device__ __forceinline__ void copy(Cell* to, const MarchPlanes<T>& from, std::int64_t offset) const {
+      tile.copy(to, from.first + offset);
+    }
+  };
+  static __device__ __forceinline__ MarchPlanes<T> planes(const MarchArgs<T>& a, int n, int step) {
+    return {a.in.at(n, step / kStepsPerBlock) + step % kStepsPerBlock * kStepChannels<T>, nullptr};
+  }
+  static __device__ __forceinline__ void add(const Cell* input, const unsigned char* weight, const MarchArgs<T>&, int,
+                                             const bool (&active)[3], Sums& sums) {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    add_tiled_step<T, Tile>(input + lane % 8, reinterpret_cast<const Acc<T>*>(weight) + lane / 8 * 4, active, sums.acc);
+  }
+  static __device__ __forceinline__ void store(const MarchArgs<T>& a, const MarchPlace& at, int d,
+                                               const MarchWarp<T>& my, const Sums& sums) {
+    store_tiled<T, Tile>(a, at, d, my, sums.acc[0]);
+  }
+  static __device__ __forceinline__ void shift(Sums& sums) {
+    VOX_UNROLL
+    for (int v = 0; v < Tile::kRows; ++v) {
+      VOX_UNROLL
+      for (int o = 0; o < 4; ++o) {
+        sums.acc[0][v][o] = sums.acc[1][v][o];
+        sums.acc[1][v][o] = sums.acc[2][v][o];
+        sums.acc[2][v][o] = 0;
+      }
+    }
+  }
+};
+
+template <class T, class Tile>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks - (sizeof(T) == 2 ? 1 : 0))
+    convolve_tiled_kernel(MarchArgs<T> a) {
+  wait_for_launches_before();
+  march<TiledMarch<T, Tile>>(a);
+}
+
+template <class Tile, class T> void launch_tiled(GpuQueue& q, const MarchArgs<T>& a, std::int64_t blocks) {
+  if (march_fills_gpu<Tile>(blocks)) {
+    VOX_LAUNCH(q, (convolve_tiled_kernel<T, Tile>), static_cast<unsigned>(blocks), Tile::kThreads,
+               march_shared_bytes<Tile>(a), a);
+  } else {
+    VOX_LAUNCH_ALONE(q, (convolve_tiled_kernel<T, Tile>), static_cast<unsigned>(blocks), Tile::kThreads,
+                     march_shared_bytes<Tile>(a), a);
+  }
+}
+
+template <class T> void convolve_tiled(GpuQueue& q, const Convolve<T>& a) {
+  constexpr int kRows = sizeof(T) == 8 ? 4 : 8;
+  constexpr int kCells = kStepChannels<T> / kWide<T>;
+  constexpr int kPackThreads = 256;
+  const Conv3dMarch m = conv3d_march(a.geometry, a.pass, kRows);
+  const int steps = static_cast<int>(m.in.blocks()) * (8 / kStepChannels<T>);
+  const PackArgs<T> pack{.weight = a.weight,
+                         .in_channels = static_cast<int>(m.in.c),
+                         .out_channels = static_cast<int>(m.out.c),
+                         .steps = steps,
+                         .spread = a.pass == Conv3dPass::spread ? 1 : 0};
+  const std::int64_t elements = m.groups * m.warps_n * 16 * steps * kStepChannels<T> * 27;
+  VOX_LAUNCH(q, (pack_tiled_kernel<T>), blocks_for(elements, kPackThreads), kPackThreads, 0, pack, a.scratch, elements);
+  const MarchArgs<T> args = march_args(a, m, steps, 16 / kStepChannels<T>);
+  if (m.wide) {
+    launch_tiled<MarchTile<2, 2, 1, kRows, kCells>>(q, args, m.blocks());
+  } else {
+    launch_tiled<MarchTile<1, 1, 2, kRows, kCells>>(q, args, m.blocks());
+  }
+  sum_splits(q, args);
+}
+
+template void convolve_tiled(GpuQueue&, const Convolve<float>&);
+template void convolve_tiled(GpuQueue&, const Convolve<double>&);
+template void convolve_tiled(GpuQueue&, const Convolve<Bf16>&);
+
+}  // namespace vox::gpu

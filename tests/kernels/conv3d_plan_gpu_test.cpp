@@ -1,0 +1,167 @@
+#include <fmt/format.h>
+
+#include <limits>
+#include <vector>
+
+#include "engine/context.h"
+#include "kernels/conv_transpose3d.h"
+#include "kernels/plan/gpu.h"
+#include "tests/support/catch.h"
+
+namespace vox::test {
+namespace {
+
+using enum Conv3dAlgorithm;
+
+constexpr std::array<Conv3dPass, 3> kPasses = {Conv3dPass::correlate, Conv3dPass::spread, Conv3dPass::grad_weight};
+
+Conv3dGeometry conv(const VolumeShape& x, std::int64_t out, std::int64_t kernel) {
+  return conv3d_geometry(x, out, kernel, 1, kernel / 2);
+}
+VolumeShape cube(std::int64_t channels, std::int64_t edge, std::int64_t cases = 1) {
+  return {.n = cases, .c = channels, .d = edge, .h = edge, .w = edge};
+}
+
+struct Layer {
+  std::string name;
+  Conv3dGeometry geometry;
+  Conv3dAlgorithm f32;
+  Conv3dAlgorithm bf16;
+};
+
+/// Every convolution of the seed net at 128^3: 4 channels in, widths 16 to 256, 4 classes.
+std::vector<Layer> seed_net(std::int64_t cases = 1) {
+  std::vector<Layer> layers;
+  const auto block = [&](const std::string& name, std::int64_t in, std::int64_t width, std::int64_t edge) {
+    layers.push_back({name + "a", conv(cube(in, edge, cases), width, 3), tiled, tensor_core});
+    layers.push_back({name + "b", conv(cube(width, edge, cases), width, 3), tiled, tensor_core});
+  };
+  block("encoder 0", 4, 16, 128);
+  block("encoder 1", 16, 32, 64);
+  block("encoder 2", 32, 64, 32);
+  block("encoder 3", 64, 128, 16);
+  block("bottleneck", 128, 256, 8);
+  for (std::int64_t level = 3; level >= 0; --level) {
+    const std::int64_t width = 16LL << level;
+    const std::int64_t edge = 128 >> level;
+    layers.push_back({fmt::format("up {}", level),
+                      conv_transpose3d_geometry(cube(2 * width, edge / 2, cases), width, 2, 2, 0, 0), gemm, gemm});
+    block(fmt::format("decoder {}", level), 2 * width, width, edge);
+  }
+  layers.push_back({"head", conv(cube(16, 128, cases), 4, 1), gemm, gemm});
+  return layers;
+}
+
+std::int64_t scratch(const Conv3dGeometry& g, Conv3dPass pass, Conv3dAlgorithm algorithm) {
+  const DeviceQueue q;
+  return pass == Conv3dPass::correlate ? conv3d_forward_scratch(q, g, algorithm)
+         : pass == Conv3dPass::spread  ? conv_transpose3d_scratch(q, g, algorithm)
+                                       : conv3d_grad_weight_scratch(q, g, algorithm);
+}
+
+}  // namespace
+
+TEST_CASE("a GPU takes tiles in f32 and f64 and tensor cores in bf16 for the net's 3^3, matrix products for the rest",
+          "[conv3d][choose]") {
+  const DeviceQueue q;
+  const std::vector<Layer> layers = seed_net();
+  CHECK(layers.size() == 23);
+  for (const Layer& l : layers) {
+    for (const Conv3dPass pass : kPasses) {
+      INFO(l.name << ", pass " << static_cast<int>(pass));
+      CHECK(choose<float>(q, pass, l.geometry) == l.f32);
+      CHECK(choose<double>(q, pass, l.geometry) == l.f32);
+      CHECK(choose<Bf16>(q, pass, l.geometry) == l.bf16);
+      CHECK(scratch(l.geometry, pass, l.f32) > 0);
+      CHECK(scratch(l.geometry, pass, l.f32) <= 1LL << 22);  // 16 MiB of f32
+      CHECK(scratch(l.geometry, pass, l.bf16) <= 1LL << 22);
+    }
+  }
+}
+
+TEST_CASE("an x in two tensors changes no choice but that of the matrix product, which does not take it",
+          "[conv3d][choose]") {
+  const DeviceQueue q;
+  for (const Conv3dPass pass : kPasses) {
+    Conv3dGeometry g = conv(cube(32, 32), 16, 3);
+    g.split = 8;
+    CHECK(choose<Bf16>(q, pass, g) == tensor_core);
+    CHECK(choose<float>(q, pass, g) == tiled);
+    g = conv(cube(32, 32), 16, 1);
+    g.split = 8;
+    CHECK(choose<Bf16>(q, pass, g) == direct);
+    CHECK(choose<float>(q, pass, g) == direct);
+  }
+}
+
+TEST_CASE("a GPU takes the direct algorithm where the others do not reach", "[conv3d][choose]") {
+  const DeviceQueue q;
+  const VolumeShape x = cube(16, 32);
+  for (const Conv3dPass pass : kPasses) {
+    CHECK(choose<Bf16>(q, pass, conv(x, 16, 5)) == direct);
+    CHECK(choose<Bf16>(q, pass, conv3d_geometry(x, 16, 3, 2, 1)) == direct);
+    CHECK(choose<Bf16>(q, pass, conv3d_geometry(x, 16, 3, 1, 0)) == direct);
+    CHECK(choose<float>(q, pass, conv3d_geometry(x, 16, 1, 2, 0)) == direct);
+    CHECK(choose<float>(q, pass, conv_transpose3d_geometry(x, 16, 2, 2, 0, 1)) == direct);  // windows leave voxels bare
+    CHECK(choose<float>(q, pass, conv_transpose3d_geometry(x, 16, 3, 2, 1, 1)) == direct);
+    CHECK(choose<float>(q, pass, conv_transpose3d_geometry(x, 16, 3, 1, 1, 0)) == tiled);
+  }
+}
+
+TEST_CASE("the tiles and parts of a march cover the volume, and the splits of its gradient have work",
+          "[conv3d][choose]") {
+  const auto covers = [](std::int64_t parts, std::int64_t size, std::int64_t extent) {
+    return parts * size >= extent && (parts - 1) * size < extent;
+  };
+  for (const VolumeShape& x : {cube(4, 1), cube(16, 8), cube(33, 9), cube(16, 17, 3), cube(64, 128, 16),
+                               VolumeShape{.n = 1, .c = 5, .d = 40, .h = 33, .w = 3}}) {
+    const Conv3dGeometry g = conv(x, 24, 3);
+    for (const Conv3dPass pass : kPasses) {
+      for (const std::int64_t rows : {4, 8}) {
+        INFO(x.c << " channels, " << x.d << "x" << x.h << "x" << x.w << ", " << rows << " rows");
+        const Conv3dMarch m = conv3d_march(g, pass, rows);
+        CHECK(covers(m.tiles_w, m.tile_w, m.out.w));
+        CHECK(covers(m.tiles_h, m.tile_h, m.out.h));
+        CHECK(covers(m.parts, m.depth, m.out.d));
+        CHECK(covers(m.groups, m.warps_n * kGroup, m.out.c));
+      }
+    }
+    for (const std::int64_t input_group : {8, 16}) {
+      const Conv3dGradMarch m = conv3d_grad_march(g, input_group);
+      CHECK(m.splits >= 1);
+      CHECK(m.splits <= m.march.columns());
+      CHECK(m.splits * m.march.groups * m.input_groups <= 2 * std::max(kWantedBlocks, m.march.groups * m.input_groups));
+      CHECK(covers(m.input_groups, input_group, g.x.c));
+    }
+  }
+}
+
+TEST_CASE("more elements than 32 bits count are taken, a slice of as many is not", "[conv3d][choose]") {
+  const DeviceQueue q;
+  constexpr std::int64_t kInt = std::numeric_limits<std::int32_t>::max();
+  const Conv3dGeometry large = conv(cube(64, 128, 16), 32, 3);  // batch 16 before the last level of the 32..512 net
+  CHECK(large.x.padded_count() > kInt);
+  for (const Conv3dPass pass : kPasses) {
+    CHECK(choose<Bf16>(q, pass, large) == tensor_core);
+    CHECK(choose<float>(q, pass, large) == tiled);
+    const Conv3dMarch m = conv3d_march(large, pass, 8);
+    CHECK(m.blocks() <= kInt);
+    CHECK(m.out.h * m.out.w * kBlock8 <= kInt);  // what the kernels count in 32 bits
+    CHECK(scratch(large, pass, tiled) <= 1LL << 22);
+  }
+  const VolumeShape wide{.n = 1, .c = 1, .d = 1, .h = 1 << 14, .w = 1 << 14};  // 2^28 voxels: 2^31 elements in a slice
+  const VolumeShape many{.n = 1LL << 32, .c = 1, .d = 1, .h = 1, .w = 1};
+  for (const Conv3dPass pass : kPasses) {
+    for (const VolumeShape& x : {wide, many}) {
+      CHECK(choose<Bf16>(q, pass, conv(x, 1, 3)) == direct);
+      CHECK(choose<float>(q, pass, conv(x, 1, 3)) == direct);
+      CHECK(choose<float>(q, pass, conv(x, 1, 1)) == direct);
+    }
+  }
+  for (const Layer& l : seed_net(16)) {
+    INFO(l.name);
+    for (const Conv3dPass pass : kPasses) { CHECK(choose<Bf16>(q, pass, l.geometry) == l.bf16); }
+  }
+}
+
+}  // namespace vox::test

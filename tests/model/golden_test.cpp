@@ -1,0 +1,152 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "engine/dispatch.h"
+#include "engine/safetensors.h"
+#include "engine/tape.h"
+#include "model/loss.h"
+#include "model/optimizer.h"
+#include "model/unet3d.h"
+#include "tests/engine/op_case.h"
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+
+// PyTorch's numbers for the whole network; tests/golden/pytorch_reference.py made them.
+
+namespace vox::test {
+namespace {
+
+class Golden {
+ public:
+  explicit Golden(const std::string& preset) : file_(VOX_SOURCE_DIR "/tests/golden/" + preset + ".safetensors") {
+    config_ = unet_preset(preset);
+    nlohmann::json::parse(file_.meta("widths")).get_to(config_.widths);
+    const auto extents = nlohmann::json::parse(file_.meta("shape")).get<std::vector<std::int64_t>>();
+    shape_ = Shape{std::span<const std::int64_t>(extents)};
+  }
+
+  [[nodiscard]] UNet3d net(DType dtype) const {
+    UNet3d n(config_, dtype, 0);
+    const auto set = [&](const std::vector<NamedTensor>& tensors) {
+      for (const NamedTensor& t : tensors) {
+        Tensor to = t.tensor;
+        dispatch_type(to.dtype(), [&]<class T>(TypeTag<T>) {
+          std::ranges::transform(file_.read<double>("start." + t.name), to.mutable_values<T>().begin(),
+                                 [](double v) { return store<T>(static_cast<Acc<T>>(v)); });
+        });
+      }
+    };
+    set(n.parameters());
+    set(n.buffers());
+    return n;
+  }
+
+  [[nodiscard]] Tensor image(DType dtype) const {
+    const RandomKey key{.seed = number("input_seed")};
+    Values v(static_cast<std::size_t>(shape_.count()));
+    for (std::size_t i = 0; i < v.size(); ++i) {
+      v[i] = static_cast<double>(random4(key, i / 4).v[i % 4] >> 20U) / 1024 - 2;
+    }
+    return to_tensor(v, shape_, Kind::volume, dtype);
+  }
+
+  [[nodiscard]] Tensor labels() const {
+    const RandomKey key{.seed = number("label_seed")};
+    const Shape shape{shape_[0], shape_[2], shape_[3], shape_[4]};
+    Values v(static_cast<std::size_t>(shape.count()));
+    for (std::size_t i = 0; i < v.size(); ++i) { v[i] = random4(key, i / 4).v[i % 4] % 4; }
+    return to_tensor(v, shape, Kind::labels, DType::f32);
+  }
+
+  [[nodiscard]] std::uint64_t number(const std::string& key) const { return std::stoull(file_.meta(key)); }
+  [[nodiscard]] double learning_rate() const { return std::stod(file_.meta("learning_rate")); }
+  [[nodiscard]] Values wants(const std::string& name) const { return file_.read<double>(name); }
+
+ private:
+  SafetensorsFile file_;
+  UNetConfig config_;
+  Shape shape_;
+};
+
+Values every(const Tensor& t, std::uint64_t stride) {
+  const Values all = t.to_doubles();
+  Values kept;
+  for (std::size_t i = 0; i < all.size(); i += stride) { kept.push_back(all[i]); }
+  return kept;
+}
+
+/// The largest relative error of each kind of number.
+struct Errors {
+  double logits = 0;
+  double loss = 0;
+  double gradients = 0;
+  double statistics = 0;
+  double after = 0;
+  double inference = 0;
+};
+
+Errors compare(const std::string& preset, DType dtype, Dropout dropout) {
+  const Golden golden(preset);
+  const std::string prefix = dropout == Dropout::on ? "on." : "off.";
+  UNet3d net = golden.net(dtype);
+  Adam adam(net.parameters(), {});
+  const Tensor image = golden.image(dtype);
+  const Tensor labels = golden.labels();
+  const std::uint64_t stride = golden.number("logit_stride");
+  Errors e;
+  const auto worse = [](double& error, double other) { error = std::max(error, other); };
+
+  for (std::uint32_t step = 0; step < golden.number("adam_steps"); ++step) {
+    const Tensor logits = net.forward(
+        image, {.mode = UNetMode::training, .dropout = dropout, .seed = golden.number("dropout_seed"), .step = step});
+    const Tensor loss = segmentation_loss(logits, labels, {});
+    backward(loss);
+    if (step == 0) {
+      e.logits = relative_error(every(logits, stride), golden.wants(prefix + "logits"));
+      e.loss = relative_error(loss.to_doubles(), golden.wants(prefix + "loss"));
+      for (const NamedTensor& p : net.parameters()) {
+        INFO(p.name);
+        worse(e.gradients, relative_error(p.tensor.grad().to_doubles(), golden.wants(prefix + "grad." + p.name)));
+      }
+      for (const NamedTensor& b : net.buffers()) {
+        worse(e.statistics, relative_error(b.tensor.to_doubles(), golden.wants(prefix + "buffer." + b.name)));
+      }
+    }
+    adam.step(golden.learning_rate());
+  }
+  for (const NamedTensor& p : net.parameters()) {
+    worse(e.after, relative_error(p.tensor.to_doubles(), golden.wants(prefix + "after." + p.name)));
+  }
+  const NoGradScope no_grad;
+  e.inference = relative_error(every(net.forward(image, {}), stride), golden.wants(prefix + "inference"));
+  return e;
+}
+
+void check(const Errors& e, double allowed) {
+  fmt::print(
+      "  logits {:.1e}, loss {:.1e}, gradients {:.1e}, statistics {:.1e}, after 3 Adam steps {:.1e}, inference "
+      "{:.1e}\n",
+      e.logits, e.loss, e.gradients, e.statistics, e.after, e.inference);
+  CHECK(e.logits <= allowed);
+  CHECK(e.loss <= allowed);
+  CHECK(e.gradients <= allowed);
+  CHECK(e.statistics <= allowed);
+  CHECK(e.after <= allowed);
+  CHECK(e.inference <= allowed);
+}
+
+}  // namespace
+
+TEST_CASE("the whole network computes, differentiates and learns as PyTorch does", "[golden]") {
+  for (const char* const preset : {"seed", "tutorial"}) {
+    for (const Dropout dropout : {Dropout::off, Dropout::on}) {
+      for (const DType dtype : {DType::f64, DType::f32}) {
+        INFO(preset << " " << name(dtype) << (dropout == Dropout::on ? ", with dropout" : ", without dropout"));
+        fmt::print("golden {} {} dropout {}:", preset, name(dtype), dropout == Dropout::on ? "on" : "off");
+        check(compare(preset, dtype, dropout), dtype == DType::f64 ? 1e-9 : 1e-4);
+      }
+    }
+  }
+}
+
+}  // namespace vox::test

@@ -1,0 +1,163 @@
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "data/nifti/nifti.h"
+#include "kernels/base/check.h"
+#include "tests/support/catch.h"
+#include "tests/support/files.h"
+#include "tools/ui/overlay_picture.h"
+
+namespace vox::test {
+namespace {
+
+Geometry grid(std::array<std::int64_t, 3> size, std::array<double, 3> spacing_mm) {
+  return {.size = size,
+          .spacing_mm = spacing_mm,
+          .affine = {-spacing_mm[2], 0, 0, 0, 0, -spacing_mm[1], 0, 0, 0, 0, spacing_mm[0], 0}};
+}
+
+template <class V> V filled(const Geometry& g, int value) {
+  V v{.geometry = g, .values = {}};
+  v.values.assign(static_cast<std::size_t>(g.voxels()), static_cast<typename decltype(v.values)::value_type>(value));
+  return v;
+}
+
+/// RAS+ position in mm of a pixel of a plane.
+std::array<double, 3> place_mm(const Geometry& g, const Plane& p, std::int64_t x, std::int64_t y) {
+  std::array<double, 3> place{};
+  for (std::size_t row = 0; row < 3; ++row) {
+    place[row] = g.affine[row * 4 + 3];
+    for (std::size_t k = 0; k < 3; ++k) {  // affine columns are i, j, k: W, H, D
+      const std::size_t axis = 2 - k;
+      place[row] += g.affine[row * 4 + k] * static_cast<double>(p.origin[axis] + x * p.right[axis] + y * p.down[axis]);
+    }
+  }
+  return place;
+}
+
+std::uint32_t big_endian(const std::string& bytes, std::size_t at) {
+  std::uint32_t v = 0;
+  for (std::size_t i = 0; i < 4; ++i) { v = v << 8U | static_cast<unsigned char>(bytes[at + i]); }
+  return v;
+}
+
+}  // namespace
+
+TEST_CASE("the planes show the patient upright and from the front, right at the left of the page", "[overlay]") {
+  const Geometry g = grid({5, 7, 9}, {3, 2, 1});
+  const Extent all{.low = {0, 0, 0}, .high = {5, 7, 9}};
+  const Slices at{1, 2, 3};
+  struct Row {
+    View view;
+    std::size_t across;     // of RAS: what changes to the right
+    std::size_t downwards;  // and down, always against the axis
+    std::array<double, 2> pixel_mm;
+    std::array<std::int64_t, 2> size;
+  };
+  for (const Row& row : {Row{View::axial, 0, 1, {1, 2}, {9, 7}}, Row{View::coronal, 0, 2, {1, 3}, {9, 5}},
+                         Row{View::sagittal, 1, 2, {2, 3}, {7, 5}}}) {
+    const Plane p = plane_of(g, row.view, at, all);
+    CHECK(p.width == row.size[0]);
+    CHECK(p.height == row.size[1]);
+    CHECK(p.pixel_width_mm == row.pixel_mm[0]);
+    CHECK(p.pixel_height_mm == row.pixel_mm[1]);
+    const auto corner = place_mm(g, p, 0, 0);
+    const auto right = place_mm(g, p, 1, 0);
+    const auto below = place_mm(g, p, 0, 1);
+    for (std::size_t k = 0; k < 3; ++k) {
+      // R to L, A to P and S to I all run against RAS.
+      CHECK(right[k] - corner[k] == (k == row.across ? -row.pixel_mm[0] : 0));
+      CHECK(below[k] - corner[k] == (k == row.downwards ? -row.pixel_mm[1] : 0));
+    }
+    const std::size_t through = static_cast<std::size_t>(row.view);
+    CHECK(p.origin[through] == at[through]);
+    for (std::size_t k = 0; k < 3; ++k) {
+      const std::int64_t last = p.origin[k] + (p.width - 1) * p.right[k] + (p.height - 1) * p.down[k];
+      CHECK((last >= 0 && last < g.size[k]));
+      CHECK((p.origin[k] >= 0 && p.origin[k] < g.size[k]));
+    }
+  }
+}
+
+TEST_CASE("the slices are those with most tumour, or the middle ones", "[overlay]") {
+  LabelMap m = filled<LabelMap>(grid({5, 6, 7}, {1, 1, 1}), 0);
+  CHECK_FALSE(has_tumour(m));
+  CHECK(slices_with_most(m) == Slices{2, 3, 3});
+  for (const auto& [d, h, w] : {Slices{0, 1, 2}, Slices{4, 1, 5}, Slices{4, 5, 5}, Slices{3, 5, 5}}) {
+    m.values[static_cast<std::size_t>(m.index(d, h, w))] = 2;
+  }
+  CHECK(has_tumour(m));
+  CHECK(slices_with_most(m) == Slices{4, 1, 5});  // h: two each at 1 and 5, the first
+}
+
+TEST_CASE("the extent holds what is not zero, the slices and a margin", "[overlay]") {
+  const Geometry g = grid({100, 100, 100}, {1, 2, 4});
+  Image image = filled<Image>(g, 0);
+  const LabelMap none = filled<LabelMap>(g, 0);
+  LabelMap truth = none;
+  image.values[static_cast<std::size_t>(image.index(50, 50, 50))] = 1;
+  truth.values[static_cast<std::size_t>(image.index(60, 50, 2))] = 1;
+  const Extent e = extent_of(image, none, &truth, {50, 95, 50});
+  CHECK(e.low == std::array<std::int64_t, 3>{38, 44, 0});
+  CHECK(e.high == std::array<std::int64_t, 3>{73, 100, 54});
+  CHECK(extent_of(image, none, nullptr, {50, 50, 50}).low[2] == 47);
+}
+
+TEST_CASE("the grey window leaves out the background and the extremes", "[overlay]") {
+  Image image = filled<Image>(grid({1, 1, 301}, {1, 1, 1}), 0);
+  for (std::size_t i = 0; i <= 100; ++i) { image.values[i] = static_cast<float>(i + 1); }
+  image.values[100] = 1e6F;
+  const Window w = window_of(image);
+  CHECK(w.black == 2);
+  CHECK(w.white == 100);
+  CHECK(window_of(filled<Image>(grid({1, 1, 4}, {1, 1, 1}), 0)).white == 1);
+}
+
+TEST_CASE("an overlay is a PNG that grows with the truth beside it, and is whole or absent", "[overlay]") {
+  const TempFolder folder;
+  const Geometry g = grid({6, 7, 8}, {1, 1, 1});
+  const Image image = filled<Image>(g, 3);
+  const LabelMap prediction = filled<LabelMap>(g, 3);
+  const LabelMap nothing = filled<LabelMap>(g, 0);
+  std::uint32_t narrow = 0;
+  for (const LabelMap* truth : {static_cast<const LabelMap*>(nullptr), &nothing}) {
+    draw_overlay(folder / "o.png", {.title = "t",
+                                    .modality = "flair",
+                                    .image = &image,
+                                    .prediction = &prediction,
+                                    .truth = truth,
+                                    .slices = {0, 6, 7}});
+    const std::string png = read_bytes(folder / "o.png");
+    REQUIRE(png.size() > 1000);
+    CHECK(png.substr(1, 3) == "PNG");
+    CHECK(png.substr(png.size() - 8, 4) == "IEND");
+    CHECK(big_endian(png, 16) > narrow);
+    narrow = big_endian(png, 16);
+  }
+  const Overlay overlay{
+      .title = "t", .modality = "flair", .image = &image, .prediction = &prediction, .truth = nullptr, .slices = {}};
+  CHECK_THROWS_AS(draw_overlay(folder / "absent" / "o.png", overlay), OutputError);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), std::filesystem::directory_iterator()) == 1);
+}
+
+TEST_CASE("a case whose name is no UTF-8 has a picture, with the name escaped", "[overlay]") {
+  const TempFolder folder;
+  const Geometry g = grid({6, 7, 8}, {1, 1, 1});
+  const Image image = filled<Image>(g, 3);
+  const LabelMap prediction = filled<LabelMap>(g, 3);
+  const auto picture = [&](const std::string& title) {
+    draw_overlay(folder / "o.png", {.title = title,
+                                    .modality = title,
+                                    .image = &image,
+                                    .prediction = &prediction,
+                                    .truth = nullptr,
+                                    .slices = {0, 6, 7}});
+    return read_bytes(folder / "o.png");
+  };
+  CHECK(picture("M\xFCller") == picture("M\\xfcller"));
+  CHECK(picture("M\xFCller") != picture(""));
+}
+
+}  // namespace vox::test

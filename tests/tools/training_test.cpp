@@ -1,0 +1,341 @@
+#include "tools/run/training.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "data/loading/splits.h"
+#include "kernels/base/check.h"
+#include "kernels/base/philox.h"
+#include "tests/support/catch.h"
+#include "tests/support/files.h"
+#include "tests/support/program.h"
+#include "tools/run/epoch_report.h"
+
+namespace vox::test {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::int64_t kSize = 16;
+
+/// Six labelled cases: a bright cube of three classes in noise, so that there is something to learn.
+void make_cache(const fs::path& folder, RecipeKind kind = RecipeKind::zscore) {
+  fs::create_directories(folder);
+  for (std::uint32_t n = 0; n < 6; ++n) {
+    PreparedCase c;
+    c.info.id = "case_" + std::to_string(n);
+    c.info.recipe = recipe_named(name(kind), kSize);
+    c.info.mapping = {.source = {.size = {kSize, kSize, kSize},
+                                 .spacing_mm = {1, 1, 1},
+                                 .affine = {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0}},
+                      .box = {.start = {}, .size = {kSize, kSize, kSize}},
+                      .size = {kSize, kSize, kSize}};
+    c.info.labelled = true;
+    const RandomKey key{.seed = 11, .step = n};
+    const std::int64_t at = 3 + n;
+    for (std::int64_t v = 0; v < kSize * kSize * kSize; ++v) {
+      const std::int64_t d = v / (kSize * kSize) - at;
+      const std::int64_t h = v / kSize % kSize - at;
+      const bool inside = d >= 0 && d < 6 && h >= 0 && h < 6;
+      c.label.push_back(inside ? static_cast<std::uint8_t>(1 + (d + h) % 3) : std::uint8_t{0});
+    }
+    for (std::size_t channel = 0; channel < c.info.recipe.modalities.size(); ++channel) {
+      for (std::size_t v = 0; v < c.label.size(); ++v) {
+        const double noise = unit(random4(key, channel * c.label.size() + v).v[0]) - 0.5;
+        c.image.push_back(static_cast<float>(noise + (c.label[v] > 0 ? 1.0 + 0.5 * c.label[v] : 0.0)));
+      }
+    }
+    write_prepared_case(folder / (c.info.id + ".safetensors"), c);
+  }
+}
+
+TrainOptions small_options() {
+  TrainOptions o;
+  o.widths = {4, 4, 6, 6, 8};
+  o.batch = 2;
+  o.epochs = 3;
+  o.lr = 1e-2;
+  o.folds = 3;
+  return o;
+}
+
+void train(const fs::path& cache, const fs::path& run, const TrainOptions& o,
+           Training::Start start = Training::Start::fresh) {
+  Training(cache, run, o, start).run();
+}
+
+/// Every tensor of a checkpoint, as bytes.
+std::map<std::string, std::string> tensors_of(const fs::path& file) {
+  const SafetensorsFile f(file);
+  std::map<std::string, std::string> all;
+  for (const auto& [name, t] : f.tensors()) {
+    all[name] = std::string(reinterpret_cast<const char*>(t.bytes.data()), t.bytes.size());
+  }
+  return all;
+}
+
+std::vector<nlohmann::json> log_of(const fs::path& run, const std::string& type) {
+  std::vector<nlohmann::json> lines;
+  std::ifstream in(run / "log.jsonl");
+  for (std::string line; std::getline(in, line);) {
+    nlohmann::json j = nlohmann::json::parse(line);
+    if (j.at("type") != type) { continue; }
+    for (const char* const time : {"seconds", "samples_per_second", "peak_tensor_bytes"}) { j.erase(time); }
+    lines.push_back(j);
+  }
+  return lines;
+}
+
+/// voxgrad train in a process of its own; interrupted as soon as its log holds so many lines. Returns the exit code.
+int train_and_interrupt(const fs::path& cache, const fs::path& run, std::size_t lines_wanted,
+                        const std::vector<std::string>& more = {}) {
+  std::vector<std::string> words{
+      VOX_PROGRAM, "train",   "-i", cache.string(), "-o", run.string(), "--widths", "4",       "4", "6", "6",
+      "8",         "--batch", "2",  "--epochs",     "3",  "--lr",       "1e-2",     "--folds", "3"};
+  words.insert(words.end(), more.begin(), more.end());
+  std::vector<char*> arguments;
+  for (std::string& word : words) { arguments.push_back(word.data()); }
+  arguments.push_back(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    execv(VOX_PROGRAM, arguments.data());
+    _exit(127);
+  }
+  for (int wait = 0; wait < 6000; ++wait) {
+    std::size_t lines = 0;
+    std::ifstream in(run / "log.jsonl");
+    for (std::string line; std::getline(in, line);) { ++lines; }
+    if (lines >= lines_wanted) { break; }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  kill(child, SIGINT);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// The first and the last learning rate of each epoch, from the lines of its steps, as its own line should have them.
+void check_rates(const fs::path& run, std::size_t epochs_wanted) {
+  const auto epochs = log_of(run, "epoch");
+  REQUIRE(epochs.size() == epochs_wanted);
+  for (const auto& epoch : epochs) {
+    std::vector<double> used;
+    for (const auto& step : log_of(run, "step")) {
+      if (step.at("epoch") == epoch.at("epoch")) { used.push_back(step.at("lr")); }
+    }
+    REQUIRE_FALSE(used.empty());
+    CHECK(epoch.at("lr_first") == used.front());
+    CHECK(epoch.at("lr_last") == used.back());
+    CHECK(epoch.at("lr") == used.back());
+  }
+}
+
+/// The checkpoint as a version wrote it that did not keep learning rates.
+void forget_rates(const fs::path& checkpoint) {
+  const SafetensorsFile file(checkpoint);
+  std::vector<TensorToWrite> tensors;
+  for (const auto& [name, t] : file.tensors()) { tensors.push_back({name, t.dtype, t.shape, t.bytes}); }
+  Metadata metadata = file.metadata();
+  auto progress = nlohmann::json::parse(metadata.at("training"));
+  CHECK(progress.erase("lr_first") + progress.erase("lr_last") == 2);
+  metadata["training"] = progress.dump();
+  write_safetensors(checkpoint, tensors, metadata);
+}
+
+}  // namespace
+
+TEST_CASE("training learns, and writes checkpoints, log, splits, options and the curve", "[training]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  TrainOptions o = small_options();
+  o.epochs = 30;
+  o.augment = "none";
+  o.validate_every = 10;
+  train(folder / "cache", folder / "run", o);
+  for (const char* const file : {"best.safetensors", "last.safetensors", "log.jsonl", "splits.json", "config.toml"}) {
+    CHECK(fs::exists(folder / "run" / file));
+  }
+  const auto epochs = log_of(folder / "run", "epoch");
+  REQUIRE(epochs.size() == 30);
+  CHECK(epochs.back().at("train_loss").get<double>() < 0.8 * epochs.front().at("train_loss").get<double>());
+  CHECK(epochs.back().at("dice").at("WT").get<double>() > 0.4);
+  CHECK(epochs.back().at("all_background").at("dice").at("WT").get<double>() == 0);
+  CHECK(log_of(folder / "run", "step").size() == 60);
+}
+
+TEST_CASE("a run that was interrupted and resumed ends with the same bits", "[training]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  const TrainOptions o = small_options();
+  train(folder / "cache", folder / "whole", o);
+
+  CHECK(train_and_interrupt(folder / "cache", folder / "parts", 3) == 130);
+  const auto stopped = log_of(folder / "parts", "step").size();
+  CHECK(stopped >= 3);
+  if (stopped < 6) { train(folder / "cache", folder / "parts", o, Training::Start::resume); }
+  CHECK(tensors_of(folder / "whole" / "last.safetensors") == tensors_of(folder / "parts" / "last.safetensors"));
+  CHECK(tensors_of(folder / "whole" / "best.safetensors") == tensors_of(folder / "parts" / "best.safetensors"));
+  CHECK(log_of(folder / "whole", "step") == log_of(folder / "parts", "step"));
+  CHECK(log_of(folder / "whole", "epoch") == log_of(folder / "parts", "epoch"));
+}
+
+TEST_CASE("an epoch tells the learning rates that it used, on screen, in the log and in the plot", "[training]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  const Ended e = voxgrad("train --widths 4 4 6 6 8 --folds 3 --epochs 4 --schedule cosine --warmup 2 -i " +
+                          (folder / "cache").string() + " -o " + (folder / "cosine").string());
+  REQUIRE(e.code == 0);
+  CHECK_THAT(e.output, ContainsSubstring("lr 0.0005 to 0.001, "));
+  check_rates(folder / "cosine", 4);
+  const auto epochs = log_of(folder / "cosine", "epoch");
+  CHECK(epochs.back().at("lr_last").get<double>() > 0);
+  const std::vector<EpochRow> rows = epoch_rows(epochs);
+  CHECK(rows.front().learning_rate == 1e-3);
+  CHECK(rows.back().learning_rate == epochs.back().at("lr_last").get<double>());
+
+  TrainOptions o = small_options();
+  o.epochs = 6;
+  o.lr = 1e-9;  // learns nothing: the loss gets no better
+  o.augment = "none";
+  o.plateau_patience = 0;
+  o.plateau_factor = 0.5;
+  train(folder / "cache", folder / "plateau", o);
+  check_rates(folder / "plateau", 6);
+  const auto lowered = log_of(folder / "plateau", "epoch");
+  CHECK(lowered[0].at("lr") == 1e-9);
+  CHECK(lowered[1].at("lr") == 1e-9);  // after which it may be lowered at the earliest
+  CHECK(lowered.back().at("lr").get<double>() < 1e-9);
+}
+
+TEST_CASE("a run that was interrupted within an epoch tells the same learning rates", "[training]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  TrainOptions o = small_options();
+  const fs::path splits = folder / "splits.json";  // all six train: three steps an epoch
+  write_splits(splits, {{.train = {"case_0", "case_1", "case_2", "case_3", "case_4", "case_5"}, .val = {}}});
+  o.splits = splits.string();
+  o.schedule = "cosine";
+  o.warmup = 4;
+  train(folder / "cache", folder / "whole", o);
+  check_rates(folder / "whole", 3);
+  for (const char* const name : {"parts", "older"}) {
+    const fs::path run = folder / name;
+    CHECK(train_and_interrupt(folder / "cache", run, 1,
+                              {"--splits", splits.string(), "--schedule", "cosine", "--warmup", "4"}) == 130);
+    if (run.filename() == "older") { forget_rates(run / "last.safetensors"); }
+    if (log_of(run, "step").size() < 9) { train(folder / "cache", run, o, Training::Start::resume); }
+    CHECK(log_of(run, "epoch") == log_of(folder / "whole", "epoch"));
+  }
+}
+
+TEST_CASE("cases whose names are no UTF-8 are trained on, and a resumed run finds them", "[training]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  for (const char* const n : {"0", "1", "2"}) {
+    fs::rename(folder / "cache" / ("case_" + std::string(n) + ".safetensors"),
+               folder / "cache" / ("M\xFC" + std::string(n) + ".safetensors"));
+  }
+  TrainOptions o = small_options();
+  o.epochs = 1;
+  train(folder / "cache", folder / "run", o);
+  CHECK_THAT(read_bytes(folder / "run" / "splits.json"), ContainsSubstring(R"("M\\xfc0")"));
+  o.epochs = 2;
+  train(folder / "cache", folder / "run", o, Training::Start::resume);
+  CHECK(log_of(folder / "run", "epoch").size() == 2);
+  fs::copy(folder / "cache" / "case_3.safetensors", folder / "cache" / "M\\xfc0.safetensors");
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o), ContainsSubstring("holds two cases 'M\\xfc0'"));
+}
+
+TEST_CASE("threads of the kernels and of the loader do not change a run", "[training]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  TrainOptions o = small_options();
+  o.epochs = 1;
+  o.threads = 1;
+  train(folder / "cache", folder / "one", o);
+  o.threads = 3;
+  o.loader_threads = 2;
+  train(folder / "cache", folder / "three", o);
+  CHECK(tensors_of(folder / "one" / "last.safetensors") == tensors_of(folder / "three" / "last.safetensors"));
+}
+
+TEST_CASE("a run refuses what would lose or mix results", "[training][errors]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  TrainOptions o = small_options();
+  o.epochs = 1;
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "run", o, Training::Start::resume),
+                    ContainsSubstring("no last.safetensors to resume from"));
+  train(folder / "cache", folder / "run", o);
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "run", o), ContainsSubstring("holds a run already"));
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "run", o, Training::Start::resume),
+                    ContainsSubstring("give --epochs a larger number"));
+  o.preset = "tutorial";
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o), ContainsSubstring("preset 'tutorial' wants 3"));
+  o = small_options();
+  o.size = 32;
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o),
+                    ContainsSubstring("prepared at size 16, --size wants 32"));
+  o = small_options();
+  o.micro_batch = 3;
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o), ContainsSubstring("--micro-batch is 3"));
+  o = small_options();
+  o.fold = 7;
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o),
+                    ContainsSubstring("--fold is 7, wants 0 to 2: --folds 3 makes 3 folds of the 6 cases"));
+  o = small_options();
+  o.schedule = "cosine";
+  o.warmup = 6;
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o), ContainsSubstring("--warmup is 6, wants fewer than"));
+  o = small_options();
+  o.validate_every = 0;  // a resumed run is asked as well
+  CHECK_THROWS_WITH(train(folder / "cache", folder / "run", o, Training::Start::resume),
+                    ContainsSubstring("--validate-every is 0"));
+  CHECK_FALSE(fs::exists(folder / "other"));
+}
+
+TEST_CASE("the options a run wrote down start the same run again", "[training]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  TrainOptions o = small_options();
+  o.epochs = 1;
+  o.class_weights = {0.5, 1, 1, 2};
+  train(folder / "cache", folder / "first", o);
+  const std::string command =
+      fmt::format("{} train --config {} -i {} -o {} > {}", VOX_PROGRAM, (folder / "first" / "config.toml").string(),
+                  (folder / "cache").string(), (folder / "second").string(), (folder / "out.txt").string());
+  REQUIRE(std::system(command.c_str()) == 0);  // NOLINT: a test's own command
+  CHECK(tensors_of(folder / "first" / "last.safetensors") == tensors_of(folder / "second" / "last.safetensors"));
+  CHECK(read_bytes(folder / "first" / "config.toml") == read_bytes(folder / "second" / "config.toml"));
+}
+
+TEST_CASE("options of a resumed run: what shapes the result must stay, what changes the time may not", "[training]") {
+  const TrainOptions run = small_options();
+  TrainOptions asked = run;
+  asked.lr = 5;
+  asked.epochs = 9;
+  CHECK(resumed(run, asked, {"epochs"}).epochs == 9);
+  CHECK(resumed(run, asked, {"epochs"}).lr == run.lr);
+  CHECK_THROWS_WITH(resumed(run, asked, {"lr"}), ContainsSubstring("lr is 0.01 in the run, 5.0 was asked"));
+  CHECK(to_json(train_options_from_json(to_json(run), "x")) == to_json(run));
+  CHECK_THROWS_AS(train_options_from_json("{}", "x"), DataError);
+}
+
+TEST_CASE("a run from before an option existed goes on, unless the option shapes its result", "[training]") {
+  const TrainOptions run = small_options();
+  nlohmann::json stored = nlohmann::json::parse(to_json(run));
+  stored.erase("fusion");
+  stored.erase("conv");
+  CHECK(to_json(train_options_from_json(stored.dump(), "x")) == to_json(run));
+  stored.erase("loss");
+  CHECK_THROWS_WITH(train_options_from_json(stored.dump(), "last.safetensors"),
+                    ContainsSubstring("last.safetensors") && ContainsSubstring("loss"));
+}
+
+}  // namespace vox::test

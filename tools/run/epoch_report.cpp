@@ -1,0 +1,75 @@
+#include "tools/run/epoch_report.h"
+
+#include <cmath>
+#include <string>
+
+#include "tools/ui/output.h"
+
+namespace vox {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Dice = std::array<double, kRegions.size()>;
+
+Json scores(const Confusion& c, MacroOver over) {
+  const MacroScores s = macro_scores(c, over);
+  return {{"iou", s.iou}, {"accuracy", s.accuracy}, {"precision", s.precision}, {"recall", s.recall}, {"f1", s.f1}};
+}
+
+Json by_region(const Dice& dice) {
+  Json j;
+  for (std::size_t r = 0; r < kRegions.size(); ++r) { j[std::string(name(kRegions[r]))] = dice[r]; }
+  return j;
+}
+
+/// NaN where it was not measured, or was no number: JSON has null for that.
+double number_in(const nlohmann::json& object, const std::string& key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number() ? found->get<double>() : NAN;
+}
+
+void say_line(const char* what, const Dice& dice, const Confusion& c) {
+  const MacroScores all = macro_scores(c, MacroOver::all_classes);
+  const MacroScores tumour = macro_scores(c, MacroOver::foreground);
+  print_safely(
+      "    {:<15} Dice WT {:.3f} TC {:.3f} ET {:.3f}   IoU {:.3f} ({:.3f})  accuracy {:.3f} ({:.3f})  "
+      "precision {:.3f} ({:.3f})  recall {:.3f} ({:.3f})  F1 {:.3f} ({:.3f})\n",
+      what, dice[0], dice[1], dice[2], all.iou, tumour.iou, all.accuracy, tumour.accuracy, all.precision,
+      tumour.precision, all.recall, tumour.recall, all.f1, tumour.f1);
+}
+
+}  // namespace
+
+void say(const Validation& v) {
+  print_safely("    validation loss {:.4f}; scores in brackets leave the background out\n", v.loss);
+  say_line("validation", v.dice, v.confusion);
+  say_line("all background", v.trivial, v.confusion.all_background());
+}
+
+Json to_json(const Validation& v) {
+  return {{"val_loss", v.loss},
+          {"dice", by_region(v.dice)},
+          {"scores", scores(v.confusion, MacroOver::all_classes)},
+          {"scores_without_background", scores(v.confusion, MacroOver::foreground)},
+          {"all_background",
+           {{"dice", by_region(v.trivial)}, {"scores", scores(v.confusion.all_background(), MacroOver::all_classes)}}}};
+}
+
+std::vector<EpochRow> epoch_rows(const std::vector<nlohmann::json>& epochs) {
+  std::vector<EpochRow> rows;
+  for (const auto& e : epochs) {
+    EpochRow row;
+    row.epoch = e.value("epoch", std::int64_t{0});
+    row.train_loss = number_in(e, "train_loss");
+    row.learning_rate = number_in(e, "lr");
+    row.validation_loss = number_in(e, "val_loss");
+    row.dice.fill(NAN);
+    for (std::size_t r = 0; e.contains("dice") && r < kRegions.size(); ++r) {
+      row.dice[r] = number_in(e.at("dice"), std::string(name(kRegions[r])));
+    }
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+}  // namespace vox

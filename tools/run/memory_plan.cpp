@@ -1,0 +1,105 @@
+#include "tools/run/memory_plan.h"
+
+#include <algorithm>
+
+#include "engine/allocator.h"
+#include "engine/kept.h"
+#include "kernels/base/check.h"
+
+namespace vox {
+
+StepRequest step_request(const TrainOptions& o, Device device) {
+  return {.config = unet_config(o),
+          .dtype = dtype_named(o.dtype),
+          .device = device,
+          .size = o.size,
+          .batch = o.batch,
+          .micro_batch = o.micro_batch,
+          .loss = loss_options(o),
+          .adam = adam_options(o),
+          .fusion = fusion_named(o.fusion)};
+}
+
+std::size_t waiting_bytes(const StepRequest& r, std::int64_t batches_in_flight) {
+  const auto voxels = static_cast<std::size_t>(r.batch * r.size * r.size * r.size);
+  const std::size_t batch = voxels * (static_cast<std::size_t>(r.config.in_channels) * sizeof(float) + 1);
+  return static_cast<std::size_t>(batches_in_flight + 1) * batch;
+}
+
+MemoryLimit memory_limit(const std::string& asked, Device device) {
+  return asked.empty() ? available_memory(device) : MemoryLimit{bytes_named(asked), "--memory"};
+}
+
+std::size_t left_for_tensors(const MemoryLimit& limit, std::size_t waiting, Device device) {
+  if (device == Device::cuda) { return limit.bytes; }
+  return limit.bytes > waiting ? limit.bytes - waiting : 0;
+}
+
+std::int64_t largest_batch(const StepRequest& r, const MemoryLimit& limit) {
+  constexpr std::int64_t kMost = 1024;
+  std::int64_t good = 0;
+  for (std::int64_t bad = kMost + 1; bad - good > 1;) {
+    StepRequest tried = r;
+    tried.micro_batch = 0;
+    tried.batch = good + (bad - good) / 2;
+    const bool fits = training_fits(tried, left_for_tensors(limit, waiting_bytes(tried), r.device));
+    (fits ? good : bad) = tried.batch;
+  }
+  return good;
+}
+
+namespace {
+
+std::string advice(const StepRequest& request, std::size_t left_bytes) {
+  const std::int64_t cases = largest_micro_batch(request, left_bytes);
+  if (cases > 0) { return fmt::format("the largest micro-batch that fits is {0}: --micro-batch {0}", cases); }
+  if (request.batch == 1) { return "not even one case fits: a smaller cube, or fewer channels, would"; }
+  return "no micro-batch fits: a smaller --batch might";
+}
+
+}  // namespace
+
+StepPlan plan_and_decide_keeping(const StepRequest& r, const MemoryLimit& limit) {
+  set_keep_all(r.device == Device::cuda);
+  StepPlan plan = plan_training(r);
+  if (keeps_all() && plan.system_bytes() > limit.bytes) {
+    set_keep_all(false);
+    plan = plan_training(r);
+  }
+  return plan;
+}
+
+void check_fits(const StepRequest& r, const StepPlan& plan, std::size_t waiting, const MemoryLimit& limit) {
+  const std::size_t left = left_for_tensors(limit, waiting, r.device);
+  if (plan.system_bytes() <= left) { return; }
+  const std::string beside =
+      r.device == Device::cuda ? "" : fmt::format(" beside {} of batches that wait", bytes_text(waiting));
+  fail<MemoryError>(
+      __FILE__, __LINE__,
+      fmt::format(
+          "a training step of {} cases at {}^3, {} at a time, takes {} for tensors (peak {}, {}){}; there is {} "
+          "({}); {}",
+          r.batch, r.size, r.micro_batch == 0 ? r.batch : r.micro_batch, bytes_text(plan.system_bytes()),
+          bytes_text(plan.peak_bytes), plan.peak_at, beside, bytes_text(limit.bytes), limit.source, advice(r, left)));
+}
+
+RunMemory::RunMemory(const StepRequest& run, std::int64_t training_cases, std::int64_t batches_in_flight,
+                     const MemoryLimit& limit) {
+  const auto request = [&](std::int64_t batch) {
+    StepRequest r = run;
+    r.batch = batch;
+    r.micro_batch = std::min(run.micro_batch, batch);
+    return r;
+  };
+  const StepRequest largest = request(std::min(run.batch, training_cases));
+  steps_[largest.batch] = plan_and_decide_keeping(largest, limit);
+  const std::int64_t rest = training_cases % run.batch;
+  if (rest > 0) { steps_[rest] = plan_training(request(rest)); }
+  check_fits(largest, largest_step(), waiting_bytes(largest, batches_in_flight), limit);
+  validation_ = plan_inference(request(1));
+  std::size_t arena = validation_.arena.bytes;
+  for (const auto& entry : steps_) { arena = std::max(arena, entry.second.arena.bytes); }
+  reserve_arena(run.device, arena);
+}
+
+}  // namespace vox

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+
+#include "data/loading/loader.h"
+#include "engine/memory_limits.h"
+#include "model/step_plan.h"
+#include "tools/run/train_options.h"
+
+namespace vox {
+
+/// What a training run asks the step plan for. `options.size` must be set.
+[[nodiscard]] StepRequest step_request(const TrainOptions&, Device);
+
+/// Batches that wait on the CPU: those the loader holds, usually of one thread, and the one that is being turned into
+/// tensors.
+[[nodiscard]] std::size_t waiting_bytes(const StepRequest&,
+                                        std::int64_t batches_in_flight = default_batches_ahead(1, 1));
+
+/// The size that --memory names, or what is available where it is empty.
+[[nodiscard]] MemoryLimit memory_limit(const std::string& asked, Device);
+
+/// What the limit leaves for tensors: where those are on the CPU, batches that wait take their part.
+[[nodiscard]] std::size_t left_for_tensors(const MemoryLimit&, std::size_t waiting_bytes, Device);
+
+/// The largest batch, at most 1024, that fits when it is computed at once; 0: none.
+[[nodiscard]] std::int64_t largest_batch(const StepRequest&, const MemoryLimit&);
+
+/// Plans a step as a run makes it, and decides whether this thread keeps what could be made again (engine/kept.h): on a
+/// GPU, whose steps wait for memory, where there is room for it.
+[[nodiscard]] StepPlan plan_and_decide_keeping(const StepRequest&, const MemoryLimit&);
+
+/// Throws MemoryError unless the step fits, naming its peak, what there is, and the largest micro-batch that fits.
+void check_fits(const StepRequest&, const StepPlan&, std::size_t waiting_bytes, const MemoryLimit&);
+
+/// The memory of every kind of step of a run: a full batch, the last of an epoch if it is smaller, and a validation.
+/// Decides by the largest whether this thread keeps what could be made again, refuses a run whose steps do not fit
+/// (MemoryError), and reserves the arena that all of them share.
+class RunMemory {
+ public:
+  RunMemory(const StepRequest&, std::int64_t training_cases, std::int64_t batches_in_flight, const MemoryLimit&);
+
+  [[nodiscard]] const StepPlan& step(std::int64_t batch) const { return steps_.at(batch); }
+  [[nodiscard]] const StepPlan& largest_step() const { return steps_.rbegin()->second; }
+  [[nodiscard]] const StepPlan& validation() const { return validation_; }
+
+ private:
+  std::map<std::int64_t, StepPlan> steps_;  ///< by cases in the batch
+  StepPlan validation_;
+};
+
+}  // namespace vox

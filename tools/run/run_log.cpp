@@ -1,0 +1,42 @@
+#include "tools/run/run_log.h"
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+
+#include "engine/atomic_file.h"
+#include "engine/json_text.h"
+#include "kernels/base/check.h"
+
+namespace vox {
+
+RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step) : path_(path) {
+  std::string kept;
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) {
+    const auto j = nlohmann::json::parse(line, nullptr, false);  // a line cut short by a crash is dropped
+    if (!j.is_object() || !j.contains("step") || !j["step"].is_number_integer() || j["step"] > last_step) { continue; }
+    kept += line + '\n';
+    if (j.contains("type") && j["type"] == "epoch") { epochs_.push_back(j); }
+  }
+  in.close();
+  write_file(path, kept);
+  errno = 0;
+  out_.open(path, std::ios::app);
+  check_written();
+}
+
+void RunLog::write(const nlohmann::ordered_json& line) {
+  const std::string text = json_text(line);
+  errno = 0;
+  out_ << text << std::endl;  // flushed: a watcher sees every step
+  check_written();
+  if (line.value("type", "") == "epoch") { epochs_.push_back(nlohmann::json::parse(text)); }
+}
+
+void RunLog::check_written() const {
+  if (out_.good()) { return; }
+  VOX_FAIL_OUTPUT("{}: cannot be written: {}", path_.string(), std::generic_category().message(errno));
+}
+
+}  // namespace vox

@@ -1,0 +1,214 @@
+#include "tools/run/train_options.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "engine/context.h"
+#include "engine/json_text.h"
+#include "kernels/base/check.h"
+
+namespace vox {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainOptions, preset, widths, block_order, init, size, batch, micro_batch, epochs,
+                                   dtype, loss, class_weights, background, sums, focal_mean, lr, schedule,
+                                   plateau_factor, plateau_patience, warmup, min_lr, adam_epsilon, adam_eps,
+                                   weight_decay, clip_norm, augment, seed, fold, folds, splits, device, fusion, conv,
+                                   threads, loader_threads, loader_memory_mib, validate_every)
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// One choice out of a few words.
+template <class E, std::size_t N>
+E chosen(const char* option, const std::string& word, const std::array<std::pair<const char*, E>, N>& choices) {
+  std::string wanted;
+  for (const auto& choice : choices) {
+    if (word == choice.first) { return choice.second; }
+    if (!wanted.empty()) { wanted += ", "; }
+    wanted += choice.first;
+  }
+  VOX_FAIL("--{} is '{}', wants one of: {}", option, word, wanted);
+}
+
+bool may_change(const std::string& key) {
+  constexpr std::array kFree{
+      "epochs", "device", "fusion", "conv", "threads", "loader_threads", "loader_memory_mib", "validate_every"};
+  return std::ranges::find(kFree, key) != kFree.end();
+}
+
+constexpr std::int64_t kMostCases = 1'000'000;  // in a batch
+constexpr std::int64_t kWidest = 65'536;
+constexpr std::int64_t kMostThreads = 4096;
+constexpr std::int64_t kMostEpochs = 1'000'000'000;
+constexpr std::int64_t kMostMiB = std::int64_t{1} << 30U;  // a PiB
+
+void check_whole(const char* option, std::int64_t value, std::int64_t lowest, std::int64_t highest) {
+  VOX_CHECK(value >= lowest && value <= highest, "--{} is {}, wants {} to {}", option, value, lowest, highest);
+}
+
+void check_at_least(const char* option, std::int64_t value, std::int64_t lowest) {
+  VOX_CHECK(value >= lowest, "--{} is {}, wants {} or more", option, value, lowest);
+}
+
+void check_positive(const char* option, double value) {
+  VOX_CHECK(value > 0 && std::isfinite(value), "--{} is {}, wants a number above 0", option, value);
+}
+
+void check_not_negative(const char* option, double value) {
+  VOX_CHECK(value >= 0 && std::isfinite(value), "--{} is {}, wants 0 or more", option, value);
+}
+
+void check_widths(const std::vector<std::int64_t>& widths) {
+  for (const std::int64_t w : widths) { check_whole("widths", w, 1, kWidest); }
+}
+
+void check_class_weights(const TrainOptions& o) {
+  const std::int64_t classes = unet_preset(o.preset).classes;
+  VOX_CHECK(o.class_weights.empty() || std::ssize(o.class_weights) == classes,
+            "--class-weights has {} numbers, wants one for each of the {} classes", o.class_weights.size(), classes);
+  double counted = 0;
+  for (std::size_t c = 0; c < o.class_weights.size(); ++c) {
+    check_not_negative("class-weights", o.class_weights[c]);
+    if (c > 0 || o.background != "exclude") { counted += o.class_weights[c]; }
+  }
+  VOX_CHECK(o.class_weights.empty() || counted > 0,
+            "--class-weights is {}, wants a class that counts to have a weight above 0",
+            fmt::join(o.class_weights, " "));
+}
+
+}  // namespace
+
+void check_options(const TrainOptions& o) {
+  check_widths(o.widths);
+  check_at_least("size", o.size, 0);
+  check_whole("batch", o.batch, 1, kMostCases);
+  VOX_CHECK(o.micro_batch >= 0 && o.micro_batch <= o.batch,
+            "--micro-batch is {}, wants 1 to the batch, {}, or 0 for it", o.micro_batch, o.batch);
+  check_whole("epochs", o.epochs, 1, kMostEpochs);
+  check_class_weights(o);
+  check_positive("lr", o.lr);
+  VOX_CHECK(o.plateau_factor > 0 && o.plateau_factor < 1, "--plateau-factor is {}, wants a number between 0 and 1",
+            o.plateau_factor);
+  check_at_least("plateau-patience", o.plateau_patience, 0);
+  check_at_least("warmup", o.warmup, 0);
+  VOX_CHECK(o.min_lr >= 0 && o.min_lr <= o.lr, "--min-lr is {}, wants 0 to --lr, {}", o.min_lr, o.lr);
+  check_positive("adam-eps", o.adam_eps);
+  check_not_negative("weight-decay", o.weight_decay);
+  check_not_negative("clip-norm", o.clip_norm);
+  check_at_least("fold", o.fold, 0);
+  if (o.splits.empty()) { check_at_least("folds", o.folds, 2); }
+  check_whole("threads", o.threads, 0, kMostThreads);
+  check_whole("loader-threads", o.loader_threads, 0, kMostThreads);
+  check_whole("loader-memory-mib", o.loader_memory_mib, 0, kMostMiB);
+  check_at_least("validate-every", o.validate_every, 1);
+}
+
+void check_network_size(std::int64_t size, std::int64_t batch, const std::vector<std::int64_t>& widths) {
+  constexpr std::int64_t kLongest = 4096;
+  constexpr std::int64_t kTriedBatch = 1024;  // by largest_batch()
+  VOX_CHECK(size >= 16 && size <= kLongest && size % 16 == 0, "--size is {}, wants a multiple of 16 from 16 to {}",
+            size, kLongest);
+  check_whole("batch", batch, 1, kMostCases);
+  check_widths(widths);
+  // The largest tensor may have twice the channels of the widest level. Bytes are counted in 64 bits.
+  const std::int64_t widest = widths.empty() ? std::ranges::max(unet_preset("seed").widths) : std::ranges::max(widths);
+  const double bytes = std::pow(static_cast<double>(size), 3) * static_cast<double>(std::max(batch, kTriedBatch)) * 2 *
+                       static_cast<double>(widest) * sizeof(double);
+  VOX_CHECK(bytes < 0x1p62, "--size {}, --batch {} and --widths up to {}: no machine holds such a network", size, batch,
+            widest);
+}
+
+std::string to_json(const TrainOptions& o) { return json_text(nlohmann::json(o)); }
+
+std::string to_toml(const TrainOptions& o) {
+  std::string text = "# What this run was started with; voxgrad train --config takes it back.\n";
+  const Json all = nlohmann::json(o);
+  for (const auto& [key, value] : all.items()) {
+    if (value.empty() || value == "") { continue; }  // not given: an empty list or path
+    std::string option = key;
+    std::ranges::replace(option, '_', '-');
+    text += fmt::format("{} = {}\n", option, json_text(value));  // JSON's scalars and flat arrays are TOML, too
+  }
+  return text;
+}
+
+TrainOptions train_options_from_json(const std::string& text, const std::string& file) {
+  try {
+    nlohmann::json run = nlohmann::json::parse(text);
+    const nlohmann::json usual = TrainOptions{};
+    for (const auto& [key, value] : usual.items()) {  // what shapes no result a run from before the option may lack
+      if (may_change(key) && !run.contains(key)) { run[key] = value; }
+    }
+    return run.get<TrainOptions>();
+  } catch (const nlohmann::json::exception& e) {
+    VOX_FAIL_DATA("{}: the run's options are damaged: {}", file, e.what());
+  }
+}
+
+TrainOptions resumed(const TrainOptions& run, const TrainOptions& asked, const std::set<std::string>& given) {
+  nlohmann::json result = run;
+  const nlohmann::json wanted = asked;
+  for (const auto& [key, value] : wanted.items()) {
+    if (!given.contains(key)) { continue; }
+    // As text: the name of a splits file that is not UTF-8 is escaped in the run.
+    const std::string before = json_text(result.at(key));
+    VOX_CHECK(may_change(key) || before == json_text(value),
+              "--resume: {} is {} in the run, {} was asked: a resumed run keeps what shapes its result", key, before,
+              json_text(value));
+    result[key] = value;
+  }
+  return result.get<TrainOptions>();
+}
+
+int usual_loader_threads(Device device) {
+  constexpr int kMost = 16;  // each holds two samples
+  return device == Device::cuda ? std::clamp(hardware_threads() - 1, 1, kMost) : 1;
+}
+
+UNetConfig unet_config(const TrainOptions& o) {
+  UNetConfig c = unet_preset(o.preset);
+  if (!o.widths.empty()) {
+    VOX_CHECK(o.widths.size() == kLevels, "--widths has {} numbers, wants {}", o.widths.size(), kLevels);
+    std::ranges::copy(o.widths, c.widths.begin());
+  }
+  c.block_order = chosen<BlockOrder, 2>(
+      "block-order", o.block_order,
+      {{{"dropout-between", BlockOrder::dropout_between}, {"dropout-last", BlockOrder::dropout_last}}});
+  c.init = chosen<Init, 2>("init", o.init, {{{"keras", Init::keras}, {"torch", Init::torch}}});
+  return c;
+}
+
+LossOptions loss_options(const TrainOptions& o) {
+  return {.terms = loss_terms(o.loss),
+          .class_weights = o.class_weights,
+          .background = chosen<Background, 2>("background", o.background,
+                                              {{{"include", Background::include}, {"exclude", Background::exclude}}}),
+          .sums = chosen<Sums, 2>("sums", o.sums, {{{"batch", Sums::batch}, {"per-case", Sums::per_case}}}),
+          .focal_mean = chosen<FocalMean, 2>(
+              "focal-mean", o.focal_mean,
+              {{{"voxels-and-classes", FocalMean::voxels_and_classes}, {"voxels", FocalMean::voxels}}})};
+}
+
+AdamOptions adam_options(const TrainOptions& o) {
+  return {.eps = o.adam_eps,
+          .epsilon = chosen<AdamEpsilon, 2>("adam-epsilon", o.adam_epsilon,
+                                            {{{"torch", AdamEpsilon::torch}, {"keras", AdamEpsilon::keras}}}),
+          .weight_decay = o.weight_decay,
+          .clip_norm = o.clip_norm};
+}
+
+ScheduleOptions schedule_options(const TrainOptions& o, std::int64_t total_steps) {
+  return {.kind = schedule_named(o.schedule),
+          .lr = o.lr,
+          .factor = o.plateau_factor,
+          .patience = o.plateau_patience,
+          .min_lr = o.min_lr,
+          .warmup = o.warmup,
+          .total = total_steps};
+}
+
+}  // namespace vox

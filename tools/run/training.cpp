@@ -1,0 +1,276 @@
+#include "tools/run/training.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "engine/allocator.h"
+#include "engine/atomic_file.h"
+#include "engine/context.h"
+#include "engine/tape.h"
+#include "kernels/base/check.h"
+#include "tools/run/epoch_report.h"
+#include "tools/run/interrupt.h"
+#include "tools/run/training_cases.h"
+#include "tools/ui/exit_code.h"
+#include "tools/ui/output.h"
+#include "tools/ui/plot.h"
+#include "tools/ui/progress_bar.h"
+
+namespace vox {
+namespace {
+
+using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", folder.string(), error.message()); }
+}
+
+/// "0.001", or "0.0005 to 0.001" where it moved.
+std::string rates_text(double first, double last) {
+  return first == last ? fmt::format("{:g}", last) : fmt::format("{:g} to {:g}", first, last);
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+Training::Training(fs::path cache, fs::path run, const TrainOptions& options, Start start, const std::string& memory)
+    : folder_(std::move(run)), options_(options), device_(select_device(options.device)), loss_(loss_options(options)) {
+  check_options(options_);
+  const fs::path last = folder_ / "last.safetensors";
+  if (start == Start::fresh) {
+    VOX_CHECK(!fs::exists(last), "{}: holds a run already; give --resume to go on with it, or another folder",
+              folder_.string());
+  } else {
+    VOX_CHECK(fs::exists(last), "{}: there is no last.safetensors to resume from", folder_.string());
+  }
+  if (options_.micro_batch == 0) { options_.micro_batch = options_.batch; }
+  if (options_.threads > 0) { set_default_threads(options_.threads); }
+  set_conv_choice(options_.conv);
+
+  const fs::path own_splits = folder_ / "splits.json";
+  TrainingCases cases =
+      training_cases(cache, start == Start::resume ? own_splits : fs::path(options_.splits), options_);
+  train_files_ = std::move(cases.train);
+  val_files_ = std::move(cases.val);
+
+  UNetConfig config = unet_config(options_);
+  prepared_ = PreparedFile(train_files_.front()).info();
+  const Recipe& recipe = prepared_.recipe;
+  VOX_CHECK_DATA(config.in_channels == std::ssize(recipe.modalities),
+                 "{}: is prepared with {} modalities ({}), preset '{}' wants {}", cache.string(),
+                 recipe.modalities.size(), modality_list(recipe.modalities), options_.preset, config.in_channels);
+  VOX_CHECK_DATA(options_.size == 0 || options_.size == recipe.size, "{}: is prepared at size {}, --size wants {}",
+                 cache.string(), recipe.size, options_.size);
+  options_.size = recipe.size;
+  for (const auto* const files : {&train_files_, &val_files_}) {
+    for (const fs::path& p : *files) { check_recipe(PreparedFile(p).info(), recipe, p.string()); }
+  }
+
+  BatchMemory::Make memory_of_batches;
+  if (device_ == Device::cuda) {
+    memory_of_batches = [gpu = options_.device](std::size_t bytes) { return page_locked_memory(gpu, bytes); };
+  }
+  loader_ = std::make_unique<Loader>(
+      LoaderOptions{.files = train_files_,
+                    .batch = options_.batch,
+                    .seed = options_.seed,
+                    .threads = options_.loader_threads > 0 ? options_.loader_threads : usual_loader_threads(device_),
+                    .memory_bytes = static_cast<std::size_t>(options_.loader_memory_mib) << 20U,
+                    .memory = memory_of_batches,
+                    .augment = augment_named(options_.augment)});
+  const std::int64_t total_steps = options_.epochs * loader_->batches_per_epoch();
+  VOX_CHECK(options_.schedule != "cosine" || options_.warmup < total_steps,
+            "--warmup is {}, wants fewer than the {} steps of the run", options_.warmup, total_steps);
+  schedule_ = std::make_unique<Schedule>(schedule_options(options_, total_steps));
+  memory_ = std::make_unique<RunMemory>(step_request(options_, device_), std::ssize(train_files_),
+                                        loader_->batches_in_flight(), memory_limit(memory, device_));
+  net_ = std::make_unique<UNet3d>(config, dtype_named(options_.dtype), options_.seed, device_);
+  net_->set_fusion(fusion_named(options_.fusion));
+  const std::array<std::int64_t, 4> sample = loader_->sample_shape();
+  uploader_ = std::make_unique<Uploader>(
+      device_, Shape{std::min(options_.batch, std::ssize(train_files_)), sample[0], sample[1], sample[2], sample[3]});
+  adam_ = std::make_unique<Adam>(net_->parameters(), adam_options(options_));
+  progress_.schedule = schedule_->state();
+
+  make_folder(folder_);
+  if (start == Start::resume) { restore(); }
+  if (start == Start::fresh) { write_splits(own_splits, cases.folds); }
+  write_file(folder_ / "config.toml", to_toml(options_));
+  log_ = std::make_unique<RunLog>(folder_ / "log.jsonl", progress_.step);
+}
+
+void Training::say_start() const {
+  print_safely("{}: preset {}, {} parameters, {} at {}^3, batch {}\n", folder_.string(), options_.preset,
+               net_->parameter_count(), name(prepared_.recipe.kind), options_.size, options_.batch);
+  print_safely("cases: {} to train, {} to validate (fold {})\n", train_files_.size(), val_files_.size(), options_.fold);
+  print_safely("{}\n", loader_->memory_plan());
+  const StepPlan& step = memory_->largest_step();
+  print_safely("step: peak of tensors {}, {} from the system\n", bytes_text(step.peak_bytes),
+               bytes_text(step.system_bytes()));
+  print_safely("{}; loss {}; Adam lr {:g}, schedule {}\n", describe(device_), loss_name(loss_.terms), options_.lr,
+               options_.schedule);
+  if (options_.micro_batch < options_.batch) {
+    print_safely(
+        "note: gradients are accumulated over micro-batches of {}; batch-norm statistics and dice sums are those "
+        "of each micro-batch, not of the batch of {}\n",
+        options_.micro_batch, options_.batch);
+  }
+  if (progress_.step > 0) { print_safely("resuming at epoch {}, step {}\n", progress_.epoch + 1, progress_.step); }
+}
+
+void Training::run() {
+  const InterruptGuard guard;
+  say_start();
+  VOX_CHECK(progress_.epoch < options_.epochs, "{}: {} epochs are done; give --epochs a larger number to go on",
+            folder_.string(), progress_.epoch);
+  while (progress_.epoch < options_.epochs) { run_epoch(); }
+}
+
+void Training::run_epoch() {
+  loader_->start_epoch(static_cast<std::uint32_t>(progress_.epoch), progress_.batches);
+  ProgressBar bar(fmt::format("epoch {}/{}", progress_.epoch + 1, options_.epochs), loader_->batches_per_epoch(),
+                  "steps", progress_.batches);
+  auto start = std::chrono::steady_clock::now();
+  for (auto staged = stage_next(); staged;) {
+    const double lr = schedule_->lr(progress_.step);
+    std::optional<Batch> next;
+    const StepResult r = run_step(*staged, lr, next);
+    const Batch batch = *std::exchange(staged, std::move(next));
+    if (!progress_.lr_first) { progress_.lr_first = lr; }
+    progress_.lr_last = lr;
+    ++progress_.step;
+    ++progress_.batches;
+    progress_.loss_sum += r.loss * static_cast<double>(batch.shape[0]);
+    progress_.samples += batch.shape[0];
+    const double seconds = seconds_since(start);
+    start = std::chrono::steady_clock::now();
+    progress_.seconds += seconds;
+    log_->write({{"type", "step"},
+                 {"step", progress_.step},
+                 {"epoch", progress_.epoch + 1},
+                 {"loss", r.loss},
+                 {"gradient_norm", r.gradient_norm},
+                 {"lr", lr},
+                 {"seconds", seconds},
+                 {"cases", batch.ids}});
+    const double mean = progress_.loss_sum / static_cast<double>(progress_.samples);
+    bar.update(progress_.batches, fmt::format("loss {:.4f} (mean {:.4f}) {:.2f} samples/s", r.loss, mean,
+                                              static_cast<double>(progress_.samples) / progress_.seconds));
+    if (InterruptGuard::interrupted()) {
+      bar.finish();
+      save(folder_ / "last.safetensors");
+      print_safely("interrupted at step {}: {} holds it; --resume goes on\n", progress_.step,
+                   (folder_ / "last.safetensors").string());
+      throw ExitCode{kInterruptedExitCode};
+    }
+  }
+  bar.finish();
+  end_epoch();
+}
+
+std::optional<Batch> Training::stage_next() {
+  auto batch = loader_->next();
+  if (!batch) { return std::nullopt; }
+  uploader_->start({.shape = Shape(batch->shape),
+                    .images = std::exchange(batch->images, {}),
+                    .labels = std::exchange(batch->labels, {}),
+                    .memory = std::exchange(batch->memory, {})},
+                   options_.micro_batch);
+  return batch;
+}
+
+Training::StepResult Training::run_step(const Batch& now, double lr, std::optional<Batch>& next) {
+  const ArenaScope arena(device_, memory_->step(now.shape[0]).arena);
+  const std::vector<MicroBatch> parts = uploader_->take(net_->dtype());
+  const PendingLoss losses =
+      submit_batch(*net_, parts, loss_, options_.seed, static_cast<std::uint32_t>(progress_.step));
+  next = stage_next();
+  const double loss = losses.wait();
+  check_finite(loss, now);
+  return {.loss = loss, .gradient_norm = adam_->step(lr)};
+}
+
+void Training::check_finite(double loss, const Batch& batch) const {
+  if (std::isfinite(loss)) { return; }
+  fail<NonFiniteError>(__FILE__, __LINE__,
+                       fmt::format("the loss is {} at step {} (cases {}); the last checkpoint is untouched", loss,
+                                   progress_.step + 1, fmt::join(batch.ids, ", ")));
+}
+
+void Training::end_epoch() {
+  const double train_loss = progress_.loss_sum / static_cast<double>(progress_.samples);
+  schedule_->epoch_ended(train_loss);
+  progress_.schedule = schedule_->state();
+  const bool last = progress_.epoch + 1 == options_.epochs;
+  const bool validates = !val_files_.empty() && ((progress_.epoch + 1) % options_.validate_every == 0 || last);
+  Json line{{"type", "epoch"},
+            {"step", progress_.step},
+            {"epoch", progress_.epoch + 1},
+            {"lr", *progress_.lr_last},
+            {"lr_first", *progress_.lr_first},
+            {"lr_last", *progress_.lr_last},
+            {"train_loss", train_loss},
+            {"seconds", progress_.seconds},
+            {"samples_per_second", static_cast<double>(progress_.samples) / progress_.seconds},
+            {"peak_tensor_bytes", memory_report(device_).peak_bytes}};
+  double score = -train_loss;
+  print_safely("epoch {}: train loss {:.4f}, lr {}, {:.1f} s, {:.2f} samples/s, peak of tensors {:.0f} MiB\n",
+               progress_.epoch + 1, train_loss, rates_text(*progress_.lr_first, *progress_.lr_last), progress_.seconds,
+               static_cast<double>(progress_.samples) / progress_.seconds,
+               static_cast<double>(memory_report(device_).peak_bytes) / 0x1p20);
+  if (validates) {
+    const Validation v = validate(*net_, val_files_, loss_, memory_->validation().arena);
+    score = v.mean_dice();
+    line.update(to_json(v));
+    say(v);
+  }
+  const bool improved = (validates || val_files_.empty()) && (!progress_.best || score > *progress_.best);
+  if (improved) { progress_.best = score; }
+  ++progress_.epoch;
+  progress_.batches = 0;
+  progress_.loss_sum = 0;
+  progress_.samples = 0;
+  progress_.seconds = 0;
+  progress_.lr_first = progress_.lr_last = std::nullopt;
+  if (improved) { save(folder_ / "best.safetensors"); }
+  save(folder_ / "last.safetensors");
+  line["best"] = progress_.best ? Json(*progress_.best) : Json(nullptr);
+  log_->write(line);
+  plot_training(folder_ / "progress.png", epoch_rows(log_->epochs()));
+}
+
+Metadata Training::metadata() const {
+  return {{"training", to_json(progress_)},
+          {"options", to_json(options_)},
+          {"recipe", std::string(name(prepared_.recipe.kind))},
+          {"recipe_size", std::to_string(prepared_.recipe.size)},
+          {"recipe_modalities", modality_list(prepared_.recipe.modalities)}};
+}
+
+void Training::save(const fs::path& path) const { save_checkpoint(path, *net_, adam_.get(), metadata()); }
+
+void Training::restore() {
+  const fs::path path = folder_ / "last.safetensors";
+  const CheckpointFile file(path);
+  file.load(*net_);
+  file.load(*adam_);
+  const auto state = file.metadata().find("training");
+  VOX_CHECK_DATA(state != file.metadata().end(), "{}: holds no state of a training run to resume", path.string());
+  progress_ = training_progress_from_json(state->second, path.string());
+  schedule_->restore(progress_.schedule);
+  if (progress_.batches > 0 && !(progress_.lr_first && progress_.lr_last)) {  // from a version that kept neither
+    progress_.lr_first = schedule_->lr(progress_.step - progress_.batches);
+    progress_.lr_last = schedule_->lr(progress_.step - 1);
+  }
+}
+
+}  // namespace vox

@@ -1,0 +1,47 @@
+#include "tools/run/training_cases.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "data/prepare/prepared_case.h"
+#include "engine/json_text.h"
+#include "kernels/base/check.h"
+
+namespace vox {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> files_of(const std::vector<std::string>& ids, const std::map<std::string, fs::path>& by_id) {
+  std::vector<fs::path> files;
+  std::ranges::transform(ids, std::back_inserter(files), [&](const std::string& id) { return by_id.at(id); });
+  return files;
+}
+
+std::vector<Split> folds_of(const std::vector<std::string>& ids, const fs::path& cache, const TrainOptions& o) {
+  VOX_CHECK(ids.size() >= 2, "{}: holds one case; folds want two, or give --splits", cache.string());
+  std::vector<Split> folds = make_folds(ids, std::min(o.folds, std::ssize(ids)), o.seed);
+  VOX_CHECK(o.fold < std::ssize(folds), "--fold is {}, wants 0 to {}: --folds {} makes {} folds of the {} cases",
+            o.fold, folds.size() - 1, o.folds, folds.size(), ids.size());
+  return folds;
+}
+
+}  // namespace
+
+TrainingCases training_cases(const fs::path& cache, const fs::path& splits_file, const TrainOptions& o) {
+  std::map<std::string, fs::path> by_id;
+  std::vector<std::string> ids;
+  for (const fs::path& p : find_prepared_cases(cache)) {
+    ids.push_back(utf8_text(p.stem().string()));
+    VOX_CHECK_DATA(by_id.emplace(ids.back(), p).second, "{}: holds two cases '{}'", cache.string(), ids.back());
+  }
+  TrainingCases cases;
+  cases.folds = splits_file.empty() ? folds_of(ids, cache, o) : read_splits(splits_file);
+  const Split split = select_fold(cases.folds, o.fold, ids, splits_file.string());
+  cases.train = files_of(split.train, by_id);
+  cases.val = files_of(split.val, by_id);
+  return cases;
+}
+
+}  // namespace vox

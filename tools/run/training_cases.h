@@ -1,0 +1,24 @@
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "data/loading/splits.h"
+#include "tools/run/train_options.h"
+
+namespace vox {
+
+/// Prepared files that a run trains and validates on, and the folds they come from.
+struct TrainingCases {
+  std::vector<Split> folds;
+  std::vector<std::filesystem::path> train;
+  std::vector<std::filesystem::path> val;
+};
+
+/// Side by side as --fold says, of the folds in a splits file; where that is empty, of folds made from the cases of the
+/// cache. A case is called by the name of its prepared file as JSON can hold it: the splits, the log and a resumed run
+/// must agree, whatever bytes the name has.
+[[nodiscard]] TrainingCases training_cases(const std::filesystem::path& cache, const std::filesystem::path& splits_file,
+                                           const TrainOptions&);
+
+}  // namespace vox

@@ -1,0 +1,63 @@
+#include "tools/run/training_progress.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "engine/json_text.h"
+#include "kernels/base/check.h"
+
+namespace vox {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+
+/// null, or a key that an earlier version did not write: nothing.
+std::optional<double> if_there(const nlohmann::json& j, const char* key) {
+  const auto found = j.find(key);
+  if (found == j.end() || found->is_null()) { return std::nullopt; }
+  return found->get<double>();
+}
+
+}  // namespace
+
+std::string to_json(const TrainingProgress& p) {
+  return json_text(Json{{"epoch", p.epoch},
+                        {"batches", p.batches},
+                        {"step", p.step},
+                        {"loss_sum", p.loss_sum},
+                        {"samples", p.samples},
+                        {"seconds", p.seconds},
+                        {"lr_first", or_null(p.lr_first)},
+                        {"lr_last", or_null(p.lr_last)},
+                        {"best", or_null(p.best)},
+                        {"schedule_lr", p.schedule.lr},
+                        // JSON has no infinity: a best loss that was never set is null.
+                        {"schedule_best", std::isfinite(p.schedule.best) ? Json(p.schedule.best) : Json(nullptr)},
+                        {"schedule_bad_epochs", p.schedule.bad_epochs}});
+}
+
+TrainingProgress training_progress_from_json(const std::string& text, const std::string& file) {
+  try {
+    const auto j = nlohmann::json::parse(text);
+    TrainingProgress p;
+    j.at("epoch").get_to(p.epoch);
+    j.at("batches").get_to(p.batches);
+    j.at("step").get_to(p.step);
+    j.at("loss_sum").get_to(p.loss_sum);
+    j.at("samples").get_to(p.samples);
+    j.at("seconds").get_to(p.seconds);
+    p.lr_first = if_there(j, "lr_first");
+    p.lr_last = if_there(j, "lr_last");
+    if (!j.at("best").is_null()) { p.best = j.at("best").get<double>(); }
+    j.at("schedule_lr").get_to(p.schedule.lr);
+    if (!j.at("schedule_best").is_null()) { j.at("schedule_best").get_to(p.schedule.best); }
+    j.at("schedule_bad_epochs").get_to(p.schedule.bad_epochs);
+    return p;
+  } catch (const nlohmann::json::exception& e) {
+    VOX_FAIL_DATA("{}: the state of the training run is damaged: {}", file, e.what());
+  }
+}
+
+}  // namespace vox

@@ -1,0 +1,98 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "engine/compiler.h"
+#include "engine/json_text.h"
+#include "kernels/cuda/runtime.h"
+#include "tools/verbs/commands.h"
+#include "tools/verbs/doctor_probe.h"
+
+namespace vox {
+namespace {
+
+constexpr double kGiB = 1024.0 * 1024 * 1024;
+constexpr int kSelfTestFailed = 5;  // numbers that cannot be trusted
+
+nlohmann::ordered_json report() {
+  nlohmann::ordered_json json;
+  json["version"] = version();
+  json["build"] = {{"type", VOX_BUILD_TYPE}, {"compiler", compiler()}, {"cuda", cuda::built()}};
+  const Machine m = probe_machine();
+  json["cpu"] = {{"model", m.cpu}, {"threads", m.threads}, {"instruction_sets", m.isas}, {"instruction_set", m.isa}};
+  json["cpu"]["caches_bytes"] = nlohmann::ordered_json::object();
+  for (const auto& [label, bytes] : m.caches) { json["cpu"]["caches_bytes"][label] = bytes; }
+  json["memory"] = {{"bytes", m.memory_bytes}, {"free_bytes", m.memory_free_bytes}};
+  json["gpus"] = nlohmann::ordered_json::array();
+  for (const cuda::DeviceInfo& d : cuda::devices()) {
+    json["gpus"].push_back({{"name", d.name},
+                            {"compute", fmt::format("{}.{}", d.compute_major, d.compute_minor)},
+                            {"memory_bytes", d.memory_bytes}});
+  }
+  json["cuda"] = cuda::versions();
+  json["libraries"] = nlohmann::ordered_json::object();
+  for (const auto& [library, its_version] : library_versions()) { json["libraries"][library] = its_version; }
+  json["gnuplot"] = program_path("gnuplot");
+  json["self_test"] = nlohmann::ordered_json::array();
+  for (const SelfTest& t : self_test()) {
+    json["self_test"].push_back({{"instruction_set", t.isa}, {"error", t.error}, {"passed", t.passed}});
+  }
+  return json;
+}
+
+std::string text(const nlohmann::ordered_json& value) {
+  return value.is_string() ? value.get<std::string>() : json_text(value);
+}
+
+void print_report(const nlohmann::ordered_json& r) {
+  const auto line = [](const std::string& label, const std::string& value) { fmt::print("{:<18} {}\n", label, value); };
+  line("voxgrad",
+       fmt::format("{}, {}, {}", text(r["version"]), text(r["build"]["type"]), text(r["build"]["compiler"])));
+  line("CPU", fmt::format("{}, {} threads", text(r["cpu"]["model"]), text(r["cpu"]["threads"])));
+  line("kernels", fmt::format("{} (this CPU runs {})", text(r["cpu"]["instruction_set"]),
+                              fmt::join(r["cpu"]["instruction_sets"].get<std::vector<std::string>>(), ", ")));
+  for (const auto& [label, bytes] : r["cpu"]["caches_bytes"].items()) {
+    line("cache " + label, fmt::format("{} KiB", bytes.get<std::int64_t>() / 1024));
+  }
+  line("memory", fmt::format("{:.1f} GiB, {:.1f} GiB free", r["memory"]["bytes"].get<double>() / kGiB,
+                             r["memory"]["free_bytes"].get<double>() / kGiB));
+  if (r["gpus"].empty()) { line("GPU", "none found"); }
+  for (const auto& gpu : r["gpus"]) {
+    line("GPU", fmt::format("{}, compute {}, {:.1f} GiB", text(gpu["name"]), text(gpu["compute"]),
+                            gpu["memory_bytes"].get<double>() / kGiB));
+  }
+  line("CUDA", text(r["cuda"]));
+  for (const auto& [library, its_version] : r["libraries"].items()) { line(library, text(its_version)); }
+  line("gnuplot", text(r["gnuplot"]).empty() ? "not found: no learning curves (Debian, Ubuntu: apt install gnuplot-nox)"
+                                             : text(r["gnuplot"]));
+  for (const auto& t : r["self_test"]) {
+    line("self-test", fmt::format("conv3d, {}: {}", text(t["instruction_set"]),
+                                  t["passed"].get<bool>() ? "exact" : "WRONG by " + json_text(t["error"])));
+  }
+}
+
+void run(bool json) {
+  const nlohmann::ordered_json r = report();
+  if (json) {
+    fmt::print("{}\n", json_text(r, 2));
+  } else {
+    print_report(r);
+  }
+  const auto& tests = r["self_test"];
+  if (!std::all_of(tests.begin(), tests.end(), [](const auto& t) { return t["passed"].template get<bool>(); })) {
+    throw ExitCode{kSelfTestFailed};
+  }
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app) {
+  auto* const verb = app.add_subcommand("doctor", "Tell what this program and this machine are, and test a kernel");
+  auto json = std::make_shared<bool>(false);
+  verb->add_flag("--json", *json, "as JSON");
+  verb->callback([json] { run(*json); });
+}
+
+}  // namespace vox

@@ -1,0 +1,124 @@
+#include "data/scoring/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "engine/atomic_file.h"
+#include "engine/context.h"
+#include "kernels/base/check.h"
+#include "tools/run/device_confusion.h"
+#include "tools/ui/progress_bar.h"
+#include "tools/ui/table.h"
+#include "tools/verbs/case_options.h"
+#include "tools/verbs/commands.h"
+#include "tools/verbs/option_checks.h"
+
+namespace vox {
+namespace {
+
+constexpr std::size_t kNamedExtras = 5;
+
+struct Options {
+  EvaluateOptions evaluate;
+  std::string labels = "auto";
+  std::string predicted_labels = "auto";
+  std::string summary;
+  std::string csv;
+  int threads = 0;
+  std::string device = "cpu";
+};
+
+void print_table(const Evaluation& e) {
+  std::vector<std::vector<std::string>> rows{{"mean of " + std::to_string(e.cases.size()), "Dice", "HD95 mm",
+                                              "sensitivity", "specificity", "precision", "IoU", "accuracy"}};
+  const auto add = [&](const std::string& title, const RegionScores& s) {
+    rows.push_back({title, fmt::format("{:.4f}", s.dice), fmt::format("{:.2f}", s.hd95_mm),
+                    fmt::format("{:.4f}", s.sensitivity), fmt::format("{:.4f}", s.specificity),
+                    fmt::format("{:.4f}", s.precision), fmt::format("{:.4f}", s.iou),
+                    fmt::format("{:.4f}", s.accuracy)});
+  };
+  for (std::size_t r = 0; r < kRegions.size(); ++r) {
+    add(std::string(name(kRegions[r])), e.mean[r]);
+    add("  all background", e.baseline[r]);
+  }
+  fmt::print("{}", text_table(rows));
+}
+
+void print_notes(const Evaluation& e) {
+  for (const bool truth : {true, false}) {
+    const auto uses = [&](LabelConvention wanted) {
+      return std::count_if(e.cases.begin(), e.cases.end(), [&](const EvaluatedCase& c) {
+        return (truth ? c.truth_labels : c.predicted_labels) == wanted;
+      });
+    };
+    fmt::print("labels of the {}:", truth ? "truth" : "prediction");
+    for (const LabelConvention l : kLabelConventions) {
+      if (uses(l) > 0) {
+        fmt::print(" {} (enhancing = {}) in {} {}", name(l), enhancing_label(l), uses(l),
+                   uses(l) == 1 ? "file" : "files");
+      }
+    }
+    fmt::print("\n");
+  }
+  const auto unknown = std::ranges::count_if(e.cases, &EvaluatedCase::unit_unknown);
+  if (unknown > 0) {
+    fmt::print("note: files of {} {} name no unit of length: mm is assumed\n", unknown,
+               unknown == 1 ? "case" : "cases");
+  }
+  if (!e.missing.empty()) { fmt::print("left out, no prediction: {}\n", fmt::join(e.missing, ", ")); }
+  if (!e.extras.empty()) {
+    const std::span first(e.extras.data(), std::min(e.extras.size(), kNamedExtras));
+    fmt::print("ignored, no such case: {}{}\n", fmt::join(first, ", "), first.size() < e.extras.size() ? ", ..." : "");
+  }
+}
+
+void run(Options options) {
+  options.evaluate.labels = labels_option(options.labels);
+  options.evaluate.predicted_labels = labels_option(options.predicted_labels);
+  options.evaluate.threads = threads_or_all(options.threads);
+  if (select_device(options.device) != Device::cpu) {
+    options.evaluate.count = [device = options.device](const auto& truth, const auto& predicted) {
+      return count_on(device, truth, predicted);
+    };
+  }
+  std::unique_ptr<ProgressBar> bar;
+  const Evaluation result = evaluate(options.evaluate, [&](std::int64_t done, std::int64_t all) {
+    if (!bar) { bar = std::make_unique<ProgressBar>("evaluate", all, "case"); }
+    bar->update(done);
+  });
+  bar.reset();
+  if (!options.summary.empty()) { write_file(options.summary, summary_json(result)); }
+  if (!options.csv.empty()) { write_file(options.csv, cases_csv(result)); }
+  print_notes(result);
+  print_table(result);
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app) {
+  auto* const verb = app.add_subcommand("evaluate", "Score segmentations against the truth: Dice, HD95 and more");
+  auto options = std::make_shared<Options>();
+  verb->add_option("-g,--truth", options->evaluate.truth,
+                   "folder of BraTS cases or of label files ID.nii.gz, or one label file")
+      ->required()
+      ->type_name("PATH");
+  verb->add_option("-p,--prediction", options->evaluate.predicted, "folder of label files ID.nii.gz, or one label file")
+      ->required()
+      ->type_name("PATH");
+  verb->add_option("-o,--output", options->summary, "write means and cases as JSON")->type_name("FILE.json");
+  verb->add_option("--csv", options->csv, "write one row per case")->type_name("FILE.csv");
+  add_labels_option(*verb, options->labels);
+  verb->add_option("--prediction-labels", options->predicted_labels,
+                   "of the predictions, where they have others than --labels says");
+  verb->add_flag("--allow-missing", options->evaluate.allow_missing,
+                 "leave cases without a prediction out, and say so");
+  verb->add_option("--device", options->device, "where voxels are counted: cpu, cuda, cuda:N or simt");
+  verb->add_option("--threads", options->threads, "cases scored at a time; 0: one per core")->check(kNotNegative);
+  verb->callback([options] { run(*options); });
+}
+
+}  // namespace vox

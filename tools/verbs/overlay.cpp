@@ -1,0 +1,110 @@
+#include <fmt/format.h>
+
+#include <charconv>
+#include <filesystem>
+#include <memory>
+
+#include "data/cases/dataset.h"
+#include "data/check/read_classes.h"
+#include "data/check/same_place.h"
+#include "data/nifti/nifti.h"
+#include "kernels/base/check.h"
+#include "tools/ui/overlay_picture.h"
+#include "tools/verbs/case_options.h"
+#include "tools/verbs/commands.h"
+
+namespace vox {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  fs::path input;
+  fs::path segmentation;
+  fs::path truth;
+  fs::path output;
+  std::string modality = "flair";
+  std::string slice = "auto";
+  std::string labels = "auto";
+};
+
+struct Drawn {
+  std::string id;
+  fs::path image;
+};
+
+/// What to draw on: the file itself, or the modality of the one case of a folder.
+Drawn find_image(const Options& o) {
+  if (!fs::is_directory(o.input)) { return {.id = o.input.filename().string(), .image = o.input}; }
+  const std::vector<CaseFiles> cases = find_cases(o.input);
+  VOX_CHECK_DATA(cases.size() == 1, "{}: {} cases, wants the folder of one", o.input.string(), cases.size());
+  for (const Modality m : kModalities) {
+    if (name(m) != o.modality) { continue; }
+    const fs::path file = cases.front().image(m);
+    VOX_CHECK_DATA(!file.empty(), "{}: case {} has no {} image", o.input.string(), cases.front().id, o.modality);
+    return {.id = cases.front().id, .image = file};
+  }
+  VOX_FAIL("overlay: unknown modality '{}'", o.modality);
+}
+
+LabelMap read_classes_on(const fs::path& file, const Options& o, const std::string& image_name, const Geometry& grid) {
+  ClassMap labels = read_classes(label_file(file), {.asked = labels_option(o.labels), .mixed = false});
+  check_same_place(image_name, grid, file.string(), labels.classes.geometry);
+  return std::move(labels.classes);
+}
+
+Slices parse_slices(const std::string& text, const Geometry& g) {
+  Slices s{};
+  const char* at = text.data();
+  const char* const end = text.data() + text.size();
+  for (std::size_t k = 0; k < 3; ++k) {
+    const auto [next, error] = std::from_chars(at, end, s[k]);
+    const bool separated = k < 2 ? next != end && *next == ',' : next == end;
+    VOX_CHECK(error != std::errc::invalid_argument && separated, "overlay: --slice {}, wants auto or D,H,W", text);
+    VOX_CHECK(error == std::errc() && s[k] >= 0 && s[k] < g.size[k], "overlay: --slice {}: {} is outside 0..{}", text,
+              std::string_view(at, static_cast<std::size_t>(next - at)), g.size[k] - 1);
+    at = k < 2 ? next + 1 : next;
+  }
+  return s;
+}
+
+void run(const Options& o) {
+  VOX_CHECK_DATA(fs::exists(o.input), "{}: no such file or folder", o.input.string());
+  const auto [id, file] = find_image(o);
+  const Image image = read_nifti(file).image;
+  const LabelMap prediction = read_classes_on(o.segmentation, o, file.string(), image.geometry);
+  LabelMap truth;
+  if (!o.truth.empty()) { truth = read_classes_on(o.truth, o, file.string(), image.geometry); }
+  const bool tumour = has_tumour(prediction) || has_tumour(truth);
+  const Slices slices = o.slice != "auto"
+                            ? parse_slices(o.slice, image.geometry)
+                            : slices_with_most(has_tumour(prediction) || o.truth.empty() ? prediction : truth);
+  draw_overlay(o.output, {.title = id + (tumour ? "" : "   (no tumour in the segmentation)"),
+                          .modality = fs::is_directory(o.input) ? o.modality : "image",
+                          .image = &image,
+                          .prediction = &prediction,
+                          .truth = o.truth.empty() ? nullptr : &truth,
+                          .slices = slices});
+  fmt::print("{}: axial {}, coronal {}, sagittal {}{}\n", o.output.string(), slices[0], slices[1], slices[2],
+             tumour ? "" : "; no tumour in the segmentation, these are the middle slices");
+}
+
+}  // namespace
+
+void add_overlay(CLI::App& app) {
+  auto* const verb = app.add_subcommand("overlay", "Draw a segmentation over three slices of the MRI, as PNG");
+  auto o = std::make_shared<Options>();
+  verb->add_option("-i,--input", o->input, "folder of one case, or one NIfTI image")->required()->type_name("PATH");
+  verb->add_option("-s,--segmentation", o->segmentation, "label file to draw")->required()->type_name("FILE");
+  verb->add_option("-g,--truth", o->truth, "label file to draw beside it")->type_name("FILE");
+  verb->add_option("-o,--output", o->output, "picture to write")->required()->type_name("FILE.png");
+  verb->add_option("--modality", o->modality, "image to draw on, where the input is a case")
+      ->check(CLI::IsMember({"t1", "t1ce", "t2", "flair"}));
+  add_labels_option(*verb, o->labels);
+  verb->add_option("--slice", o->slice,
+                   "voxel indices D,H,W of the axial, coronal and sagittal plane; auto: those with most tumour")
+      ->type_name("auto|D,H,W");
+  verb->callback([o] { run(*o); });
+}
+
+}  // namespace vox

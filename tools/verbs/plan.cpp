@@ -1,0 +1,116 @@
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "engine/context.h"
+#include "engine/json_text.h"
+#include "engine/kept.h"
+#include "kernels/base/check.h"
+#include "tools/run/memory_plan.h"
+#include "tools/verbs/commands.h"
+
+namespace vox {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct PlanArgs {
+  TrainOptions options;
+  std::string memory;
+  bool json = false;
+};
+
+double mib(std::size_t bytes) { return static_cast<double>(bytes) / 0x1p20; }
+
+std::string count_text(std::int64_t cases) { return cases == 0 ? "none" : std::to_string(cases); }
+
+Json to_json(const StepPlan& p) {
+  Json uses = Json::object();
+  for (std::size_t u = 0; u < kUses; ++u) {
+    uses[std::string(name(static_cast<Use>(u)))] = {{"at_peak_bytes", p.at_peak[u]}, {"most_bytes", p.most[u]}};
+  }
+  return {{"peak_bytes", p.peak_bytes},
+          {"peak_at", p.peak_at},
+          {"uses", uses},
+          {"arena_bytes", p.arena.bytes},
+          {"arena_live_bytes", p.arena.live_bytes},
+          {"outside_bytes", p.outside_bytes},
+          {"system_bytes", p.system_bytes()}};
+}
+
+void print(const char* title, const StepPlan& p) {
+  fmt::print("{:<34} {:>14} {:>14}\n", title, "at the peak", "most");
+  for (std::size_t u = 0; u < kUses; ++u) {
+    if (p.most[u] == 0) { continue; }
+    fmt::print("  {:<32} {:>10.1f} MiB {:>10.1f} MiB\n", name(static_cast<Use>(u)), mib(p.at_peak[u]), mib(p.most[u]));
+  }
+  fmt::print("  {:<32} {:>10.1f} MiB = {} bytes\n", "peak of tensors", mib(p.peak_bytes), p.peak_bytes);
+  fmt::print("  at {}\n", p.peak_at);
+  fmt::print(
+      "  from the system {:.1f} MiB: an arena of {:.1f} MiB, in which at most {:.1f} MiB live, and {:.1f} MiB\n\n",
+      mib(p.system_bytes()), mib(p.arena.bytes), mib(p.arena.live_bytes), mib(p.outside_bytes));
+}
+
+Json inputs_of(const PlanArgs& args) {
+  const TrainOptions& o = args.options;
+  return {{"preset", o.preset}, {"size", o.size},
+          {"batch", o.batch},   {"micro_batch", o.micro_batch == 0 ? o.batch : o.micro_batch},
+          {"dtype", o.dtype},   {"device", o.device}};
+}
+
+void plan(const PlanArgs& args) {
+  const TrainOptions& o = args.options;
+  check_options(o);
+  check_network_size(o.size, o.batch, o.widths);
+  if (o.threads > 0) { set_default_threads(o.threads); }
+  const StepRequest request = step_request(o, device_kind(o.device));
+  const MemoryLimit limit = memory_limit(args.memory, request.device);
+  const StepPlan training = plan_and_decide_keeping(request, limit);
+  set_keep_all(false);  // of the largest batches, too, nothing is kept that can be made again
+  const StepPlan inference = plan_inference(request);
+  const std::size_t waiting = waiting_bytes(request);
+  const std::int64_t largest_batch = vox::largest_batch(request, limit);
+  const std::int64_t largest_part = largest_micro_batch(request, left_for_tensors(limit, waiting, request.device));
+  if (args.json) {
+    Json all = inputs_of(args);
+    all.update({{"training", to_json(training)},
+                {"inference", to_json(inference)},
+                {"waiting_batches_bytes", waiting},
+                {"memory_bytes", limit.bytes},
+                {"memory_source", limit.source},
+                {"largest_batch", largest_batch},
+                {"largest_micro_batch", largest_part}});
+    fmt::print("{}\n", json_text(all, 2));
+    return;
+  }
+  fmt::print("{}: batch {} at {}^3, {} on {}\n\n", o.preset, o.batch, o.size, o.dtype, o.device);
+  print("training step", training);
+  print("inference", inference);
+  fmt::print("batches that wait on the CPU: {:.1f} MiB\n", mib(waiting));
+  fmt::print("{} ({}): the largest batch computed at once is {}; of this batch of {} the largest micro-batch is {}\n",
+             bytes_text(limit.bytes), limit.source, count_text(largest_batch), o.batch, count_text(largest_part));
+}
+
+}  // namespace
+
+void add_plan(CLI::App& app) {
+  CLI::App* const sub = app.add_subcommand("plan", "The exact memory of a training step, before it is run");
+  const auto args = std::make_shared<PlanArgs>();
+  TrainOptions& o = args->options;
+  o.size = 128;
+  sub->add_option("--preset", o.preset, "seed or tutorial");
+  sub->add_option("--widths", o.widths, "channels of the five levels; default: the preset's")->expected(5);
+  sub->add_option("--block-order", o.block_order, "dropout-between or dropout-last of the two convs of a block");
+  sub->add_option("--size", o.size, "edge of the input cube in voxels, a multiple of 16");
+  sub->add_option("--batch", o.batch, "cases per step");
+  sub->add_option("--micro-batch", o.micro_batch, "cases at a time, gradients are added up; 0: the batch");
+  sub->add_option("--dtype,--amp", o.dtype, "storage of activations: f32, bf16 or f64");
+  sub->add_option("--loss", o.loss, "dice, focal, ce joined by '+'");
+  sub->add_option("--device", o.device, "cpu, cuda or simt; needs none of them");
+  sub->add_option("--fusion", o.fusion, "on; off: plain operators");
+  sub->add_option("--threads", o.threads, "CPU threads; 0: every core");
+  sub->add_option("--memory", args->memory, "what there is, such as 8GiB; default: what is available");
+  sub->add_flag("--json", args->json, "as JSON");
+  sub->callback([args] { plan(*args); });
+}
+
+}  // namespace vox

@@ -1,0 +1,240 @@
+#include <chrono>
+#include <filesystem>
+#include <future>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "data/nifti/nifti.h"
+#include "data/prepare/prepare.h"
+#include "data/prepare/restore.h"
+#include "engine/context.h"
+#include "kernels/base/check.h"
+#include "tools/run/interrupt.h"
+#include "tools/run/memory_plan.h"
+#include "tools/run/segmenter.h"
+#include "tools/ui/process_clock.h"
+#include "tools/ui/progress_bar.h"
+#include "tools/verbs/case_options.h"
+#include "tools/verbs/commands.h"
+#include "tools/verbs/option_checks.h"
+
+namespace vox {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct PredictArgs {
+  fs::path input;
+  fs::path output;
+  fs::path model;
+  bool save_probabilities = false;
+  bool save_logits = false;
+  bool mirror = false;
+  std::string device = "cpu";
+  std::string fusion = "on";
+  std::string conv = "auto";
+  int threads = 0;
+  std::string memory;
+  bool verbose = false;
+  std::string labels = "auto";
+  std::vector<std::string> allow;
+  std::string mask_suffix;
+
+  /// The numbers to write for a case: those that a file of its name is read as again.
+  [[nodiscard]] LabelConvention written(const CaseFiles& c) const {
+    return labels_option(labels).value_or(convention_for_output(family_of(c.id, c.hyphenated)));
+  }
+};
+
+constexpr std::array<const char*, kClasses> kClassFiles{"background", "necrotic", "oedema", "enhancing"};
+
+void save_network_output(const fs::path& path, const PreparedCase& prepared, const std::vector<float>& logits) {
+  const std::int64_t channels = std::ssize(prepared.info.recipe.modalities);
+  const Extent3& s = prepared.info.mapping.size;
+  const auto entry = [&](const char* tensor, std::int64_t leading, const std::vector<float>& values) {
+    return TensorToWrite{.name = tensor,
+                         .dtype = FileDType::f32,
+                         .shape = {leading, s[0], s[1], s[2]},
+                         .bytes = std::as_bytes(std::span(values))};
+  };
+  write_safetensors(path, {entry("image", channels, prepared.image), entry("logits", kClasses, logits)},
+                    {{"id", prepared.info.id}});
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// What became of the time of a case, in seconds.
+struct Times {
+  double waited = 0;  ///< until it was read and prepared; less than those two where they ran beside the case before
+  double forward = 0;
+  double restore = 0;
+  double write = 0;
+};
+
+Times predict_case(const CaseFiles& files, const PreparedCase& prepared, const Segmenter& segmenter,
+                   const PredictArgs& args, int threads) {
+  Times times;
+  auto start = std::chrono::steady_clock::now();
+  const auto lap = [&] {
+    const double seconds = seconds_since(start);
+    start = std::chrono::steady_clock::now();
+    return seconds;
+  };
+  const Segmenter::Output out = args.mirror ? segmenter.run_mirrored(prepared.image) : segmenter.run(prepared.image);
+  times.forward = lap();
+  const GridMapping& mapping = prepared.info.mapping;
+  LabelMap labels = restore_labels(out.probabilities, mapping, threads);
+  to_labels(labels.values, args.written(files));
+  times.restore = lap();
+  if (args.save_probabilities) {
+    for (std::int64_t c = 0; c < kClasses; ++c) {
+      write_nifti(args.output / fmt::format("{}_p_{}.nii.gz", files.id, kClassFiles[static_cast<std::size_t>(c)]),
+                  restore_probability(out.probabilities, c, mapping, threads), *prepared.header);
+    }
+  }
+  if (args.save_logits) { save_network_output(args.output / (files.id + "_logits.safetensors"), prepared, out.logits); }
+  write_nifti(args.output / (files.id + ".nii.gz"), labels, *prepared.header);
+  times.write = lap();
+  return times;
+}
+
+void say(const CaseFiles& files, const PreparedCase& prepared, const Times& t) {
+  constexpr double kMs = 1e3;
+  fmt::print(
+      "{}: read {:.0f} ms, prepare {:.0f} ms (waited {:.0f} ms), forward {:.0f} ms, restore {:.0f} ms, write "
+      "{:.0f} ms\n",
+      files.id, kMs * prepared.read_seconds, kMs * prepared.prepare_seconds, kMs * t.waited, kMs * t.forward,
+      kMs * t.restore, kMs * t.write);
+}
+
+/// A case that was read, and what was unusual about it.
+struct ReadCase {
+  PreparedCase prepared;
+  std::vector<std::string> notes;
+};
+
+ReadCase read_case(CaseFiles files, const Recipe& recipe, const CheckRules& rules, int threads) {
+  files.labels.clear();  // never read for a prediction
+  files.note.clear();
+  ReadCase c;
+  c.prepared = prepare_case(files, recipe, threads, &c.notes, rules);
+  return c;
+}
+
+/// Notes of all cases: each kind once, with the first case and how many have it.
+class Notes {
+ public:
+  void add(const std::string& id, const std::vector<std::string>& notes) {
+    std::set<std::string> seen;
+    for (const std::string& note : notes) {
+      const std::string kind = note.substr(0, note.find(':'));
+      if (!seen.insert(kind).second) { continue; }
+      auto& entry = kinds_.try_emplace(kind, fmt::format("{}: {}", id, note), 0).first->second;
+      ++entry.second;
+    }
+  }
+  void print() const {
+    for (const auto& [kind, entry] : kinds_) {
+      fmt::print("note: {}{}\n", entry.first,
+                 entry.second > 1 ? fmt::format(" (and {} more such)", entry.second - 1) : "");
+    }
+  }
+
+ private:
+  std::map<std::string, std::pair<std::string, std::int64_t>> kinds_;
+};
+
+/// Which numbers the files have, and why.
+void say_labels(const std::vector<CaseFiles>& cases, const PredictArgs& args) {
+  std::map<LabelConvention, std::size_t> uses;
+  for (const CaseFiles& c : cases) { ++uses[args.written(c)]; }
+  for (const auto& [convention, n] : uses) {
+    fmt::print("labels as in {} ({}){}\n", name(convention), meaning(convention),
+               uses.size() == 1 ? "" : fmt::format(" for {} of {} cases, by their names", n, cases.size()));
+  }
+}
+
+void predict(const PredictArgs& args) {
+  if (args.threads > 0) { set_default_threads(args.threads); }
+  set_conv_choice(args.conv);
+  Segmenter segmenter(args.model, select_device(args.device), fusion_named(args.fusion));
+  VOX_CHECK_DATA(segmenter.config().classes == kClasses, "{}: has {} classes, wants {}", segmenter.file().string(),
+                 segmenter.config().classes, kClasses);
+  segmenter.reserve(memory_limit(args.memory, select_device(args.device)));
+  const CheckRules rules{.labels = {}, .allowed = allowed_findings(args.allow)};
+  const std::vector<CaseFiles> cases = find_cases(args.input, args.mask_suffix);
+  std::error_code error;
+  fs::create_directories(args.output, error);
+  if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", args.output.string(), error.message()); }
+  fmt::print("{}: {}, {} at {}^3\n", segmenter.file().string(), segmenter.config().preset,
+             name(segmenter.recipe().kind), segmenter.recipe().size);
+  say_labels(cases, args);
+  const InterruptGuard guard;
+  ProgressBar bar("predict", std::ssize(cases), "cases");
+  const int threads = cpu_queue().threads;
+  std::vector<std::string> failures;
+  Notes notes;
+  std::future<ReadCase> next;  // read by one thread while the case before is computed
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const CaseFiles& c = cases[i];
+    try {
+      const auto start = std::chrono::steady_clock::now();
+      const ReadCase read = next.valid() ? next.get() : read_case(c, segmenter.recipe(), rules, threads);
+      const PreparedCase& prepared = read.prepared;
+      notes.add(c.id, read.notes);
+      const double waited = seconds_since(start);
+      if (args.verbose && i == 0) {
+        fmt::print("first layer {:.0f} ms after the start\n", 1e3 * seconds_since_process_start());
+      }
+      if (i + 1 < cases.size()) {
+        next = std::async(std::launch::async, read_case, cases[i + 1], segmenter.recipe(), rules, 1);
+      }
+      Times times = predict_case(c, prepared, segmenter, args, threads);
+      times.waited = waited;
+      if (args.verbose) { say(c, prepared, times); }
+    } catch (const DataError& e) { failures.push_back(fmt::format("{}: {}", c.id, e.what())); }
+    bar.update(static_cast<std::int64_t>(i) + 1, c.id);
+    if (InterruptGuard::interrupted()) {
+      bar.finish();
+      throw ExitCode{kInterruptedExitCode};
+    }
+  }
+  bar.finish();
+  notes.print();
+  fmt::print("{} of {} cases segmented into {}\n", cases.size() - failures.size(), cases.size(), args.output.string());
+  VOX_CHECK_DATA(failures.empty(), "not segmented:\n  {}", fmt::join(failures, "\n  "));
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app) {
+  CLI::App* const sub = app.add_subcommand("predict", "Segment raw cases with a trained network");
+  const auto args = std::make_shared<PredictArgs>();
+  sub->add_option("-i,--input", args->input, "a case, or a folder of cases")->required();
+  sub->add_option("-o,--output", args->output, "folder for <ID>.nii.gz: labels on the case's own grid")->required();
+  sub->add_option("-m,--model", args->model, "run folder, or a checkpoint")->required();
+  sub->add_option("--labels", args->labels,
+                  "edition whose numbers are written: " + convention_names() +
+                      "; auto: as files of such names have them, brats2023 for ID-t2f and brats2020 for ID_flair");
+  add_allow_option(*sub, args->allow);
+  add_mask_option(*sub, args->mask_suffix);
+  sub->add_flag("--save-probabilities", args->save_probabilities, "one <ID>_p_<class>.nii.gz per class as well");
+  sub->add_flag("--save-logits", args->save_logits, "the network's own input and output, <ID>_logits.safetensors");
+  sub->add_flag("--mirror", args->mirror, "mean over the eight mirror images; takes eight times as long");
+  sub->add_option("--device", args->device, "cpu, cuda, cuda:N or simt (the CUDA kernels' sources on the CPU: slow)");
+  sub->add_option("--fusion", args->fusion, "on; off: plain operators, slower, the same but for rounding");
+  sub->add_option("--conv", args->conv,
+                  "3x3x3 convolutions on the CPU: auto (the fastest), direct, winograd or amx "
+                  "(wherever they can run)");
+  sub->add_option("--threads", args->threads, "CPU threads; 0: every core. Never changes the result")
+      ->check(kNotNegative);
+  sub->add_option("--memory", args->memory,
+                  "refuse what takes more than this, such as 8GiB; default: what is available");
+  sub->add_flag("--verbose", args->verbose, "say what became of each case's time");
+  sub->callback([args] { predict(*args); });
+}
+
+}  // namespace vox

@@ -1,0 +1,135 @@
+#include "data/prepare/prepare.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+
+#include "engine/context.h"
+#include "engine/json_text.h"
+#include "tools/ui/progress_bar.h"
+#include "tools/verbs/case_options.h"
+#include "tools/verbs/commands.h"
+#include "tools/verbs/option_checks.h"
+
+namespace vox {
+namespace {
+
+struct Options {
+  std::string input;
+  std::string output;
+  std::string recipe = "seed";
+  std::int64_t size = 128;
+  std::string labels = "auto";
+  std::vector<std::string> allow;
+  std::string mask_suffix;
+  bool prune = false;
+  int threads = 0;
+  bool json = false;
+};
+
+std::size_t count(const std::vector<CaseReport>& reports, Outcome outcome) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(reports, [&](const CaseReport& r) { return r.outcome == outcome; }));
+}
+
+void print_json(const Options& o, const Recipe& recipe, const PrepareReport& report) {
+  const std::vector<CaseReport>& reports = report.cases;
+  nlohmann::ordered_json document{{"recipe", o.recipe},
+                                  {"modalities", modality_list(recipe.modalities)},
+                                  {"size", recipe.size},
+                                  {"output", o.output}};
+  for (const Outcome outcome : {Outcome::prepared, Outcome::up_to_date, Outcome::left_out, Outcome::failed}) {
+    document["counts"][std::string(name(outcome))] = count(reports, outcome);
+  }
+  document["cases"] = nlohmann::ordered_json::array();
+  for (const CaseReport& r : reports) {
+    document["cases"].push_back(
+        {{"id", r.id}, {"outcome", name(r.outcome)}, {"message", r.message}, {"seconds", r.seconds}});
+  }
+  document["not_in_input"] = report.strays;
+  document["pruned"] = o.prune;
+  fmt::print("{}\n", json_text(document, 2));
+}
+
+PrepareReport prepare_with_progress(const Options& o, const Recipe& recipe) {
+  std::optional<ProgressBar> bar;
+  return prepare_cases({.input = o.input,
+                        .output = o.output,
+                        .recipe = recipe,
+                        .threads = threads_or_all(o.threads),
+                        .labels = labels_option(o.labels),
+                        .allowed = allowed_findings(o.allow),
+                        .mask_suffix = o.mask_suffix,
+                        .prune = o.prune,
+                        .on_report = [&](const CaseReport& r, std::size_t done, std::size_t total) {
+                          if (!bar) { bar.emplace("prepare", static_cast<std::int64_t>(total), "cases"); }
+                          bar->update(static_cast<std::int64_t>(done), fmt::format("{} {}", r.id, name(r.outcome)));
+                        }});
+}
+
+void print_strays(const Options& o, const std::vector<std::string>& strays) {
+  if (strays.empty()) { return; }
+  constexpr std::size_t kNamed = 5;
+  const std::span first(strays.data(), std::min(strays.size(), kNamed));
+  fmt::print("{} prepared {} in {} {} not below {}{}: {}{}\n", strays.size(), strays.size() == 1 ? "case" : "cases",
+             o.output, strays.size() == 1 ? "is" : "are", o.input,
+             o.prune ? " and was removed" : ", and training takes what is there; --prune removes such",
+             fmt::join(first, ", "), first.size() < strays.size() ? ", ..." : "");
+}
+
+void print_text(const Options& o, const Recipe& recipe, const PrepareReport& report) {
+  const std::vector<CaseReport>& reports = report.cases;
+  for (const CaseReport& r : reports) {
+    fmt::print("{}: {}{}{}\n", r.id, name(r.outcome), r.message.empty() ? "" : ": ", r.message);
+  }
+  fmt::print("recipe {} ({} at {} voxels): {} prepared, {} up to date, {} left out, {} failed, in {}\n", o.recipe,
+             modality_list(recipe.modalities), recipe.size, count(reports, Outcome::prepared),
+             count(reports, Outcome::up_to_date), count(reports, Outcome::left_out), count(reports, Outcome::failed),
+             o.output);
+  print_strays(o, report.strays);
+}
+
+void run(const Options& o) {
+  const Recipe recipe = recipe_named(o.recipe, o.size);
+  const PrepareReport report = prepare_with_progress(o, recipe);
+  if (o.json) {
+    print_json(o, recipe, report);
+  } else {
+    print_text(o, recipe, report);
+  }
+  if (count(report.cases, Outcome::failed) > 0) { throw ExitCode{3}; }
+}
+
+}  // namespace
+
+void add_prepare(CLI::App& app) {
+  const auto o = std::make_shared<Options>();
+  CLI::App* const verb = app.add_subcommand("prepare", "Turn BraTS cases into a cache that train and predict read");
+  verb->footer(
+      "Recipes:\n"
+      "  tutorial  flair,t1ce,t2; each axial slice scaled to [0,1]; crop of 128^3; only cases over 1 % tumour\n"
+      "  seed      t1,t1ce,t2,flair; each volume scaled to [0,1]; resized\n"
+      "  zscore    t1,t1ce,t2,flair; mean 0, deviation 1 inside the brain; cropped to the brain; resized\n"
+      "A case whose source files and recipe have not changed is not prepared again. A case in which check finds an "
+      "error\n"
+      "is not prepared (exit 3), the others are; docs/check-codes.md lists the codes.");
+  verb->add_option("-i,--input", o->input, "folder of cases, or one case")->required();
+  verb->add_option("-o,--output", o->output, "folder for ID.safetensors, made when absent")->required();
+  verb->add_option("--recipe", o->recipe, "tutorial, seed or zscore");
+  verb->add_option("--size", o->size, "edge of the prepared cube in voxels");
+  add_labels_option(*verb, o->labels);
+  add_allow_option(*verb, o->allow);
+  add_mask_option(*verb, o->mask_suffix);
+  verb->add_flag("--prune", o->prune, "remove prepared cases from the output that are not below the input any more");
+  verb->add_option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core")
+      ->check(kNotNegative);
+  verb->add_flag("--json", o->json, "print the outcome of every case as JSON");
+  verb->callback([o] { run(*o); });
+}
+
+}  // namespace vox

@@ -1,0 +1,62 @@
+#include "data/synth/synth.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <optional>
+
+#include "engine/context.h"
+#include "tools/ui/progress_bar.h"
+#include "tools/verbs/commands.h"
+#include "tools/verbs/option_checks.h"
+
+namespace vox {
+namespace {
+
+struct Options {
+  std::string output;
+  std::int64_t cases = 8;
+  std::uint64_t seed = 1;
+  std::vector<std::int64_t> size{240, 240, 155};
+  bool plant_faults = false;
+  int threads = 0;
+};
+
+void run(const Options& o) {
+  std::optional<ProgressBar> bar;
+  const auto on_case = [&](std::int64_t done, std::int64_t total) {
+    if (!bar) { bar.emplace("synth", total, "cases"); }
+    bar->update(done);
+  };
+  const auto codes = write_synthetic_cases({.output = o.output,
+                                            .cases = o.cases,
+                                            .seed = o.seed,
+                                            .size = {o.size[2], o.size[1], o.size[0]},
+                                            .plant_faults = o.plant_faults,
+                                            .threads = threads_or_all(o.threads),
+                                            .on_case = on_case});
+  bar.reset();
+  fmt::print("{} cases of {} voxels in '{}'\n", codes.size(), fmt::join(o.size, "x"), o.output);
+  if (o.plant_faults) { fmt::print("the faults planted are listed in faults.json there\n"); }
+}
+
+}  // namespace
+
+void add_synth(CLI::App& app) {
+  auto* const command =
+      app.add_subcommand("synth", "Write made-up cases as BraTS files, so that every command runs without real data");
+  const auto o = std::make_shared<Options>();
+  command->add_option("-o,--output", o->output, "folder to write to, made when absent")->required();
+  command->add_option("--cases", o->cases, "sound cases")->check(CLI::Range(1, 100'000));
+  command->add_option("--seed", o->seed, "another seed, other heads and tumours")->check(kNotNegative);
+  command->add_option("--size", o->size, "voxels from left to right, front to back, bottom to top: 16 to 512")
+      ->delimiter(',')
+      ->expected(3)
+      ->check(CLI::Range(16, 512));
+  command->add_flag("--plant-faults", o->plant_faults, "also one case for every finding of check, and faults.json");
+  command->add_option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core")
+      ->check(kNotNegative);
+  command->callback([o] { run(*o); });
+}
+
+}  // namespace vox
