@@ -60,6 +60,9 @@ endif()
 if(VOX_SANITIZE STREQUAL "thread")
   list(PREPEND unit_tests TEST_SPEC "[threads]")  # the rest runs on one thread and would take hours
 endif()
+if(VOX_SANITIZE)
+  list(TRANSFORM unit_tests REPLACE "^600$" 1800)  # TIMEOUT: instrumented, the longest take ten minutes and more
+endif()
 include(Catch)
 catch_discover_tests(vox_tests ${unit_tests} DISCOVERY_TIMEOUT 60)
 
