@@ -26,16 +26,14 @@ template <class A> struct BatchNormVectors {
 };
 
 /// What comes before the activation is x * slope + shift; zeros where there is no channel.
-template <class A> struct NormLine {
-  A slope;
-  A shift;
-};
 template <class A>
-__device__ __forceinline__ NormLine<A> norm_line(const BatchNormVectors<A>& of, int c, double eps, A scale,
-                                                 bool present) {
-  if (!present) { return {}; }
-  const A slope = of.gamma[c] * inverse_deviation(of.variance[c], eps) * scale;
-  return {slope, of.beta[c] * scale - of.mean[c] * slope};
+__device__ __forceinline__ A norm_slope(const BatchNormVectors<A>& of, int c, double eps, A scale, bool present) {
+  return present ? of.gamma[c] * inverse_deviation(of.variance[c], eps) * scale : A{0};
+}
+/// Apart from the slope: a backward pass without an activation has no beta.
+template <class A>
+__device__ __forceinline__ A norm_shift(const BatchNormVectors<A>& of, int c, A scale, A slope, bool present) {
+  return present ? of.beta[c] * scale - of.mean[c] * slope : A{0};
 }
 
 /// An Activation, ready for use. What passes is multiplied by 1/(1-p) in the factors of the lanes.
@@ -88,9 +86,8 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
         if (t < kLanes8) {
           const bool present = t < channels_in(channels, run.block);
           const int c = static_cast<int>(run.block) * kLanes8 + t;
-          const NormLine<A> line = norm_line(of, c, eps, activation.scale, present);
-          slopes[t] = line.slope;
-          shifts[t] = line.shift;
+          slopes[t] = norm_slope(of, c, eps, activation.scale, present);
+          shifts[t] = norm_shift(of, c, activation.scale, slopes[t], present);
         }
         __syncthreads();
         take_lanes(slopes, slope);
@@ -141,9 +138,8 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
           const int c = static_cast<int>(run.block) * kLanes8 + t;
           means[t] = present ? of.mean[c] : A{0};
           if constexpr (kMasks) {
-            const NormLine<A> line = norm_line(of, c, eps, activation.scale, present);
-            slopes[t] = line.slope;
-            shifts[t] = line.shift;
+            slopes[t] = norm_slope(of, c, eps, activation.scale, present);
+            shifts[t] = norm_shift(of, c, activation.scale, slopes[t], present);
           }
         }
         __syncthreads();
@@ -230,9 +226,8 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
           const A mean = present ? of.mean[c] : A{0};
           const A factor = present ? of.gamma[c] * inverse : A{0};
           const A of_x = present ? -factor * (of.dgamma[c] * per_value * inverse) : A{0};
-          const NormLine<A> line = norm_line(of, c, eps, activation.scale, present);
-          slopes[t] = line.slope;
-          if constexpr (kMasks) { shifts[t] = line.shift; }
+          slopes[t] = norm_slope(of, c, eps, activation.scale, present);
+          if constexpr (kMasks) { shifts[t] = norm_shift(of, c, activation.scale, slopes[t], present); }
           pulls[t] = of_x;
           offsets[t] = present ? -factor * (of.dbeta[c] * per_value) - mean * of_x : A{0};
         }
