@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/base/denormals.h"
 
@@ -51,17 +52,20 @@ using IsaQueue = CpuIsaQueue<Isa::VOX_ISA>;  ///< the instruction set this file 
 
 /// Calls body with the CpuIsaQueue of the queue's instruction set, but in a dry run. Every kernel of the CPU is called
 /// here, so that it is here that denormal numbers are switched off, and that the caller has them back behind it.
-template <class Body> void on_isa(const CpuQueue& q, const Body& body) {
+/// f64 is for truth, not for speed: its kernels are compiled for the baseline alone.
+template <class T, class Body> void on_isa(const CpuQueue& q, const Body& body) {
   if (q.dry) { return; }
   const FlushDenormals flush;
 #ifdef VOX_X86
-  if (q.isa == Isa::avx512 || q.isa == Isa::amx) {
-    CpuIsaQueue<Isa::avx512> isa{q.threads};
-    return body(isa);
-  }
-  if (q.isa == Isa::avx2) {
-    CpuIsaQueue<Isa::avx2> isa{q.threads};
-    return body(isa);
+  if constexpr (!std::is_same_v<T, double>) {
+    if (q.isa == Isa::avx512 || q.isa == Isa::amx) {
+      CpuIsaQueue<Isa::avx512> isa{q.threads};
+      return body(isa);
+    }
+    if (q.isa == Isa::avx2) {
+      CpuIsaQueue<Isa::avx2> isa{q.threads};
+      return body(isa);
+    }
   }
 #endif
   CpuIsaQueue<Isa::baseline> isa{q.threads};
@@ -77,14 +81,21 @@ template <class Body> void on_isa(const CpuQueue& q, const Body& body) {
   template <class T> void kernel(SimtQueue&, const Args<T>&);                  \
   template <class T> void kernel(DryQueue&, const Args<T>&) {}                 \
   template <class T> void kernel(CpuQueue& q, const Args<T>& a) {              \
-    on_isa(q, [&](auto& isa) { kernel(isa, a); });                             \
+    on_isa<T>(q, [&](auto& isa) { kernel(isa, a); });                          \
   }                                                                            \
   static_assert(true)
 
+/// What is said of f64: dropped where a file is compiled for an instruction set beyond the baseline.
+#if defined(VOX_ISA) && !defined(VOX_F64)
+#define VOX_OF_F64(...)
+#else
+#define VOX_OF_F64(...) __VA_ARGS__
+#endif
+
 /// One explicit instantiation per storage type: the list of types a kernel exists for lives here.
-#define VOX_INSTANTIATE(Queue, kernel, Args)         \
-  template void kernel(Queue&, const Args<float>&);  \
-  template void kernel(Queue&, const Args<double>&); \
+#define VOX_INSTANTIATE(Queue, kernel, Args)                     \
+  template void kernel(Queue&, const Args<float>&);              \
+  VOX_OF_F64(template void kernel(Queue&, const Args<double>&);) \
   template void kernel(Queue&, const Args<Bf16>&)
 
 }  // namespace vox

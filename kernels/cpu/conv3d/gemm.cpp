@@ -258,10 +258,10 @@ template <class T> void grad_weight_windows(const IsaQueue& q, const Conv3dGradW
 }
 
 template void convolve_windows(const IsaQueue&, const TiledConvArgs<float>&);
-template void convolve_windows(const IsaQueue&, const TiledConvArgs<double>&);
+VOX_OF_F64(template void convolve_windows(const IsaQueue&, const TiledConvArgs<double>&);)
 template void convolve_windows(const IsaQueue&, const TiledConvArgs<Bf16>&);
 template void grad_weight_windows(const IsaQueue&, const Conv3dGradWeightArgs<float>&);
-template void grad_weight_windows(const IsaQueue&, const Conv3dGradWeightArgs<double>&);
+VOX_OF_F64(template void grad_weight_windows(const IsaQueue&, const Conv3dGradWeightArgs<double>&);)
 template void grad_weight_windows(const IsaQueue&, const Conv3dGradWeightArgs<Bf16>&);
 
 }  // namespace vox

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "kernels/base/volume.h"
+#include "kernels/cpu/conv3d/row_split.h"
 #include "kernels/cpu/simd/lanes.h"
 #include "kernels/cpu/simd/vector.h"
 
@@ -111,19 +112,19 @@ VOX_TILE void windows_tile(const WindowsTileArgs<T, Vectors>& a) {
 /// The windows of a row, as many at a time as fit the registers, about equally many.
 template <class T, int Lanes, int Vectors>
 void windows_row(const WindowsTileArgs<T, Vectors>& all, std::int64_t width) {
-  constexpr int kMost = std::min((kRegisters - 2 - Vectors) / Vectors, 14);
+  constexpr int kMost = std::min((kRegisters - 2 - Vectors) / Vectors / 2 * 2, 14);
   using Tile = void (*)(const WindowsTileArgs<T, Vectors>&);
-  constexpr auto kTiles = []<int... I>(std::integer_sequence<int, I...>) {
-    return std::array<Tile, sizeof...(I)>{windows_tile<T, Lanes, Vectors, I + 1>...};
+  constexpr auto kTiles = []<int... Slot>(std::integer_sequence<int, Slot...>) {
+    return std::array<Tile, sizeof...(Slot)>{windows_tile<T, Lanes, Vectors, RowSplit<kMost>::length(Slot)>...};
   }
-  (std::make_integer_sequence<int, kMost>{});
-  const std::int64_t tiles = (width + kMost - 1) / kMost;
-  for (std::int64_t i = 0; i < tiles; ++i) {
-    const std::int64_t begin = width * i / tiles;
+  (std::make_integer_sequence<int, RowSplit<kMost>::kSlots>{});
+  const RowSplit<kMost> split(width);
+  for (std::int64_t i = 0; i < split.tiles(); ++i) {
+    const std::int64_t begin = split.begin(i);
     WindowsTileArgs<T, Vectors> a = all;
     a.in += begin * a.run;
     for (T*& out : a.out) { out += begin * a.out_step; }
-    kTiles[static_cast<std::size_t>(width * (i + 1) / tiles - begin - 1)](a);
+    kTiles[split.slot(split.begin(i + 1) - begin)](a);
   }
 }
 

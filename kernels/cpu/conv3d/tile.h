@@ -4,6 +4,7 @@
 
 #include "kernels/base/volume.h"
 #include "kernels/cpu/conv3d/gather.h"
+#include "kernels/cpu/conv3d/row_split.h"
 #include "kernels/cpu/simd/vector.h"
 
 namespace vox {
@@ -95,13 +96,12 @@ template <class A, int Lanes, int Vectors, int Run> struct ConvTiles {
   static constexpr int kFree = kRegisters - 1 - Run * Vectors;  // beside the weights and the value
   static constexpr int kMaxVoxels = kFree / Vectors / 2 * 2 > 28 ? 28 : kFree / Vectors / 2 * 2;
 
-  template <int... I> static constexpr auto table(std::integer_sequence<int, I...>) {
-    return std::array<Tile, sizeof...(I)>{conv_tile<A, Lanes, Vectors, Run, 1, I + 1>...};
+  template <int... Slot> static constexpr auto table(std::integer_sequence<int, Slot...>) {
+    return std::array<Tile, sizeof...(Slot)>{
+        conv_tile<A, Lanes, Vectors, Run, 1, RowSplit<kMaxVoxels>::length(Slot)>...};
   }
-  /// of one row, by voxels - 1
-  static constexpr auto kOfVoxels = table(std::make_integer_sequence<int, kMaxVoxels>{});
-
-  [[nodiscard]] static std::int64_t tiles_of(std::int64_t width) { return (width + kMaxVoxels - 1) / kMaxVoxels; }
+  /// of one row
+  static constexpr auto kOfVoxels = table(std::make_integer_sequence<int, RowSplit<kMaxVoxels>::kSlots>{});
 
   /// Multiplies `rows` rows of `width` voxels by Vectors*Lanes channels.
   static void run(ConvTileArgs<A> a, std::int64_t rows, std::int64_t width, Ahead& ahead) {
@@ -124,15 +124,14 @@ template <class A, int Lanes, int Vectors, int Run> struct ConvTiles {
       constexpr int kRows = kMaxVoxels >= 16 ? 4 : 2;
       if (width == 4) { several(conv_tile<A, Lanes, Vectors, Run, kRows, 4>, kRows); }
     }
-    const std::int64_t tiles = tiles_of(width);
+    const RowSplit<kMaxVoxels> split(width);
     for (; row < rows; ++row) {
-      for (std::int64_t i = 0; i < tiles; ++i) {  // of about equal width
-        const std::int64_t begin = width * i / tiles;
-        const std::int64_t end = width * (i + 1) / tiles;
+      for (std::int64_t i = 0; i < split.tiles(); ++i) {
+        const std::int64_t begin = split.begin(i);
         a.x = x + row * a.x_row + begin * kBlock8;
         a.acc = acc + row * a.acc_row + begin * a.acc_step;
         a.prefetch = ahead.take(lines);
-        kOfVoxels[static_cast<std::size_t>(end - begin - 1)](a);
+        kOfVoxels[split.slot(split.begin(i + 1) - begin)](a);
       }
     }
   }

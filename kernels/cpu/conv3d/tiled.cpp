@@ -210,7 +210,7 @@ template <class T> void convolve_tiled(const IsaQueue& q, const TiledConvArgs<T>
 }
 
 template void convolve_tiled(const IsaQueue&, const TiledConvArgs<float>&);
-template void convolve_tiled(const IsaQueue&, const TiledConvArgs<double>&);
+VOX_OF_F64(template void convolve_tiled(const IsaQueue&, const TiledConvArgs<double>&);)
 template void convolve_tiled(const IsaQueue&, const TiledConvArgs<Bf16>&);
 
 }  // namespace vox

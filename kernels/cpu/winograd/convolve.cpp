@@ -138,7 +138,7 @@ template <class T> void convolve_winograd(const IsaQueue& q, const WinogradPlan&
 }
 
 template void convolve_winograd(const IsaQueue&, const WinogradPlan&, const TiledConvArgs<float>&);
-template void convolve_winograd(const IsaQueue&, const WinogradPlan&, const TiledConvArgs<double>&);
+VOX_OF_F64(template void convolve_winograd(const IsaQueue&, const WinogradPlan&, const TiledConvArgs<double>&);)
 template void convolve_winograd(const IsaQueue&, const WinogradPlan&, const TiledConvArgs<Bf16>&);
 
 }  // namespace vox

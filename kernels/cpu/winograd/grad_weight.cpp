@@ -172,7 +172,7 @@ template <class T> void grad_weight_winograd(const IsaQueue& q, const Conv3dGrad
 }
 
 template void grad_weight_winograd(const IsaQueue&, const Conv3dGradWeightArgs<float>&);
-template void grad_weight_winograd(const IsaQueue&, const Conv3dGradWeightArgs<double>&);
+VOX_OF_F64(template void grad_weight_winograd(const IsaQueue&, const Conv3dGradWeightArgs<double>&);)
 template void grad_weight_winograd(const IsaQueue&, const Conv3dGradWeightArgs<Bf16>&);
 
 }  // namespace vox
