@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
@@ -11,6 +10,7 @@
 #include "benchmarks/gpu/report.h"
 #include "benchmarks/gpu/rivals.h"
 #include "kernels/base/check.h"
+#include "tools/ui/command_line.h"
 
 namespace vox::gpu_bench {
 namespace {
@@ -28,29 +28,21 @@ struct Options {
   MeasureOptions measure;
 };
 
-void parse(CLI::App& app, Options& o) {
-  app.add_option("--device", o.device, "cuda, cuda:N, or simt to see that everything runs")->capture_default_str();
-  app.add_option("--size", o.net.size, "voxels along each axis of the images")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  app.add_option("--widths", o.net.widths, "channels per level, shallow to deep")
-      ->capture_default_str()
-      ->delimiter(',')
-      ->expected(5)
-      ->check(CLI::PositiveNumber);
-  app.add_option("--batch", o.batches)->capture_default_str()->delimiter(',')->check(CLI::PositiveNumber);
-  app.add_option("--dtype", o.dtypes)->capture_default_str()->delimiter(',')->check(CLI::IsMember({"f32", "bf16"}));
-  app.add_option("--only", o.only, "lines whose kernel and shape contain this");
-  app.add_option("--rounds", o.measure.rounds)->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_flag("--warm", o.warm, "leave the L2 cache as the call before left it");
-  app.add_flag(
-      "--values", o.values,
-      "no times: the results of each convolution beside those of a plainer algorithm, exit 1 where they differ");
-  app.add_option("--plans", o.net.rival_plans, "of cuDNN, tried before its fastest is measured; 0: no rivals")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--seconds", o.seconds, "start no line after so long; 0: no limit")->check(CLI::NonNegativeNumber);
-  app.add_option("--json", o.json, "a file for all figures");
+void parse(Command app, Options& o) {
+  app.option("--device", o.device, "cuda, cuda:N, or simt to see that everything runs");
+  app.option("--size", o.net.size, "voxels along each axis of the images").positive();
+  app.option("--widths", o.net.widths, "channels per level, shallow to deep").delimiter(',').expected(5).positive();
+  app.option("--batch", o.batches).delimiter(',').positive();
+  app.option("--dtype", o.dtypes).delimiter(',').one_of({"f32", "bf16"});
+  app.option("--only", o.only, "lines whose kernel and shape contain this");
+  app.option("--rounds", o.measure.rounds).positive();
+  app.flag("--warm", o.warm, "leave the L2 cache as the call before left it");
+  app.flag("--values", o.values,
+           "no times: the results of each convolution beside those of a plainer algorithm, exit 1 where they differ");
+  app.option("--plans", o.net.rival_plans, "of cuDNN, tried before its fastest is measured; 0: no rivals")
+      .not_negative();
+  app.option("--seconds", o.seconds, "start no line after so long; 0: no limit").not_negative();
+  app.option("--json", o.json, "a file for all figures");
 }
 
 std::vector<Plan> plans_of(const Options& o) {
@@ -125,10 +117,10 @@ int run(Options o) {
 }  // namespace vox::gpu_bench
 
 int main(int argc, char** argv) {
-  CLI::App app("Every kernel of the network on a GPU");
+  vox::CommandLine app("Every kernel of the network on a GPU", "vox_gpu_bench");
   vox::gpu_bench::Options o;
   vox::gpu_bench::parse(app, o);
-  CLI11_PARSE(app, argc, argv);
+  if (const std::optional<int> code = app.read(argc, argv)) { return *code; }
   try {
     return vox::gpu_bench::run(o);
   } catch (const vox::Error& e) {

@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <iostream>
@@ -23,6 +22,7 @@
 #include "kernels/cuda/runtime.h"
 #include "model/loss.h"
 #include "model/optimizer.h"
+#include "tools/ui/command_line.h"
 
 namespace vox::gpu_bench {
 namespace {
@@ -165,18 +165,18 @@ void run(const Options& o) {
 }  // namespace vox::gpu_bench
 
 int main(int argc, char** argv) {
-  CLI::App app("Training steps and inference passes of the seed network");
+  vox::CommandLine app("Training steps and inference passes of the seed network", "vox_step_bench");
   vox::gpu_bench::Options o;
-  app.add_option("--device", o.device, "cpu, cuda, cuda:N or simt")->capture_default_str();
-  app.add_option("--dtype", o.dtype)->capture_default_str()->check(CLI::IsMember({"f32", "bf16"}));
-  app.add_option("--size", o.size, "voxels along each axis")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--batch", o.batch)->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--widths", o.widths)->capture_default_str()->delimiter(',')->expected(5)->check(CLI::PositiveNumber);
-  app.add_option("--steps", o.steps)->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_flag("--serve", o.serve, "answer lines on stdin");
-  app.add_flag("--recompute", o.recompute, "make again what backward needs, as where memory is short");
-  app.add_flag("--profile", o.profile, "one training step under a profiler that was told to wait, after two without");
-  CLI11_PARSE(app, argc, argv);
+  app.option("--device", o.device, "cpu, cuda, cuda:N or simt");
+  app.option("--dtype", o.dtype).one_of({"f32", "bf16"});
+  app.option("--size", o.size, "voxels along each axis").positive();
+  app.option("--batch", o.batch).positive();
+  app.option("--widths", o.widths).delimiter(',').expected(5).positive();
+  app.option("--steps", o.steps).positive();
+  app.flag("--serve", o.serve, "answer lines on stdin");
+  app.flag("--recompute", o.recompute, "make again what backward needs, as where memory is short");
+  app.flag("--profile", o.profile, "one training step under a profiler that was told to wait, after two without");
+  if (const std::optional<int> code = app.read(argc, argv)) { return *code; }
   try {
     vox::gpu_bench::run(o);
   } catch (const vox::MemoryError& e) {

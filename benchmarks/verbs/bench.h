@@ -1,15 +1,15 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
 #include "benchmarks/rivals/rivals.h"
+#include "tools/ui/command_line.h"
 
 namespace vox::bench {
 
 /// Adds kernel, step, predict, … to `voxgrad bench`, or to the program vox_bench where there is no voxgrad.
-void add_bench_verbs(CLI::App& bench);
+void add_bench_verbs(Command bench);
 
 /// What every verb that is compared with others takes.
 struct Common {
@@ -23,12 +23,12 @@ struct Common {
   std::string json;
   std::string csv;
 };
-void add_common_options(CLI::App& verb, Common&, const char* rivals);
+void add_common_options(Command verb, Common&, const char* rivals);
 
-void add_kernel_verb(CLI::App& bench);
-void add_step_verb(CLI::App& bench);  ///< and predict
-void add_startup_verb(CLI::App& bench);
-void add_loader_verb(CLI::App& bench);  ///< in builds with the data library
-void add_serve_verb(CLI::App& bench);   ///< not in --help: the other side of --against
+void add_kernel_verb(Command bench);
+void add_step_verb(Command bench);  ///< and predict
+void add_startup_verb(Command bench);
+void add_loader_verb(Command bench);  ///< in builds with the data library
+void add_serve_verb(Command bench);   ///< not in --help: the other side of --against
 
 }  // namespace vox::bench

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <string>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "kernels/base/parallel.h"
 #include "kernels/conv3d.h"
 #include "kernels/conv_transpose3d.h"
+#include "tools/ui/command_line.h"
 
 namespace vox::bench {
 namespace {
@@ -209,18 +209,17 @@ void bench(const Options& o) {
 }  // namespace vox::bench
 
 int main(int argc, char** argv) {
-  CLI::App app("Convolutions against the measured FMA peak");
+  vox::CommandLine app("Convolutions against the measured FMA peak", "vox_conv_bench");
   vox::bench::Options o;
-  app.add_option("--threads", o.threads)->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--rounds", o.rounds)->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--batch", o.batch)->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--dtype", o.dtype)->capture_default_str()->check(CLI::IsMember({"f32", "f64", "bf16"}));
-  app.add_option("--isa", o.isa)->capture_default_str()->check(CLI::IsMember({"baseline", "avx2", "avx512", "amx"}));
-  app.add_option("--only", o.only, "layers whose label contains this");
-  app.add_option("--conv", o.conv, "auto, direct, winograd or amx (where they can run), or all in turns")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "direct", "winograd", "amx", "all"}));
-  CLI11_PARSE(app, argc, argv);
+  app.option("--threads", o.threads).positive();
+  app.option("--rounds", o.rounds).positive();
+  app.option("--batch", o.batch).positive();
+  app.option("--dtype", o.dtype).one_of({"f32", "f64", "bf16"});
+  app.option("--isa", o.isa).one_of({"baseline", "avx2", "avx512", "amx"});
+  app.option("--only", o.only, "layers whose label contains this");
+  app.option("--conv", o.conv, "auto, direct, winograd or amx (where they can run), or all in turns")
+      .one_of({"auto", "direct", "winograd", "amx", "all"});
+  if (const std::optional<int> code = app.read(argc, argv)) { return *code; }
   const vox::SleepyWorkers sleepy;
   vox::bench::bench(o);
   return 0;

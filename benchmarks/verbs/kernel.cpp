@@ -270,28 +270,25 @@ class Bench {
 
 }  // namespace
 
-void add_kernel_verb(CLI::App& bench) {
-  CLI::App* const verb = bench.add_subcommand("kernel", "Every operator: time, rates, share of the roofline, rivals");
+void add_kernel_verb(Command bench) {
+  const Command verb = bench.command("kernel", "Every operator: time, rates, share of the roofline, rivals");
   const auto o = std::make_shared<Options>();
   o->common.rounds = 9;
-  verb->add_option("--op", o->ops, "operators, as conv3d or batch_norm; without it all")->delimiter(',');
-  verb->add_option(
-          "--shape", o->shapes,
-          "channels, -channels out, @extents: 16-32@128^3, 16+16-16@64^3, 16@155x240x240, 16-4@128^3k1; without "
-          "it the seed network's own")
-      ->delimiter(',');
-  verb->add_option("--pass", o->passes)->delimiter(',')->check(CLI::IsMember({"forward", "grad-input", "grad-weight"}));
-  verb->add_option("--dtype", o->dtypes)->delimiter(',')->check(CLI::IsMember({"f32", "f64", "bf16"}));
-  verb->add_option("--size", o->sizes, "of the network's images, for its shapes")
-      ->delimiter(',')
-      ->check(CLI::PositiveNumber);
-  verb->add_option("--batch", o->batches)->delimiter(',')->check(CLI::PositiveNumber);
-  verb->add_option("--l2", o->cache, "before each call")->check(CLI::IsMember({"flushed", "warm"}));
-  verb->add_option("--least-seconds", o->least_s, "of one measurement")->check(CLI::Range(1e-6, 3600.0));
-  verb->add_option("--plot", o->plot, "a roofline as .png or .svg, drawn by gnuplot");
-  add_common_options(*verb, o->common,
+  verb.option("--op", o->ops, "operators, as conv3d or batch_norm; without it all").delimiter(',');
+  verb.option("--shape", o->shapes,
+              "channels, -channels out, @extents: 16-32@128^3, 16+16-16@64^3, 16@155x240x240, 16-4@128^3k1; without "
+              "it the seed network's own")
+      .delimiter(',');
+  verb.option("--pass", o->passes).delimiter(',').one_of({"forward", "grad-input", "grad-weight"});
+  verb.option("--dtype", o->dtypes).delimiter(',').one_of({"f32", "f64", "bf16"});
+  verb.option("--size", o->sizes, "of the network's images, for its shapes").delimiter(',').positive();
+  verb.option("--batch", o->batches).delimiter(',').positive();
+  verb.option("--l2", o->cache, "before each call").one_of({"flushed", "warm"});
+  verb.option("--least-seconds", o->least_s, "of one measurement").range(1e-6, 3600.0);
+  verb.option("--plot", o->plot, "a roofline as .png or .svg, drawn by gnuplot");
+  add_common_options(verb, o->common,
                      "onednn, cudnn, cublas, or the path of another build of voxgrad; in turns with ours");
-  verb->callback([o] {
+  verb.run([o] {
     if (o->common.threads > 0) { cpu_queue().threads = o->common.threads; }
     Bench(*o).run();
   });

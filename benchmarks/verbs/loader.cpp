@@ -154,22 +154,19 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_loader_verb(CLI::App& bench) {
-  CLI::App* const verb = bench.add_subcommand("loader", "Reading and augmenting prepared cases, without a network");
+void add_loader_verb(Command bench) {
+  const Command verb = bench.command("loader", "Reading and augmenting prepared cases, without a network");
   const auto o = std::make_shared<Options>();
-  verb->add_option("--cache", o->cache, "prepared cases; without it some are made up in a temporary folder");
-  verb->add_option("--size", o->sizes, "voxels along each axis of made-up cases")
-      ->delimiter(',')
-      ->check(CLI::PositiveNumber);
-  verb->add_option("--cases", o->cases, "made up")->check(CLI::PositiveNumber);
-  verb->add_option("--batch", o->batch)->check(CLI::PositiveNumber);
-  verb->add_option("--threads", o->threads, "that read and augment")->delimiter(',')->check(CLI::PositiveNumber);
-  verb->add_option("--augment", o->augment, "none, all, or rot, flip, shift, intensity, noise; each a line")
-      ->delimiter(',');
-  verb->add_option("--rounds", o->rounds)->check(CLI::PositiveNumber);
-  verb->add_option("--json", o->json, "a file for all figures, samples included");
-  verb->add_option("--csv", o->csv, "a file for the rows of the table");
-  verb->callback([o] { run(*o); });
+  verb.option("--cache", o->cache, "prepared cases; without it some are made up in a temporary folder");
+  verb.option("--size", o->sizes, "voxels along each axis of made-up cases").delimiter(',').positive();
+  verb.option("--cases", o->cases, "made up").positive();
+  verb.option("--batch", o->batch).positive();
+  verb.option("--threads", o->threads, "that read and augment").delimiter(',').positive();
+  verb.option("--augment", o->augment, "none, all, or rot, flip, shift, intensity, noise; each a line").delimiter(',');
+  verb.option("--rounds", o->rounds).positive();
+  verb.option("--json", o->json, "a file for all figures, samples included");
+  verb.option("--csv", o->csv, "a file for the rows of the table");
+  verb.run([o] { run(*o); });
 }
 
 }  // namespace vox::bench

@@ -17,11 +17,9 @@ int report(const std::exception& e, int code) {
 
 int main(int argc, char** argv) {
   try {
-    CLI::App app("Measure the kernels and the network of voxgrad, beside other software", "vox_bench");
-    app.option_defaults()->always_capture_default();
+    vox::CommandLine app("Measure the kernels and the network of voxgrad, beside other software", "vox_bench");
     vox::bench::add_bench_verbs(app);
-    CLI11_PARSE(app, argc, argv);
-    return 0;
+    return app.read(argc, argv).value_or(0);
   } catch (const vox::MemoryError& e) { return report(e, 4); } catch (const std::exception& e) {
     return report(e, 2);
   }

@@ -61,14 +61,14 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_startup_verb(CLI::App& bench) {
-  CLI::App* const verb = bench.add_subcommand("startup", "How long this program takes to start, or any command");
+void add_startup_verb(Command bench) {
+  const Command verb = bench.command("startup", "How long this program takes to start, or any command");
   const auto o = std::make_shared<Options>();
-  verb->add_option("--rounds", o->rounds)->check(CLI::PositiveNumber);
-  verb->add_option("--json", o->json, "a file for all figures, samples included");
-  verb->add_option("--csv", o->csv, "a file for the rows of the table");
-  verb->add_option("command", o->command, "another command to measure in turns, after --");
-  verb->callback([o] { run(*o); });
+  verb.option("--rounds", o->rounds).positive();
+  verb.option("--json", o->json, "a file for all figures, samples included");
+  verb.option("--csv", o->csv, "a file for the rows of the table");
+  verb.option("command", o->command, "another command to measure in turns, after --");
+  verb.run([o] { run(*o); });
 }
 
 }  // namespace vox::bench

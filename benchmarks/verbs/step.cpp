@@ -239,33 +239,25 @@ void run(const std::string& work, const Options& o) {
   report.finish();
 }
 
-void add_one(CLI::App& bench, const std::string& work, const char* says) {
-  CLI::App* const verb = bench.add_subcommand(work, says);
+void add_one(Command bench, const std::string& work, const char* says) {
+  const Command verb = bench.command(work, says);
   const auto o = std::make_shared<Options>();
-  verb->add_option("--size", o->sizes, "voxels along each axis of the images, multiples of 16")
-      ->delimiter(',')
-      ->check(CLI::PositiveNumber);
-  verb->add_option("--batch", o->batches, "images at once; without it 2 for a step at 64^3 or less, else 1")
-      ->delimiter(',')
-      ->check(CLI::PositiveNumber);
-  verb->add_option("--dtype", o->dtypes, "of activations: f32, f64, bf16")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"f32", "f64", "bf16"}));
-  verb->add_option("--widths", o->widths, "channels per level, shallow to deep")
-      ->delimiter(',')
-      ->expected(5)
-      ->check(CLI::PositiveNumber);
-  verb->add_option("--fusion", o->fusion, "off: plain operators, ours and another build's")
-      ->check(CLI::IsMember({"on", "off"}));
-  verb->add_flag("--profile", o->profile, "time, share and roofline of every operator, layer by layer, instead");
-  add_common_options(*verb, o->common,
+  verb.option("--size", o->sizes, "voxels along each axis of the images, multiples of 16").delimiter(',').positive();
+  verb.option("--batch", o->batches, "images at once; without it 2 for a step at 64^3 or less, else 1")
+      .delimiter(',')
+      .positive();
+  verb.option("--dtype", o->dtypes, "of activations: f32, f64, bf16").delimiter(',').one_of({"f32", "f64", "bf16"});
+  verb.option("--widths", o->widths, "channels per level, shallow to deep").delimiter(',').expected(5).positive();
+  verb.option("--fusion", o->fusion, "off: plain operators, ours and another build's").one_of({"on", "off"});
+  verb.flag("--profile", o->profile, "time, share and roofline of every operator, layer by layer, instead");
+  add_common_options(verb, o->common,
                      "torch, onednn (predict alone), or the path of another build of voxgrad; in turns with ours");
-  verb->callback([work, o] { run(work, *o); });
+  verb.run([work, o] { run(work, *o); });
 }
 
 }  // namespace
 
-void add_step_verb(CLI::App& bench) {
+void add_step_verb(Command bench) {
   add_one(bench, "step", "Whole training steps of the seed network: time by phase, memory");
   add_one(bench, "predict", "Inference of the seed network, its softmax included");
 }

@@ -14,7 +14,7 @@ namespace {
 using Strings = std::vector<std::string>;
 
 struct Program {
-  CLI::App app{"program"};
+  CommandLine app{"", "program"};
   double lr = 1;
   int batch = 2;
   int micro_batch = 1;
@@ -22,20 +22,19 @@ struct Program {
   Strings tags;
 
   Program() {
-    auto* const train = app.add_subcommand("train");
-    train->add_option("-r,--lr", lr);
-    train->add_option("-b,--batch", batch);
-    train->add_option("--micro-batch", micro_batch);
-    train->add_flag("--resume", resume);
-    train->add_option("--tag", tags);
-    add_config_options(*train);
-    add_config_options(*app.add_subcommand("check"));
+    const Command train = app.command("train", "");
+    train.option("-r,--lr", lr);
+    train.option("-b,--batch", batch);
+    train.option("--micro-batch", micro_batch);
+    train.flag("--resume", resume, "");
+    train.option("--tag", tags);
+    add_config_options(train);
+    add_config_options(app.command("check", ""));
   }
 
   void run(const Strings& arguments) {
-    Strings all = apply_config(app, arguments);
-    std::reverse(all.begin(), all.end());
-    app.parse(std::move(all));
+    const CommandLine::Answer answer = app.read(apply_config(app, arguments));
+    CHECK(answer.error.empty());
   }
 };
 

@@ -45,14 +45,15 @@ check data/synth "$below|data/(nifti|cases|check|synth)/"
 check tools/ui '(kernels|engine|model|data)/|tools/ui/'
 check tools/run '(kernels|engine|model|data)/|tools/(ui|run)/'
 check tools/verbs '(kernels|engine|model|data|tools)/|benchmarks/verbs/bench\.h'
-check benchmarks/gpu '(kernels|engine|model)/|benchmarks/gpu/'
+command_line='tools/ui/command_line\.h'
+check benchmarks/gpu "(kernels|engine|model)/|benchmarks/gpu/|$command_line"
 check benchmarks/output '(kernels|engine)/|benchmarks/output/'
 check benchmarks/measure '(kernels|engine)/|benchmarks/(measure|output|gpu)/'
 check benchmarks/work '(kernels|engine|model)/|benchmarks/(measure|output|work)/'
 check benchmarks/rivals '(kernels|engine|model)/|benchmarks/(measure|output|work|rivals)/'
 check benchmarks/rivals/onednn '(kernels|engine|model)/|benchmarks/(measure|output|work|rivals)/'
 check benchmarks/rivals/nvidia '(kernels|engine|model)/|benchmarks/(measure|output|work|rivals|gpu)/'
-check benchmarks/verbs '(kernels|engine|model|data|benchmarks)/'
+check benchmarks/verbs "(kernels|engine|model|data|benchmarks)/|$command_line"
 
 while read -r folder; do
   if [[ " ${rooms[*]} " != *" $folder "* ]]; then
@@ -61,8 +62,8 @@ while read -r folder; do
   fi
 done < <(find kernels engine model data tools benchmarks -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' | xargs -n1 dirname | sort -u)
 
-for library in 'CLI/:^tools/verbs/|^benchmarks/'; do # what knows a library, by folder
-  found=$(grep -rnE "#include <${library%%:*}" kernels engine model data tools benchmarks --include='*.h' --include='*.cpp' | grep -vE "${library#*:}")
+for library in 'CLI/:^tools/ui/command_line\.cpp:'; do # what knows a library
+  found=$(grep -rnE "#include <${library%%:*}" kernels engine model data tools benchmarks tests --include='*.h' --include='*.cpp' | grep -vE "${library#*:}")
   if [ -n "$found" ]; then
     echo "${library%%:*} is for ${library#*:} alone:"
     echo "$found"

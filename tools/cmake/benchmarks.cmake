@@ -1,9 +1,7 @@
-find_package(CLI11 REQUIRED)
-
 # Convolutions against the measured FMA peak: needs nothing that is not installed.
 set(conv_bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/verbs/conv3d_bench.cpp ${PROJECT_SOURCE_DIR}/benchmarks/measure/fma_peak.cpp)
 add_executable(vox_conv_bench ${conv_bench_sources})
-target_link_libraries(vox_conv_bench PRIVATE vox CLI11::CLI11)
+target_link_libraries(vox_conv_bench PRIVATE vox vox_command_line)
 
 # What `voxgrad bench` is made of.
 file(GLOB bench_sources CONFIGURE_DEPENDS benchmarks/verbs/*.cpp benchmarks/measure/*.cpp benchmarks/work/*.cpp benchmarks/rivals/*.cpp benchmarks/output/*.cpp)
@@ -22,7 +20,7 @@ if(VOX_TOOLS)
 endif()
 add_dependencies(vox_benchmarks vox_commit)
 target_include_directories(vox_benchmarks PRIVATE ${PROJECT_BINARY_DIR}/commit)
-target_link_libraries(vox_benchmarks PUBLIC vox CLI11::CLI11 PRIVATE vox_gpu_bench_parts)
+target_link_libraries(vox_benchmarks PUBLIC vox vox_command_line PRIVATE vox_gpu_bench_parts)
 find_package(benchmark QUIET)
 if(benchmark_FOUND)
   target_link_libraries(vox_benchmarks PRIVATE benchmark::benchmark)
@@ -82,16 +80,16 @@ if(vox_cuda)
   endforeach()
 endif()
 add_library(vox_gpu_bench_parts STATIC ${gpu_bench_sources} ${probes_wrapper})
-target_link_libraries(vox_gpu_bench_parts PUBLIC vox CLI11::CLI11)
+target_link_libraries(vox_gpu_bench_parts PUBLIC vox)
 # What the program has of its own comes before the none_*.cpp of the library: only this one needs NVIDIA's libraries.
 add_executable(vox_gpu_bench benchmarks/gpu/main.cpp ${gpu_rival_sources})
-target_link_libraries(vox_gpu_bench PRIVATE vox_gpu_bench_parts ${gpu_rival_libraries})
+target_link_libraries(vox_gpu_bench PRIVATE vox_gpu_bench_parts vox_command_line ${gpu_rival_libraries})
 if(vox_cuda AND gpu_rival_libraries)
   add_executable(vox_nvidia benchmarks/rivals/nvidia/main.cpp ${gpu_rival_sources})
   target_link_libraries(vox_nvidia PRIVATE vox_benchmarks vox_gpu_bench_parts ${gpu_rival_libraries})
 endif()
 add_executable(vox_step_bench benchmarks/gpu/step_main.cpp)
-target_link_libraries(vox_step_bench PRIVATE vox CLI11::CLI11)
+target_link_libraries(vox_step_bench PRIVATE vox vox_command_line)
 
 if(VOX_TESTS)  # that they run and write what they should; their figures mean nothing at such a size
   add_test(NAME gpu_bench_test COMMAND bash ${PROJECT_SOURCE_DIR}/benchmarks/gpu/smoke_test.sh

@@ -4,9 +4,8 @@
 
 namespace vox {
 
-void add_bench(CLI::App& app) {
-  bench::add_bench_verbs(
-      *app.add_subcommand("bench", "Measure kernels, steps, loading and start, beside other software"));
+void add_bench(Command app) {
+  bench::add_bench_verbs(app.command("bench", "Measure kernels, steps, loading and start, beside other software"));
 }
 
 }  // namespace vox

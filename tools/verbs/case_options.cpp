@@ -4,24 +4,23 @@
 
 namespace vox {
 
-void add_labels_option(CLI::App& app, std::string& labels) {
-  app.add_option("--labels", labels,
-                 "edition whose numbers the label files have: " + convention_names() +
-                     "; auto: from names and labels, and nothing is guessed (docs/editions.md)");
+void add_labels_option(Command app, std::string& labels) {
+  app.option("--labels", labels,
+             "edition whose numbers the label files have: " + convention_names() +
+                 "; auto: from names and labels, and nothing is guessed (docs/editions.md)");
 }
 
-void add_mask_option(CLI::App& app, std::string& suffix) {
-  app.add_option(
-         "--mask-suffix", suffix,
-         "take the brain from the file ID_SUFFIX.nii.gz of each case; default: every voxel where an image is not 0")
-      ->type_name("SUFFIX");
+void add_mask_option(Command app, std::string& suffix) {
+  app.option("--mask-suffix", suffix,
+             "take the brain from the file ID_SUFFIX.nii.gz of each case; default: every voxel where an image is not 0")
+      .type_name("SUFFIX");
 }
 
-void add_allow_option(CLI::App& app, std::vector<std::string>& codes) {
-  app.add_option("--allow", codes, "go on with cases in which check finds this error, such as BT-011; repeatable")
-      ->type_name("CODE")
-      ->take_all()
-      ->default_str("");
+void add_allow_option(Command app, std::vector<std::string>& codes) {
+  app.option("--allow", codes, "go on with cases in which check finds this error, such as BT-011; repeatable")
+      .type_name("CODE")
+      .repeatable()
+      .default_text("");
 }
 
 }  // namespace vox

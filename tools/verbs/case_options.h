@@ -1,15 +1,16 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
+
+#include "tools/ui/command_line.h"
 
 namespace vox {
 
 // Options about the files of cases that several verbs take, spelled once.
 
-void add_labels_option(CLI::App&, std::string& labels);             ///< --labels auto|brats2020|...
-void add_mask_option(CLI::App&, std::string& suffix);               ///< --mask-suffix
-void add_allow_option(CLI::App&, std::vector<std::string>& codes);  ///< --allow BT-011
+void add_labels_option(Command, std::string& labels);             ///< --labels auto|brats2020|...
+void add_mask_option(Command, std::string& suffix);               ///< --mask-suffix
+void add_allow_option(Command, std::vector<std::string>& codes);  ///< --allow BT-011
 
 }  // namespace vox

@@ -13,7 +13,6 @@
 #include "tools/ui/table.h"
 #include "tools/verbs/case_options.h"
 #include "tools/verbs/commands.h"
-#include "tools/verbs/option_checks.h"
 
 namespace vox {
 namespace {
@@ -113,19 +112,18 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_check(CLI::App& app) {
-  auto* const command =
-      app.add_subcommand("check", "Look for what is wrong with cases: coded findings, exit 3 when one is an error");
+void add_check(Command app) {
+  const Command command =
+      app.command("check", "Look for what is wrong with cases: coded findings, exit 3 when one is an error");
   const auto o = std::make_shared<Options>();
-  command->add_option("-i,--input", o->input, "folder of cases, or one case")->required();
-  command->add_flag("--json", o->json, "findings as JSON");
-  command->add_flag("--strict", o->strict, "exit 3 for a warning as well");
-  add_labels_option(*command, o->labels);
-  add_mask_option(*command, o->mask_suffix);
-  command->add_option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core")
-      ->check(kNotNegative);
-  command->footer("docs/check-codes.md lists the codes: what is tested, and what to do.");
-  command->callback([o] { run(*o); });
+  command.option("-i,--input", o->input, "folder of cases, or one case").required();
+  command.flag("--json", o->json, "findings as JSON");
+  command.flag("--strict", o->strict, "exit 3 for a warning as well");
+  add_labels_option(command, o->labels);
+  add_mask_option(command, o->mask_suffix);
+  command.option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core").not_negative();
+  command.footer("docs/check-codes.md lists the codes: what is tested, and what to do.");
+  command.run([o] { run(*o); });
 }
 
 }  // namespace vox

@@ -4,15 +4,12 @@
 
 namespace vox {
 
-void add_verbs(CLI::App& app) {
-  app.require_subcommand(1);
-  app.option_defaults()->always_capture_default();
-  app.set_version_flag("--version", "voxgrad " + std::string(version()));
+void add_verbs(Command app) {
   for (auto* const add : {add_doctor, add_info, add_plan, add_synth, add_check, add_prepare, add_train, add_predict,
                           add_evaluate, add_overlay, add_gradcheck}) {
     add(app);
   }
-  for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) { add_config_options(*verb); }
+  for (const Command verb : app.commands()) { add_config_options(verb); }
 #ifdef VOX_BENCH
   add_bench(app);  // has verbs of its own, and no options that a file could set
 #endif

@@ -5,16 +5,17 @@
 
 #include <algorithm>
 #include <map>
-#include <sstream>
 
 #include "kernels/base/check.h"
 
 namespace vox {
 namespace {
 
-const CLI::App* find_verb(const CLI::App& app, const std::string& name) {
-  const auto found = app.get_subcommands([&](const CLI::App* verb) { return verb->get_name() == name; });
-  return found.empty() ? nullptr : found.front();
+std::optional<Command> find_verb(Command app, const std::string& name) {
+  for (const Command verb : app.commands()) {
+    if (verb.name() == name) { return verb; }
+  }
+  return {};
 }
 
 using Values = std::map<std::string, std::vector<std::string>>;  // by option
@@ -22,25 +23,39 @@ using Values = std::map<std::string, std::vector<std::string>>;  // by option
 constexpr const char* kConfig = "--config";
 constexpr const char* kSet = "--set";
 
+/// The long options that a file may set.
+std::vector<std::string> keys(Command verb) {
+  std::vector<std::string> names = verb.long_names();
+  std::erase_if(names, [](const std::string& n) { return n == "help" || n == "config" || n == "set"; });
+  return names;
+}
+
+Option option_of(Command verb, const std::string& key) {
+  for (const Option& option : verb.options()) {
+    if (std::ranges::count(option.long_names(), key) > 0) { return option; }
+  }
+  VOX_FAIL("'{}' is no option of {}", key, verb.name());
+}
+
 struct Settings {
-  const CLI::App& app;
-  const CLI::App& verb;
+  Command app;
+  Command verb;
   Values values;
 
   /// Takes a value over, if it is one of this verb's; `where` is the file, or "--set".
   void put(const std::string& where, const std::string& key, std::vector<std::string> value) {
     std::string option = key;
     std::replace(option.begin(), option.end(), '_', '-');
-    const std::vector<std::string> known = long_options(verb);
+    const std::vector<std::string> known = keys(verb);
     if (std::find(known.begin(), known.end(), option) == known.end()) {
       const std::string near = nearest(option, known);
-      VOX_FAIL("{}: '{}' is no option of {}{}", where, key, verb.get_name(),
+      VOX_FAIL("{}: '{}' is no option of {}{}", where, key, verb.name(),
                near.empty() ? "" : fmt::format("; the nearest is '{}'", near));
     }
     values[option] = std::move(value);
   }
 
-  [[nodiscard]] bool is_verb(const std::string& word) const { return find_verb(app, word) != nullptr; }
+  [[nodiscard]] bool is_verb(const std::string& word) const { return find_verb(app, word).has_value(); }
 };
 
 std::string to_text(const std::string& where, const std::string& key, const toml::node& node) {
@@ -68,7 +83,7 @@ void put_file(Settings& settings, const std::string& file) {
   } catch (const toml::parse_error& e) {
     VOX_FAIL("{}: line {}: {}", file, e.source().begin.line, std::string(e.description()));
   }
-  const std::string& verb = settings.verb.get_name();
+  const std::string& verb = settings.verb.name();
   for (const auto& [key, node] : root) {
     const std::string word(key.str());
     if (!node.is_table()) { put_node(settings, file, word, node); }
@@ -84,7 +99,7 @@ void put_setting(Settings& settings, const std::string& setting) {
   VOX_CHECK(equals != std::string::npos && equals > 0, "--set {}: wants KEY=VALUE", setting);
   std::string key = setting.substr(0, equals);
   if (const std::size_t dot = key.find('.'); dot != std::string::npos && settings.is_verb(key.substr(0, dot))) {
-    if (key.substr(0, dot) != settings.verb.get_name()) { return; }
+    if (key.substr(0, dot) != settings.verb.name()) { return; }
     key.erase(0, dot + 1);
   }
   settings.put(kSet, key, {setting.substr(equals + 1)});
@@ -100,67 +115,31 @@ std::vector<std::string> values_of(const std::string& name, const std::vector<st
   return found;
 }
 
-bool is_given(const CLI::Option& option, const std::vector<std::string>& arguments) {
-  return std::any_of(arguments.begin(), arguments.end(), [&](const std::string& a) {
+bool is_given(const Option& option, const std::vector<std::string>& arguments) {
+  return std::ranges::any_of(arguments, [&](const std::string& a) {
     const std::string word = a.substr(0, a.find('='));
-    return std::any_of(option.get_lnames().begin(), option.get_lnames().end(),
-                       [&](const std::string& n) { return word == "--" + n; }) ||
-           std::any_of(option.get_snames().begin(), option.get_snames().end(),
-                       [&](const std::string& n) { return !a.starts_with("--") && a.starts_with("-" + n); });
+    return std::ranges::any_of(option.long_names(), [&](const std::string& n) { return word == "--" + n; }) ||
+           std::ranges::any_of(option.short_names(),
+                               [&](const std::string& n) { return !a.starts_with("--") && a.starts_with("-" + n); });
   });
 }
 
-bool is_flag(const CLI::Option& option) { return option.get_expected_max() == 0; }
-
 }  // namespace
 
-void add_config_options(CLI::App& verb) {
-  verb.add_option(kConfig, "TOML file with any of these options, without their dashes")
-      ->type_name("FILE")
-      ->group("Configuration");
-  verb.add_option(kSet, "set an option as a line of that file would; repeatable")
-      ->type_name("KEY=VALUE")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->group("Configuration");
+void add_config_options(Command verb) {
+  const auto nowhere = [](const std::string&) {};  // apply_config() has read them by then
+  verb.option_to(kConfig, nowhere, "TOML file with any of these options, without their dashes")
+      .type_name("FILE")
+      .group("Configuration");
+  verb.option_to(kSet, nowhere, "set an option as a line of that file would; repeatable")
+      .type_name("KEY=VALUE")
+      .repeatable()
+      .group("Configuration");
 }
 
-std::vector<std::string> long_options(const CLI::App& verb) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : verb.get_options()) {
-    for (const std::string& n : option->get_lnames()) {
-      if (n != "help" && n != "config" && n != "set") { names.push_back(n); }
-    }
-  }
-  return names;
-}
-
-std::string nearest(const std::string& word, const std::vector<std::string>& known) {
-  const auto edits = [&](const std::string& other) {  // Levenshtein
-    std::vector<std::size_t> row(other.size() + 1);
-    for (std::size_t j = 0; j < row.size(); ++j) { row[j] = j; }
-    for (std::size_t i = 1; i <= word.size(); ++i) {
-      std::size_t diagonal = std::exchange(row[0], i);
-      for (std::size_t j = 1; j < row.size(); ++j) {
-        const std::size_t change = diagonal + (word[i - 1] == other[j - 1] ? 0 : 1);
-        diagonal = std::exchange(row[j], std::min({change, row[j] + 1, row[j - 1] + 1}));
-      }
-    }
-    return row.back();
-  };
-  std::string best;
-  std::size_t fewest = std::max<std::size_t>(2, word.size() / 2) + 1;
-  for (const std::string& k : known) {
-    if (const std::size_t n = edits(k); n < fewest) {
-      fewest = n;
-      best = k;
-    }
-  }
-  return best;
-}
-
-std::vector<std::string> apply_config(const CLI::App& app, const std::vector<std::string>& arguments) {
+std::vector<std::string> apply_config(Command app, const std::vector<std::string>& arguments) {
   const auto at = std::find_if(arguments.begin(), arguments.end(),
-                               [&](const std::string& a) { return find_verb(app, a) != nullptr; });
+                               [&](const std::string& a) { return find_verb(app, a).has_value(); });
   if (at == arguments.end()) { return arguments; }
   const std::vector<std::string> explicit_ones(at + 1, arguments.end());
   Settings settings{.app = app, .verb = *find_verb(app, *at), .values = {}};
@@ -169,11 +148,11 @@ std::vector<std::string> apply_config(const CLI::App& app, const std::vector<std
 
   std::vector<std::string> result(arguments.begin(), at + 1);
   for (const auto& [key, values] : settings.values) {
-    const CLI::Option& option = *settings.verb.get_option_no_throw("--" + key);
+    const Option option = option_of(settings.verb, key);
     if (is_given(option, explicit_ones)) { continue; }
     for (const std::string& value : values) {
-      if (!is_flag(option)) {
-        if (value.empty()) {  // after "--key=" CLI11 would take the next argument for the value
+      if (!option.is_flag()) {
+        if (value.empty()) {  // after "--key=" the parser would take the next argument for the value
           result.insert(result.end(), {"--" + key, ""});
         } else {
           result.push_back(fmt::format("--{}={}", key, value));

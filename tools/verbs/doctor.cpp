@@ -88,11 +88,11 @@ void run(bool json) {
 
 }  // namespace
 
-void add_doctor(CLI::App& app) {
-  auto* const verb = app.add_subcommand("doctor", "Tell what this program and this machine are, and test a kernel");
+void add_doctor(Command app) {
+  const Command verb = app.command("doctor", "Tell what this program and this machine are, and test a kernel");
   auto json = std::make_shared<bool>(false);
-  verb->add_flag("--json", *json, "as JSON");
-  verb->callback([json] { run(*json); });
+  verb.flag("--json", *json, "as JSON");
+  verb.run([json] { run(*json); });
 }
 
 }  // namespace vox

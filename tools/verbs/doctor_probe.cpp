@@ -7,7 +7,6 @@
 #include <xxhash.h>
 #include <zlib.h>
 
-#include <CLI/Version.hpp>
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -18,6 +17,7 @@
 
 #include "engine/context.h"
 #include "engine/ops.h"
+#include "tools/ui/command_line.h"
 
 namespace vox {
 namespace {
@@ -116,7 +116,7 @@ Machine probe_machine() {
 std::vector<std::pair<std::string, std::string>> library_versions() {
   return {{"zlib", zlibVersion()},
           {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)},
-          {"CLI11", CLI11_VERSION},
+          {"CLI11", cli11_version()},
           {"toml++", fmt::format("{}.{}.{}", TOML_LIB_MAJOR, TOML_LIB_MINOR, TOML_LIB_PATCH)},
           {"nlohmann-json", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,
                                         NLOHMANN_JSON_VERSION_PATCH)},

@@ -15,7 +15,6 @@
 #include "tools/ui/table.h"
 #include "tools/verbs/case_options.h"
 #include "tools/verbs/commands.h"
-#include "tools/verbs/option_checks.h"
 
 namespace vox {
 namespace {
@@ -99,26 +98,25 @@ void run(Options options) {
 
 }  // namespace
 
-void add_evaluate(CLI::App& app) {
-  auto* const verb = app.add_subcommand("evaluate", "Score segmentations against the truth: Dice, HD95 and more");
+void add_evaluate(Command app) {
+  const Command verb = app.command("evaluate", "Score segmentations against the truth: Dice, HD95 and more");
   auto options = std::make_shared<Options>();
-  verb->add_option("-g,--truth", options->evaluate.truth,
-                   "folder of BraTS cases or of label files ID.nii.gz, or one label file")
-      ->required()
-      ->type_name("PATH");
-  verb->add_option("-p,--prediction", options->evaluate.predicted, "folder of label files ID.nii.gz, or one label file")
-      ->required()
-      ->type_name("PATH");
-  verb->add_option("-o,--output", options->summary, "write means and cases as JSON")->type_name("FILE.json");
-  verb->add_option("--csv", options->csv, "write one row per case")->type_name("FILE.csv");
-  add_labels_option(*verb, options->labels);
-  verb->add_option("--prediction-labels", options->predicted_labels,
-                   "of the predictions, where they have others than --labels says");
-  verb->add_flag("--allow-missing", options->evaluate.allow_missing,
-                 "leave cases without a prediction out, and say so");
-  verb->add_option("--device", options->device, "where voxels are counted: cpu, cuda, cuda:N or simt");
-  verb->add_option("--threads", options->threads, "cases scored at a time; 0: one per core")->check(kNotNegative);
-  verb->callback([options] { run(*options); });
+  verb.option("-g,--truth", options->evaluate.truth,
+              "folder of BraTS cases or of label files ID.nii.gz, or one label file")
+      .required()
+      .type_name("PATH");
+  verb.option("-p,--prediction", options->evaluate.predicted, "folder of label files ID.nii.gz, or one label file")
+      .required()
+      .type_name("PATH");
+  verb.option("-o,--output", options->summary, "write means and cases as JSON").type_name("FILE.json");
+  verb.option("--csv", options->csv, "write one row per case").type_name("FILE.csv");
+  add_labels_option(verb, options->labels);
+  verb.option("--prediction-labels", options->predicted_labels,
+              "of the predictions, where they have others than --labels says");
+  verb.flag("--allow-missing", options->evaluate.allow_missing, "leave cases without a prediction out, and say so");
+  verb.option("--device", options->device, "where voxels are counted: cpu, cuda, cuda:N or simt");
+  verb.option("--threads", options->threads, "cases scored at a time; 0: one per core").not_negative();
+  verb.run([options] { run(*options); });
 }
 
 }  // namespace vox

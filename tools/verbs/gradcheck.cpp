@@ -101,14 +101,14 @@ void run(const Options& options) {
 
 }  // namespace
 
-void add_gradcheck(CLI::App& app) {
+void add_gradcheck(Command app) {
   const auto options = std::make_shared<Options>();
-  CLI::App* const verb = app.add_subcommand(
+  const Command verb = app.command(
       "gradcheck", "Compare the gradient of every operator with central differences, in f64 (exit 1 if one is wrong)");
-  verb->add_option("--op", options->op, "operator to check, or all");
-  verb->add_option("--device", options->device, "where: cpu, cuda, cuda:N or simt");
-  verb->add_flag("--json", options->json, "print the table as JSON");
-  verb->callback([options] { run(*options); });
+  verb.option("--op", options->op, "operator to check, or all");
+  verb.option("--device", options->device, "where: cpu, cuda, cuda:N or simt");
+  verb.flag("--json", options->json, "print the table as JSON");
+  verb.run([options] { run(*options); });
 }
 
 }  // namespace vox

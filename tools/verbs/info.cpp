@@ -78,17 +78,17 @@ void info(const InfoArgs& args) {
 
 }  // namespace
 
-void add_info(CLI::App& app) {
-  CLI::App* const sub = app.add_subcommand("info", "Layers, shapes, parameters, FLOPs and memory of the network");
+void add_info(Command app) {
+  const Command sub = app.command("info", "Layers, shapes, parameters, FLOPs and memory of the network");
   const auto args = std::make_shared<InfoArgs>();
-  sub->add_option("--preset", args->preset, "seed or tutorial");
-  sub->add_option("-m,--model", args->model, "a run folder or a checkpoint instead of a preset");
-  sub->add_option("--widths", args->widths, "channels of the five levels; default: the preset's")->expected(5);
-  sub->add_option("--size", args->size, "edge of the input cube in voxels, a multiple of 16");
-  sub->add_option("--batch", args->batch, "cases");
-  sub->add_option("--dtype", args->dtype, "storage of activations: f32, bf16 or f64");
-  sub->add_flag("--json", args->json, "as JSON");
-  sub->callback([args] { info(*args); });
+  sub.option("--preset", args->preset, "seed or tutorial");
+  sub.option("-m,--model", args->model, "a run folder or a checkpoint instead of a preset");
+  sub.option("--widths", args->widths, "channels of the five levels; default: the preset's").expected(5);
+  sub.option("--size", args->size, "edge of the input cube in voxels, a multiple of 16");
+  sub.option("--batch", args->batch, "cases");
+  sub.option("--dtype", args->dtype, "storage of activations: f32, bf16 or f64");
+  sub.flag("--json", args->json, "as JSON");
+  sub.run([args] { info(*args); });
 }
 
 }  // namespace vox

@@ -1,10 +1,8 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <new>
-#include <sstream>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -21,44 +19,18 @@ constexpr int kData = 3;
 constexpr int kMemory = 4;
 constexpr int kNonFinite = 5;
 
-/// What stands behind an unknown option: the one that was probably meant.
-void suggest(const CLI::App& app, const CLI::ExtrasError& e) {
-  const std::vector<CLI::App*> verbs = app.get_subcommands();
-  const std::string message = e.what();
-  const std::size_t dashes = message.find("--");
-  if (verbs.empty() || dashes == std::string::npos) { return; }
-  const std::string word = message.substr(dashes + 2, message.find_first_of(" =", dashes) - dashes - 2);
-  const std::string near = vox::nearest(word, vox::long_options(*verbs.front()));
-  if (!near.empty()) { vox::write_stderr(fmt::format("The nearest option is --{}\n", near)); }
-}
-
-/// The help or the version that was asked for, or what is wrong with the arguments. CLI11's code, 0 for the former.
-int say(const CLI::App& app, const CLI::ParseError& e) {
-  std::ostringstream out;
-  std::ostringstream error;
-  const int code = app.exit(e, out, error);
-  vox::write_stdout(out.str());
-  vox::write_stderr(error.str());
-  return code;
-}
-
 int run(int argc, char** argv) {
-  CLI::App app{"voxgrad: train and run a 3D U-Net that segments brain tumours in multi-modal MRI", "voxgrad"};
+  vox::CommandLine app("voxgrad: train and run a 3D U-Net that segments brain tumours in multi-modal MRI", "voxgrad");
+  app.version("voxgrad " + std::string(vox::version()));
   vox::add_verbs(app);
   app.footer(
       "Exit codes: 0 fine, 1 a gradient check failed, 2 usage, or output that could not be written, 3 data, "
       "4 does not fit in memory, 5 non-finite numbers, 130 interrupted.\n"
       "'voxgrad VERB --help' tells what a verb takes.");
-  try {
-    std::vector<std::string> arguments = vox::apply_config(app, {argv + 1, argv + argc});
-    std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
-    app.parse(std::move(arguments));
-    return 0;
-  } catch (const CLI::ExtrasError& e) {
-    say(app, e);
-    suggest(app, e);
-    return kUsage;
-  } catch (const CLI::ParseError& e) { return say(app, e) == 0 ? 0 : kUsage; }
+  const vox::CommandLine::Answer answer = app.read(vox::apply_config(app, {argv + 1, argv + argc}));
+  vox::write_stdout(answer.out);
+  vox::write_stderr(answer.error);
+  return answer.error.empty() ? 0 : kUsage;
 }
 
 int report(const std::string& message, int code) {

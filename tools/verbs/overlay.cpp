@@ -91,20 +91,20 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_overlay(CLI::App& app) {
-  auto* const verb = app.add_subcommand("overlay", "Draw a segmentation over three slices of the MRI, as PNG");
+void add_overlay(Command app) {
+  const Command verb = app.command("overlay", "Draw a segmentation over three slices of the MRI, as PNG");
   auto o = std::make_shared<Options>();
-  verb->add_option("-i,--input", o->input, "folder of one case, or one NIfTI image")->required()->type_name("PATH");
-  verb->add_option("-s,--segmentation", o->segmentation, "label file to draw")->required()->type_name("FILE");
-  verb->add_option("-g,--truth", o->truth, "label file to draw beside it")->type_name("FILE");
-  verb->add_option("-o,--output", o->output, "picture to write")->required()->type_name("FILE.png");
-  verb->add_option("--modality", o->modality, "image to draw on, where the input is a case")
-      ->check(CLI::IsMember({"t1", "t1ce", "t2", "flair"}));
-  add_labels_option(*verb, o->labels);
-  verb->add_option("--slice", o->slice,
-                   "voxel indices D,H,W of the axial, coronal and sagittal plane; auto: those with most tumour")
-      ->type_name("auto|D,H,W");
-  verb->callback([o] { run(*o); });
+  verb.option("-i,--input", o->input, "folder of one case, or one NIfTI image").required().type_name("PATH");
+  verb.option("-s,--segmentation", o->segmentation, "label file to draw").required().type_name("FILE");
+  verb.option("-g,--truth", o->truth, "label file to draw beside it").type_name("FILE");
+  verb.option("-o,--output", o->output, "picture to write").required().type_name("FILE.png");
+  verb.option("--modality", o->modality, "image to draw on, where the input is a case")
+      .one_of({"t1", "t1ce", "t2", "flair"});
+  add_labels_option(verb, o->labels);
+  verb.option("--slice", o->slice,
+              "voxel indices D,H,W of the axial, coronal and sagittal plane; auto: those with most tumour")
+      .type_name("auto|D,H,W");
+  verb.run([o] { run(*o); });
 }
 
 }  // namespace vox

@@ -92,25 +92,25 @@ void plan(const PlanArgs& args) {
 
 }  // namespace
 
-void add_plan(CLI::App& app) {
-  CLI::App* const sub = app.add_subcommand("plan", "The exact memory of a training step, before it is run");
+void add_plan(Command app) {
+  const Command sub = app.command("plan", "The exact memory of a training step, before it is run");
   const auto args = std::make_shared<PlanArgs>();
   TrainOptions& o = args->options;
   o.size = 128;
-  sub->add_option("--preset", o.preset, "seed or tutorial");
-  sub->add_option("--widths", o.widths, "channels of the five levels; default: the preset's")->expected(5);
-  sub->add_option("--block-order", o.block_order, "dropout-between or dropout-last of the two convs of a block");
-  sub->add_option("--size", o.size, "edge of the input cube in voxels, a multiple of 16");
-  sub->add_option("--batch", o.batch, "cases per step");
-  sub->add_option("--micro-batch", o.micro_batch, "cases at a time, gradients are added up; 0: the batch");
-  sub->add_option("--dtype,--amp", o.dtype, "storage of activations: f32, bf16 or f64");
-  sub->add_option("--loss", o.loss, "dice, focal, ce joined by '+'");
-  sub->add_option("--device", o.device, "cpu, cuda or simt; needs none of them");
-  sub->add_option("--fusion", o.fusion, "on; off: plain operators");
-  sub->add_option("--threads", o.threads, "CPU threads; 0: every core");
-  sub->add_option("--memory", args->memory, "what there is, such as 8GiB; default: what is available");
-  sub->add_flag("--json", args->json, "as JSON");
-  sub->callback([args] { plan(*args); });
+  sub.option("--preset", o.preset, "seed or tutorial");
+  sub.option("--widths", o.widths, "channels of the five levels; default: the preset's").expected(5);
+  sub.option("--block-order", o.block_order, "dropout-between or dropout-last of the two convs of a block");
+  sub.option("--size", o.size, "edge of the input cube in voxels, a multiple of 16");
+  sub.option("--batch", o.batch, "cases per step");
+  sub.option("--micro-batch", o.micro_batch, "cases at a time, gradients are added up; 0: the batch");
+  sub.option("--dtype,--amp", o.dtype, "storage of activations: f32, bf16 or f64");
+  sub.option("--loss", o.loss, "dice, focal, ce joined by '+'");
+  sub.option("--device", o.device, "cpu, cuda or simt; needs none of them");
+  sub.option("--fusion", o.fusion, "on; off: plain operators");
+  sub.option("--threads", o.threads, "CPU threads; 0: every core");
+  sub.option("--memory", args->memory, "what there is, such as 8GiB; default: what is available");
+  sub.flag("--json", args->json, "as JSON");
+  sub.run([args] { plan(*args); });
 }
 
 }  // namespace vox

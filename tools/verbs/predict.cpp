@@ -17,7 +17,6 @@
 #include "tools/ui/progress_bar.h"
 #include "tools/verbs/case_options.h"
 #include "tools/verbs/commands.h"
-#include "tools/verbs/option_checks.h"
 
 namespace vox {
 namespace {
@@ -210,31 +209,29 @@ void predict(const PredictArgs& args) {
 
 }  // namespace
 
-void add_predict(CLI::App& app) {
-  CLI::App* const sub = app.add_subcommand("predict", "Segment raw cases with a trained network");
+void add_predict(Command app) {
+  const Command sub = app.command("predict", "Segment raw cases with a trained network");
   const auto args = std::make_shared<PredictArgs>();
-  sub->add_option("-i,--input", args->input, "a case, or a folder of cases")->required();
-  sub->add_option("-o,--output", args->output, "folder for <ID>.nii.gz: labels on the case's own grid")->required();
-  sub->add_option("-m,--model", args->model, "run folder, or a checkpoint")->required();
-  sub->add_option("--labels", args->labels,
-                  "edition whose numbers are written: " + convention_names() +
-                      "; auto: as files of such names have them, brats2023 for ID-t2f and brats2020 for ID_flair");
-  add_allow_option(*sub, args->allow);
-  add_mask_option(*sub, args->mask_suffix);
-  sub->add_flag("--save-probabilities", args->save_probabilities, "one <ID>_p_<class>.nii.gz per class as well");
-  sub->add_flag("--save-logits", args->save_logits, "the network's own input and output, <ID>_logits.safetensors");
-  sub->add_flag("--mirror", args->mirror, "mean over the eight mirror images; takes eight times as long");
-  sub->add_option("--device", args->device, "cpu, cuda, cuda:N or simt (the CUDA kernels' sources on the CPU: slow)");
-  sub->add_option("--fusion", args->fusion, "on; off: plain operators, slower, the same but for rounding");
-  sub->add_option("--conv", args->conv,
-                  "3x3x3 convolutions on the CPU: auto (the fastest), direct, winograd or amx "
-                  "(wherever they can run)");
-  sub->add_option("--threads", args->threads, "CPU threads; 0: every core. Never changes the result")
-      ->check(kNotNegative);
-  sub->add_option("--memory", args->memory,
-                  "refuse what takes more than this, such as 8GiB; default: what is available");
-  sub->add_flag("--verbose", args->verbose, "say what became of each case's time");
-  sub->callback([args] { predict(*args); });
+  sub.option("-i,--input", args->input, "a case, or a folder of cases").required();
+  sub.option("-o,--output", args->output, "folder for <ID>.nii.gz: labels on the case's own grid").required();
+  sub.option("-m,--model", args->model, "run folder, or a checkpoint").required();
+  sub.option("--labels", args->labels,
+             "edition whose numbers are written: " + convention_names() +
+                 "; auto: as files of such names have them, brats2023 for ID-t2f and brats2020 for ID_flair");
+  add_allow_option(sub, args->allow);
+  add_mask_option(sub, args->mask_suffix);
+  sub.flag("--save-probabilities", args->save_probabilities, "one <ID>_p_<class>.nii.gz per class as well");
+  sub.flag("--save-logits", args->save_logits, "the network's own input and output, <ID>_logits.safetensors");
+  sub.flag("--mirror", args->mirror, "mean over the eight mirror images; takes eight times as long");
+  sub.option("--device", args->device, "cpu, cuda, cuda:N or simt (the CUDA kernels' sources on the CPU: slow)");
+  sub.option("--fusion", args->fusion, "on; off: plain operators, slower, the same but for rounding");
+  sub.option("--conv", args->conv,
+             "3x3x3 convolutions on the CPU: auto (the fastest), direct, winograd or amx "
+             "(wherever they can run)");
+  sub.option("--threads", args->threads, "CPU threads; 0: every core. Never changes the result").not_negative();
+  sub.option("--memory", args->memory, "refuse what takes more than this, such as 8GiB; default: what is available");
+  sub.flag("--verbose", args->verbose, "say what became of each case's time");
+  sub.run([args] { predict(*args); });
 }
 
 }  // namespace vox

@@ -14,7 +14,6 @@
 #include "tools/ui/progress_bar.h"
 #include "tools/verbs/case_options.h"
 #include "tools/verbs/commands.h"
-#include "tools/verbs/option_checks.h"
 
 namespace vox {
 namespace {
@@ -107,10 +106,10 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_prepare(CLI::App& app) {
+void add_prepare(Command app) {
   const auto o = std::make_shared<Options>();
-  CLI::App* const verb = app.add_subcommand("prepare", "Turn BraTS cases into a cache that train and predict read");
-  verb->footer(
+  const Command verb = app.command("prepare", "Turn BraTS cases into a cache that train and predict read");
+  verb.footer(
       "Recipes:\n"
       "  tutorial  flair,t1ce,t2; each axial slice scaled to [0,1]; crop of 128^3; only cases over 1 % tumour\n"
       "  seed      t1,t1ce,t2,flair; each volume scaled to [0,1]; resized\n"
@@ -118,18 +117,17 @@ void add_prepare(CLI::App& app) {
       "A case whose source files and recipe have not changed is not prepared again. A case in which check finds an "
       "error\n"
       "is not prepared (exit 3), the others are; docs/check-codes.md lists the codes.");
-  verb->add_option("-i,--input", o->input, "folder of cases, or one case")->required();
-  verb->add_option("-o,--output", o->output, "folder for ID.safetensors, made when absent")->required();
-  verb->add_option("--recipe", o->recipe, "tutorial, seed or zscore");
-  verb->add_option("--size", o->size, "edge of the prepared cube in voxels");
-  add_labels_option(*verb, o->labels);
-  add_allow_option(*verb, o->allow);
-  add_mask_option(*verb, o->mask_suffix);
-  verb->add_flag("--prune", o->prune, "remove prepared cases from the output that are not below the input any more");
-  verb->add_option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core")
-      ->check(kNotNegative);
-  verb->add_flag("--json", o->json, "print the outcome of every case as JSON");
-  verb->callback([o] { run(*o); });
+  verb.option("-i,--input", o->input, "folder of cases, or one case").required();
+  verb.option("-o,--output", o->output, "folder for ID.safetensors, made when absent").required();
+  verb.option("--recipe", o->recipe, "tutorial, seed or zscore");
+  verb.option("--size", o->size, "edge of the prepared cube in voxels");
+  add_labels_option(verb, o->labels);
+  add_allow_option(verb, o->allow);
+  add_mask_option(verb, o->mask_suffix);
+  verb.flag("--prune", o->prune, "remove prepared cases from the output that are not below the input any more");
+  verb.option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core").not_negative();
+  verb.flag("--json", o->json, "print the outcome of every case as JSON");
+  verb.run([o] { run(*o); });
 }
 
 }  // namespace vox

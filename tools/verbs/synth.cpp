@@ -8,7 +8,6 @@
 #include "engine/context.h"
 #include "tools/ui/progress_bar.h"
 #include "tools/verbs/commands.h"
-#include "tools/verbs/option_checks.h"
 
 namespace vox {
 namespace {
@@ -42,21 +41,20 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_synth(CLI::App& app) {
-  auto* const command =
-      app.add_subcommand("synth", "Write made-up cases as BraTS files, so that every command runs without real data");
+void add_synth(Command app) {
+  const Command command =
+      app.command("synth", "Write made-up cases as BraTS files, so that every command runs without real data");
   const auto o = std::make_shared<Options>();
-  command->add_option("-o,--output", o->output, "folder to write to, made when absent")->required();
-  command->add_option("--cases", o->cases, "sound cases")->check(CLI::Range(1, 100'000));
-  command->add_option("--seed", o->seed, "another seed, other heads and tumours")->check(kNotNegative);
-  command->add_option("--size", o->size, "voxels from left to right, front to back, bottom to top: 16 to 512")
-      ->delimiter(',')
-      ->expected(3)
-      ->check(CLI::Range(16, 512));
-  command->add_flag("--plant-faults", o->plant_faults, "also one case for every finding of check, and faults.json");
-  command->add_option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core")
-      ->check(kNotNegative);
-  command->callback([o] { run(*o); });
+  command.option("-o,--output", o->output, "folder to write to, made when absent").required();
+  command.option("--cases", o->cases, "sound cases").range(1, 100'000);
+  command.option("--seed", o->seed, "another seed, other heads and tumours").not_negative();
+  command.option("--size", o->size, "voxels from left to right, front to back, bottom to top: 16 to 512")
+      .delimiter(',')
+      .expected(3)
+      .range(16, 512);
+  command.flag("--plant-faults", o->plant_faults, "also one case for every finding of check, and faults.json");
+  command.option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core").not_negative();
+  command.run([o] { run(*o); });
 }
 
 }  // namespace vox

@@ -6,7 +6,6 @@
 #include "kernels/base/check.h"
 #include "tools/run/training.h"
 #include "tools/verbs/commands.h"
-#include "tools/verbs/option_checks.h"
 
 namespace vox {
 namespace {
@@ -19,80 +18,77 @@ struct TrainArgs {
   std::string memory;  ///< not kept in the run: what there is may differ the next time
 };
 
-void add_network_options(CLI::App& app, TrainOptions& o) {
-  app.add_option("--preset", o.preset, "network: seed (4 modalities, batch norm) or tutorial (3, none)");
-  app.add_option("--widths", o.widths, "channels of the five levels; default: the preset's, 16 32 64 128 256")
-      ->expected(5);
-  app.add_option("--block-order", o.block_order, "dropout-between or dropout-last of the two convs of a block");
-  app.add_option("--init", o.init, "limits of the initial weights: keras (he_uniform, glorot_uniform) or torch");
-  app.add_option("--size", o.size, "edge of the network's cube in voxels; 0: the cache's");
-  app.add_option("--dtype,--amp", o.dtype,
-                 "storage of activations: f32, bf16 or f64; weights, statistics, sums and losses stay f32 or f64");
+void add_network_options(Command app, TrainOptions& o) {
+  app.option("--preset", o.preset, "network: seed (4 modalities, batch norm) or tutorial (3, none)");
+  app.option("--widths", o.widths, "channels of the five levels; default: the preset's, 16 32 64 128 256").expected(5);
+  app.option("--block-order", o.block_order, "dropout-between or dropout-last of the two convs of a block");
+  app.option("--init", o.init, "limits of the initial weights: keras (he_uniform, glorot_uniform) or torch");
+  app.option("--size", o.size, "edge of the network's cube in voxels; 0: the cache's");
+  app.option("--dtype,--amp", o.dtype,
+             "storage of activations: f32, bf16 or f64; weights, statistics, sums and losses stay f32 or f64");
 }
 
-void add_loss_options(CLI::App& app, TrainOptions& o) {
-  app.add_option("--loss", o.loss, "dice, focal, ce joined by '+'");
-  app.add_option("--class-weights", o.class_weights, "one per class; default: all 1");
-  app.add_option("--background", o.background, "does class 0 count in the loss: include or exclude");
-  app.add_option("--sums", o.sums, "of the loss: over the batch, or per-case and then the mean");
-  app.add_option("--focal-mean", o.focal_mean, "voxels-and-classes or voxels");
+void add_loss_options(Command app, TrainOptions& o) {
+  app.option("--loss", o.loss, "dice, focal, ce joined by '+'");
+  app.option("--class-weights", o.class_weights, "one per class; default: all 1");
+  app.option("--background", o.background, "does class 0 count in the loss: include or exclude");
+  app.option("--sums", o.sums, "of the loss: over the batch, or per-case and then the mean");
+  app.option("--focal-mean", o.focal_mean, "voxels-and-classes or voxels");
 }
 
-void add_optimizer_options(CLI::App& app, TrainOptions& o) {
-  app.add_option("--batch", o.batch, "cases per step");
-  app.add_option("--micro-batch", o.micro_batch, "cases at a time, gradients are added up; 0: the batch");
-  app.add_option("--epochs", o.epochs, "passes over the training cases");
-  app.add_option("--lr", o.lr, "learning rate of Adam");
-  app.add_option("--schedule", o.schedule, "plateau (of the training loss), cosine or constant");
-  app.add_option("--plateau-factor", o.plateau_factor, "plateau: the learning rate is multiplied by this");
-  app.add_option("--plateau-patience", o.plateau_patience, "plateau: epochs without a better loss before that");
-  app.add_option("--warmup", o.warmup, "cosine: steps of linear rise");
-  app.add_option("--min-lr", o.min_lr, "plateau and cosine: never below");
-  app.add_option("--adam-epsilon", o.adam_epsilon, "where epsilon stands: torch or keras");
-  app.add_option("--adam-eps", o.adam_eps, "epsilon of Adam; Keras' default is 1e-7");
-  app.add_option("--weight-decay", o.weight_decay, "decoupled weight decay");
-  app.add_option("--clip-norm", o.clip_norm, "largest 2-norm of the gradient; 0: no limit");
+void add_optimizer_options(Command app, TrainOptions& o) {
+  app.option("--batch", o.batch, "cases per step");
+  app.option("--micro-batch", o.micro_batch, "cases at a time, gradients are added up; 0: the batch");
+  app.option("--epochs", o.epochs, "passes over the training cases");
+  app.option("--lr", o.lr, "learning rate of Adam");
+  app.option("--schedule", o.schedule, "plateau (of the training loss), cosine or constant");
+  app.option("--plateau-factor", o.plateau_factor, "plateau: the learning rate is multiplied by this");
+  app.option("--plateau-patience", o.plateau_patience, "plateau: epochs without a better loss before that");
+  app.option("--warmup", o.warmup, "cosine: steps of linear rise");
+  app.option("--min-lr", o.min_lr, "plateau and cosine: never below");
+  app.option("--adam-epsilon", o.adam_epsilon, "where epsilon stands: torch or keras");
+  app.option("--adam-eps", o.adam_eps, "epsilon of Adam; Keras' default is 1e-7");
+  app.option("--weight-decay", o.weight_decay, "decoupled weight decay");
+  app.option("--clip-norm", o.clip_norm, "largest 2-norm of the gradient; 0: no limit");
 }
 
-void add_data_options(CLI::App& app, TrainOptions& o) {
-  app.add_option("--augment", o.augment, "rot, flip, shift, intensity, noise joined by ','; or all, none");
-  app.add_option("--seed", o.seed, "of weights, order, augmentation and dropout")->check(kNotNegative);
-  app.add_option("--fold", o.fold, "which fold validates, from 0");
-  app.add_option("--folds", o.folds, "how many folds are made where no --splits is given");
-  app.add_option("--splits", o.splits, "JSON list of {\"train\": [ids], \"val\": [ids]}");
-  app.add_option("--validate-every", o.validate_every, "epochs between validations");
+void add_data_options(Command app, TrainOptions& o) {
+  app.option("--augment", o.augment, "rot, flip, shift, intensity, noise joined by ','; or all, none");
+  app.option("--seed", o.seed, "of weights, order, augmentation and dropout").not_negative();
+  app.option("--fold", o.fold, "which fold validates, from 0");
+  app.option("--folds", o.folds, "how many folds are made where no --splits is given");
+  app.option("--splits", o.splits, "JSON list of {\"train\": [ids], \"val\": [ids]}");
+  app.option("--validate-every", o.validate_every, "epochs between validations");
 }
 
-void add_machine_options(CLI::App& app, TrainOptions& o, std::string& memory) {
-  app.add_option("--device", o.device, "cpu, cuda, cuda:N or simt (the CUDA kernels' sources on the CPU: slow)");
-  app.add_option("--fusion", o.fusion, "on; off: plain operators, slower, the same but for rounding");
-  app.add_option("--conv", o.conv,
-                 "3x3x3 convolutions on the CPU: auto (the fastest), direct, winograd or amx "
-                 "(wherever they can run)");
-  app.add_option("--threads", o.threads, "CPU threads; 0: every core. Never changes the result");
-  app.add_option(
-      "--loader-threads", o.loader_threads,
-      "threads that read and augment; 0: one, and for a GPU every core but one, at most 16. Never changes the "
-      "result");
-  app.add_option(
-      "--loader-memory-mib", o.loader_memory_mib,
-      "MiB of batches read ahead; 0: three batches, or two samples for each loader thread where that is more");
-  app.add_option("--memory", memory, "refuse what takes more than this, such as 8GiB; default: what is available");
+void add_machine_options(Command app, TrainOptions& o, std::string& memory) {
+  app.option("--device", o.device, "cpu, cuda, cuda:N or simt (the CUDA kernels' sources on the CPU: slow)");
+  app.option("--fusion", o.fusion, "on; off: plain operators, slower, the same but for rounding");
+  app.option("--conv", o.conv,
+             "3x3x3 convolutions on the CPU: auto (the fastest), direct, winograd or amx "
+             "(wherever they can run)");
+  app.option("--threads", o.threads, "CPU threads; 0: every core. Never changes the result");
+  app.option("--loader-threads", o.loader_threads,
+             "threads that read and augment; 0: one, and for a GPU every core but one, at most 16. Never changes the "
+             "result");
+  app.option("--loader-memory-mib", o.loader_memory_mib,
+             "MiB of batches read ahead; 0: three batches, or two samples for each loader thread where that is more");
+  app.option("--memory", memory, "refuse what takes more than this, such as 8GiB; default: what is available");
 }
 
 /// Options that stood on the command line or in a configuration file, by their JSON names.
-std::set<std::string> given_options(const CLI::App& app) {
+std::set<std::string> given_options(Command app) {
   std::set<std::string> given;
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->count() == 0 || option->get_lnames().empty()) { continue; }
-    std::string key = option->get_lnames().front();
+  for (const Option& option : app.options()) {
+    if (!option.is_given() || option.long_names().empty()) { continue; }
+    std::string key = option.long_names().front();
     std::ranges::replace(key, '-', '_');
     given.insert(key);
   }
   return given;
 }
 
-void train(const CLI::App& app, const TrainArgs& args) {
+void train(Command app, const TrainArgs& args) {
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // who read our lines may go; the run goes on
   if (!args.resume) { return Training(args.cache, args.run, args.options, Training::Start::fresh, args.memory).run(); }
   const std::filesystem::path last = args.run / "last.safetensors";
@@ -108,18 +104,18 @@ void train(const CLI::App& app, const TrainArgs& args) {
 
 }  // namespace
 
-void add_train(CLI::App& app) {
-  CLI::App* const sub = app.add_subcommand("train", "Train the network on prepared cases");
+void add_train(Command app) {
+  const Command sub = app.command("train", "Train the network on prepared cases");
   const auto args = std::make_shared<TrainArgs>();
-  sub->add_option("-i,--input", args->cache, "folder of prepared cases")->required();
-  sub->add_option("-o,--output", args->run, "folder of the run: checkpoints, log, curves")->required();
-  sub->add_flag("--resume", args->resume, "go on with the run in the output folder, bit for bit");
-  add_network_options(*sub, args->options);
-  add_loss_options(*sub, args->options);
-  add_optimizer_options(*sub, args->options);
-  add_data_options(*sub, args->options);
-  add_machine_options(*sub, args->options, args->memory);
-  sub->callback([sub, args] { train(*sub, *args); });
+  sub.option("-i,--input", args->cache, "folder of prepared cases").required();
+  sub.option("-o,--output", args->run, "folder of the run: checkpoints, log, curves").required();
+  sub.flag("--resume", args->resume, "go on with the run in the output folder, bit for bit");
+  add_network_options(sub, args->options);
+  add_loss_options(sub, args->options);
+  add_optimizer_options(sub, args->options);
+  add_data_options(sub, args->options);
+  add_machine_options(sub, args->options, args->memory);
+  sub.run([sub, args] { train(sub, *args); });
 }
 
 }  // namespace vox
