@@ -1,5 +1,9 @@
 #include "tools/verbs/commands.h"
 
+#include <fmt/format.h>
+
+#include "engine/build.h"
+#include "kernels/cuda/runtime.h"
 #include "tools/verbs/config.h"
 
 namespace vox {
@@ -7,7 +11,7 @@ namespace vox {
 void add_verbs(CLI::App& app) {
   app.require_subcommand(1);
   app.option_defaults()->always_capture_default();
-  app.set_version_flag("--version", "voxgrad " + std::string(version()));
+  app.set_version_flag("--version", "voxgrad " + version_text());
   for (auto* const add : {add_doctor, add_info, add_plan, add_synth, add_check, add_prepare, add_train, add_predict,
                           add_evaluate, add_overlay, add_gradcheck}) {
     add(app);
@@ -19,5 +23,10 @@ void add_verbs(CLI::App& app) {
 }
 
 std::string_view version() { return VOX_VERSION; }
+
+std::string version_text() {
+  return fmt::format("{} (commit {}, {}, {}, CUDA {})", version(), commit(), build_type(), compiler(),
+                     cuda::built() ? "on" : "off");
+}
 
 }  // namespace vox
