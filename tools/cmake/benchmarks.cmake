@@ -88,5 +88,5 @@ target_link_libraries(vox_step_bench PRIVATE vox CLI11::CLI11)
 if(VOX_TESTS)  # that they run and write what they should; their figures mean nothing at such a size
   add_test(NAME gpu_bench_test COMMAND bash ${PROJECT_SOURCE_DIR}/benchmarks/gpu/smoke_test.sh
     $<TARGET_FILE:vox_gpu_bench> $<TARGET_FILE:vox_step_bench>)
-  set_tests_properties(gpu_bench_test PROPERTIES TIMEOUT 600)
+  set_tests_properties(gpu_bench_test PROPERTIES TIMEOUT 600 LABELS program)
 endif()
