@@ -18,12 +18,7 @@ skipped=0
 failures=()
 summary=()
 
-cache=()
-cuda_cache=()
-if command -v ccache >/dev/null; then
-  cache=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-  cuda_cache=(-DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)
-fi
+if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_CUDA_COMPILER_LAUNCHER=ccache; fi
 
 part() { # NAME COMMAND...: runs a part of the tests, keeps its log, shows its end when it fails
   local name="$1" start=$SECONDS rc=0
@@ -38,10 +33,8 @@ part() { # NAME COMMAND...: runs a part of the tests, keeps its log, shows its e
   return "$rc"
 }
 
-build() { # FOLDER CMAKE_ARGUMENT...
-  local folder="$1"
-  shift
-  cmake -S . -B "$folder" -G Ninja -DVOX_WERROR=ON "${cache[@]}" "$@" && cmake --build "$folder" -j "$jobs"
+build() { # PRESET CMAKE_ARGUMENT...: its folder and flags stand in CMakePresets.json
+  cmake --preset "$@" && cmake --build --preset "$1" -j "$jobs"
 }
 
 count() { # NAME: adds what ctest wrote into the log of a part
@@ -55,11 +48,9 @@ count() { # NAME: adds what ctest wrote into the log of a part
   grep -E '\*\*\*Skipped' "$log" | sed -E 's/^.*Test +#[0-9]+: (.*) \.*\*\*\*Skipped.*/   skipped: \1/' || true
 }
 
-run_tests() { # NAME FOLDER CTEST_ARGUMENT...
-  local name="$1" folder="$2"
-  shift 2
-  part "$name" ctest --test-dir "$folder" --output-on-failure --no-tests=error -j "$jobs" "$@"
-  count "$name"
+run_tests() { # NAME PRESET
+  part "$1" ctest --preset "$2" -j "$jobs"
+  count "$1"
 }
 
 format_is_clean() {
@@ -67,27 +58,21 @@ format_is_clean() {
 }
 
 bash tools/setup.sh || exit 1
-part build build build && run_tests tests build
+part build build release && run_tests tests release
 if [ "$quick" != --quick ]; then
   if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then part format format_is_clean; else
     echo "== format: skipped, clang-format 14 is not installed"
   fi
-  # Unoptimised kernels would take hours: the sanitizer builds are -O1, with assertions on. Instrumented code brings
-  # warnings that the code does not deserve, so they are no errors there.
-  slow=(-DVOX_WERROR=OFF -DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DVOX_BENCHMARKS=OFF -DVOX_CUDA=OFF)
-  part build-asan build build-asan "${slow[@]}" -DVOX_SANITIZE=address &&
-    run_tests tests-asan build-asan -LE structure -E "ten training steps"  # minutes, and one step runs the same code
-  part build-tsan build build-tsan "${slow[@]}" -DVOX_SANITIZE=thread &&
-    run_tests tests-tsan build-tsan
+  part build-asan build asan && run_tests tests-asan asan
+  part build-tsan build tsan && run_tests tests-tsan tsan
   if command -v clang++ >/dev/null; then
-    part build-clang build build-clang -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang -DVOX_CUDA=OFF -DVOX_SIMT_CHECKS=OFF
+    part build-clang build clang-debug
   else
     echo "== build-clang: skipped, clang++ is not installed"
   fi
   if [ -x /usr/local/cuda/bin/nvcc ]; then export PATH="$PATH:/usr/local/cuda/bin"; fi
   if command -v nvcc >/dev/null; then  # that all of it compiles and links: running it wants a GPU
-    part build-cuda build build-cuda -DVOX_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=90a -DVOX_TOOLS=OFF -DVOX_SIMT_CHECKS=OFF \
-      "${cuda_cache[@]}" && part cuda-symbols bash tests/tree/device_symbols_test.sh - build-cuda
+    part build-cuda build cuda -DVOX_TOOLS=OFF && part cuda-symbols bash tests/tree/device_symbols_test.sh - build-cuda
   else
     echo "== build-cuda: skipped, nvcc is not installed"
   fi

@@ -8,8 +8,7 @@
 #include <ctime>
 #include <fstream>
 
-#include "commit.h"  // made by the build
-#include "engine/compiler.h"
+#include "engine/build.h"
 #include "engine/context.h"
 #include "kernels/cuda/runtime.h"
 
@@ -55,7 +54,7 @@ Json machine_facts(Device device) {
   facts["instruction set"] = name(cpu_queue().isa);
   facts["threads"] = cpu_queue().threads;
   if (device != Device::cpu) { facts["device"] = describe(device) + ", CUDA " + cuda::versions(); }
-  facts["build"] = fmt::format("{}, {}, commit {}", compiler(), VOX_BUILD_TYPE, VOX_COMMIT);
+  facts["build"] = fmt::format("{}, {}, commit {}", compiler(), build_type(), commit());
   facts["start"] = fmt::format("{}, load {}", utc(), first_word("/proc/loadavg"));
   return facts;
 }

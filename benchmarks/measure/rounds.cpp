@@ -4,25 +4,27 @@
 #include <benchmark/benchmark.h>
 #endif
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 
 #include "kernels/base/check.h"
 
 namespace vox::bench {
 
-#ifdef VOX_GOOGLE_BENCHMARK
 namespace {
 
+struct Measured {
+  Times per_call;
+  std::int64_t calls = 0;
+};
+
+#ifdef VOX_GOOGLE_BENCHMARK
 /// Google Benchmark prints nothing: the figures go into our own table.
 class Silent : public benchmark::BenchmarkReporter {
  public:
   bool ReportContext(const Context&) override { return true; }
   void ReportRuns(const std::vector<Run>&) override {}
-};
-
-struct Measured {
-  Times per_call;
-  benchmark::IterationCount calls = 0;
 };
 
 /// One measurement of each lane in this order; calls: how many each makes, 0 where that is to be found.
@@ -49,6 +51,26 @@ void run_once(const std::vector<Lane>& lanes, std::size_t first, double least_s,
   static_cast<void>(benchmark::RunSpecifiedBenchmarks(&reporter, "all"));
   benchmark::ClearRegisteredBenchmarks();
 }
+#else
+/// One measurement of each lane in this order; calls: how many each makes, 0 where that is to be found, in the way of
+/// Google Benchmark: more and more, until they take least_s.
+void run_once(const std::vector<Lane>& lanes, std::size_t first, double least_s, std::vector<Measured>& results) {
+  constexpr std::int64_t kMostCalls = 1'000'000'000;
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    const std::size_t lane = (first + i) % lanes.size();
+    Measured& m = results[lane];
+    const bool search = m.calls == 0;
+    Times all;
+    for (m.calls = std::max<std::int64_t>(m.calls, 1);;) {
+      all = lanes[lane].run(m.calls);
+      if (!search || all.wall_s >= least_s || m.calls >= kMostCalls) { break; }
+      m.calls = std::llround(static_cast<double>(m.calls) * std::clamp(1.4 * least_s / all.wall_s, 2.0, 10.0));
+    }
+    const auto calls = static_cast<double>(m.calls);
+    m.per_call = {.wall_s = all.wall_s / calls, .processor_s = all.processor_s / calls};
+  }
+}
+#endif
 
 }  // namespace
 
@@ -63,12 +85,5 @@ LaneTimes run_rounds(const std::vector<Lane>& lanes, const RoundOptions& o) {
   }
   return times;
 }
-#else
-LaneTimes run_rounds(const std::vector<Lane>&, const RoundOptions&) {
-  VOX_FAIL(
-      "bench kernel: this program was built without Google Benchmark: install it (Debian, Ubuntu: apt install "
-      "libbenchmark-dev) and configure again");
-}
-#endif
 
 }  // namespace vox::bench

@@ -22,8 +22,8 @@ struct RoundOptions {
   double least_s = 0.05;  ///< of one measurement; it makes as many calls as that takes
 };
 
-/// Every lane once per round, each round begun by another lane. Google Benchmark finds how many calls a measurement
-/// takes, which is the warm-up, too, and makes them. Throws Error in a build without it.
+/// Every lane once per round, each round begun by another lane. How many calls a measurement takes is found first,
+/// which is the warm-up, too: by Google Benchmark, or in its way in a build without it.
 [[nodiscard]] LaneTimes run_rounds(const std::vector<Lane>&, const RoundOptions&);
 
 }  // namespace vox::bench

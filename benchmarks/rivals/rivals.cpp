@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <system_error>
 
 #include "benchmarks/rivals/child.h"
 #include "engine/context.h"
@@ -45,7 +46,10 @@ std::string nvidia_program(const std::string& word) {
 
 }  // namespace
 
-std::string own_path() { return fs::read_symlink("/proc/self/exe").string(); }
+std::string own_path() {
+  std::error_code none;
+  return fs::read_symlink("/proc/self/exe", none).string();
+}
 
 std::vector<std::string> serve_command(const std::string& program) {
   if (fs::path(program).filename().string().starts_with("vox_bench")) { return {program, "serve"}; }

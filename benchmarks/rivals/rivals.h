@@ -38,6 +38,6 @@ class Child;
 
 /// This program as a child that serves, by how it was called.
 [[nodiscard]] std::vector<std::string> serve_command(const std::string& program);
-[[nodiscard]] std::string own_path();
+[[nodiscard]] std::string own_path();  ///< empty where /proc is not mounted
 
 }  // namespace vox::bench

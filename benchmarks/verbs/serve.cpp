@@ -11,8 +11,8 @@
 #include "benchmarks/rivals/kernel_rivals.h"
 #include "benchmarks/work/kernel_case.h"
 #include "benchmarks/work/lab.h"
-#include "commit.h"  // made by the build
 #include "engine/allocator.h"
+#include "engine/build.h"
 #include "engine/context.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
@@ -25,7 +25,7 @@ class Session {
  public:
   Json answer(const Json& question) {
     const auto what = question.at("do").get<std::string>();
-    if (what == "hello") { return {{"name", "voxgrad, commit " VOX_COMMIT}}; }
+    if (what == "hello") { return {{"name", fmt::format("voxgrad, commit {}", commit())}}; }
     if (what == "prepare") { return prepare(question); }
     if (what == "run") { return run(question.value("count", std::int64_t{1})); }
     VOX_FAIL("'{}' is no question: hello, prepare or run", what);

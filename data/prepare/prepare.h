@@ -52,8 +52,8 @@ struct PrepareOptions {
   std::function<void(const CaseReport&, std::size_t done, std::size_t total)> on_report = {};
 };
 
-/// Every case below input to output/<ID>.safetensors. A file whose recipe and source hash are right is kept as it is; a
-/// case that fails or is left out leaves no file behind, and the others go on. Reports are sorted by id. Throws
+/// Every case below input to `output/<ID>.safetensors`. A file whose recipe and source hash are right is kept as it is;
+/// a case that fails or is left out leaves no file behind, and the others go on. Reports are sorted by id. Throws
 /// DataError when there is no case, OutputError when the output cannot be written, Error when another process is
 /// preparing there.
 [[nodiscard]] PrepareReport prepare_cases(const PrepareOptions&);

@@ -119,7 +119,6 @@ TEST_CASE("a bench goes on without a rival that is none, says so in one line, an
   CHECK_THAT(python.output, ContainsSubstring("name a Python that has PyTorch") && ContainsSubstring("| voxgrad "));
   const std::string kernel = "bench kernel --op relu --shape 8@4^3 --pass forward --rounds 1 --least-seconds 0.0001 ";
   const Ended lines = voxgrad(kernel + "--against \"$(command -v yes)\",\"$(command -v cat)\"");
-  if (lines.output.find("without Google Benchmark") != std::string::npos) { return; }  // of this build
   CHECK(lines.code == 2);
   CHECK(lines_with(lines.output, "KiB and no answer") == 1);
   CHECK(lines_with(lines.output, "ended without an answer") == 1);  // there is no file "bench"

@@ -1,4 +1,5 @@
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <string>
 
 #include "data/nifti/nifti.h"
@@ -21,10 +22,21 @@ void write_labels(const std::filesystem::path& file, std::vector<std::uint8_t> v
 }  // namespace
 
 TEST_CASE("what was asked for is answered, and the exit code is 0", "[cli]") {
-  CHECK_THAT(voxgrad("--version").output, ContainsSubstring("voxgrad ") && ContainsSubstring("."));
   for (const char* arguments : {"--version", "--help", "evaluate --help", "train --help"}) {
     CHECK(voxgrad(arguments).code == 0);
   }
+}
+
+TEST_CASE("--version names the version, the commit and the build, and doctor the same", "[cli]") {
+  const std::string line = voxgrad("--version").output;
+  const std::regex wanted(
+      R"(voxgrad \d+\.\d+\.\d+ \(commit (unknown|[0-9a-f]{10,40}(\+changes)?), \w+, (g\+\+|clang) [^,]+, CUDA (on|off)\)\n)");
+  INFO(line);
+  CHECK(std::regex_match(line, wanted));
+  const auto json = nlohmann::json::parse(voxgrad("doctor --json").output);
+  CHECK_THAT(line, ContainsSubstring(json["version"].get<std::string>() + " (commit " +
+                                     json["build"]["commit"].get<std::string>() + ", " +
+                                     json["build"]["type"].get<std::string>()));
 }
 
 TEST_CASE("wrong usage exits 2 and says what is known", "[cli]") {

@@ -7,6 +7,7 @@
 #include "kernels/base/check.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
+#include "tests/support/program.h"
 #include "tools/ui/overlay_picture.h"
 
 namespace vox::test {
@@ -158,6 +159,28 @@ TEST_CASE("a case whose name is no UTF-8 has a picture, with the name escaped", 
   };
   CHECK(picture("M\xFCller") == picture("M\\xfcller"));
   CHECK(picture("M\xFCller") != picture(""));
+}
+
+TEST_CASE("where no font is installed an overlay is drawn with plain letters, and says so", "[overlay][cli]") {
+  const TempFolder folder;
+  write_nifti(folder / "labels.nii.gz", filled<LabelMap>(grid({6, 7, 8}, {1, 1, 1}), 2));
+  write_bytes(folder / "no_fonts.conf", "<?xml version=\"1.0\"?><fontconfig></fontconfig>");
+  const std::string labels = (folder / "labels.nii.gz").string();
+  const auto drawn = [&](const std::string& name) {
+    const std::string png = (folder / name).string();
+    const Ended e = voxgrad("overlay -i " + labels + " -s " + labels + " -o " + png);
+    CHECK(e.code == 0);
+    CHECK(read_bytes(png).size() > 1000);
+    return e.output;
+  };
+  CHECK(setenv("FONTCONFIG_FILE", (folder / "no_fonts.conf").c_str(), 1) == 0);
+  CHECK_THAT(drawn("plain.png"), ContainsSubstring("plain.png: no font is installed"));
+  CHECK(unsetenv("FONTCONFIG_FILE") == 0);
+  if (drawn("usual.png").find("no font is installed") != std::string::npos) {
+    WARN("skipped: no font is installed here");
+    return;
+  }
+  CHECK(read_bytes(folder / "plain.png") != read_bytes(folder / "usual.png"));
 }
 
 }  // namespace vox::test

@@ -7,9 +7,6 @@ target_link_libraries(vox_conv_bench PRIVATE vox vox_command_line)
 file(GLOB bench_sources CONFIGURE_DEPENDS benchmarks/verbs/*.cpp benchmarks/measure/*.cpp benchmarks/work/*.cpp benchmarks/rivals/*.cpp benchmarks/output/*.cpp)
 list(REMOVE_ITEM bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/verbs/conv3d_bench.cpp
   ${PROJECT_SOURCE_DIR}/benchmarks/verbs/main.cpp)
-add_custom_target(vox_commit COMMAND ${CMAKE_COMMAND} -DSOURCE=${PROJECT_SOURCE_DIR}
-  -DHEADER=${PROJECT_BINARY_DIR}/commit/commit.h -P ${PROJECT_SOURCE_DIR}/tools/cmake/commit.cmake
-  BYPRODUCTS ${PROJECT_BINARY_DIR}/commit/commit.h VERBATIM)
 if(NOT VOX_TOOLS)
   list(REMOVE_ITEM bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/verbs/loader.cpp)
 endif()
@@ -18,18 +15,13 @@ if(VOX_TOOLS)
   target_link_libraries(vox_benchmarks PRIVATE vox_data)
   target_compile_definitions(vox_benchmarks PRIVATE VOX_DATA)
 endif()
-add_dependencies(vox_benchmarks vox_commit)
-target_include_directories(vox_benchmarks PRIVATE ${PROJECT_BINARY_DIR}/commit)
-target_link_libraries(vox_benchmarks PUBLIC vox vox_command_line PRIVATE vox_gpu_bench_parts)
+target_link_libraries(vox_benchmarks PUBLIC vox vox_command_line PRIVATE vox_build vox_gpu_bench_parts)
 find_package(benchmark QUIET)
 if(benchmark_FOUND)
   target_link_libraries(vox_benchmarks PRIVATE benchmark::benchmark)
   target_compile_definitions(vox_benchmarks PRIVATE VOX_GOOGLE_BENCHMARK)
-else()
-  message(STATUS "Google Benchmark is not installed: `voxgrad bench kernel` will say so")
 endif()
-target_compile_definitions(vox_benchmarks PRIVATE VOX_BUILD_TYPE="${CMAKE_BUILD_TYPE}"
-  VOX_RIVALS_FOLDER="${PROJECT_SOURCE_DIR}/benchmarks/rivals")
+target_compile_definitions(vox_benchmarks PRIVATE VOX_RIVALS_FOLDER="${PROJECT_SOURCE_DIR}/benchmarks/rivals")
 
 add_executable(vox_bench benchmarks/verbs/main.cpp)
 target_link_libraries(vox_bench PRIVATE vox_benchmarks)
@@ -94,5 +86,5 @@ target_link_libraries(vox_step_bench PRIVATE vox vox_command_line)
 if(VOX_TESTS)  # that they run and write what they should; their figures mean nothing at such a size
   add_test(NAME gpu_bench_test COMMAND bash ${PROJECT_SOURCE_DIR}/benchmarks/gpu/smoke_test.sh
     $<TARGET_FILE:vox_gpu_bench> $<TARGET_FILE:vox_step_bench>)
-  set_tests_properties(gpu_bench_test PROPERTIES TIMEOUT 600)
+  set_tests_properties(gpu_bench_test PROPERTIES TIMEOUT 600 LABELS program)
 endif()

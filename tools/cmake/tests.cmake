@@ -51,9 +51,13 @@ else()
   target_link_libraries(vox_tests PRIVATE vox)
 endif()
 include(tools/cmake/simt_tests.cmake)
+get_property(simt_tests DIRECTORY PROPERTY TESTS)
+if(simt_tests)
+  set_tests_properties(${simt_tests} PROPERTIES LABELS simt)
+endif()
 # One ctest test per test case, named by its sentence. A test that prints "skipped: why" lacked what it needs.
 set(unit_tests EXTRA_ARGS --use-colour no WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
-  PROPERTIES SKIP_REGULAR_EXPRESSION "[Ss]kipped: " TIMEOUT 600)
+  PROPERTIES LABELS unit SKIP_REGULAR_EXPRESSION "[Ss]kipped: " TIMEOUT 600)
 if(TARGET Catch2::Catch2WithMain)
   list(REMOVE_ITEM unit_tests EXTRA_ARGS --use-colour no)  # Catch2 3 asks the terminal
 endif()
@@ -73,9 +77,10 @@ if(VOX_TOOLS AND NOT VOX_SANITIZE STREQUAL "thread")
     get_filename_component(name ${script} NAME_WE)
     add_test(NAME ${name} COMMAND bash ${script} $<TARGET_FILE:voxgrad> ${PROJECT_BINARY_DIR}
       WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-    set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
-    if(name MATCHES "^(layers|sizes|docs|isa_symbols|help|ptxas|kernel_start)_test$")
-      set_tests_properties(${name} PROPERTIES LABELS structure)  # about the tree, not about what the program does
+    set(label program)
+    if(script MATCHES "^tests/tree/")
+      set(label structure)  # about the sources and what the compiler made of them, not about what the program does
     endif()
+    set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 LABELS ${label})
   endforeach()
 endif()

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <memory>
 #include <span>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "engine/atomic_file.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
+#include "tools/ui/output.h"
 
 namespace vox {
 namespace {
@@ -68,6 +70,13 @@ std::uint32_t argb(double opacity, double red, double green, double blue) {
   return byte(255 * opacity) << 24U | byte(red * opacity) << 16U | byte(green * opacity) << 8U | byte(blue * opacity);
 }
 
+/// Is there a configuration that says where fonts are? Without one fontconfig complains by itself.
+bool fonts_are_configured() {
+  const auto set = [](const char* name) { return std::getenv(name) != nullptr; };
+  return set("FONTCONFIG_FILE") || set("FONTCONFIG_PATH") || set("FONTCONFIG_SYSROOT") ||
+         std::filesystem::exists(VOX_FONTS_CONF);
+}
+
 class Page {
  public:
   explicit Page(const Overlay& o) : overlay_(o), window_(window_of(*o.image)) {
@@ -87,7 +96,13 @@ class Page {
     VOX_CHECK(cairo_status(context_.get()) == CAIRO_STATUS_SUCCESS, "overlay: cannot make a page of {:.0f}x{:.0f}",
               width, height);
     cairo_paint(context_.get());  // black
-    cairo_select_font_face(context_.get(), "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
+    cairo_select_font_face(context_.get(), fonts_are_configured() ? "DejaVu Sans" : "@cairo:", CAIRO_FONT_SLANT_NORMAL,
+                           CAIRO_FONT_WEIGHT_NORMAL);
+  }
+
+  /// Is text drawn with the plain letters that Cairo itself brings, which are ASCII? So it is where no font was found.
+  [[nodiscard]] bool plain_letters() const {
+    return cairo_scaled_font_get_type(cairo_get_scaled_font(context_.get())) == CAIRO_FONT_TYPE_USER;
   }
 
   void draw() {
@@ -213,6 +228,12 @@ void draw_overlay(const std::filesystem::path& png, const Overlay& overlay) {
   Page page(overlay);
   page.draw();
   write_file(png, page.png());
+  if (page.plain_letters()) {
+    write_stderr(
+        fmt::format("{}: no font is installed, so words are in plain letters, ASCII alone (Debian, Ubuntu: apt install "
+                    "fontconfig-config)\n",
+                    png.string()));
+  }
 }
 
 }  // namespace vox

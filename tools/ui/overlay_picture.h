@@ -18,7 +18,8 @@ struct Overlay {
 };
 
 /// Rows: axial, coronal, sagittal; columns: image, prediction, truth; a legend below. Written whole or not at all;
-/// throws DataError where it cannot be.
+/// throws DataError where it cannot be. Where there is no font, words are drawn with plain built-in letters, and stderr
+/// says so.
 void draw_overlay(const std::filesystem::path& png, const Overlay&);
 
 }  // namespace vox

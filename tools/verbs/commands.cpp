@@ -1,5 +1,9 @@
 #include "tools/verbs/commands.h"
 
+#include <fmt/format.h>
+
+#include "engine/build.h"
+#include "kernels/cuda/runtime.h"
 #include "tools/verbs/config.h"
 
 namespace vox {
@@ -16,5 +20,10 @@ void add_verbs(Command app) {
 }
 
 std::string_view version() { return VOX_VERSION; }
+
+std::string version_text() {
+  return fmt::format("{} (commit {}, {}, {}, CUDA {})", version(), commit(), build_type(), compiler(),
+                     cuda::built() ? "on" : "off");
+}
 
 }  // namespace vox

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "tools/ui/command_line.h"
@@ -27,5 +28,6 @@ void add_bench(Command);  ///< in builds with the benchmarks
 void add_verbs(Command);  ///< all of them, in the order of --help
 
 [[nodiscard]] std::string_view version();  ///< "0.1.0"
+[[nodiscard]] std::string version_text();  ///< "0.1.0 (commit 1a2b3c4d5e, Release, g++ 12.2.0, CUDA off)"
 
 }  // namespace vox

@@ -4,7 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "engine/compiler.h"
+#include "engine/build.h"
 #include "engine/json_text.h"
 #include "kernels/cuda/runtime.h"
 #include "tools/verbs/commands.h"
@@ -19,7 +19,7 @@ constexpr int kSelfTestFailed = 5;  // numbers that cannot be trusted
 nlohmann::ordered_json report() {
   nlohmann::ordered_json json;
   json["version"] = version();
-  json["build"] = {{"type", VOX_BUILD_TYPE}, {"compiler", compiler()}, {"cuda", cuda::built()}};
+  json["build"] = {{"commit", commit()}, {"type", build_type()}, {"compiler", compiler()}, {"cuda", cuda::built()}};
   const Machine m = probe_machine();
   json["cpu"] = {{"model", m.cpu}, {"threads", m.threads}, {"instruction_sets", m.isas}, {"instruction_set", m.isa}};
   json["cpu"]["caches_bytes"] = nlohmann::ordered_json::object();
@@ -48,8 +48,7 @@ std::string text(const nlohmann::ordered_json& value) {
 
 void print_report(const nlohmann::ordered_json& r) {
   const auto line = [](const std::string& label, const std::string& value) { fmt::print("{:<18} {}\n", label, value); };
-  line("voxgrad",
-       fmt::format("{}, {}, {}", text(r["version"]), text(r["build"]["type"]), text(r["build"]["compiler"])));
+  line("voxgrad", version_text());
   line("CPU", fmt::format("{}, {} threads", text(r["cpu"]["model"]), text(r["cpu"]["threads"])));
   line("kernels", fmt::format("{} (this CPU runs {})", text(r["cpu"]["instruction_set"]),
                               fmt::join(r["cpu"]["instruction_sets"].get<std::vector<std::string>>(), ", ")));

@@ -21,7 +21,7 @@ constexpr int kNonFinite = 5;
 
 int run(int argc, char** argv) {
   vox::CommandLine app("voxgrad: train and run a 3D U-Net that segments brain tumours in multi-modal MRI", "voxgrad");
-  app.version("voxgrad " + std::string(vox::version()));
+  app.version("voxgrad " + vox::version_text());
   vox::add_verbs(app);
   app.footer(
       "Exit codes: 0 fine, 1 a gradient check failed, 2 usage, or output that could not be written, 3 data, "
