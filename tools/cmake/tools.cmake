@@ -1,28 +1,17 @@
-# Data and tools: the program voxgrad and what it is made of.
-find_package(ZLIB REQUIRED)
-file(GLOB data_sources CONFIGURE_DEPENDS data/*/*.cpp)
-file(GLOB tool_sources CONFIGURE_DEPENDS tools/verbs/*.cpp tools/run/*.cpp tools/ui/*.cpp)
-list(REMOVE_ITEM tool_sources ${PROJECT_SOURCE_DIR}/tools/verbs/main.cpp)
+# The program voxgrad: verbs, and what they print and draw.
+file(GLOB tool_sources CONFIGURE_DEPENDS tools/verbs/*.cpp tools/ui/*.cpp)
+list(REMOVE_ITEM tool_sources ${PROJECT_SOURCE_DIR}/tools/verbs/main.cpp ${run_sources})
 if(NOT VOX_BENCHMARKS)
   list(REMOVE_ITEM tool_sources ${PROJECT_SOURCE_DIR}/tools/verbs/bench.cpp)
 endif()
-
-find_path(NIFTI_INCLUDE_DIR nifti/nifti2_io.h REQUIRED)
-find_library(NIFTI_LIBRARY nifti2 REQUIRED)
-find_library(ZNZ_LIBRARY znz REQUIRED)
-find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
-add_library(vox_data STATIC ${data_sources})
-target_compile_options(vox_data PRIVATE -fno-math-errno -fno-trapping-math)  # as for the kernels: noise in vectors
-# nifti_clib's headers include each other without the folder's name.
-target_include_directories(vox_data SYSTEM PUBLIC ${NIFTI_INCLUDE_DIR}/nifti ${XXHASH_INCLUDE_DIR})
-target_link_libraries(vox_data PUBLIC vox ${NIFTI_LIBRARY} ${ZNZ_LIBRARY} ZLIB::ZLIB)
 
 find_package(CLI11 REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo)
 add_library(vox_tools STATIC ${tool_sources})
-target_link_libraries(vox_tools PUBLIC vox vox_data CLI11::CLI11 PRIVATE tomlplusplus::tomlplusplus PkgConfig::CAIRO)
+target_include_directories(vox_tools SYSTEM PRIVATE ${XXHASH_INCLUDE_DIR})
+target_link_libraries(vox_tools PUBLIC vox_run CLI11::CLI11 PRIVATE tomlplusplus::tomlplusplus PkgConfig::CAIRO ZLIB::ZLIB)
 target_compile_definitions(vox_tools PRIVATE VOX_VERSION="${PROJECT_VERSION}" VOX_BUILD_TYPE="${CMAKE_BUILD_TYPE}")
 if(VOX_BENCHMARKS)
   target_link_libraries(vox_tools PRIVATE vox_benchmarks)
