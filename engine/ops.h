@@ -15,7 +15,7 @@ namespace vox {
 // Volumes are [N,C,D,H,W], blocked, in f32, f64 or bf16. Parameters, statistics and losses are plain and in the
 // accumulator type of their volumes: f64 for f64, f32 for f32 and bf16. Labels are u8 class indices [N,D,H,W].
 
-enum class Op : std::uint8_t {
+enum class Op : std::uint16_t {
   add,
   mul,
   scale,
@@ -38,7 +38,7 @@ enum class Op : std::uint8_t {
   focal_loss,
   cross_entropy,
   dice_focal_loss,
-  count_
+  count_                 ///< own_op() counts on from here
 };  // clang-format off
 
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Op::count_)> kOpNames = {
@@ -48,7 +48,14 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Op::count
     "softmax", "dice_loss", "focal_loss", "cross_entropy", "dice_focal_loss"};  // clang-format on
 static_assert(!kOpNames.back().empty(), "kOpNames is shorter than enum class Op");
 
-[[nodiscard]] constexpr std::string_view name(Op op) { return kOpNames[static_cast<std::size_t>(op)]; }
+/// An operator that a program has beside the catalogue, for record() (engine/tape.h): errors and profiles show this
+/// name. The same name is the same operator, on every thread. Throws Error for a name of the catalogue, and for none.
+[[nodiscard]] Op own_op(std::string_view name);
+[[nodiscard]] std::string_view own_op_name(Op);
+
+[[nodiscard]] constexpr std::string_view name(Op op) {
+  return op < Op::count_ ? kOpNames[static_cast<std::size_t>(op)] : own_op_name(op);
+}
 
 // --- element-wise, any shape and layout -----------------------------------------------------------------------------
 

@@ -82,6 +82,12 @@ Backward no_gradient(Op op) {
   return [op](const Tensor&, GradSink&) { VOX_FAIL("{}: has no gradient", name(op)); };
 }
 
+Tensor record(std::string_view name, Tensor y, std::initializer_list<Tensor> inputs, Backward rule) {
+  return record(own_op(name), std::move(y), inputs, std::move(rule));
+}
+
+Backward no_gradient(std::string_view name) { return no_gradient(own_op(name)); }
+
 TapeListener* set_tape_listener(TapeListener* l) { return std::exchange(listener, l); }
 
 NoGradScope::NoGradScope() : before_(std::exchange(recording, false)) {}

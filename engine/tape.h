@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "engine/ops.h"
 #include "engine/tensor.h"
@@ -34,6 +35,15 @@ using Backward = std::function<void(const Tensor& dy, GradSink& dx)>;
 /// The tape keeps no input's values: a rule captures the tensors it reads, detached(), and nothing else.
 [[nodiscard]] Tensor record(Op, Tensor y, std::initializer_list<Tensor> inputs, Backward);
 [[nodiscard]] Backward no_gradient(Op op);  ///< throws when backward() reaches it
+
+/// The same for an operator of the caller's own, by its name: see own_op(), which can also be asked once.
+///   Tensor cube(const Tensor& x) {
+///     const Tensor v = x.detached();  // whose operators record nothing
+///     return record("cube", mul(mul(v, v), v), {x},
+///                   [v](const Tensor& dy, GradSink& dx) { dx.add(0, scale(mul(mul(v, v), dy), 3)); });
+///   }
+[[nodiscard]] Tensor record(std::string_view name, Tensor y, std::initializer_list<Tensor> inputs, Backward);
+[[nodiscard]] Backward no_gradient(std::string_view name);
 
 /// Whether record() would tie a result to these inputs.
 [[nodiscard]] bool records(std::initializer_list<Tensor> inputs);

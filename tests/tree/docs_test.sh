@@ -10,7 +10,7 @@ check_name() { # DOCUMENT NAME: relative to the root or to the document
 while read -r document; do
   while read -r name; do check_name "$document" "$name"; done < <(
     # links, and paths in backticks that start in a folder of this tree
-    grep -oE '\]\([^)]+\)' "$document" | sed -E 's/^\]\(([^) ]+).*\)$/\1/' | grep -vE '^[a-z]+:'
+    awk '/^```/ { code = !code } !code' "$document" | grep -oE '\]\([^)]+\)' | sed -E 's/^\]\(([^) ]+).*\)$/\1/' | grep -vE '^[a-z]+:'
     # shellcheck disable=SC2016
     grep -oE '`(kernels|engine|model|data|tools|tests|benchmarks|docs)/[A-Za-z0-9_./-]*[A-Za-z0-9_/]`' "$document" | tr -d '`'
   )

@@ -72,6 +72,7 @@ if(vox_cuda)
   endforeach()
 endif()
 add_library(vox_gpu_bench_parts STATIC ${gpu_bench_sources} ${probes_wrapper})
+target_compile_definitions(vox_gpu_bench_parts PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:gpu=cuda_gpu>)
 target_link_libraries(vox_gpu_bench_parts PUBLIC vox)
 # What the program has of its own comes before the none_*.cpp of the library: only this one needs NVIDIA's libraries.
 add_executable(vox_gpu_bench benchmarks/gpu/main.cpp ${gpu_rival_sources})

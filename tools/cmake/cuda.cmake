@@ -48,7 +48,8 @@ if(vox_cuda)
   endif()
   # A kernel and nvcc's stub for it bear one name, and the simt device has its own build of every kernel: without
   # another namespace the linker would keep one of the two for both.
-  target_compile_definitions(vox_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:gpu=cuda_gpu>)
+  # Private to our own sources: a program that links the library has no such macro.
+  target_compile_definitions(vox PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:gpu=cuda_gpu>)
   set_source_files_properties(kernels/cuda/runtime.cpp kernels/cuda/stream.cpp PROPERTIES COMPILE_OPTIONS -Dgpu=cuda_gpu)
   target_sources(vox PRIVATE ${cuda_sources})
   target_compile_definitions(vox PUBLIC VOX_CUDA_ENABLED)

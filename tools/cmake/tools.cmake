@@ -1,21 +1,9 @@
-# Data and tools: the program voxgrad and what it is made of.
-find_package(ZLIB REQUIRED)
-file(GLOB data_sources CONFIGURE_DEPENDS data/*/*.cpp)
-file(GLOB tool_sources CONFIGURE_DEPENDS tools/verbs/*.cpp tools/run/*.cpp tools/ui/*.cpp)
-list(REMOVE_ITEM tool_sources ${PROJECT_SOURCE_DIR}/tools/verbs/main.cpp ${command_line_source})
+# The program voxgrad: verbs, and what they print and draw.
+file(GLOB tool_sources CONFIGURE_DEPENDS tools/verbs/*.cpp tools/ui/*.cpp)
+list(REMOVE_ITEM tool_sources ${PROJECT_SOURCE_DIR}/tools/verbs/main.cpp ${command_line_source} ${run_sources})
 if(NOT VOX_BENCHMARKS)
   list(REMOVE_ITEM tool_sources ${PROJECT_SOURCE_DIR}/tools/verbs/bench.cpp)
 endif()
-
-find_path(NIFTI_INCLUDE_DIR nifti/nifti2_io.h REQUIRED)
-find_library(NIFTI_LIBRARY nifti2 REQUIRED)
-find_library(ZNZ_LIBRARY znz REQUIRED)
-find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
-add_library(vox_data STATIC ${data_sources})
-target_compile_options(vox_data PRIVATE -fno-math-errno -fno-trapping-math)  # as for the kernels: noise in vectors
-# nifti_clib's headers include each other without the folder's name.
-target_include_directories(vox_data SYSTEM PUBLIC ${NIFTI_INCLUDE_DIR}/nifti ${XXHASH_INCLUDE_DIR})
-target_link_libraries(vox_data PUBLIC vox ${NIFTI_LIBRARY} ${ZNZ_LIBRARY} ZLIB::ZLIB)
 
 find_package(tomlplusplus REQUIRED)
 find_package(PkgConfig REQUIRED)
@@ -25,7 +13,9 @@ if(NOT fonts_folder)
   set(fonts_folder /etc/fonts)
 endif()
 add_library(vox_tools STATIC ${tool_sources})
-target_link_libraries(vox_tools PUBLIC vox vox_data vox_command_line PRIVATE vox_build tomlplusplus::tomlplusplus PkgConfig::CAIRO)
+target_include_directories(vox_tools SYSTEM PRIVATE ${XXHASH_INCLUDE_DIR})
+target_link_libraries(vox_tools PUBLIC vox_run vox_command_line
+  PRIVATE vox_build tomlplusplus::tomlplusplus PkgConfig::CAIRO ZLIB::ZLIB)
 target_compile_definitions(vox_tools PRIVATE VOX_VERSION="${PROJECT_VERSION}" VOX_FONTS_CONF="${fonts_folder}/fonts.conf")
 if(VOX_BENCHMARKS)
   target_link_libraries(vox_tools PRIVATE vox_benchmarks)
@@ -34,6 +24,8 @@ endif()
 add_executable(voxgrad tools/verbs/main.cpp)
 target_link_libraries(voxgrad PRIVATE vox_tools)
 
-include(GNUInstallDirs)
-install(TARGETS voxgrad RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(FILES README.md LICENSE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
+if(VOX_INSTALL)
+  include(GNUInstallDirs)
+  install(TARGETS voxgrad RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(FILES README.md LICENSE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
+endif()

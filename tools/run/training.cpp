@@ -13,6 +13,7 @@
 #include "kernels/base/check.h"
 #include "tools/run/epoch_report.h"
 #include "tools/run/interrupt.h"
+#include "tools/run/run_log.h"
 #include "tools/run/training_cases.h"
 #include "tools/ui/exit_code.h"
 #include "tools/ui/output.h"
@@ -107,6 +108,8 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   write_file(folder_ / "config.toml", to_toml(options_));
   log_ = std::make_unique<RunLog>(folder_ / "log.jsonl", progress_.step);
 }
+
+Training::~Training() = default;
 
 void Training::say_start() const {
   print_safely("{}: preset {}, {} parameters, {} at {}^3, batch {}\n", folder_.string(), options_.preset,

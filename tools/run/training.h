@@ -14,12 +14,13 @@
 #include "model/schedule.h"
 #include "model/train_step.h"
 #include "tools/run/memory_plan.h"
-#include "tools/run/run_log.h"
 #include "tools/run/train_options.h"
 #include "tools/run/training_progress.h"
 #include "tools/run/validation.h"
 
 namespace vox {
+
+class RunLog;  // tools/run/run_log.h
 
 /// A training run in a folder: config.toml, splits.json, log.jsonl, progress.png, best.safetensors and
 /// last.safetensors. Its result depends on the options, the cases and nothing else: neither on threads nor on where it
@@ -32,8 +33,14 @@ class Training {
   /// bit. memory: what --memory says. Throws MemoryError when a step does not fit, before anything is made.
   Training(std::filesystem::path cache, std::filesystem::path run, const TrainOptions&, Start,
            const std::string& memory = {});
+  ~Training();
+  Training(const Training&) = delete;
+  Training& operator=(const Training&) = delete;
+  Training(Training&&) = delete;
+  Training& operator=(Training&&) = delete;
 
-  /// Trains until the last epoch. Ctrl-C ends the current step, writes last.safetensors and throws ExitCode{130}.
+  /// Trains until the last epoch and prints how it goes. Ctrl-C ends the current step, writes last.safetensors and
+  /// throws ExitCode{130} (tools/ui/exit_code.h).
   void run();
 
  private:

@@ -1,0 +1,19 @@
+# vox_data and vox_run: cases, training, validation and segmentation, for the program and for programs in C++.
+find_package(ZLIB REQUIRED)
+include(${PROJECT_SOURCE_DIR}/tools/cmake/nifti.cmake)
+if(NOT TARGET voxgrad::nifti)
+  message(FATAL_ERROR "nifti_clib was not found (nifti/nifti2_io.h, libnifti2, libznz): on Debian libnifti2-dev")
+endif()
+find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
+file(GLOB data_sources CONFIGURE_DEPENDS data/*/*.cpp)
+add_library(vox_data STATIC ${data_sources})
+target_compile_options(vox_data PRIVATE -fno-math-errno -fno-trapping-math)  # as for the kernels: noise in vectors
+target_include_directories(vox_data SYSTEM PRIVATE ${XXHASH_INCLUDE_DIR})
+target_link_libraries(vox_data PUBLIC vox PRIVATE voxgrad::nifti ZLIB::ZLIB)
+
+file(GLOB run_sources CONFIGURE_DEPENDS tools/run/*.cpp)
+foreach(source output plot progress_bar)  # what training says and draws
+  list(APPEND run_sources ${PROJECT_SOURCE_DIR}/tools/ui/${source}.cpp)
+endforeach()
+add_library(vox_run STATIC ${run_sources})
+target_link_libraries(vox_run PUBLIC vox_data)

@@ -1,0 +1,16 @@
+# Copies public headers from SOURCE to STAGED/voxgrad, as others include them: tools/run/x.h is <voxgrad/run/x.h>.
+# A copy that would be the same stays as it is, so that nobody compiles for nothing.
+foreach(header IN LISTS HEADERS)
+  file(READ ${SOURCE}/${header} text)
+  string(REGEX REPLACE "#include \"tools/([a-z0-9_/]+\\.h)\"" "#include <voxgrad/\\1>" text "${text}")
+  string(REGEX REPLACE "#include \"([a-z0-9_/]+\\.h)\"" "#include <voxgrad/\\1>" text "${text}")
+  string(REGEX REPLACE "^tools/" "" staged ${header})
+  set(staged ${STAGED}/voxgrad/${staged})
+  set(before "")
+  if(EXISTS ${staged})
+    file(READ ${staged} before)
+  endif()
+  if(NOT text STREQUAL before)
+    file(WRITE ${staged} "${text}")
+  endif()
+endforeach()
