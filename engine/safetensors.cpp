@@ -9,11 +9,10 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
-#include <nlohmann/json.hpp>
-#include <set>
 #include <system_error>
 #include <utility>
 
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "engine/safetensors_format.h"
 #include "kernels/base/check.h"
@@ -22,7 +21,6 @@ namespace vox {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
 std::string system_error() { return std::generic_category().message(errno); }
 
@@ -82,24 +80,13 @@ std::string_view guess(std::string_view start) {
   return {};
 }
 
-/// Parses the header; keys must differ within their object, and nothing in it nests deeper than a shape.
+/// Parses the header; keys must differ within their object, and an item of a shape is the deepest that it has.
 Json parse_header(std::string_view text, const std::string& file) {
-  std::vector<std::set<std::string>> keys;
-  const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
-    VOX_CHECK_DATA(depth <= 3, "{}: the header nests deeper than dtype, shape and data_offsets", file);
-    if (event == Json::parse_event_t::object_start) { keys.emplace_back(); }
-    if (event == Json::parse_event_t::object_end) { keys.pop_back(); }
-    if (event == Json::parse_event_t::key) {
-      const auto& key = value.get_ref<const std::string&>();
-      VOX_CHECK_DATA(keys.back().insert(key).second, "{}: the header names '{}' twice", file, key);
-    }
-    return true;
-  };
   try {
-    Json header = Json::parse(text.begin(), text.end(), watch);
+    Json header = Json::parse(text, {.depth = 4, .unique_keys = true});
     VOX_CHECK_DATA(header.is_object(), "{}: the header is JSON but no object", file);
     return header;
-  } catch (const Json::exception& e) { VOX_FAIL_DATA("{}: the header is not JSON: {}", file, e.what()); }
+  } catch (const JsonError& e) { VOX_FAIL_DATA("{}: the header {}", file, e.what()); }
 }
 
 std::uint64_t unsigned_number(const Json& value, const std::string& name, std::string_view what,
@@ -115,7 +102,7 @@ TensorInFile parse_tensor(const std::string& name, const Json& item, std::span<c
                      item["shape"].is_array() && item.contains("data_offsets") && item["data_offsets"].is_array() &&
                      item["data_offsets"].size() == 2,
                  "{}: tensor '{}' wants a dtype, a shape and two data_offsets", file, name);
-  const auto& dtype = item["dtype"].get_ref<const std::string&>();
+  const auto dtype = item["dtype"].get<std::string>();
   const auto* const known = std::ranges::find(kDTypes, std::string_view(dtype), &DTypeName::name);
   VOX_CHECK_DATA(known != kDTypes.end(), "{}: tensor '{}' is {}, wants F32, F64, BF16, U8 or I64", file, name, dtype);
   TensorInFile t{known->dtype, {}, {}};

@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "engine/atomic_file.h"
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "engine/safetensors_format.h"
 #include "kernels/base/check.h"
@@ -10,7 +10,6 @@ namespace vox {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
 std::size_t byte_count(const TensorToWrite& t, const fs::path& path) {
   std::size_t count = size_of(t.dtype);
@@ -34,7 +33,7 @@ std::vector<const TensorToWrite*> file_order(const std::vector<TensorToWrite>& t
 std::string header_of(const std::vector<const TensorToWrite*>& tensors, const Metadata& metadata,
                       const fs::path& path) {
   Json header = Json::object();
-  if (!metadata.empty()) { header[std::string(kMetadataKey)] = metadata; }
+  for (const auto& [key, value] : metadata) { header[kMetadataKey][key] = value; }
   std::size_t offset = 0;
   for (const TensorToWrite* t : tensors) {
     const std::size_t bytes = byte_count(*t, path);

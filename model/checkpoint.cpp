@@ -3,17 +3,15 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <type_traits>
 
 #include "engine/dispatch.h"
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
 
 namespace vox {
 namespace {
-
-using Json = nlohmann::json;
 
 TensorToWrite to_write(const NamedTensor& t) {
   TensorToWrite w{.name = t.name, .dtype = file_dtype(t.tensor.dtype()), .shape = {}, .bytes = {}};
@@ -65,7 +63,8 @@ std::string to_json(const UNetConfig& c) {
            {"encoder_dropout", c.encoder_dropout},
            {"decoder_dropout", c.decoder_dropout},
            {"batch_norm_eps", c.batch_norm_eps},
-           {"batch_norm_momentum", c.batch_norm_momentum}});
+           {"batch_norm_momentum", c.batch_norm_momentum}}
+          .sorted());
 }
 
 UNetConfig unet_config_from_json(const std::string& text, const std::string& file) {
@@ -84,7 +83,7 @@ UNetConfig unet_config_from_json(const std::string& text, const std::string& fil
     j.at("batch_norm_eps").get_to(c.batch_norm_eps);
     j.at("batch_norm_momentum").get_to(c.batch_norm_momentum);
     return c;
-  } catch (const Json::exception& e) { VOX_FAIL_DATA("{}: the network's description is damaged: {}", file, e.what()); }
+  } catch (const JsonError& e) { VOX_FAIL_DATA("{}: the network's description is damaged: {}", file, e.what()); }
 }
 
 void save_checkpoint(const std::filesystem::path& path, const UNet3d& net, const Adam* optimizer, Metadata extra) {

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "engine/atomic_file.h"
+#include "engine/json.h"
 #include "engine/json_text.h"
 
 namespace vox::gpu_bench {
@@ -23,11 +23,10 @@ std::string ratio(const Result& r, const char* rival) {
   return found == r.rivals.end() ? "-" : fmt::format("{:.2f}", found->second.ratio.median);
 }
 
-nlohmann::json json_of(const Spread& s) { return {{"median", s.median}, {"lowest", s.lowest}, {"highest", s.highest}}; }
+Json json_of(const Spread& s) { return {{"median", s.median}, {"lowest", s.lowest}, {"highest", s.highest}}; }
 
-nlohmann::json json_of(const Result& r, const Ceilings& ceilings) {
-  nlohmann::json j{
-      {"kernel", r.plan.kernel}, {"shape", r.plan.shape}, {"dtype", name(r.plan.dtype)}, {"batch", r.plan.batch}};
+Json json_of(const Result& r, const Ceilings& ceilings) {
+  Json j{{"kernel", r.plan.kernel}, {"shape", r.plan.shape}, {"dtype", name(r.plan.dtype)}, {"batch", r.plan.batch}};
   if (!r.error.empty()) {
     j["error"] = r.error;
     return j;
@@ -85,21 +84,21 @@ void print_row(const Machine& m, const Result& r) {
 
 void write_json(const std::string& path, const Machine& m, const MeasureOptions& o,
                 const std::vector<Result>& results) {
-  nlohmann::json j{{"device", m.device},
-                   {"cuda", m.cuda},
-                   {"cudnn", m.cudnn},
-                   {"cublas", m.cublas},
-                   {"l2_flushed", o.flush},
-                   {"rounds", o.rounds},
-                   {"ceilings",
-                    {{"copy_gb_per_s", m.ceilings.copy_gb_per_s},
-                     {"cached_gb_per_s", m.ceilings.cached_gb_per_s},
-                     {"launch_us", m.ceilings.launch_us},
-                     {"f32_gflop_per_s", m.ceilings.f32_gflop_per_s},
-                     {"tensor_gflop_per_s", m.ceilings.tensor_gflop_per_s}}},
-                   {"results", nlohmann::json::array()}};
+  Json j{{"device", m.device},
+         {"cuda", m.cuda},
+         {"cudnn", m.cudnn},
+         {"cublas", m.cublas},
+         {"l2_flushed", o.flush},
+         {"rounds", o.rounds},
+         {"ceilings",
+          {{"copy_gb_per_s", m.ceilings.copy_gb_per_s},
+           {"cached_gb_per_s", m.ceilings.cached_gb_per_s},
+           {"launch_us", m.ceilings.launch_us},
+           {"f32_gflop_per_s", m.ceilings.f32_gflop_per_s},
+           {"tensor_gflop_per_s", m.ceilings.tensor_gflop_per_s}}},
+         {"results", Json::array()}};
   for (const Result& r : results) { j["results"].push_back(json_of(r, m.ceilings)); }
-  write_file(path, json_text(j, 1) + '\n');
+  write_file(path, json_text(j.sorted(), 1) + '\n');
 }
 
 }  // namespace vox::gpu_bench

@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "engine/allocator.h"
 #include "engine/context.h"
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "engine/kept.h"
 #include "engine/tape.h"
@@ -90,9 +90,9 @@ class Lab {
   }
 
   /// Milliseconds of each of `count` calls, and what they needed.
-  template <class Work> nlohmann::json timed(int count, const Work& work) {
+  template <class Work> Json timed(int count, const Work& work) {
     reset_peak(device_);
-    nlohmann::json answer{{"ms", nlohmann::json::array()}};
+    Json answer{{"ms", Json::array()}};
     for (int i = 0; i < count; ++i) {
       wait();
       const auto start = std::chrono::steady_clock::now();
@@ -121,7 +121,7 @@ class Lab {
   double last_loss_ = 0;
 };
 
-nlohmann::json answer(Lab& lab, const std::string& what, int count) {
+Json answer(Lab& lab, const std::string& what, int count) {
   VOX_CHECK(count >= 1 && (what == "train" || what == "infer"), "'{} {}': wants train N, infer N or quit", what, count);
   return what == "train" ? lab.timed(count, [&] { lab.train(); }) : lab.timed(count, [&] { lab.infer(); });
 }
@@ -133,19 +133,19 @@ void serve(Lab& lab) {
     std::string what;
     int count = 0;
     words >> what >> count;
-    std::cout << json_text(answer(lab, what, count)) << std::endl;  // flushed: somebody waits for it
+    std::cout << json_text(answer(lab, what, count).sorted()) << std::endl;  // flushed: somebody waits for it
   }
 }
 
 void run(const Options& o) {
   set_keep_all(!o.recompute && select_device(o.device) == Device::cuda);  // as `voxgrad train` where there is room
   Lab lab(o);
-  const nlohmann::json head{{"device", describe(select_device(o.device))},
-                            {"cuda", cuda::versions()},
-                            {"dtype", o.dtype},
-                            {"size", o.size},
-                            {"batch", o.batch}};
-  std::cout << json_text(head) << std::endl;
+  const Json head{{"device", describe(select_device(o.device))},
+                  {"cuda", cuda::versions()},
+                  {"dtype", o.dtype},
+                  {"size", o.size},
+                  {"batch", o.batch}};
+  std::cout << json_text(head.sorted()) << std::endl;
   if (o.serve) { return serve(lab); }
   if (o.profile) {
     static_cast<void>(lab.timed(2, [&] { lab.train(); }));
@@ -155,9 +155,9 @@ void run(const Options& o) {
   }
   for (const char* const what : {"train", "infer"}) {
     static_cast<void>(answer(lab, what, 1));  // fresh memory costs more than any step
-    nlohmann::json result = answer(lab, what, o.steps);
+    Json result = answer(lab, what, o.steps);
     result["what"] = what;
-    std::cout << json_text(result) << std::endl;
+    std::cout << json_text(result.sorted()) << std::endl;
   }
 }
 

@@ -158,8 +158,8 @@ std::string csv_of(const Json& rows) {
   for (const Json& row : rows) {
     std::vector<std::string> cells;
     for (const std::string& key : keys) {
-      const auto found = row.find(key);
-      cells.push_back(found == row.end() || found->is_null() ? "" : csv_field(text_of(*found)));
+      const Json* const found = row.find(key);
+      cells.push_back(found == nullptr || found->is_null() ? "" : csv_field(text_of(*found)));
     }
     text += line(cells);
   }

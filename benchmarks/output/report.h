@@ -1,13 +1,12 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-namespace vox::bench {
+#include "engine/json.h"
 
-using Json = nlohmann::ordered_json;
+namespace vox::bench {
 
 /// Four digits that count, without an exponent: "0.0123", "12.34", "1234".
 [[nodiscard]] std::string digits(double value);

@@ -14,9 +14,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <sstream>
 
 #include "benchmarks/measure/clocks.h"
+#include "engine/json_text.h"
 #include "kernels/base/check.h"
 
 extern char** environ;  // NOLINT: of POSIX
@@ -62,13 +64,15 @@ bool is_seconds(const Json& value) { return value.is_number() && value.get<doubl
 /// What an answer lacks that the question asked for; empty where it is complete.
 std::string fault_of(const Json& answer, const std::string& question) {
   const auto wants = [&](const char* key, bool needed, bool (*fits)(const Json&), const char* what) {
-    const auto found = answer.find(key);
-    const bool fine = found == answer.end() ? !needed : fits(*found);
+    const Json* const found = answer.find(key);
+    const bool fine = found == nullptr ? !needed : fits(*found);
     return fine ? std::string() : fmt::format("wants {}, {}", key, what);
   };
   const auto is_text = [](const Json& v) { return v.is_string(); };
   const auto is_flag = [](const Json& v) { return v.is_boolean(); };
-  const auto are_seconds = [](const Json& v) { return v.is_object() && std::ranges::all_of(v, is_seconds); };
+  const auto are_seconds = [](const Json& v) {
+    return v.is_object() && std::ranges::all_of(v.items(), is_seconds, &Json::Member::value);
+  };
   const bool runs = question == "run";
   for (const std::string& fault :
        {wants("name", question == "hello", is_text, "a text"), wants("way", false, is_text, "a text"),
@@ -146,7 +150,7 @@ std::string Child::last_words() {
 }
 
 void Child::send_line(const Json& question) {
-  const std::string line = question.dump() + "\n";
+  const std::string line = json_text(question) + "\n";
   for (std::size_t sent = 0; sent < line.size();) {
     const ssize_t n = send(socket_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
     VOX_CHECK(n > 0 || errno == EINTR, "{}: ended without an answer: {}", name_, last_words());
@@ -181,9 +185,9 @@ Json Child::read_answer(double limit_s) {
   for (;;) {
     const std::string said = read_line(wait);
     if (!said.starts_with('{')) { continue; }  // a library's chatter
-    Json answer = Json::parse(said, nullptr, false);
-    VOX_CHECK(!answer.is_discarded(), "{}: the answer is no JSON: {}", name_, start_of(said));
-    return answer;
+    std::optional<Json> answer = Json::try_parse(said);
+    VOX_CHECK(answer, "{}: the answer is no JSON: {}", name_, start_of(said));
+    return *std::move(answer);
   }
 }
 
@@ -198,12 +202,13 @@ Json Child::ask(const Json& question, double limit_s) {
     end();
     throw;
   }
-  if (const auto error = answer.find("error"); error != answer.end()) {
-    VOX_FAIL("{}", error->is_string() ? error->get<std::string>() : fmt::format("{}: error {}", name_, error->dump()));
+  if (const Json* const error = answer.find("error")) {
+    VOX_FAIL("{}",
+             error->is_string() ? error->get<std::string>() : fmt::format("{}: error {}", name_, json_text(*error)));
   }
   const std::string fault = fault_of(answer, question.value("do", ""));
   VOX_CHECK(fault.empty(), "{}: answers {} by {}: {} (benchmarks/README.md)", name_, question.value("do", ""),
-            start_of(answer.dump()), fault);
+            start_of(json_text(answer)), fault);
   return answer;
 }
 

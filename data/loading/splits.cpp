@@ -2,18 +2,16 @@
 
 #include <algorithm>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "data/loading/shuffle.h"
 #include "engine/atomic_file.h"
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
 
 namespace vox {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::vector<std::string> ids_of(const Json& fold, const char* key, std::size_t index, const std::string& file) {
   VOX_CHECK_DATA(fold.is_object() && fold.contains(key) && fold[key].is_array(),
@@ -47,10 +45,11 @@ std::vector<Split> read_splits(const std::filesystem::path& path) {
   const std::string file = path.string();
   std::ifstream in(path);
   VOX_CHECK_DATA(in, "{}: cannot open", file);
+  const std::string text(std::istreambuf_iterator<char>(in), {});
   Json folds;
   try {
-    folds = Json::parse(in);
-  } catch (const Json::exception& e) { VOX_FAIL_DATA("{}: is not JSON: {}", file, e.what()); }
+    folds = Json::parse(text);
+  } catch (const JsonError& e) { VOX_FAIL_DATA("{}: {}", file, e.what()); }
   VOX_CHECK_DATA(folds.is_array() && !folds.empty(),
                  "{}: wants a list of folds, each {{\"train\": [ids], \"val\": [ids]}}", file);
   std::vector<Split> splits;

@@ -1,8 +1,8 @@
 #include "data/prepare/prepared_case.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
 
@@ -10,7 +10,6 @@ namespace vox {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "voxgrad prepared case 1";  // the number goes up when old readers would go wrong
 constexpr const char* kClasses = "0 background, 1 necrotic and non-enhancing, 2 oedema, 3 enhancing";

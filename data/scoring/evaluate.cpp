@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
-#include <nlohmann/json.hpp>
 
 #include "data/check/read_classes.h"
 #include "data/check/same_place.h"
 #include "data/scoring/pairs.h"
 #include "engine/csv.h"
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
@@ -83,21 +83,19 @@ void throw_if_any(const std::vector<std::string>& errors) {
   VOX_CHECK_DATA(bad == 0, "evaluate: {} of {} cases cannot be scored:{}", bad, errors.size(), list);
 }
 
-nlohmann::ordered_json to_json(const CaseScores& scores) {
-  nlohmann::ordered_json json;
+Json to_json(const CaseScores& scores) {
+  Json json;
   for (std::size_t r = 0; r < kRegions.size(); ++r) {
-    for (const auto& [label, score] : kRegionScores) {
-      json[std::string(name(kRegions[r]))][std::string(label)] = scores[r].*score;
-    }
+    for (const auto& [label, score] : kRegionScores) { json[name(kRegions[r])][label] = scores[r].*score; }
   }
   return json;
 }
 
-nlohmann::ordered_json conventions_of(const Evaluation& e) {
-  nlohmann::ordered_json labels;
+Json conventions_of(const Evaluation& e) {
+  Json labels;
   for (const EvaluatedCase& c : e.cases) {
     for (const auto& [set, used] : {std::pair{"truth", c.truth_labels}, std::pair{"prediction", c.predicted_labels}}) {
-      auto& count = labels[set][std::string(name(used))];
+      auto& count = labels[set][name(used)];
       count = (count.is_null() ? 0 : count.get<int>()) + 1;
     }
   }
@@ -142,10 +140,10 @@ Evaluation evaluate(const EvaluateOptions& options, const std::function<void(std
 }
 
 std::string summary_json(const Evaluation& e) {
-  nlohmann::ordered_json json;
+  Json json;
   json["mean"] = to_json(e.mean);
   json["baseline_all_background"] = to_json(e.baseline);
-  json["cases"] = nlohmann::ordered_json::object();
+  json["cases"] = Json::object();
   for (const EvaluatedCase& c : e.cases) { json["cases"][c.id] = to_json(c.scores); }
   json["missing"] = e.missing;
   json["conventions"] = conventions_of(e);

@@ -1,10 +1,10 @@
 #include "data/synth/synth.h"
 
 #include <mutex>
-#include <nlohmann/json.hpp>
 
 #include "data/synth/faults.h"
 #include "engine/atomic_file.h"
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
@@ -73,7 +73,11 @@ std::map<std::string, std::vector<std::string>> write_synthetic_cases(const Synt
     auto& of_case = codes[job.id];
     if (job.fault) { of_case.emplace_back(code_of(*job.fault).code); }
   }
-  if (options.plant_faults) { write_file(options.output / "faults.json", json_text(nlohmann::json(codes), 2) + "\n"); }
+  if (options.plant_faults) {
+    Json json = Json::object();
+    for (const auto& [id, of_case] : codes) { json[id] = of_case; }
+    write_file(options.output / "faults.json", json_text(json, 2) + "\n");
+  }
   return codes;
 }
 

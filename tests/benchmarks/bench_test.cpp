@@ -107,7 +107,7 @@ TEST_CASE("numbers keep four digits and CSV keeps its commas", "[bench]") {
   CHECK(bench::digits(1.2345) == "1.234");
   CHECK(bench::digits(123.45) == "123.5");
   CHECK(bench::digits(12345.6) == "12346");
-  const bench::Json rows = {{{"a", 1}, {"b", "x,\"y\""}, {"list", {1, 2}}}, {{"a", 2.5}, {"c", true}}};
+  const Json rows = {{{"a", 1}, {"b", "x,\"y\""}, {"list", {1, 2}}}, {{"a", 2.5}, {"c", true}}};
   CHECK(bench::csv_of(rows) == "a,b,c\n1,\"x,\"\"y\"\"\",\n2.5,,true\n");
 }
 

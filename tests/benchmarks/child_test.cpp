@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "benchmarks/rivals/rivals.h"
+#include "engine/json_text.h"
 #include "kernels/base/check.h"
 #include "tests/support/catch.h"
 #include "tests/support/program.h"
@@ -13,7 +14,6 @@ namespace vox::test {
 namespace {
 
 using bench::Child;
-using bench::Json;
 
 const Json kHello = {{"do", "hello"}};
 const Json kRun = {{"do", "run"}, {"count", 1}};
@@ -21,7 +21,7 @@ const Json kRun = {{"do", "run"}, {"count", 1}};
 /// What the Error says that the question ends in.
 std::string refusal(Child& program, const Json& question, double limit_s = 60) {
   try {
-    return "answered " + program.ask(question, limit_s).dump();
+    return "answered " + json_text(program.ask(question, limit_s));
   } catch (const Error& e) { return e.what(); }
 }
 Child shell(const std::string& script) { return Child({"/bin/sh", "-c", script}); }

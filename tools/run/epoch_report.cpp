@@ -1,14 +1,13 @@
 #include "tools/run/epoch_report.h"
 
 #include <cmath>
-#include <string>
+#include <string_view>
 
 #include "tools/ui/output.h"
 
 namespace vox {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Dice = std::array<double, kRegions.size()>;
 
 Json scores(const Confusion& c, MacroOver over) {
@@ -18,14 +17,14 @@ Json scores(const Confusion& c, MacroOver over) {
 
 Json by_region(const Dice& dice) {
   Json j;
-  for (std::size_t r = 0; r < kRegions.size(); ++r) { j[std::string(name(kRegions[r]))] = dice[r]; }
+  for (std::size_t r = 0; r < kRegions.size(); ++r) { j[name(kRegions[r])] = dice[r]; }
   return j;
 }
 
 /// NaN where it was not measured, or was no number: JSON has null for that.
-double number_in(const nlohmann::json& object, const std::string& key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number() ? found->get<double>() : NAN;
+double number_in(const Json& object, std::string_view key) {
+  const Json* const found = object.find(key);
+  return found != nullptr && found->is_number() ? found->get<double>() : NAN;
 }
 
 void say_line(const char* what, const Dice& dice, const Confusion& c) {
@@ -55,7 +54,7 @@ Json to_json(const Validation& v) {
            {{"dice", by_region(v.trivial)}, {"scores", scores(v.confusion.all_background(), MacroOver::all_classes)}}}};
 }
 
-std::vector<EpochRow> epoch_rows(const std::vector<nlohmann::json>& epochs) {
+std::vector<EpochRow> epoch_rows(const std::vector<Json>& epochs) {
   std::vector<EpochRow> rows;
   for (const auto& e : epochs) {
     EpochRow row;
@@ -65,7 +64,7 @@ std::vector<EpochRow> epoch_rows(const std::vector<nlohmann::json>& epochs) {
     row.validation_loss = number_in(e, "val_loss");
     row.dice.fill(NAN);
     for (std::size_t r = 0; e.contains("dice") && r < kRegions.size(); ++r) {
-      row.dice[r] = number_in(e.at("dice"), std::string(name(kRegions[r])));
+      row.dice[r] = number_in(e.at("dice"), name(kRegions[r]));
     }
     rows.push_back(row);
   }

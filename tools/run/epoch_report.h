@@ -1,8 +1,8 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <vector>
 
+#include "engine/json.h"
 #include "tools/run/validation.h"
 #include "tools/ui/plot.h"
 
@@ -11,8 +11,8 @@ namespace vox {
 /// Loss and scores on the screen, each beside what an all-background prediction would score.
 void say(const Validation&);
 /// The same for the log: "val_loss", "dice", "scores", "scores_without_background", "all_background".
-[[nodiscard]] nlohmann::ordered_json to_json(const Validation&);
+[[nodiscard]] Json to_json(const Validation&);
 /// Rows to plot, from the "epoch" lines of a log.
-[[nodiscard]] std::vector<EpochRow> epoch_rows(const std::vector<nlohmann::json>& epochs);
+[[nodiscard]] std::vector<EpochRow> epoch_rows(const std::vector<Json>& epochs);
 
 }  // namespace vox

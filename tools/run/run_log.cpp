@@ -14,8 +14,11 @@ RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step) : path
   std::string kept;
   std::ifstream in(path);
   for (std::string line; std::getline(in, line);) {
-    const auto j = nlohmann::json::parse(line, nullptr, false);  // a line cut short by a crash is dropped
-    if (!j.is_object() || !j.contains("step") || !j["step"].is_number_integer() || j["step"] > last_step) { continue; }
+    const Json j = Json::try_parse(line).value_or(nullptr);  // a line cut short by a crash is dropped
+    const Json* const step = j.find("step");
+    if (step == nullptr || !step->is_number_integer() || step->get<double>() > static_cast<double>(last_step)) {
+      continue;
+    }
     kept += line + '\n';
     if (j.contains("type") && j["type"] == "epoch") { epochs_.push_back(j); }
   }
@@ -26,12 +29,12 @@ RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step) : path
   check_written();
 }
 
-void RunLog::write(const nlohmann::ordered_json& line) {
+void RunLog::write(const Json& line) {
   const std::string text = json_text(line);
   errno = 0;
   out_ << text << std::endl;  // flushed: a watcher sees every step
   check_written();
-  if (line.value("type", "") == "epoch") { epochs_.push_back(nlohmann::json::parse(text)); }
+  if (line.value("type", "") == "epoch") { epochs_.push_back(Json::parse(text)); }
 }
 
 void RunLog::check_written() const {

@@ -3,8 +3,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <vector>
+
+#include "engine/json.h"
 
 namespace vox {
 
@@ -14,16 +15,16 @@ class RunLog {
  public:
   /// Opens for appending. Lines of steps after `last_step` are dropped first: a resumed run writes them again.
   RunLog(const std::filesystem::path&, std::int64_t last_step);
-  void write(const nlohmann::ordered_json& line);
+  void write(const Json& line);
   /// The "epoch" lines so far.
-  [[nodiscard]] const std::vector<nlohmann::json>& epochs() const { return epochs_; }
+  [[nodiscard]] const std::vector<Json>& epochs() const { return epochs_; }
 
  private:
   void check_written() const;
 
   std::filesystem::path path_;
   std::ofstream out_;
-  std::vector<nlohmann::json> epochs_;
+  std::vector<Json> epochs_;
 };
 
 }  // namespace vox

@@ -3,24 +3,69 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "engine/context.h"
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
 
 namespace vox {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainOptions, preset, widths, block_order, init, size, batch, micro_batch, epochs,
-                                   dtype, loss, class_weights, background, sums, focal_mean, lr, schedule,
-                                   plateau_factor, plateau_patience, warmup, min_lr, adam_epsilon, adam_eps,
-                                   weight_decay, clip_norm, augment, seed, fold, folds, splits, device, fusion, conv,
-                                   threads, loader_threads, loader_memory_mib, validate_every)
-
 namespace {
 
-using Json = nlohmann::ordered_json;
+/// Calls visit(name, member) for every option.
+template <class Options, class Visit> void for_each_option(Options& o, const Visit& visit) {
+  visit("preset", o.preset);
+  visit("widths", o.widths);
+  visit("block_order", o.block_order);
+  visit("init", o.init);
+  visit("size", o.size);
+  visit("batch", o.batch);
+  visit("micro_batch", o.micro_batch);
+  visit("epochs", o.epochs);
+  visit("dtype", o.dtype);
+  visit("loss", o.loss);
+  visit("class_weights", o.class_weights);
+  visit("background", o.background);
+  visit("sums", o.sums);
+  visit("focal_mean", o.focal_mean);
+  visit("lr", o.lr);
+  visit("schedule", o.schedule);
+  visit("plateau_factor", o.plateau_factor);
+  visit("plateau_patience", o.plateau_patience);
+  visit("warmup", o.warmup);
+  visit("min_lr", o.min_lr);
+  visit("adam_epsilon", o.adam_epsilon);
+  visit("adam_eps", o.adam_eps);
+  visit("weight_decay", o.weight_decay);
+  visit("clip_norm", o.clip_norm);
+  visit("augment", o.augment);
+  visit("seed", o.seed);
+  visit("fold", o.fold);
+  visit("folds", o.folds);
+  visit("splits", o.splits);
+  visit("device", o.device);
+  visit("fusion", o.fusion);
+  visit("conv", o.conv);
+  visit("threads", o.threads);
+  visit("loader_threads", o.loader_threads);
+  visit("loader_memory_mib", o.loader_memory_mib);
+  visit("validate_every", o.validate_every);
+}
+
+/// One flat object, in the order of its keys.
+Json json_of(const TrainOptions& o) {
+  Json all;
+  for_each_option(o, [&](const char* key, const auto& value) { all[key] = value; });
+  return all.sorted();
+}
+
+TrainOptions options_of(const Json& all) {
+  TrainOptions o;
+  for_each_option(o, [&](const char* key, auto& value) { all.at(key).get_to(value); });
+  return o;
+}
 
 /// One choice out of a few words.
 template <class E, std::size_t N>
@@ -122,11 +167,11 @@ void check_network_size(std::int64_t size, std::int64_t batch, const std::vector
             widest);
 }
 
-std::string to_json(const TrainOptions& o) { return json_text(nlohmann::json(o)); }
+std::string to_json(const TrainOptions& o) { return json_text(json_of(o)); }
 
 std::string to_toml(const TrainOptions& o) {
   std::string text = "# What this run was started with; voxgrad train --config takes it back.\n";
-  const Json all = nlohmann::json(o);
+  const Json all = json_of(o);
   for (const auto& [key, value] : all.items()) {
     if (value.empty() || value == "") { continue; }  // not given: an empty list or path
     std::string option = key;
@@ -138,20 +183,18 @@ std::string to_toml(const TrainOptions& o) {
 
 TrainOptions train_options_from_json(const std::string& text, const std::string& file) {
   try {
-    nlohmann::json run = nlohmann::json::parse(text);
-    const nlohmann::json usual = TrainOptions{};
+    Json run = Json::parse(text);
+    const Json usual = json_of({});
     for (const auto& [key, value] : usual.items()) {  // what shapes no result a run from before the option may lack
       if (may_change(key) && !run.contains(key)) { run[key] = value; }
     }
-    return run.get<TrainOptions>();
-  } catch (const nlohmann::json::exception& e) {
-    VOX_FAIL_DATA("{}: the run's options are damaged: {}", file, e.what());
-  }
+    return options_of(run);
+  } catch (const JsonError& e) { VOX_FAIL_DATA("{}: the run's options are damaged: {}", file, e.what()); }
 }
 
 TrainOptions resumed(const TrainOptions& run, const TrainOptions& asked, const std::set<std::string>& given) {
-  nlohmann::json result = run;
-  const nlohmann::json wanted = asked;
+  Json result = json_of(run);
+  const Json wanted = json_of(asked);
   for (const auto& [key, value] : wanted.items()) {
     if (!given.contains(key)) { continue; }
     // As text: the name of a splits file that is not UTF-8 is escaped in the run.
@@ -161,7 +204,7 @@ TrainOptions resumed(const TrainOptions& run, const TrainOptions& asked, const s
               json_text(value));
     result[key] = value;
   }
-  return result.get<TrainOptions>();
+  return options_of(result);
 }
 
 int usual_loader_threads(Device device) {

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "engine/allocator.h"
 #include "engine/atomic_file.h"
 #include "engine/context.h"
+#include "engine/json.h"
 #include "engine/tape.h"
 #include "kernels/base/check.h"
 #include "tools/run/epoch_report.h"
@@ -23,7 +23,6 @@
 namespace vox {
 namespace {
 
-using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 void make_folder(const fs::path& folder) {

@@ -1,22 +1,20 @@
 #include "tools/run/training_progress.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
 
 namespace vox {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
 /// null, or a key that an earlier version did not write: nothing.
-std::optional<double> if_there(const nlohmann::json& j, const char* key) {
-  const auto found = j.find(key);
-  if (found == j.end() || found->is_null()) { return std::nullopt; }
+std::optional<double> if_there(const Json& j, const char* key) {
+  const Json* const found = j.find(key);
+  if (found == nullptr || found->is_null()) { return std::nullopt; }
   return found->get<double>();
 }
 
@@ -40,7 +38,7 @@ std::string to_json(const TrainingProgress& p) {
 
 TrainingProgress training_progress_from_json(const std::string& text, const std::string& file) {
   try {
-    const auto j = nlohmann::json::parse(text);
+    const Json j = Json::parse(text);
     TrainingProgress p;
     j.at("epoch").get_to(p.epoch);
     j.at("batches").get_to(p.batches);
@@ -55,9 +53,7 @@ TrainingProgress training_progress_from_json(const std::string& text, const std:
     if (!j.at("schedule_best").is_null()) { j.at("schedule_best").get_to(p.schedule.best); }
     j.at("schedule_bad_epochs").get_to(p.schedule.bad_epochs);
     return p;
-  } catch (const nlohmann::json::exception& e) {
-    VOX_FAIL_DATA("{}: the state of the training run is damaged: {}", file, e.what());
-  }
+  } catch (const JsonError& e) { VOX_FAIL_DATA("{}: the state of the training run is damaged: {}", file, e.what()); }
 }
 
 }  // namespace vox

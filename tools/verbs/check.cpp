@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "engine/context.h"
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "tools/ui/progress_bar.h"
 #include "tools/ui/table.h"
@@ -33,8 +33,8 @@ std::int64_t count(const CaseCheck& c, Severity severity) {
                        [&](const Finding& f) { return code_of(f.check).severity == severity; });
 }
 
-nlohmann::ordered_json json_of(const CaseCheck& c) {
-  nlohmann::ordered_json findings = nlohmann::ordered_json::array();
+Json json_of(const CaseCheck& c) {
+  Json findings = Json::array();
   for (const Finding& f : c.findings) {
     const CheckCode& code = code_of(f.check);
     findings.push_back({{"code", code.code},
@@ -44,16 +44,16 @@ nlohmann::ordered_json json_of(const CaseCheck& c) {
                         {"message", f.message},
                         {"advice", code.advice}});
   }
-  nlohmann::ordered_json out{{"id", c.id}, {"folder", c.folder.string()}, {"labels", nullptr}, {"findings", findings}};
+  Json out{{"id", c.id}, {"folder", c.folder.string()}, {"labels", nullptr}, {"findings", findings}};
   if (c.labels) { out["labels"] = name(*c.labels); }
   return out;
 }
 
 void print_json(const CheckReport& report) {
-  nlohmann::ordered_json document{{"errors", report.count(Severity::error)},
-                                  {"warnings", report.count(Severity::warning)},
-                                  {"notes", report.count(Severity::note)},
-                                  {"cases", nlohmann::ordered_json::array()}};
+  Json document{{"errors", report.count(Severity::error)},
+                {"warnings", report.count(Severity::warning)},
+                {"notes", report.count(Severity::note)},
+                {"cases", Json::array()}};
   for (const CaseCheck& c : report.cases) { document["cases"].push_back(json_of(c)); }
   fmt::print("{}\n", json_text(document, 2));
 }

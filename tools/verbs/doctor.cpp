@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "engine/build.h"
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "kernels/cuda/runtime.h"
 #include "tools/verbs/commands.h"
@@ -16,37 +16,35 @@ namespace {
 constexpr double kGiB = 1024.0 * 1024 * 1024;
 constexpr int kSelfTestFailed = 5;  // numbers that cannot be trusted
 
-nlohmann::ordered_json report() {
-  nlohmann::ordered_json json;
+Json report() {
+  Json json;
   json["version"] = version();
   json["build"] = {{"commit", commit()}, {"type", build_type()}, {"compiler", compiler()}, {"cuda", cuda::built()}};
   const Machine m = probe_machine();
   json["cpu"] = {{"model", m.cpu}, {"threads", m.threads}, {"instruction_sets", m.isas}, {"instruction_set", m.isa}};
-  json["cpu"]["caches_bytes"] = nlohmann::ordered_json::object();
+  json["cpu"]["caches_bytes"] = Json::object();
   for (const auto& [label, bytes] : m.caches) { json["cpu"]["caches_bytes"][label] = bytes; }
   json["memory"] = {{"bytes", m.memory_bytes}, {"free_bytes", m.memory_free_bytes}};
-  json["gpus"] = nlohmann::ordered_json::array();
+  json["gpus"] = Json::array();
   for (const cuda::DeviceInfo& d : cuda::devices()) {
     json["gpus"].push_back({{"name", d.name},
                             {"compute", fmt::format("{}.{}", d.compute_major, d.compute_minor)},
                             {"memory_bytes", d.memory_bytes}});
   }
   json["cuda"] = cuda::versions();
-  json["libraries"] = nlohmann::ordered_json::object();
+  json["libraries"] = Json::object();
   for (const auto& [library, its_version] : library_versions()) { json["libraries"][library] = its_version; }
   json["gnuplot"] = program_path("gnuplot");
-  json["self_test"] = nlohmann::ordered_json::array();
+  json["self_test"] = Json::array();
   for (const SelfTest& t : self_test()) {
     json["self_test"].push_back({{"instruction_set", t.isa}, {"error", t.error}, {"passed", t.passed}});
   }
   return json;
 }
 
-std::string text(const nlohmann::ordered_json& value) {
-  return value.is_string() ? value.get<std::string>() : json_text(value);
-}
+std::string text(const Json& value) { return value.is_string() ? value.get<std::string>() : json_text(value); }
 
-void print_report(const nlohmann::ordered_json& r) {
+void print_report(const Json& r) {
   const auto line = [](const std::string& label, const std::string& value) { fmt::print("{:<18} {}\n", label, value); };
   line("voxgrad", version_text());
   line("CPU", fmt::format("{}, {} threads", text(r["cpu"]["model"]), text(r["cpu"]["threads"])));
@@ -73,7 +71,7 @@ void print_report(const nlohmann::ordered_json& r) {
 }
 
 void run(bool json) {
-  const nlohmann::ordered_json r = report();
+  const Json r = report();
   if (json) {
     fmt::print("{}\n", json_text(r, 2));
   } else {

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "engine/context.h"
 #include "engine/gradcheck.h"
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
 #include "tools/ui/table.h"
@@ -59,13 +59,13 @@ void print_table(const std::vector<Row>& rows) {
 }
 
 /// JSON has neither infinity nor NaN and would say null: which of them it is stands as a text.
-nlohmann::ordered_json number(double value) {
+Json number(double value) {
   if (std::isfinite(value)) { return value; }
   return fmt::format("{}", value);
 }
 
 void print_json(const std::vector<Row>& rows) {
-  auto list = nlohmann::ordered_json::array();
+  auto list = Json::array();
   for (const Row& r : rows) {
     const auto extents = r.found.shape.extents();
     list.push_back(

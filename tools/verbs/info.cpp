@@ -1,7 +1,7 @@
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
 #include "model/checkpoint.h"
@@ -40,7 +40,7 @@ void info(const InfoArgs& args) {
   std::int64_t parameters = 0;
   double flop = 0;
   std::int64_t bytes = 0;
-  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  Json rows = Json::array();
   if (!args.json) {
     fmt::print("{:<20} {:<20} {:>22} {:>12} {:>12} {:>12}\n", "layer", "kind", "output [N,C,D,H,W]", "parameters",
                "GFLOP", "output MiB");
@@ -62,9 +62,8 @@ void info(const InfoArgs& args) {
     }
   }
   if (args.json) {
-    const nlohmann::ordered_json all{
-        {"preset", config.preset}, {"batch", args.batch},   {"size", args.size}, {"parameters", parameters},
-        {"forward_flop", flop},    {"output_bytes", bytes}, {"layers", rows}};
+    const Json all{{"preset", config.preset}, {"batch", args.batch},   {"size", args.size}, {"parameters", parameters},
+                   {"forward_flop", flop},    {"output_bytes", bytes}, {"layers", rows}};
     fmt::print("{}\n", json_text(all, 2));
     return;
   }

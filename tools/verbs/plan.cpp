@@ -1,7 +1,7 @@
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "engine/context.h"
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "engine/kept.h"
 #include "kernels/base/check.h"
@@ -10,8 +10,6 @@
 
 namespace vox {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct PlanArgs {
   TrainOptions options;

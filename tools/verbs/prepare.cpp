@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 
 #include "engine/context.h"
+#include "engine/json.h"
 #include "engine/json_text.h"
 #include "tools/ui/progress_bar.h"
 #include "tools/verbs/case_options.h"
@@ -38,14 +38,14 @@ std::size_t count(const std::vector<CaseReport>& reports, Outcome outcome) {
 
 void print_json(const Options& o, const Recipe& recipe, const PrepareReport& report) {
   const std::vector<CaseReport>& reports = report.cases;
-  nlohmann::ordered_json document{{"recipe", o.recipe},
-                                  {"modalities", modality_list(recipe.modalities)},
-                                  {"size", recipe.size},
-                                  {"output", o.output}};
+  Json document{{"recipe", o.recipe},
+                {"modalities", modality_list(recipe.modalities)},
+                {"size", recipe.size},
+                {"output", o.output}};
   for (const Outcome outcome : {Outcome::prepared, Outcome::up_to_date, Outcome::left_out, Outcome::failed}) {
     document["counts"][std::string(name(outcome))] = count(reports, outcome);
   }
-  document["cases"] = nlohmann::ordered_json::array();
+  document["cases"] = Json::array();
   for (const CaseReport& r : reports) {
     document["cases"].push_back(
         {{"id", r.id}, {"outcome", name(r.outcome)}, {"message", r.message}, {"seconds", r.seconds}});

@@ -22,8 +22,6 @@
 namespace vox::nvidia {
 namespace {
 
-using bench::Json;
-
 /// The library's ways at a convolution; none at other operators.
 std::vector<gpu_bench::Rival> ways_of(bool cudnn, const bench::KernelSpec& spec) {
   if (!bench::has_pass(spec.op, bench::Pass::grad_weight) || spec.op == Op::conv3d_concat || spec.dtype == DType::f64) {

@@ -13,12 +13,11 @@
 #include "benchmarks/rivals/kernel_rivals.h"
 #include "benchmarks/rivals/onednn/work.h"
 #include "engine/context.h"
+#include "engine/json_text.h"
 #include "kernels/base/check.h"
 
 namespace vox::onednn {
 namespace {
-
-using bench::Json;
 
 class Session {
  public:
@@ -75,7 +74,7 @@ void serve() {
     try {
       answer = session.answer(Json::parse(line));
     } catch (const std::exception& e) { answer = {{"error", std::string("oneDNN: ") + e.what()}}; }
-    fmt::print("{}\n", answer.dump());
+    fmt::print("{}\n", json_text(answer));
     static_cast<void>(std::fflush(stdout));
   }
 }
