@@ -47,6 +47,7 @@ enum class Conv3dAlgorithm : std::uint8_t {
   direct,       ///< the definition, loop by loop
   count_
 };
+[[nodiscard]] const char* name(Conv3dAlgorithm);  ///< as it is spelled here: "tensor_core"
 template <class T> [[nodiscard]] bool fits(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
 template <class T> [[nodiscard]] bool fits(const DeviceQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
 /// Whether choose() takes an algorithm that fits: Winograd's only where it is faster, or where the queue wants it.

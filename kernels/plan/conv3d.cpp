@@ -1,5 +1,7 @@
 #include "kernels/conv3d.h"
 
+#include <array>
+
 #include "kernels/conv_transpose3d.h"
 #include "kernels/plan/amx.h"
 #include "kernels/plan/gemm.h"
@@ -24,6 +26,12 @@ std::int64_t scratch_of(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgori
 }
 
 }  // namespace
+
+const char* name(Conv3dAlgorithm algorithm) {
+  constexpr std::array kNames = {"amx", "tensor_core", "gemm", "winograd", "tiled", "direct"};
+  static_assert(kNames.size() == static_cast<std::size_t>(Conv3dAlgorithm::count_));
+  return kNames.at(static_cast<std::size_t>(algorithm));
+}
 
 Conv3dGeometry conv3d_geometry(const VolumeShape& x, std::int64_t out_channels, std::int64_t kernel,
                                std::int64_t stride, std::int64_t padding) {
