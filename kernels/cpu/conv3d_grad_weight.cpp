@@ -120,7 +120,7 @@ void add_part(const Conv3dTiling& t, const Conv3dTaps& taps, const Conv3dGradWei
 }
 
 template <class T> void grad_weight_tiled(const IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
-  const Conv3dTiling t = conv3d_tiling(a.geometry, Conv3dPass::grad_weight);
+  const Conv3dTiling t = conv3d_tiling(a.geometry, Conv3dPass::grad_weight, q.threads);
   const Conv3dTaps taps = conv3d_taps(a.geometry, t);
   Acc<T>* const scratch = a.scratch.data();
   parallel_tasks(q, t.tasks(), [&](int worker, std::int64_t i) {

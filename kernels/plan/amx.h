@@ -2,13 +2,15 @@
 
 #include <cstdint>
 
+#include "kernels/base/math.h"
 #include "kernels/conv3d.h"
 
 namespace vox {
 
-// How convolutions are cut for AMX, Intel's matrix unit: C[16][16] f32 += A[16][32] bf16 * B[32][16] bf16. All of it is
-// a pure function of the geometry, the pass and the storage type, so that sums form in the same order on any number of
-// threads.
+// How convolutions are cut for AMX, Intel's matrix unit: C[16][16] f32 += A[16][32] bf16 * B[32][16] bf16. What is
+// added up apart, boxes and partial sums, is a pure function of the geometry, the pass and the storage type, so that
+// sums form in the same order on any number of threads; how much of it a task takes follows the threads
+// (kernels/plan/tasks.h).
 //
 // f32 values v are split into two bf16, high = bf16(v) and low = bf16(v - high), 16 bits of mantissa in all. Their
 // product is high*high + low*high + high*low (+ low*low where it is free), each exact in f32, summed in f32: what
@@ -22,7 +24,7 @@ inline constexpr std::int64_t kAmxTileBytes = 1024;
 inline constexpr std::int64_t kAmxGradTogether = 8;  ///< planes of a weight gradient that are added up at once, at most
 inline constexpr std::int64_t kAmxSinkColumns = 8;   ///< tiles of output channels whose statistics are kept at once
 
-/// A box of output rows: what a task computes.
+/// Boxes of output rows.
 struct AmxBoxes {
   std::int64_t depth = 1;  ///< planes of a box
   std::int64_t height = 1;
@@ -48,30 +50,33 @@ struct AmxConv {
   std::int64_t weight_parts = 1;
   std::int64_t columns = 1;  ///< tiles of 16 output channels
   std::int64_t columns_per_task = 1;
-  AmxBoxes boxes;
-  std::int64_t slots = 3;  ///< staged planes: all of a box, or a ring of four where it streams
+  AmxBoxes boxes;          ///< whose statistics are taken apart
+  std::int64_t stack = 1;  ///< boxes behind one another along D that a task takes: they share the planes between them
+  std::int64_t slots = 3;  ///< staged planes: all of a stack, or a ring of four where it streams
   std::int64_t pitch = 0;  ///< positions of a staged row
 
   [[nodiscard]] std::int64_t row() const { return pitch * unit; }  ///< in bf16, like the following
   [[nodiscard]] std::int64_t group() const { return (boxes.height + 2) * row(); }
   [[nodiscard]] std::int64_t part() const { return groups * group(); }
   [[nodiscard]] std::int64_t slot() const { return planes * part(); }
-  /// Whether the planes of a box go by once, all columns of a task taking each, or once for every two columns, so that
-  /// their weights stay in the cache.
-  [[nodiscard]] bool streams() const { return slots < boxes.depth + 2; }
+  /// Whether the planes of a stack go by once, all columns of a task taking each, or once for every two columns, so
+  /// that their weights stay in the cache.
+  [[nodiscard]] bool streams() const { return slots < stack * boxes.depth + 2; }
   /// Tiles of packed weights for 16 output channels.
   [[nodiscard]] std::int64_t tiles() const { return groups * 9 * steps * weight_parts; }
-  [[nodiscard]] std::int64_t shares() const { return (columns + columns_per_task - 1) / columns_per_task; }
+  [[nodiscard]] std::int64_t shares() const { return ceil_div(columns, columns_per_task); }
   [[nodiscard]] std::int64_t box_count() const { return in.n * boxes.along_d * boxes.along_h; }
-  [[nodiscard]] std::int64_t tasks() const { return box_count() * shares(); }
-  /// Whether a worker had better pack the weights of a share, which then are in its cache, and take all boxes: where
-  /// there are many weights and few boxes.
+  [[nodiscard]] std::int64_t stacks_along_d() const { return ceil_div(boxes.along_d, stack); }
+  [[nodiscard]] std::int64_t stack_count() const { return in.n * stacks_along_d() * boxes.along_h; }
+  [[nodiscard]] std::int64_t tasks() const { return stack_count() * shares(); }
+  /// Whether a worker had better pack the weights of a share, which then are in its cache, and take all stacks: where
+  /// there are many weights and few stacks.
   [[nodiscard]] bool packs_alone() const;
   [[nodiscard]] std::int64_t shared_floats() const;  ///< scratch: packed weights, then the bias
   [[nodiscard]] std::int64_t staged_floats() const;
   [[nodiscard]] std::int64_t worker_floats() const;  ///< staged planes, then sums that are to be written out
 };
-[[nodiscard]] AmxConv amx_conv(const Conv3dGeometry&, Conv3dPass, bool split);
+[[nodiscard]] AmxConv amx_conv(const Conv3dGeometry&, Conv3dPass, bool split, int threads);
 
 /// Weight gradient. Rows of A are output channels, columns of B input channels (those of three neighbouring taps where
 /// there are at most four), and the 32 in the middle are sixteen pairs of voxels. The two voxels of a pair are half a
@@ -97,8 +102,8 @@ struct AmxGradWeight {
   std::int64_t sums = 1;  ///< partial sums, each of a run of boxes
 
   [[nodiscard]] std::int64_t box_count() const { return x.n * boxes.along_d * boxes.along_h; }
-  [[nodiscard]] std::int64_t row_shares() const { return (rows + rows_per_task - 1) / rows_per_task; }
-  [[nodiscard]] std::int64_t column_shares() const { return (columns + columns_per_task - 1) / columns_per_task; }
+  [[nodiscard]] std::int64_t row_shares() const { return ceil_div(rows, rows_per_task); }
+  [[nodiscard]] std::int64_t column_shares() const { return ceil_div(columns, columns_per_task); }
   [[nodiscard]] std::int64_t tasks() const { return sums * row_shares() * column_shares(); }
   [[nodiscard]] std::int64_t taps() const { return 27 / copies; }  ///< tiles of sums per 16 by 16 channels
   [[nodiscard]] std::int64_t sum_row() const { return columns * taps() * kAmxRows * kAmxColumns; }
@@ -106,9 +111,7 @@ struct AmxGradWeight {
   /// Pairs of planes of a box: the second planes are the upper half, which may be one fewer.
   [[nodiscard]] static std::int64_t half(std::int64_t depth) { return (depth + 1) / 2; }
   /// Pairs of positions of a plane of a box of so many rows.
-  [[nodiscard]] std::int64_t positions(std::int64_t height) const {
-    return (height * pitch + kAmxRows - 1) / kAmxRows * kAmxRows;
-  }
+  [[nodiscard]] std::int64_t positions(std::int64_t height) const { return round_up(height * pitch, kAmxRows); }
   // In bf16. x: [x_slots][columns][parts][stretch][16][2]   dy: [dy_slots][rows][parts][16][length][2]
   [[nodiscard]] std::int64_t x_part() const { return stretch * kAmxDepth; }
   [[nodiscard]] std::int64_t x_column() const { return parts * x_part(); }
@@ -119,7 +122,7 @@ struct AmxGradWeight {
   [[nodiscard]] std::int64_t shared_floats() const { return sums * sum_floats(); }
   [[nodiscard]] std::int64_t worker_floats() const;
 };
-[[nodiscard]] AmxGradWeight amx_grad_weight(const Conv3dGeometry&, bool split);
+[[nodiscard]] AmxGradWeight amx_grad_weight(const Conv3dGeometry&, bool split, int threads);
 
 /// 3x3x3 at stride 1, rows that fit the scratch; or windows that lie side by side (kernels/plan/amx_gemm.h).
 [[nodiscard]] bool amx_takes(const Conv3dGeometry&);

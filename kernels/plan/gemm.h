@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "kernels/base/math.h"
 #include "kernels/conv3d.h"
 
 namespace vox {
@@ -15,7 +16,7 @@ struct Conv3dWindows {
   VolumeShape coarse;
   std::int64_t kernel = 1;
   std::int64_t parts = 1;       ///< grad_weight: the rows are cut into so many parts, which are added up in order,
-  std::int64_t shares = 1;      ///< and the fine columns into so many shares; a task is one of each,
+  std::int64_t shares = 1;      ///< and the fine columns into so many shares, by the threads; a task is one of each,
   std::int64_t batch_rows = 1;  ///< and takes so many rows at a time
 
   [[nodiscard]] std::int64_t rows() const { return coarse.n * coarse.d * coarse.h; }
@@ -50,7 +51,7 @@ struct Conv3dWindows {
 
 /// Whether windows lie side by side and fill x; kernel 1 or 2, x in one tensor.
 [[nodiscard]] bool side_by_side(const Conv3dGeometry&);
-[[nodiscard]] Conv3dWindows conv3d_windows(const Conv3dGeometry&);
+[[nodiscard]] Conv3dWindows conv3d_windows(const Conv3dGeometry&, int threads);
 [[nodiscard]] std::int64_t scratch_elements(const Conv3dWindows&, Conv3dPass, int threads);
 
 }  // namespace vox

@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "kernels/base/math.h"
 #include "kernels/conv3d.h"
 
 /// How the GPU's convolutions cut their work: pure functions of the geometry, so that the order of every sum, and with
 /// it every bit, is the same on every GPU and on the CPU that executes the kernels.
 namespace vox {
-
-[[nodiscard]] constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 inline constexpr std::int64_t kTaps = 27;             ///< of the marching algorithms (tiled and tensor_core): 3^3
 inline constexpr std::int64_t kGroup = 16;            ///< output channels of a warp

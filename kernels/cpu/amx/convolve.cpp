@@ -124,40 +124,44 @@ void multiply_plane(const Job<T>& job, const AmxBox& box, std::int64_t d, std::i
   worker.sink.drain();
 }
 
-/// The planes of a box by columns [first,last): `stages` if they are not staged yet.
+/// The planes of a stack of boxes, the first of which has this number, by columns [first,last): `stages` if they are
+/// not staged yet.
 template <class T>
-void run_columns(const Job<T>& job, const AmxBox& box, std::int64_t number, std::int64_t first, std::int64_t last,
+void run_columns(const Job<T>& job, const AmxBox& stack, std::int64_t number, std::int64_t first, std::int64_t last,
                  bool stages, Worker<T>& worker) {
   const AmxConv& c = job.plan;
-  const std::int64_t depth = box.d_end - box.d_begin;
+  const std::int64_t depth = stack.d_end - stack.d_begin;
   const auto begin_plane = [&](std::int64_t plane) {
-    if (stages && plane < depth + 2) { worker.stager.begin(box, plane, worker.staged + plane % c.slots * c.slot()); }
+    if (stages && plane < depth + 2) { worker.stager.begin(stack, plane, worker.staged + plane % c.slots * c.slot()); }
   };
   for (std::int64_t plane = 0; plane < 3; ++plane) {
     begin_plane(plane);
     worker.stager.drain();
   }
-  worker.sink.begin(box, first, last - first);
   for (std::int64_t d = 0; d < depth; ++d) {
+    if (d % c.boxes.depth == 0) { worker.sink.begin(amx_box(c.boxes, c.out, number++), first, last - first); }
     begin_plane(d + 3);
     memory_barrier();
     for (std::int64_t column = first; column < last; column += 2) {
-      multiply_plane(job, box, box.d_begin + d, column, std::min<std::int64_t>(2, last - column), worker);
+      multiply_plane(job, stack, stack.d_begin + d, column, std::min<std::int64_t>(2, last - column), worker);
     }
     worker.stager.drain();
+    if ((d + 1) % c.boxes.depth == 0 || d + 1 == depth) { worker.sink.finish(number - 1); }
   }
-  worker.sink.finish(number);
 }
 
 template <class T> void run_task(const Job<T>& job, std::int64_t task, Worker<T>& worker) {
   const AmxConv& c = job.plan;
-  const AmxBox box = amx_box(c.boxes, c.out, task / c.shares());
+  const std::int64_t stack = task / c.shares();
+  const std::int64_t number = stack / c.stacks_along_d() * c.boxes.along_d + stack % c.stacks_along_d() * c.stack;
+  AmxBox box = amx_box(c.boxes, c.out, number);
+  box.d_end = std::min(box.d_begin + c.stack * c.boxes.depth, c.out.d);
   const std::int64_t first = task % c.shares() * c.columns_per_task;
   const std::int64_t last = std::min(first + c.columns_per_task, c.columns);
   const std::int64_t together = c.streams() ? kAmxSinkColumns : 2;
   for (std::int64_t column = first; column < last; column += together) {
     const bool stages = c.streams() || column == first;
-    run_columns(job, box, task / c.shares(), column, std::min(column + together, last), stages, worker);
+    run_columns(job, box, number, column, std::min(column + together, last), stages, worker);
   }
 }
 
@@ -188,7 +192,7 @@ Products list_products(const AmxConv& c, Product* to) {
 }  // namespace
 
 template <class T> void convolve_amx(const CpuIsaQueue<Isa::amx>& q, const TiledConvArgs<T>& a) {
-  const AmxConv c = amx_conv(a.geometry, a.pass, std::is_same_v<T, float>);
+  const AmxConv c = amx_conv(a.geometry, a.pass, std::is_same_v<T, float>, q.threads);
   float* const bias = a.scratch + c.columns * c.tiles() * kAmxTileBytes / 4;
   pack_bias(c, a.bias, bias);
   Product products[kMaxProducts];
@@ -216,7 +220,7 @@ template <class T> void convolve_amx(const CpuIsaQueue<Isa::amx>& q, const Tiled
       const std::int64_t first = i * c.columns_per_task;
       pack_columns(c, first, std::min(first + c.columns_per_task, c.columns), a.weight,
                    a.scratch + first * c.tiles() * kAmxTileBytes / 4);
-      for (std::int64_t box = 0; box < c.box_count(); ++box) { run_task(job, box * c.shares() + i, worker); }
+      for (std::int64_t stack = 0; stack < c.stack_count(); ++stack) { run_task(job, stack * c.shares() + i, worker); }
     }
   });
 }

@@ -170,7 +170,7 @@ void run_chunk(const WindowsJob<T>& job, std::int64_t number, bool last, std::in
 }  // namespace
 
 template <class T> void convolve_windows_amx(const CpuIsaQueue<Isa::amx>& q, const TiledConvArgs<T>& args) {
-  const AmxWindows a = amx_windows(args.geometry, args.pass, std::is_same_v<T, float>);
+  const AmxWindows a = amx_windows(args.geometry, args.pass, std::is_same_v<T, float>, q.threads);
   pack_strips(q.threads, a, args.weight, args.bias, args.scratch);
   Product products[kMaxWindowsProducts];
   const WindowsJob<T> job{.plan = a,

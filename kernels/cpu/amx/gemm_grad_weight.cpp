@@ -156,7 +156,7 @@ void add_up(const AmxWindows& a, const AmxSide& side, const float* sums, std::sp
 }  // namespace
 
 template <class T> void grad_weight_windows_amx(const CpuIsaQueue<Isa::amx>& q, const Conv3dGradWeightArgs<T>& args) {
-  const AmxWindows a = amx_windows(args.geometry, Conv3dPass::grad_weight, std::is_same_v<T, float>);
+  const AmxWindows a = amx_windows(args.geometry, Conv3dPass::grad_weight, std::is_same_v<T, float>, q.threads);
   if (a.chunks() == 0) {
     for (const std::span<float> to : {args.dweight, args.x_sums, args.dy_sums}) { std::ranges::fill(to, 0.0F); }
     return;

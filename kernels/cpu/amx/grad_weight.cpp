@@ -188,7 +188,7 @@ void run_task(const AmxGradWeight& g, const Conv3dGradWeightArgs<T>& a, std::int
 }  // namespace
 
 template <class T> void conv3d_grad_weight_amx(const CpuIsaQueue<Isa::amx>& q, const Conv3dGradWeightArgs<T>& a) {
-  const AmxGradWeight g = amx_grad_weight(a.geometry, std::is_same_v<T, float>);
+  const AmxGradWeight g = amx_grad_weight(a.geometry, std::is_same_v<T, float>, q.threads);
   const std::int64_t tasks = g.tasks();
   if (g.box_count() == 0) {
     std::ranges::fill(a.dweight, 0.0F);

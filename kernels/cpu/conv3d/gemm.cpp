@@ -218,7 +218,7 @@ template <class A> void add_up(const Side& side, const A* sums, std::span<A> to)
 }  // namespace
 
 template <class T> void convolve_windows(const IsaQueue& q, const TiledConvArgs<T>& a) {
-  const Conv3dWindows w = conv3d_windows(a.geometry);
+  const Conv3dWindows w = conv3d_windows(a.geometry, q.threads);
   const bool spread = a.pass == Conv3dPass::spread;
   const Side in{w, !spread};
   const Side out{w, spread};
@@ -233,7 +233,7 @@ template <class T> void convolve_windows(const IsaQueue& q, const TiledConvArgs<
 
 template <class T> void grad_weight_windows(const IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
   using A = Acc<T>;
-  const Conv3dWindows w = conv3d_windows(a.geometry);
+  const Conv3dWindows w = conv3d_windows(a.geometry, q.threads);
   A* const sums = a.scratch.data();
   parallel_tasks(q, w.parts * w.shares, [&](int worker, std::int64_t i) {
     add_windows(w, a, i, sums + w.parts * w.part_elements() + worker * w.worker_elements(Conv3dPass::grad_weight));
