@@ -102,21 +102,21 @@ void share_out(AmxGradWeight& w, int threads) {
 
 bool amx_takes(const Conv3dGeometry& g) {
   const bool threes = g.kernel == 3 && g.stride == 1 && g.padding <= 2 && std::max(g.x.w, g.y.w) <= kMaxWidth;
-  return (threes || side_by_side(g)) && std::max(g.x.c, g.y.c) <= kMaxChannels && g.y.voxels() > 0;
+  return (threes || gemm_takes(g)) && std::max(g.x.c, g.y.c) <= kMaxChannels && g.y.voxels() > 0;
 }
 
-bool amx_wins(const Conv3dGeometry& g, Conv3dPass pass, bool split) {
+bool amx_wins(const Conv3dGeometry& g, Conv3dPass pass, bool halved) {
   constexpr std::int64_t kLeastVoxels = 64;        // of a case: fewer do not pay for packing the weight
   constexpr std::int64_t kLeastSideChannels = 16;  // of windows side by side: fewer leave tiles empty
   if (!amx_takes(g)) { return false; }
   if (g.kernel < 3) { return std::min(g.x.c, g.y.c) >= kLeastSideChannels; }
   if (g.y.voxels() < kLeastVoxels) { return false; }
-  if (!split) { return true; }
+  if (!halved) { return true; }
   if (pass != Conv3dPass::grad_weight) { return std::max(g.x.c, g.y.c) >= kAmxColumns; }
   return g.y.c >= kAmxRows && (g.x.c <= 4 || g.x.c >= kAmxColumns);
 }
 
-AmxConv amx_conv(const Conv3dGeometry& g, Conv3dPass pass, bool split, int threads) {
+AmxConv amx_conv(const Conv3dGeometry& g, Conv3dPass pass, bool halved, int threads) {
   const bool spread = pass == Conv3dPass::spread;
   AmxConv c;
   c.pass = pass;
@@ -125,13 +125,13 @@ AmxConv amx_conv(const Conv3dGeometry& g, Conv3dPass pass, bool split, int threa
   c.delta_min = spread ? g.padding - 2 : -g.padding;
   c.channels = c.in.c <= 4 ? 4 : c.in.c <= 8 ? 8 : c.in.c <= 16 ? 16 : 32;
   c.groups = ceil_div(c.in.c, c.channels);
-  const bool joined = split && c.channels <= 16;
+  const bool joined = halved && c.channels <= 16;
   c.unit = joined ? 2 * c.channels : c.channels;
-  c.planes = split && !joined ? 2 : 1;
+  c.halves_apart = halved && !joined ? 2 : 1;
   c.positions = kAmxDepth / c.unit;
   c.steps = ceil_div(3, c.positions);
-  c.products = !split ? 1 : joined ? 2 : 3;
-  c.weight_parts = split ? 2 : 1;
+  c.products = !halved ? 1 : joined ? 2 : 3;
+  c.weight_halves = halved ? 2 : 1;
   c.columns = ceil_div(c.out.c, kAmxColumns);
   c.pitch = c.out.w + 2;
   const std::int64_t row_bytes = c.pitch * c.channels * c.groups * 4;  // of f32; bf16 has the same boxes
@@ -139,9 +139,9 @@ AmxConv amx_conv(const Conv3dGeometry& g, Conv3dPass pass, bool split, int threa
   const std::int64_t cases = std::max<std::int64_t>(1, c.in.n);
   const std::int64_t wanted = std::max(cases, ceil_div(kCoarseTasks, c.columns));
   const std::int64_t weight_bytes = c.columns * c.groups * c.channels * kAmxColumns * 27 * 4;
-  const bool streams = weight_bytes <= kStreamedWeightBytes && most_rows >= kRing * kLeastStreamedRows;
+  const bool ring = weight_bytes <= kStreamedWeightBytes && most_rows >= kRing * kLeastStreamedRows;
   c.boxes = choose_boxes(c.out, [&](const AmxBoxes& b) {
-    const bool fits = (streams ? kRing : b.depth + 2) * (b.height + 2) <= std::max<std::int64_t>(9, most_rows);
+    const bool fits = (ring ? kRing : b.depth + 2) * (b.height + 2) <= std::max<std::int64_t>(9, most_rows);
     return fits && c.in.n * b.along_d * b.along_h >= wanted;
   });
   const std::int64_t boxes = std::max<std::int64_t>(1, c.box_count());
@@ -151,7 +151,7 @@ AmxConv amx_conv(const Conv3dGeometry& g, Conv3dPass pass, bool split, int threa
   cut_thinner(c);
   if (threads > kFewThreads) { share_out(c, threads); }
   const std::int64_t planes = c.stack * c.boxes.depth + 2;
-  c.slots = streams ? std::min(kRing, planes) : planes;
+  c.staged_planes = ring ? std::min(kRing, planes) : planes;
   return c;
 }
 
@@ -164,18 +164,20 @@ bool AmxConv::packs_alone() const {
 std::int64_t AmxConv::shared_floats() const {
   return round_up(columns * tiles() * kAmxTileBytes / 4 + columns * kAmxColumns, kPageElements);
 }
-std::int64_t AmxConv::staged_floats() const { return round_up(slots * slot() / 2 + kSlackFloats, kPageElements); }
+std::int64_t AmxConv::staged_floats() const {
+  return round_up(staged_planes * staged_plane() / 2 + kSlackFloats, kPageElements);
+}
 std::int64_t AmxConv::worker_floats() const {
   constexpr std::int64_t kSums = 2 * 4 * kAmxRows * kAmxColumns;
   return staged_floats() + round_up(kSums, kPageElements);
 }
 
-AmxGradWeight amx_grad_weight(const Conv3dGeometry& g, bool split, int threads) {
+AmxGradWeight amx_grad_weight(const Conv3dGeometry& g, bool halved, int threads) {
   AmxGradWeight w;
   w.x = g.x;
   w.dy = g.y;
   w.padding = g.padding;
-  w.parts = split ? 2 : 1;
+  w.halves = halved ? 2 : 1;
   w.copies = g.x.c <= 4 ? 3 : 1;
   w.rows = ceil_div(g.y.c, kAmxRows);
   w.columns = ceil_div(g.x.c, kAmxColumns);
@@ -190,20 +192,20 @@ AmxGradWeight amx_grad_weight(const Conv3dGeometry& g, bool split, int threads) 
   w.columns_per_task = std::max<std::int64_t>(1, ceil_div(w.columns, ceil_div(shares, w.row_shares())));
   const auto ring = [&](const AmxBoxes& b) {
     AmxGradWeight r = w;
-    const std::int64_t half = AmxGradWeight::half(b.depth);
+    const std::int64_t half = AmxGradWeight::pairs(b.depth);
     r.boxes = b;
     r.together = std::clamp<std::int64_t>(kLeastGradPairs / w.positions(b.height), 1, kAmxGradTogether);
     r.together = std::min(r.together, half);
-    r.x_slots = std::min(2 * r.together, half) + 2;
-    r.dy_slots = std::min(2 * r.together, half);
+    r.x_staged_planes = std::min(2 * r.together, half) + 2;
+    r.dy_staged_planes = std::min(2 * r.together, half);
     return r;
   };
   const std::int64_t x_row = w.columns_per_task * kAmxColumns;  // in units that both have
   const std::int64_t dy_row = w.rows_per_task * kAmxRows;
-  const std::int64_t most_rows = std::max(9 * x_row + dy_row, kStagedGradBytes / (w.pitch * 4 * w.parts));
+  const std::int64_t most_rows = std::max(9 * x_row + dy_row, kStagedGradBytes / (w.pitch * 4 * w.halves));
   w = ring(choose_boxes(g.y, [&](const AmxBoxes& b) {
     const AmxGradWeight r = ring(b);
-    return r.x_slots * (b.height + 2) * x_row + r.dy_slots * b.height * dy_row <= most_rows &&
+    return r.x_staged_planes * (b.height + 2) * x_row + r.dy_staged_planes * b.height * dy_row <= most_rows &&
            (b.depth % 2 == 0 || b.depth == g.y.d) && g.x.n * b.along_d * b.along_h >= std::max(cases, sums);
   }));
   w.sums = std::max<std::int64_t>(1, std::min(sums, w.box_count()));
@@ -215,7 +217,7 @@ AmxGradWeight amx_grad_weight(const Conv3dGeometry& g, bool split, int threads) 
 }
 
 std::int64_t AmxGradWeight::worker_floats() const {
-  return round_up((x_slots * x_plane() + dy_slots * dy_plane()) / 2 + kSlackFloats, kPageElements);
+  return round_up((x_staged_planes * x_plane() + dy_staged_planes * dy_plane()) / 2 + kSlackFloats, kPageElements);
 }
 
 std::int64_t amx_scratch(const Conv3dGeometry& g, Conv3dPass pass, int threads) {
@@ -223,7 +225,7 @@ std::int64_t amx_scratch(const Conv3dGeometry& g, Conv3dPass pass, int threads) 
     return plan.shared_floats() +
            std::clamp<std::int64_t>(threads, 1, std::max<std::int64_t>(1, plan.tasks())) * plan.worker_floats();
   };
-  if (g.kernel < 3) { return of(amx_windows(g, pass, true, threads)); }
+  if (g.kernel < 3) { return of(amx_gemm(g, pass, true, threads)); }
   return pass == Conv3dPass::grad_weight ? of(amx_grad_weight(g, true, threads)) : of(amx_conv(g, pass, true, threads));
 }
 

@@ -16,9 +16,9 @@ constexpr std::int64_t kTileFloats = kAmxTileBytes / 4;
 
 }  // namespace
 
-AmxWindows amx_windows(const Conv3dGeometry& g, Conv3dPass pass, bool split, int threads) {
-  AmxWindows a{.windows = conv3d_windows(g, threads), .pass = pass};
-  a.parts = split ? 2 : 1;
+AmxGemm amx_gemm(const Conv3dGeometry& g, Conv3dPass pass, bool halved, int threads) {
+  AmxGemm a{.gemm = gemm_plan(g, threads), .pass = pass};
+  a.halves = halved ? 2 : 1;
   const bool grad = pass == Conv3dPass::grad_weight;
   a.rows = grad ? a.coarse_tiles() : kChunk / kAmxRows;
   a.columns = pass == Conv3dPass::correlate ? a.coarse_tiles() : a.fine_tiles();
@@ -31,23 +31,23 @@ AmxWindows amx_windows(const Conv3dGeometry& g, Conv3dPass pass, bool split, int
   }
   const std::int64_t tasks = grad ? a.sums : std::max<std::int64_t>(a.chunks(), 1);
   std::int64_t shares = ceil_div(threads > kFewThreads ? threads : kFewThreads / 2, tasks);
-  if (grad) { shares = std::max(shares, ceil_div(a.columns * a.steps * a.parts, kStagedTiles)); }
+  if (grad) { shares = std::max(shares, ceil_div(a.columns * a.steps * a.halves, kStagedTiles)); }
   a.columns_per_task = std::min(a.columns, round_up(ceil_div(a.columns, shares), 2));
   return a;
 }
 
-bool AmxWindows::streams() const {
-  const VolumeShape& out = pass == Conv3dPass::spread ? windows.fine : windows.coarse;
-  return out.padded_count() >= kStreamedElements && windows.coarse.w % 2 == 0;
+bool AmxGemm::streams() const {
+  const VolumeShape& out = pass == Conv3dPass::spread ? gemm.fine : gemm.coarse;
+  return out.padded_count() >= kStreamedElements && gemm.coarse.w % 2 == 0;
 }
 
-std::int64_t AmxWindows::shared_floats() const {
+std::int64_t AmxGemm::shared_floats() const {
   const std::int64_t floats = pass == Conv3dPass::grad_weight ? sums * (sum_floats() + channel_floats())
                                                               : columns * (strip_bytes() / 4 + kAmxColumns);
   return round_up(floats, kPageElements);
 }
 
-std::int64_t AmxWindows::worker_floats() const {
+std::int64_t AmxGemm::worker_floats() const {
   const std::int64_t strips = pass == Conv3dPass::grad_weight ? rows + columns_per_task : rows;
   return round_up(strips * strip_bytes() / 4 + 4 * kTileFloats, kPageElements);
 }

@@ -19,7 +19,7 @@ std::int64_t windows(std::int64_t in, const Conv3dGeometry& g) {
 }
 
 std::int64_t scratch_of(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm, Conv3dPass pass) {
-  if (algorithm == Conv3dAlgorithm::gemm) { return scratch_elements(conv3d_windows(g, q.threads), pass, q.threads); }
+  if (algorithm == Conv3dAlgorithm::gemm) { return scratch_elements(gemm_plan(g, q.threads), pass, q.threads); }
   if (algorithm == Conv3dAlgorithm::winograd) { return scratch_elements(winograd_plan(g, pass, q.threads), q.threads); }
   if (algorithm == Conv3dAlgorithm::amx) { return amx_scratch(g, pass, q.threads); }
   if (algorithm == Conv3dAlgorithm::tiled) { return scratch_elements(conv3d_tiling(g, pass, q.threads), q.threads); }
@@ -54,12 +54,12 @@ Conv3dGeometry conv_transpose3d_geometry(const VolumeShape& in, std::int64_t out
 std::int64_t conv3d_boxes(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   constexpr auto kPass = Conv3dPass::correlate;
   if (algorithm == Conv3dAlgorithm::winograd) { return winograd_plan(g, kPass, q.threads).layers(); }
-  if (algorithm == Conv3dAlgorithm::amx && !side_by_side(g)) { return amx_conv(g, kPass, true, q.threads).box_count(); }
+  if (algorithm == Conv3dAlgorithm::amx && !gemm_takes(g)) { return amx_conv(g, kPass, true, q.threads).box_count(); }
   return algorithm == Conv3dAlgorithm::tiled ? conv3d_tiling(g, kPass, q.threads).blocks() : 0;
 }
 
 bool conv3d_grad_weight_sums(const CpuQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
-  return algorithm == Conv3dAlgorithm::gemm || (algorithm == Conv3dAlgorithm::amx && side_by_side(g));
+  return algorithm == Conv3dAlgorithm::gemm || (algorithm == Conv3dAlgorithm::amx && gemm_takes(g));
 }
 
 std::int64_t conv3d_forward_scratch(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {

@@ -11,7 +11,7 @@ namespace vox {
 /// 1x1x1 one) is one product of matrices, for each row of windows. The coarse side has one voxel per window, the fine
 /// side K^3. A column of the fine side is f = (((kd*K + kh)*blocks + block)*K + kw)*8 + channel: where kd, kh and the
 /// block are fixed, the K*8 values of a window are neighbours in memory, and so are those of the next window.
-struct Conv3dWindows {
+struct GemmPlan {
   VolumeShape fine;
   VolumeShape coarse;
   std::int64_t kernel = 1;
@@ -50,8 +50,8 @@ struct Conv3dWindows {
 };
 
 /// Whether windows lie side by side and fill x; kernel 1 or 2, x in one tensor.
-[[nodiscard]] bool side_by_side(const Conv3dGeometry&);
-[[nodiscard]] Conv3dWindows conv3d_windows(const Conv3dGeometry&, int threads);
-[[nodiscard]] std::int64_t scratch_elements(const Conv3dWindows&, Conv3dPass, int threads);
+[[nodiscard]] bool gemm_takes(const Conv3dGeometry&);
+[[nodiscard]] GemmPlan gemm_plan(const Conv3dGeometry&, int threads);
+[[nodiscard]] std::int64_t scratch_elements(const GemmPlan&, Conv3dPass, int threads);
 
 }  // namespace vox

@@ -31,31 +31,31 @@ struct Conv3dMarch {
   std::int64_t groups = 0;   ///< of warps_n*kGroup output channels
   std::int64_t depth = 1;    ///< slices a thread block walks
   std::int64_t parts = 0;    ///< of D
-  std::int64_t splits = 1;   ///< of the input channels; more than one: each writes its sums to scratch, added in order
-  std::int64_t split_steps = 0;  ///< input channels of a split, in groups of 16
+  std::int64_t shares = 1;   ///< of the input channels; more than one: each writes its sums to scratch, added in order
+  std::int64_t share_steps = 0;  ///< input channels of a share, in groups of 16
 
   [[nodiscard]] std::int64_t columns() const { return out.n * parts * tiles_h * tiles_w; }
-  [[nodiscard]] std::int64_t blocks() const { return columns() * groups * splits; }
+  [[nodiscard]] std::int64_t blocks() const { return columns() * groups * shares; }
   /// Weights in the order of the kernels: at most; bf16 takes half of each.
   [[nodiscard]] std::int64_t packed_elements() const {
     return groups * warps_n * kGroup * in.blocks() * kBlock8 * kTaps;
   }
-  /// Sums of all splits, each laid out as the result.
-  [[nodiscard]] std::int64_t partial_elements() const { return splits == 1 ? 0 : splits * out.padded_count(); }
+  /// Sums of all shares, each laid out as the result.
+  [[nodiscard]] std::int64_t partial_elements() const { return shares == 1 ? 0 : shares * out.padded_count(); }
 };
 /// rows_per_thread: output rows a thread or warp of the wide tile holds one above the other: 8, or 4 in f64.
 [[nodiscard]] Conv3dMarch conv3d_march(const Conv3dGeometry&, Conv3dPass, std::int64_t rows_per_thread);
 
-/// The weight gradient's split: thread block (split, output group, input group) adds the columns of its split and
-/// writes one partial [27][input_group][kGroup]; a second kernel adds the splits in order.
+/// The weight gradient's share: thread block (share, output group, input group) adds the columns of its share and
+/// writes one partial [27][input_group][kGroup]; a second kernel adds the shares in order.
 struct Conv3dGradMarch {
   Conv3dMarch march;
   std::int64_t input_group = 8;  ///< input channels of a thread block: 8, or 16 on tensor cores
   std::int64_t input_groups = 0;
-  std::int64_t splits = 1;
+  std::int64_t shares = 1;
 
   [[nodiscard]] std::int64_t partial_elements() const {
-    return splits * march.groups * input_groups * kTaps * input_group * kGroup;
+    return shares * march.groups * input_groups * kTaps * input_group * kGroup;
   }
 };
 [[nodiscard]] Conv3dGradMarch conv3d_grad_march(const Conv3dGeometry&, std::int64_t input_group);
@@ -78,23 +78,23 @@ struct Conv3dGemm {
 };
 [[nodiscard]] Conv3dGemm conv3d_gemm(const Conv3dGeometry&, Conv3dPass);
 
-/// Its weight gradient: thread block (split, output group, input group) adds every voxel of its split for 32 channels
+/// Its weight gradient: thread block (share, output group, input group) adds every voxel of its share for 32 channels
 /// of y and 16 of x, all taps.
 struct Conv3dGradGemm {
   static constexpr std::int64_t kOut = 32;
   static constexpr std::int64_t kIn = 16;
-  static constexpr std::int64_t kVoxels = 256;  ///< the least that a split is
+  static constexpr std::int64_t kVoxels = 256;  ///< the least that a share is
   std::int64_t taps = 1;
   std::int64_t groups = 0;
   std::int64_t input_groups = 0;
-  std::int64_t splits = 1;
+  std::int64_t shares = 1;
 
-  [[nodiscard]] std::int64_t partial_elements() const { return splits * groups * input_groups * taps * kOut * kIn; }
+  [[nodiscard]] std::int64_t partial_elements() const { return shares * groups * input_groups * taps * kOut * kIn; }
 };
 [[nodiscard]] Conv3dGradGemm conv3d_grad_gemm(const Conv3dGeometry&);
 
-/// Splits of the direct weight gradient: enough threads for a GPU, each with at least 256 voxels to add.
-[[nodiscard]] std::int64_t conv3d_direct_splits(const Conv3dGeometry&);
+/// Shares of the direct weight gradient: enough threads for a GPU, each with at least 256 voxels to add.
+[[nodiscard]] std::int64_t conv3d_direct_shares(const Conv3dGeometry&);
 
 /// Elements of conv3d's weight: [O,I,K,K,K].
 [[nodiscard]] constexpr std::int64_t weight_elements(const Conv3dGeometry& g) {

@@ -63,7 +63,7 @@ template <class T> bool fits(const CpuQueue& q, Conv3dAlgorithm algorithm, Conv3
     case Conv3dAlgorithm::amx:
       return q.isa == Isa::amx && !std::is_same_v<T, double> && amx_takes(g);
     case Conv3dAlgorithm::gemm:
-      return side_by_side(g);
+      return gemm_takes(g);
     case Conv3dAlgorithm::winograd:
       return winograd_runs(pass, g);
     case Conv3dAlgorithm::tiled:

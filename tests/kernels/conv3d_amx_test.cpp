@@ -160,8 +160,8 @@ TEST_CASE("the boxes of an AMX convolution cover its output", "[conv3d][amx]") {
     CHECK(w.length % kAmxRows == 0);
     CHECK(w.stretch >= w.length + 2 * w.pitch + 2);
     CHECK(w.sums <= w.box_count());
-    CHECK(w.x_slots >= std::min(2 * w.together, AmxGradWeight::half(w.boxes.depth)) + 2);
-    goes_round = goes_round || w.x_slots < AmxGradWeight::half(w.boxes.depth) + 2;
+    CHECK(w.x_staged_planes >= std::min(2 * w.together, AmxGradWeight::pairs(w.boxes.depth)) + 2);
+    goes_round = goes_round || w.x_staged_planes < AmxGradWeight::pairs(w.boxes.depth) + 2;
   }
   CHECK(goes_round);
 }

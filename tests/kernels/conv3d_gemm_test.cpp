@@ -154,9 +154,9 @@ TEST_CASE("the tiles of side by side windows cover both sides", "[conv3d][amx]")
     const Conv3dGeometry g = geometry(l);
     INFO(l.coarse.str() << " to " << l.fine << ", kernel " << l.kernel);
     for (const Conv3dPass pass : {Conv3dPass::correlate, Conv3dPass::spread, Conv3dPass::grad_weight}) {
-      const AmxWindows a = amx_windows(g, pass, true, 2);
-      CHECK(a.fine_tiles() * 16 >= a.windows.fine_columns());
-      CHECK(a.coarse_tiles() * 16 >= a.windows.coarse_columns());
+      const AmxGemm a = amx_gemm(g, pass, true, 2);
+      CHECK(a.fine_tiles() * 16 >= a.gemm.fine_columns());
+      CHECK(a.coarse_tiles() * 16 >= a.gemm.coarse_columns());
       CHECK(a.shares() * a.columns_per_task >= a.columns);
       CHECK((a.shares() - 1) * a.columns_per_task < a.columns);
       CHECK((a.columns_per_task % 2 == 0 || a.shares() == 1));

@@ -95,7 +95,7 @@ TEST_CASE("a GPU takes the direct algorithm where the others do not reach", "[co
   }
 }
 
-TEST_CASE("the tiles and parts of a march cover the volume, and the splits of its gradient have work",
+TEST_CASE("the tiles and parts of a march cover the volume, and the shares of its gradient have work",
           "[conv3d][choose]") {
   const auto covers = [](std::int64_t parts, std::int64_t size, std::int64_t extent) {
     return parts * size >= extent && (parts - 1) * size < extent;
@@ -115,9 +115,9 @@ TEST_CASE("the tiles and parts of a march cover the volume, and the splits of it
     }
     for (const std::int64_t input_group : {8, 16}) {
       const Conv3dGradMarch m = conv3d_grad_march(g, input_group);
-      CHECK(m.splits >= 1);
-      CHECK(m.splits <= m.march.columns());
-      CHECK(m.splits * m.march.groups * m.input_groups <= 2 * std::max(kWantedBlocks, m.march.groups * m.input_groups));
+      CHECK(m.shares >= 1);
+      CHECK(m.shares <= m.march.columns());
+      CHECK(m.shares * m.march.groups * m.input_groups <= 2 * std::max(kWantedBlocks, m.march.groups * m.input_groups));
       CHECK(covers(m.input_groups, input_group, g.x.c));
     }
   }

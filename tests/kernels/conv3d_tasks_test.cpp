@@ -31,11 +31,11 @@ std::vector<LayerCost> convolutions() {
   std::erase_if(all, [](const LayerCost& l) { return !l.convolution; });
   return all;
 }
-bool is_gemm(const LayerCost& l) { return side_by_side(*l.convolution); }
+bool is_gemm(const LayerCost& l) { return gemm_takes(*l.convolution); }
 
 Tasks by_amx(const Conv3dGeometry& g, int threads) {
-  if (side_by_side(g)) {
-    const auto of = [&](Conv3dPass pass) { return amx_windows(g, pass, true, threads).tasks(); };
+  if (gemm_takes(g)) {
+    const auto of = [&](Conv3dPass pass) { return amx_gemm(g, pass, true, threads).tasks(); };
     return {of(correlate), of(spread), of(grad_weight)};
   }
   return {amx_conv(g, correlate, true, threads).tasks(), amx_conv(g, spread, true, threads).tasks(),
@@ -50,7 +50,7 @@ Tasks by_tiles(const Conv3dGeometry& g, int threads) {
   return {of(correlate), of(spread), of(grad_weight)};
 }
 Tasks by_gemm(const Conv3dGeometry& g, int threads) {
-  const Conv3dWindows w = conv3d_windows(g, threads);
+  const GemmPlan w = gemm_plan(g, threads);
   return {w.rows(), w.rows(), w.parts * w.shares};
 }
 
@@ -125,8 +125,8 @@ TEST_CASE("what is added up apart does not depend on the number of threads", "[c
     for (const int threads : kThreads) {
       INFO(threads << " threads");
       if (is_gemm(l)) {
-        CHECK(conv3d_windows(g, threads).parts == conv3d_windows(g, 1).parts);
-        CHECK(amx_windows(g, grad_weight, true, threads).sums == amx_windows(g, grad_weight, true, 1).sums);
+        CHECK(gemm_plan(g, threads).parts == gemm_plan(g, 1).parts);
+        CHECK(amx_gemm(g, grad_weight, true, threads).sums == amx_gemm(g, grad_weight, true, 1).sums);
         continue;
       }
       const AmxConv c = amx_conv(g, correlate, true, threads);

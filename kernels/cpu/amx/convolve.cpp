@@ -87,10 +87,10 @@ void multiply_plane(const Job<T>& job, const AmxBox& box, std::int64_t d, std::i
   const char* const b = reinterpret_cast<const char*>(job.weights) + column * column_bytes;
   Products products = job.products;
   for (std::int64_t kd = 0; kd < 3; ++kd) {
-    products.a_plane[kd] = (d - box.d_begin + kd) % c.slots * c.slot() * std::int64_t{sizeof(Bf16)};
+    products.a_plane[kd] = (d - box.d_begin + kd) % c.staged_planes * c.staged_plane() * std::int64_t{sizeof(Bf16)};
   }
   const float* const bias = job.bias + column * kAmxColumns;
-  const std::int64_t x_low = c.planes == 2 ? c.part() * 2 : 0;
+  const std::int64_t x_low = c.halves_apart == 2 ? c.half() * 2 : 0;
   for (std::int64_t i = 0; i < tiling.count; i += most) {
     const std::int64_t here = std::min(most, tiling.count - i);
     const char* a[4];
@@ -132,7 +132,9 @@ void run_columns(const Job<T>& job, const AmxBox& stack, std::int64_t number, st
   const AmxConv& c = job.plan;
   const std::int64_t depth = stack.d_end - stack.d_begin;
   const auto begin_plane = [&](std::int64_t plane) {
-    if (stages && plane < depth + 2) { worker.stager.begin(stack, plane, worker.staged + plane % c.slots * c.slot()); }
+    if (stages && plane < depth + 2) {
+      worker.stager.begin(stack, plane, worker.staged + plane % c.staged_planes * c.staged_plane());
+    }
   };
   for (std::int64_t plane = 0; plane < 3; ++plane) {
     begin_plane(plane);
@@ -158,9 +160,9 @@ template <class T> void run_task(const Job<T>& job, std::int64_t task, Worker<T>
   box.d_end = std::min(box.d_begin + c.stack * c.boxes.depth, c.out.d);
   const std::int64_t first = task % c.shares() * c.columns_per_task;
   const std::int64_t last = std::min(first + c.columns_per_task, c.columns);
-  const std::int64_t together = c.streams() ? kAmxSinkColumns : 2;
+  const std::int64_t together = c.rings() ? kAmxSinkColumns : 2;
   for (std::int64_t column = first; column < last; column += together) {
-    const bool stages = c.streams() || column == first;
+    const bool stages = c.rings() || column == first;
     run_columns(job, box, number, column, std::min(column + together, last), stages, worker);
   }
 }
@@ -172,12 +174,12 @@ Products list_products(const AmxConv& c, Product* to) {
     const std::int64_t group = i / c.steps / 3;
     const std::int64_t kh = i / c.steps % 3;
     const std::int64_t step = i % c.steps;
-    const std::int64_t tile = ((group * 9 + kh) * c.steps + step) * c.weight_parts;
+    const std::int64_t tile = ((group * 9 + kh) * c.steps + step) * c.weight_halves;
     for (std::int64_t product = 0; product < c.products; ++product) {
       // one part: high and low of x by the weight's high, then low; two: high*high, low*high, high*low
-      const std::int64_t x_low = c.planes == 2 && product == 1 ? 1 : 0;
-      const std::int64_t weight_low = c.planes == 2 ? product / 2 : product;
-      const std::int64_t a = x_low * c.part() + group * c.group() + kh * c.row() + step * c.positions * c.unit;
+      const std::int64_t x_low = c.halves_apart == 2 && product == 1 ? 1 : 0;
+      const std::int64_t weight_low = c.halves_apart == 2 ? product / 2 : product;
+      const std::int64_t a = x_low * c.half() + group * c.group() + kh * c.row() + step * c.positions * c.unit;
       to[count++] = {.a = static_cast<std::int32_t>(a * 2),
                      .b = static_cast<std::int32_t>((tile + weight_low) * kAmxTileBytes)};
     }
@@ -186,7 +188,7 @@ Products list_products(const AmxConv& c, Product* to) {
           .count = count,
           .row_bytes = c.unit * 2,
           .planes = 3,
-          .b_plane = 3 * c.steps * c.weight_parts * kAmxTileBytes};
+          .b_plane = 3 * c.steps * c.weight_halves * kAmxTileBytes};
 }
 
 }  // namespace

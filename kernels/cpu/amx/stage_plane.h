@@ -29,7 +29,7 @@ template <class T> class AmxPlaneStager {
     if (done()) { return; }
     Bf16* const to = to_ + group_ * c_.group() + row_ * c_.row();
     if (from_[0] == nullptr) {
-      for (std::int64_t part = 0; part < c_.planes; ++part) { clear(to + part * c_.part(), c_.row()); }
+      for (std::int64_t half = 0; half < c_.halves_apart; ++half) { clear(to + half * c_.half(), c_.row()); }
       return next_row();
     }
     const std::int64_t end = std::min(position_ + most, c_.pitch);
@@ -48,7 +48,7 @@ template <class T> class AmxPlaneStager {
       // A tile reads up to 19 positions past its last voxel. They meet weights of zero, but NaN would not mind.
       const std::int64_t unused = std::min((c_.boxes.height + 2 - rows_) * c_.row(), 2 * kAmxRows * c_.unit);
       Bf16* const end = to_ + group_ * c_.group() + rows_ * c_.row();
-      for (std::int64_t part = 0; part < c_.planes; ++part) { clear(end + part * c_.part(), unused); }
+      for (std::int64_t half = 0; half < c_.halves_apart; ++half) { clear(end + half * c_.half(), unused); }
       row_ = 0;
       if (++group_ == c_.groups) { return; }
     }

@@ -8,7 +8,7 @@
 
 namespace vox {
 
-template <class T> void convolve_windows(const IsaQueue&, const TiledConvArgs<T>&);
-template <class T> void grad_weight_windows(const IsaQueue&, const Conv3dGradWeightArgs<T>&);
+template <class T> void convolve_gemm(const IsaQueue&, const TiledConvArgs<T>&);
+template <class T> void grad_weight_gemm(const IsaQueue&, const Conv3dGradWeightArgs<T>&);
 
 }  // namespace vox
