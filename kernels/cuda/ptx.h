@@ -1,7 +1,8 @@
 #pragma once
 
 /// Instructions of NVIDIA GPUs that have no spelling in CUDA C++, one function each, and no inline assembly anywhere
-/// else. kernels/simt/cuda.h has the same functions for the CPU. Source: NVIDIA, "Parallel Thread Execution ISA".
+/// else. kernels/simt/instructions.h has the same functions for the CPU. Source: NVIDIA, "Parallel Thread Execution
+/// ISA".
 
 #include <cuda_runtime.h>
 

@@ -12,7 +12,7 @@ namespace vox {
 // sums form in the same order on any number of threads; how much of it a task takes follows the threads
 // (kernels/plan/tasks.h).
 //
-// f32 values v are split into two bf16, high = bf16(v) and low = bf16(v - high), 16 bits of mantissa in all. Their
+// An f32 value v becomes two bf16 halves, high = bf16(v) and low = bf16(v - high), 16 bits of mantissa in all. Their
 // product is high*high + low*high + high*low (+ low*low where it is free), each exact in f32, summed in f32: what
 // Intel's libraries call bf16x3. G. Henry, P. Tang, A. Heinecke, "Leveraging the bfloat16 AI datatype for
 // higher-precision computations", ARITH 2019.
@@ -33,8 +33,9 @@ struct AmxBoxes {
 };
 
 /// Forward and data gradient, 3x3x3 at stride 1. Rows of A are voxels that follow one another along W, columns of B are
-/// output channels, and the 32 in the middle are `positions` voxels of `unit` values: the channels of a group, for f32
-/// with at most 16 channels the high parts and then the low ones, otherwise those in a part of their own.
+/// output channels, and the 32 in the middle are `positions` voxels of `unit` values: the channels of a group. Of f32
+/// with at most 16 channels these are the high halves and then the low ones; with more, the low halves are staged
+/// apart.
 struct AmxConv {
   Conv3dPass pass = Conv3dPass::correlate;
   VolumeShape in;
@@ -43,10 +44,10 @@ struct AmxConv {
   std::int64_t channels = 16;  ///< of a group: 4, 8, 16 or 32
   std::int64_t groups = 1;
   std::int64_t unit = 32;
-  std::int64_t halves_apart = 1;
+  std::int64_t halves_apart = 1;  ///< 2: the high halves of a plane and then the low ones; 1: in one, or bf16
   std::int64_t positions = 1;
   std::int64_t steps = 3;     ///< products along W: ceil(3 / positions)
-  std::int64_t products = 1;  ///< of parts
+  std::int64_t products = 1;  ///< of halves, for a product of values
   std::int64_t weight_halves = 1;
   std::int64_t columns = 1;  ///< tiles of 16 output channels
   std::int64_t columns_per_task = 1;
@@ -59,8 +60,8 @@ struct AmxConv {
   [[nodiscard]] std::int64_t group() const { return (boxes.height + 2) * row(); }
   [[nodiscard]] std::int64_t half() const { return groups * group(); }
   [[nodiscard]] std::int64_t staged_plane() const { return halves_apart * half(); }
-  /// Whether the planes of a stack go by once, all columns of a task taking each, or once for every two columns, so
-  /// that their weights stay in the cache.
+  /// Whether the staged planes are a ring: the planes go by once, and each meets all columns of a task. Else all planes
+  /// stay and go by for every two columns, whose weights stay in the cache.
   [[nodiscard]] bool rings() const { return staged_planes < stack * boxes.depth + 2; }
   /// Tiles of packed weights for 16 output channels.
   [[nodiscard]] std::int64_t tiles() const { return groups * 9 * steps * weight_halves; }
@@ -76,6 +77,7 @@ struct AmxConv {
   [[nodiscard]] std::int64_t staged_floats() const;
   [[nodiscard]] std::int64_t worker_floats() const;  ///< staged planes, then sums that are to be written out
 };
+/// halved: for f32.
 [[nodiscard]] AmxConv amx_conv(const Conv3dGeometry&, Conv3dPass, bool halved, int threads);
 
 /// Weight gradient. Rows of A are output channels, columns of B input channels (those of three neighbouring taps where
@@ -125,10 +127,10 @@ struct AmxGradWeight {
 };
 [[nodiscard]] AmxGradWeight amx_grad_weight(const Conv3dGeometry&, bool halved, int threads);
 
-/// 3x3x3 at stride 1, rows that fit the scratch; or windows that lie side by side (kernels/plan/amx_gemm.h).
+/// Whether AMX can: 3x3x3 at stride 1 with rows that fit the scratch, or what gemm takes (kernels/plan/amx_gemm.h).
 [[nodiscard]] bool amx_takes(const Conv3dGeometry&);
-/// Whether AMX is faster than what else there is: measured (benchmarks/results). bf16, one product instead of three,
-/// nearly always; f32 from 16 channels on, and a weight gradient of up to 4 input channels.
+/// Whether AMX is the fastest algorithm, as measured (benchmarks/results): bf16, one product instead of three, nearly
+/// always; f32 (halved) from 16 channels on, and a weight gradient of up to 4 input channels.
 [[nodiscard]] bool amx_wins(const Conv3dGeometry&, Conv3dPass, bool halved);
 /// Scratch of a pass for the larger storage type, f32.
 [[nodiscard]] std::int64_t amx_scratch(const Conv3dGeometry&, Conv3dPass, int threads);

@@ -5,10 +5,10 @@
 
 namespace vox {
 
-/// How convolutions whose windows lie side by side (kernels/plan/gemm.h) are cut for AMX. The columns of both
-/// sides go by in tiles of sixteen: a run of a window where the kernel is 2, else two blocks of channels. Chunks of
-/// windows, counted over the voxels of a case whatever its rows, are staged as bf16 tiles and meet all columns. Like
-/// kernels/plan/amx.h, what is added up apart is a pure function of the geometry, the pass and the storage type.
+/// How gemm (kernels/plan/gemm.h) is cut for AMX. The columns of both sides go by in tiles of sixteen: a run of a
+/// window where the kernel is 2, else two blocks of channels. Chunks of windows, counted over the voxels of a case
+/// whatever its rows, are staged as bf16 tiles and meet all columns. Like kernels/plan/amx.h, what is added up apart is
+/// a pure function of the geometry, the pass and the storage type.
 struct AmxGemm {
   GemmPlan gemm;
   Conv3dPass pass = Conv3dPass::correlate;

@@ -7,8 +7,8 @@
 
 namespace vox {
 
-/// A convolution whose windows lie side by side (kernel = stride: the transposed convolutions of the network, and the
-/// 1x1x1 one) is one product of matrices, for each row of windows. The coarse side has one voxel per window, the fine
+/// gemm: where no two windows overlap (kernel = stride: the transposed convolutions of the network, and the 1x1x1 one)
+/// a convolution is one product of matrices for each row of windows. The coarse side has one voxel per window, the fine
 /// side K^3. A column of the fine side is f = (((kd*K + kh)*blocks + block)*K + kw)*8 + channel: where kd, kh and the
 /// block are fixed, the K*8 values of a window are neighbours in memory, and so are those of the next window.
 struct GemmPlan {
@@ -49,7 +49,7 @@ struct GemmPlan {
   [[nodiscard]] std::int64_t worker_elements(Conv3dPass) const;
 };
 
-/// Whether windows lie side by side and fill x; kernel 1 or 2, x in one tensor.
+/// Whether gemm can: windows that lie side by side and fill x; kernel 1 or 2, x in one tensor.
 [[nodiscard]] bool gemm_takes(const Conv3dGeometry&);
 [[nodiscard]] GemmPlan gemm_plan(const Conv3dGeometry&, int threads);
 [[nodiscard]] std::int64_t scratch_elements(const GemmPlan&, Conv3dPass, int threads);

@@ -8,7 +8,7 @@ namespace vox {
 namespace {
 
 constexpr std::int64_t kMinDepth = 2;   // slices of a part: two more are read
-constexpr std::int64_t kMaxDepth = 32;  // so that the last thread blocks to run are not long alone
+constexpr std::int64_t kMaxDepth = 32;  // a thread block that starts last then runs briefly while the GPU is idle else
 constexpr std::int64_t kMinGradDepth = 4;
 constexpr std::int64_t kDirectThreads = 1LL << 18;
 constexpr std::int64_t kMaxGrid = std::numeric_limits<std::int32_t>::max();  // thread blocks of a launch
@@ -29,7 +29,7 @@ bool is_gemm(const Conv3dGeometry& g) {
 std::int64_t scratch_elements(const Conv3dGeometry& g, Conv3dPass pass, Conv3dAlgorithm algorithm) {
   if (algorithm == Conv3dAlgorithm::direct) { return 0; }
   if (algorithm == Conv3dAlgorithm::gemm) { return conv3d_gemm(g, pass).packed_elements(); }
-  // f64, whose threads hold half as many rows, may split where the others do not; here nobody knows the type.
+  // The type is not known here. f64, whose threads hold half as many rows, may share where the others do not.
   const Conv3dMarch m = conv3d_march(g, pass, kBlock8);
   return m.packed_elements() + std::max(m.partial_elements(), conv3d_march(g, pass, kBlock8 / 2).partial_elements());
 }

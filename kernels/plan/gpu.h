@@ -10,15 +10,16 @@
 /// it every bit, is the same on every GPU and on the CPU that executes the kernels.
 namespace vox {
 
-inline constexpr std::int64_t kTaps = 27;             ///< of the marching algorithms (tiled and tensor_core): 3^3
+inline constexpr std::int64_t kTaps = 27;             ///< of tiled and tensor_core: 3^3
 inline constexpr std::int64_t kGroup = 16;            ///< output channels of a warp
 inline constexpr std::int64_t kWantedBlocks = 528;    ///< thread blocks: four for each multiprocessor of a large GPU
 inline constexpr std::int64_t kWantedMarches = 396;   ///< of four warps: three run at a time on each of 132
 inline constexpr std::int64_t kWantedGrads = 264;     ///< of a weight gradient: two, all of which run at a time
 inline constexpr std::int64_t kMaxSlice = 1LL << 27;  ///< voxels of a slice: its elements are counted in 32 bits
 
-/// A march: a thread block takes a tile of tile_h x tile_w output voxels and `group` output channels and walks along D
-/// through `depth` slices, its sums for three neighbouring slices in registers.
+/// A march, how tiled and tensor_core convolve: a thread block takes a tile of tile_h x tile_w output voxels and a
+/// group of output channels and walks along D through `depth` slices, its sums for three neighbouring slices in
+/// registers.
 struct Conv3dMarch {
   VolumeShape in;    ///< what is gathered
   VolumeShape out;   ///< what is written; for grad_weight what is read beside it
@@ -46,8 +47,8 @@ struct Conv3dMarch {
 /// rows_per_thread: output rows a thread or warp of the wide tile holds one above the other: 8, or 4 in f64.
 [[nodiscard]] Conv3dMarch conv3d_march(const Conv3dGeometry&, Conv3dPass, std::int64_t rows_per_thread);
 
-/// The weight gradient's share: thread block (share, output group, input group) adds the columns of its share and
-/// writes one partial [27][input_group][kGroup]; a second kernel adds the shares in order.
+/// The march of a weight gradient: thread block (share, output group, input group) adds up the columns (tile x part of
+/// D) of its share and writes one partial sum [27][input_group][kGroup]; a second kernel adds the shares in order.
 struct Conv3dGradMarch {
   Conv3dMarch march;
   std::int64_t input_group = 8;  ///< input channels of a thread block: 8, or 16 on tensor cores
