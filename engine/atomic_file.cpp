@@ -43,10 +43,12 @@ fs::path target_of(fs::path path) {
   return path;
 }
 
+constexpr std::string_view kTemporary = ".tmp-";
+
 /// Unique among the threads and processes that write into one folder.
 fs::path temporary_beside(const fs::path& path) {
   static std::atomic<unsigned> count{0};
-  return path.parent_path() / fmt::format(".{}.tmp-{}-{}", path.filename().string(), getpid(), count++);
+  return path.parent_path() / fmt::format(".{}{}{}-{}", path.filename().string(), kTemporary, getpid(), count++);
 }
 
 }  // namespace
@@ -111,6 +113,10 @@ void AtomicFile::commit() {
 
 void AtomicFile::fail_with_errno() const {
   VOX_FAIL_OUTPUT("{}: cannot be written: {}", path_.string(), std::generic_category().message(errno));
+}
+
+bool is_temporary(std::string_view name, std::string_view ending) {
+  return name.starts_with('.') && name.find(std::string(ending).append(kTemporary)) != std::string_view::npos;
 }
 
 void write_file(const fs::path& path, std::span<const std::byte> bytes) {

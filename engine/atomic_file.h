@@ -34,6 +34,10 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+/// Whether a name in a folder is that of a temporary file of an AtomicFile whose own name ends so: one that a process
+/// that was killed has left.
+[[nodiscard]] bool is_temporary(std::string_view name, std::string_view ending);
+
 /// The whole of a file at once.
 void write_file(const std::filesystem::path&, std::span<const std::byte>);
 void write_file(const std::filesystem::path&, std::string_view);

@@ -15,6 +15,7 @@
 #include <charconv>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "kernels/base/check.h"
 #include "kernels/cuda/runtime.h"
@@ -26,7 +27,7 @@ std::atomic<int> default_threads{0};
 std::atomic<ConvChoice> default_conv{ConvChoice::automatic};
 
 /// The processor has AMX for bf16, and the system lets this process use its registers: Linux wants to be asked once.
-bool has_amx() {
+[[maybe_unused]] bool has_amx() {
 #if defined(VOX_X86) && defined(__linux__)
   unsigned a = 0;
   unsigned b = 0;
@@ -45,6 +46,27 @@ bool has_amx() {
 #endif
 }
 
+/// What an instruction set is called, and whether this build has it and this processor runs it. A new one is an entry
+/// here, an enumerator of Isa with its line in on_isa() and VOX_KERNEL, and its flags in CMakeLists.txt.
+struct IsaEntry {
+  Isa isa;
+  const char* name;
+  bool (*runs)();
+};
+constexpr std::array kIsas = {
+    IsaEntry{Isa::baseline, "baseline", [] { return true; }},
+#ifdef VOX_X86
+    IsaEntry{Isa::avx2, "avx2",
+             [] { return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0; }},
+    IsaEntry{Isa::avx512, "avx512",
+             [] {
+               return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+                      __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
+             }},
+    IsaEntry{Isa::amx, "amx", has_amx},
+#endif
+};
+
 /// The kind and, of a GPU, its number.
 std::pair<Device, int> parsed_device(std::string_view text) {
   if (text == "cpu") { return {Device::cpu, 0}; }
@@ -62,31 +84,21 @@ std::pair<Device, int> parsed_device(std::string_view text) {
 
 }  // namespace
 
-Isa best_isa() {
-#ifdef VOX_X86
-  static const bool amx = has_amx();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl")) {
-    return amx ? Isa::amx : Isa::avx512;
-  }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) { return Isa::avx2; }
-#endif
-  return Isa::baseline;
+std::span<const Isa> runnable_isas() {
+  static const std::vector<Isa> isas = [] {
+    std::vector<Isa> found;
+    for (const IsaEntry& entry : kIsas) {
+      if (!entry.runs()) { break; }
+      found.push_back(entry.isa);
+    }
+    return found;
+  }();
+  return isas;
 }
 
-const char* name(Isa isa) {
-  switch (isa) {
-    case Isa::baseline:
-      return "baseline";
-    case Isa::avx2:
-      return "avx2";
-    case Isa::avx512:
-      return "avx512";
-    case Isa::amx:
-      return "amx";
-  }
-  VOX_FAIL("unknown instruction set");
-}
+Isa best_isa() { return runnable_isas().back(); }
+
+const char* name(Isa isa) { return kIsas.at(static_cast<std::size_t>(isa)).name; }
 
 int hardware_threads() {
 #ifdef __linux__

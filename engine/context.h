@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -22,14 +23,16 @@ Device select_device(std::string_view text);
 /// "cpu: 2 threads, avx2", "cuda: NVIDIA H200, …": where work runs, for the user.
 [[nodiscard]] std::string describe(Device);
 
-[[nodiscard]] Isa best_isa();                   ///< the best instruction set this CPU runs
-[[nodiscard]] const char* name(Isa);            ///< "baseline", "avx2", "avx512"
+/// The instruction sets this build has kernels for and this CPU runs, slowest first: each runs where the next one does.
+[[nodiscard]] std::span<const Isa> runnable_isas();
+[[nodiscard]] Isa best_isa();                   ///< the last of them
+[[nodiscard]] const char* name(Isa);            ///< "baseline", "avx2", "avx512", "amx"
 [[nodiscard]] int hardware_threads();           ///< cores this process may use
 [[nodiscard]] int threads_or_all(int threads);  ///< 0 means hardware_threads()
 void set_default_threads(int threads);  ///< for queues of threads that have not used theirs yet, and the caller's
 
-/// "auto", "direct" or "winograd": the option --conv. For queues of threads that have not used theirs yet, and the
-/// caller's.
+/// "auto", "direct", "winograd" or "amx": the option --conv. For queues of threads that have not used theirs yet, and
+/// the caller's.
 void set_conv_choice(std::string_view);
 [[nodiscard]] const char* name(ConvChoice);
 

@@ -10,7 +10,7 @@ namespace vox {
 
 template <class T> struct TypeTag {};
 
-/// The only switch on dtype in the tree. Calls body(TypeTag<T>{}).
+/// Calls body(TypeTag<T>{}): where a type of a tensor becomes one of C++.
 template <class Body> void dispatch_type(DType dtype, Body&& body) {
   switch (dtype) {
     case DType::f32:
@@ -25,7 +25,7 @@ template <class Body> void dispatch_type(DType dtype, Body&& body) {
   VOX_FAIL("dispatch: no kernel computes in {}", name(dtype));
 }
 
-/// The only switch on device. Calls body(queue).
+/// Calls body(queue): where a device becomes a type of queue, and with it a set of kernels.
 template <class Body> void dispatch_device(Device device, Body&& body) {
   if (device != Device::cpu && DryRun::current() != nullptr) {
     DryQueue queue;

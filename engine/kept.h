@@ -6,8 +6,9 @@
 
 namespace vox {
 
-/// What a gradient rule keeps of a tensor it will read: the tensor, or where can_remake() said how to make it again
-/// from what another rule keeps anyway, that recipe. One pass over memory then saves a whole tensor between the passes.
+/// What a gradient rule keeps of a tensor that it will read: the tensor itself, or, where can_remake() has given one,
+/// the recipe that makes it again from what another rule keeps anyway. That costs one pass over memory in the backward
+/// pass and saves keeping a whole tensor from the forward pass on.
 class Kept {
  public:
   Kept() = default;

@@ -179,10 +179,9 @@ struct FocalLossOptions {
   double clip = 1e-7;  ///< p is clipped to [clip, 1-clip]; the gradient is 0 outside
   std::vector<double> class_weights = {};
   Background background = Background::include;
-  Sums sums = Sums::batch;  ///< makes no difference: cases have equal extents, so the mean of means is the mean
   FocalMean mean = FocalMean::voxels_and_classes;  ///< segmentation_models_3D divides by the class count, too
 };
-/// mean over voxels (and classes that count) of - y * class_weights[c] * alpha * (1-p)^gamma * log(p)
+/// mean over the batch's voxels (and classes that count) of - y * class_weights[c] * alpha * (1-p)^gamma * log(p)
 /// probabilities: [N,C,D,H,W]   labels: u8 [N,D,H,W].   T.-Y. Lin et al., "Focal loss", ICCV 2017
 [[nodiscard]] Tensor focal_loss(const Tensor& probabilities, const Tensor& labels, const FocalLossOptions& = {});
 

@@ -19,8 +19,8 @@ class GradSink {
   GradSink(Op op, std::span<const std::shared_ptr<GradSlot>> inputs) : op_(op), inputs_(inputs) {}
   [[nodiscard]] bool wants(std::size_t input) const;
   void add(std::size_t input, const Tensor& grad);  ///< shape, dtype and layout must be the input's
-  /// The sum so far, for a rule that adds its own share to it in place and then gives it back by add(); undefined
-  /// where there is none yet, or where somebody else sees it.
+  /// Takes out the sum so far: the rule adds its own share to it in place and gives it back by add(). Undefined where
+  /// there is no sum yet, or where another handle sees it.
   [[nodiscard]] Tensor take(std::size_t input);
 
  private:
@@ -48,7 +48,7 @@ using Backward = std::function<void(const Tensor& dy, GradSink& dx)>;
 /// Whether record() would tie a result to these inputs.
 [[nodiscard]] bool records(std::initializer_list<Tensor> inputs);
 
-/// Is told of every op of the thread as it ends: for profiles.
+/// Told about every op of the calling thread when it has run: for profiles.
 class TapeListener {
  public:
   virtual ~TapeListener() = default;

@@ -58,8 +58,8 @@ class Tensor {
   /// The same values without their history: a leaf that wants no gradient.
   [[nodiscard]] Tensor detached() const;
 
-  /// The same with its history but without its values, whose memory no longer is this handle's: for record() after the
-  /// last read.
+  /// The same history without the values: this handle keeps their memory alive no longer. For record(), after the last
+  /// read of the values.
   [[nodiscard]] Tensor released() const;
   /// Whether no other handle sees these values, so that they may be overwritten.
   [[nodiscard]] bool sole() const;

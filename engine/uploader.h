@@ -20,8 +20,8 @@ struct PlainBatch {
   std::shared_ptr<const void> memory = nullptr;
 };
 
-/// Makes tensors of batch after batch. A GPU gets the plain values, through a stream of its own while it computes on
-/// the batch before, and changes their layout and type itself; the CPU has nothing to bring.
+/// Makes tensors of batch after batch. The plain values go to a GPU by a stream of their own, while it computes on the
+/// batch before; the GPU then changes their layout and type. On the CPU nothing is copied ahead.
 class Uploader {
  public:
   /// largest: the shape of the largest batch.
@@ -32,11 +32,11 @@ class Uploader {
   Uploader(Uploader&&) = delete;
   Uploader& operator=(Uploader&&) = delete;
 
-  /// Begins to bring a batch to the device, `at_a_time` cases of it a part; the caller does not wait. What was there
-  /// of the batch before is gone.
+  /// Starts copying a batch to the device, cut into parts of `at_a_time` cases. What take() has not returned of the
+  /// batch before is lost; what it has returned stays as it is.
   void start(PlainBatch, std::int64_t at_a_time);
-  /// Once for each start(): the parts as the network takes them, on the device. Work submitted from now on waits for
-  /// the values, the caller does not.
+  /// The parts of the batch on the device, in the network's layout and type; call it once for each start(). It returns
+  /// at once: work submitted after it waits for the values.
   [[nodiscard]] std::vector<MicroBatch> take(DType);
 
  private:

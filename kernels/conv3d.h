@@ -47,6 +47,7 @@ enum class Conv3dAlgorithm : std::uint8_t {
   direct,       ///< the definition, loop by loop
   count_
 };
+[[nodiscard]] const char* name(Conv3dAlgorithm);  ///< as it is spelled here: "tensor_core"
 template <class T> [[nodiscard]] bool fits(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
 template <class T> [[nodiscard]] bool fits(const DeviceQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
 /// Whether choose() takes an algorithm that fits: Winograd's only where it is faster, or where the queue wants it.
@@ -65,15 +66,17 @@ template <class T, class Queue>
   return a;
 }
 
-/// What a convolution does to a box of y while that is in cache. Algorithms without boxes want nothing of it.
+/// What a convolution does to a box of y while that is in cache. Algorithms without boxes (conv3d_boxes() is 0) ignore
+/// it.
 struct Conv3dEpilogue {
   bool relu = false;               ///< y = max(y, 0), NaN stays NaN
   std::span<double> moments = {};  ///< overwritten with [blocks of y][conv3d_boxes()][kBoxMoments]; empty: not wanted
 };
-/// Of the values of a box in a block of channels: count, mean and squared distance from it, lane by lane.
+/// Moments of a box in a block of channels, lane by lane: the number of voxels, their mean, and the sum of the squared
+/// distances from it.
 inline constexpr std::int64_t kBoxMoments = 3 * kBlock8;
 
-/// The formula above.
+/// y of Conv3dGeometry's formula.
 template <class T> struct Conv3dArgs {
   Conv3dGeometry geometry;
   Conv3dAlgorithm algorithm;
@@ -112,7 +115,7 @@ VOX_KERNEL(conv3d_forward, Conv3dArgs);
 VOX_KERNEL(conv3d_grad_weight, Conv3dGradWeightArgs);
 VOX_KERNEL(conv3d_grad_bias, Conv3dGradBiasArgs);
 
-/// The two sides of a geometry in memory.
+/// Where the two sides of a geometry lie in memory.
 template <class E> [[nodiscard]] VolumeParts<E> x_side(const Conv3dGeometry& g, std::span<E> x, std::span<E> x2) {
   return volume_parts(g.x, g.split, x.data(), x2.data());
 }
@@ -120,12 +123,12 @@ template <class E> [[nodiscard]] VolumeParts<E> y_side(const Conv3dGeometry& g, 
   return volume_parts<E>(g.y, 0, y.data(), nullptr);
 }
 
-/// Boxes of y, per block of its channels, that the algorithm finishes one after the other, a function of the geometry
-/// alone; 0: it has no epilogue.
+/// Boxes of y, per block of its channels, whose moments the algorithm takes apart: a function of the geometry alone,
+/// whatever the threads; 0: it has no epilogue.
 [[nodiscard]] std::int64_t conv3d_boxes(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 [[nodiscard]] std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 
-/// Whether the algorithm adds up the channels of both sides of a weight gradient as it reads them.
+/// Whether the algorithm fills x_sums and dy_sums of a weight gradient.
 [[nodiscard]] bool conv3d_grad_weight_sums(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 [[nodiscard]] bool conv3d_grad_weight_sums(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 

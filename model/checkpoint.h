@@ -20,7 +20,7 @@ inline constexpr const char* kCheckpointFormat = "voxgrad-checkpoint-1";
 /// Throws DataError naming `file` when the text is not what to_json() writes.
 [[nodiscard]] UNetConfig unet_config_from_json(const std::string& text, const std::string& file);
 
-/// Written to a temporary file, fsynced, renamed: after a crash there is the old checkpoint or the new one.
+/// As an AtomicFile: after a crash there is the old checkpoint or the new one.
 void save_checkpoint(const std::filesystem::path&, const UNet3d&, const Adam* optimizer, Metadata extra);
 
 class CheckpointFile {

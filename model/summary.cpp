@@ -14,7 +14,7 @@ class Walk {
   void conv(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t kernel, bool bias) {
     const std::int64_t taps = kernel * kernel * kernel;
     note(name, fmt::format("conv {0}x{0}x{0}", kernel), out, in * out * taps + (bias ? out : 0),
-         2.0 * static_cast<double>(taps * in));
+         2.0 * static_cast<double>(taps * in), conv3d_geometry(volume(in), out, kernel, 1, kernel / 2));
   }
   void pointwise(const std::string& name, const char* kind, std::int64_t channels, std::int64_t parameters,
                  double flop) {
@@ -35,21 +35,26 @@ class Walk {
     note(name, "max pool 2x2x2", channels, 0, 7);
   }
   void up(const std::string& name, std::int64_t in, std::int64_t out) {
+    const Conv3dGeometry g = conv_transpose3d_geometry(volume(in), out, 2, 2, 0, 0);
     size_ *= 2;
-    note(name, "conv transpose 2x2x2", out, in * out * 8 + out, 2.0 * static_cast<double>(in));
+    note(name, "conv transpose 2x2x2", out, in * out * 8 + out, 2.0 * static_cast<double>(in), g);
   }
   std::vector<LayerCost> take() { return std::move(layers_); }
 
  private:
+  [[nodiscard]] VolumeShape volume(std::int64_t channels) const {
+    return {.n = batch_, .c = channels, .d = size_, .h = size_, .w = size_};
+  }
   void note(const std::string& name, const std::string& kind, std::int64_t channels, std::int64_t parameters,
-            double flop_per_output) {
+            double flop_per_output, std::optional<Conv3dGeometry> convolution = {}) {
     const Shape shape{batch_, channels, size_, size_, size_};
     layers_.push_back({.name = name,
                        .kind = kind,
                        .output = shape,
                        .parameters = parameters,
                        .forward_flop = flop_per_output * static_cast<double>(shape.count()),
-                       .output_bytes = shape.volume().padded_count() * static_cast<std::int64_t>(size_of(dtype_))});
+                       .output_bytes = shape.volume().padded_count() * static_cast<std::int64_t>(size_of(dtype_)),
+                       .convolution = convolution});
   }
 
   const UNetConfig& config_;

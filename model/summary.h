@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "kernels/conv3d.h"
 #include "model/unet3d.h"
 
 namespace vox {
@@ -16,6 +18,8 @@ struct LayerCost {
   std::int64_t parameters;
   double forward_flop;        ///< multiplies and adds of the direct form
   std::int64_t output_bytes;  ///< stored, padding channels included
+  /// Of a convolution: the conv3d it is, or of kind "conv transpose 2x2x2" the one whose adjoint it is.
+  std::optional<Conv3dGeometry> convolution;
 };
 
 /// Every layer in the order it runs, for input [batch, in_channels, size, size, size] in a storage type.

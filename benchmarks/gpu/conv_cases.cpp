@@ -16,9 +16,6 @@
 namespace vox::gpu_bench {
 namespace {
 
-constexpr std::array<const char*, 6> kAlgorithmNames = {"amx", "tensor_core", "gemm", "winograd", "tiled", "direct"};
-static_assert(kAlgorithmNames.size() == static_cast<std::size_t>(Conv3dAlgorithm::count_));
-
 /// A layer of the network that convolves, as the conv3d it is or is the adjoint of.
 struct Layer {
   std::string kind;   ///< "conv", "up", "head"
@@ -147,7 +144,7 @@ Case make_case(const NetShape& net, const Layer& layer, Conv3dPass pass) {
   c.bytes = elements * static_cast<double>(size_of(net.dtype)) + weights * static_cast<double>(size_of(acc));
   on_device(net.device, net.dtype, [&]<class T>(auto& queue, TypeTag<T>) {
     const Conv3dAlgorithm algorithm = choose<T>(queue, pass, g);
-    c.algorithm = kAlgorithmNames[static_cast<std::size_t>(algorithm)];
+    c.algorithm = name(algorithm);
     auto v = std::make_shared<Volumes>();
     v->x = random_volume(g.x, net.dtype, net.device);
     v->y = random_volume(g.y, net.dtype, net.device);
@@ -158,7 +155,7 @@ Case make_case(const NetShape& net, const Layer& layer, Conv3dPass pass) {
     const bool tiled = algorithm != Conv3dAlgorithm::tiled && fits<T>(queue, Conv3dAlgorithm::tiled, pass, g);
     const Conv3dAlgorithm plain = tiled ? Conv3dAlgorithm::tiled : Conv3dAlgorithm::direct;
     c.compare = [&queue, g, pass, algorithm, plain, v, net] {
-      return Comparison{.against = kAlgorithmNames[static_cast<std::size_t>(plain)],
+      return Comparison{.against = name(plain),
                         .error = relative_error(result_of<T>(queue, g, pass, algorithm, *v, net.device),
                                                 result_of<T>(queue, g, pass, plain, *v, net.device)),
                         .allowed = allowed_error(net.dtype, pass)};

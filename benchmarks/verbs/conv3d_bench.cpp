@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
@@ -14,28 +15,35 @@
 #include "kernels/base/parallel.h"
 #include "kernels/conv3d.h"
 #include "kernels/conv_transpose3d.h"
+#include "model/summary.h"
 #include "tools/ui/command_line.h"
 
 namespace vox::bench {
 namespace {
 
 struct Layer {
-  const char* kind;  ///< "conv" or "up", the transposed convolution of kernel 2 and stride 2
-  std::int64_t in_channels;
-  std::int64_t out_channels;
-  std::int64_t side;  ///< voxels of the input along each axis
-  std::int64_t kernel = 3;
+  std::string label;  ///< "conv 16-32 64^3 k3", extents of its input; "up" for a transposed convolution
+  Conv3dGeometry geometry;
 };
 
-/// The convolutions of the network at 128^3, and its deepest ones at 64^3.
-constexpr std::array<Layer, 24> kLayers{{
-    {"conv", 16, 16, 64},   {"conv", 32, 16, 64},   {"conv", 4, 16, 128},   {"conv", 16, 16, 128},
-    {"conv", 32, 16, 128},  {"conv", 16, 32, 64},   {"conv", 32, 32, 64},   {"conv", 64, 32, 64},
-    {"conv", 32, 64, 32},   {"conv", 64, 64, 32},   {"conv", 128, 64, 32},  {"conv", 64, 128, 16},
-    {"conv", 128, 128, 16}, {"conv", 256, 128, 16}, {"conv", 384, 128, 16}, {"conv", 128, 256, 8},
-    {"conv", 256, 256, 8},  {"conv", 128, 256, 4},  {"conv", 256, 256, 4},  {"conv", 16, 4, 128, 1},
-    {"up", 256, 128, 8, 2}, {"up", 128, 64, 16, 2}, {"up", 64, 32, 32, 2},  {"up", 32, 16, 64, 2},
-}};
+/// The convolutions of the network at 128^3 and its deepest ones at 64^3, each once.
+std::vector<Layer> layers_of(std::int64_t batch) {
+  std::vector<Layer> layers;
+  for (const std::int64_t size : {128, 64}) {
+    for (const LayerCost& l : unet_summary(unet_preset("seed"), batch, size, DType::f32)) {
+      if (!l.convolution) { continue; }
+      const Conv3dGeometry& g = *l.convolution;
+      const bool up = g.stride > 1;
+      const VolumeShape& in = up ? g.y : g.x;
+      if (size < 128 && in.d > 4) { continue; }
+      const std::string label =
+          fmt::format("{} {}-{} {}^3 k{}", up ? "up" : "conv", in.c, up ? g.x.c : g.y.c, in.d, g.kernel);
+      const auto same = [&](const Layer& other) { return other.label == label; };
+      if (std::ranges::none_of(layers, same)) { layers.push_back({label, g}); }
+    }
+  }
+  return layers;
+}
 
 struct Options {
   int threads = hardware_threads();
@@ -47,17 +55,6 @@ struct Options {
   std::string conv = "auto";  ///< or "all" in turns
 };
 
-std::string label(const Layer& l) {
-  return fmt::format("{} {}-{} {}^3 k{}", l.kind, l.in_channels, l.out_channels, l.side, l.kernel);
-}
-
-/// The conv3d a layer is, or is the adjoint of.
-Conv3dGeometry geometry(const Layer& l, std::int64_t batch) {
-  const VolumeShape x{.n = batch, .c = l.in_channels, .d = l.side, .h = l.side, .w = l.side};
-  return l.kind[0] == 'u' ? conv_transpose3d_geometry(x, l.out_channels, l.kernel, 2, 0, 0)
-                          : conv3d_geometry(x, l.out_channels, l.kernel, 1, l.kernel / 2);
-}
-
 Tensor volume(const VolumeShape& s, DType dtype) {
   return Tensor::zeros({s.n, s.c, s.d, s.h, s.w}, dtype, Device::cpu, Layout::blocked);
 }
@@ -65,12 +62,12 @@ Tensor volume(const VolumeShape& s, DType dtype) {
 /// What is measured of one layer, with the memory it needs.
 class Passes {
  public:
-  Passes(const Layer& l, std::int64_t batch, DType dtype, ConvChoice choice)
-      : g_(geometry(l, batch)),
+  Passes(const Layer& l, DType dtype, ConvChoice choice)
+      : g_(l.geometry),
         algorithm_(algorithms(g_, dtype, choice)),
         x_(volume(g_.x, dtype)),
         y_(volume(g_.y, dtype)),
-        weight_(Tensor::zeros({g_.y.c, g_.x.c, l.kernel, l.kernel, l.kernel}, accumulator(dtype))),
+        weight_(Tensor::zeros({g_.y.c, g_.x.c, g_.kernel, g_.kernel, g_.kernel}, accumulator(dtype))),
         dweight_(Tensor::like(weight_)),
         scratch_({std::max({conv3d_forward_scratch(cpu_queue(), g_, algorithm_[0]),
                             conv_transpose3d_scratch(cpu_queue(), g_, algorithm_[1]),
@@ -81,11 +78,7 @@ class Passes {
     return 2.0 * static_cast<double>(g_.y.count() * g_.x.c * g_.kernel * g_.kernel * g_.kernel);
   }
 
-  [[nodiscard]] const char* algorithm(std::size_t pass) const {
-    return algorithm_[pass] == Conv3dAlgorithm::winograd ? "winograd"
-           : algorithm_[pass] == Conv3dAlgorithm::amx    ? "amx"
-                                                         : "direct";
-  }
+  [[nodiscard]] const char* algorithm(std::size_t pass) const { return name(algorithm_[pass]); }
 
   void correlate() {
     dispatch_type(x_.dtype(), [&]<class T>(TypeTag<T>) {
@@ -153,8 +146,8 @@ std::vector<ConvChoice> choices(const std::string& word) {
 
 void bench_layer(const Layer& l, const Options& o) {
   std::vector<Passes> rivals;
-  for (const ConvChoice c : choices(o.conv)) { rivals.emplace_back(l, o.batch, dtype_named(o.dtype), c); }
-  const bool up = l.kind[0] == 'u';
+  for (const ConvChoice c : choices(o.conv)) { rivals.emplace_back(l, dtype_named(o.dtype), c); }
+  const bool up = l.geometry.stride > 1;
   Stopwatch peak;
   std::vector<std::array<Stopwatch, 3>> passed(rivals.size());
   double fmas = 0;
@@ -175,7 +168,7 @@ void bench_layer(const Layer& l, const Options& o) {
     const double processor_s = watch.processor_s() / o.threads;
     const double of_peak = passes.flops() / watch.processor_s() / (fmas / peak.processor_s());
     const double of_wall = passes.flops() / watch.wall_s() / (fmas / peak.wall_s());
-    fmt::print("{:<22}\t{:<11}\t{:<8}\t{:9.3f}\t{:9.3f}\t{:8.1f}\t{:5.1f}\t{:5.1f}\n", label(l), kNames[i],
+    fmt::print("{:<22}\t{:<11}\t{:<8}\t{:9.3f}\t{:9.3f}\t{:8.1f}\t{:5.1f}\t{:5.1f}\n", l.label, kNames[i],
                passes.algorithm(pass), watch.wall_s() * 1e3, processor_s * 1e3, passes.flops() / processor_s / 1e9,
                of_peak * 100, of_wall * 100);
   }
@@ -183,7 +176,7 @@ void bench_layer(const Layer& l, const Options& o) {
 
 void bench(const Options& o) {
   cpu_queue().threads = o.threads;
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::amx}) {
+  for (const Isa isa : runnable_isas()) {
     if (o.isa == name(isa)) { cpu_queue().isa = isa; }
   }
   const auto peak_gflops = [&](int threads) {
@@ -200,8 +193,8 @@ void bench(const Options& o) {
              o.threads, o.batch, peak_gflops(1), peak_gflops(o.threads), o.threads);
   fmt::print("{:<22}\t{:<11}\t{:<8}\t{:>9}\t{:>9}\t{:>8}\t{:>5}\t{:>5}\n", "# layer", "pass", "by", "wall ms", "cpu ms",
              "GFLOP/s", "cpu %", "wall %");
-  for (const Layer& l : kLayers) {
-    if (label(l).find(o.only) != std::string::npos) { bench_layer(l, o); }
+  for (const Layer& l : layers_of(o.batch)) {
+    if (l.label.find(o.only) != std::string::npos) { bench_layer(l, o); }
   }
 }
 

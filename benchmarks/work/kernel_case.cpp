@@ -18,17 +18,13 @@ namespace {
 
 /// Which algorithm the engine takes for a pass of a convolution.
 std::string algorithm_of(const KernelSpec& spec, Device device, const std::vector<Tensor>& inputs) {
-  static constexpr std::array<const char*, 6> kNames = {"amx", "tensor_core", "gemm", "winograd", "tiled", "direct"};
-  static_assert(kNames.size() == static_cast<std::size_t>(Conv3dAlgorithm::count_));
   const Conv3dGeometry g = geometry_of(spec, inputs);
   const bool transposed = spec.op == Op::conv_transpose3d;
   const Conv3dPass pass = spec.pass == Pass::grad_weight               ? Conv3dPass::grad_weight
                           : (spec.pass == Pass::forward) != transposed ? Conv3dPass::correlate
                                                                        : Conv3dPass::spread;
   std::string found;
-  dispatch(device, spec.dtype, [&]<class T>(auto& queue, TypeTag<T>) {
-    found = kNames.at(static_cast<std::size_t>(choose<T>(queue, pass, g)));
-  });
+  dispatch(device, spec.dtype, [&]<class T>(auto& queue, TypeTag<T>) { found = name(choose<T>(queue, pass, g)); });
   return found;
 }
 

@@ -77,7 +77,7 @@ struct NiftiLabels {
 /// Writes a volume in canonical order on the grid, in the axis order and with the header of the file that `like` came
 /// from: version, affines and their codes, units, description. Labels as uint8, images as float32, no scaling; intent,
 /// display range and header extensions, which speak of the other file's values, are not carried over. The name ends in
-/// .nii or .nii.gz. To a temporary file in the same folder, fsynced, renamed: no half-written file is ever seen.
+/// .nii or .nii.gz. As an AtomicFile (engine/atomic_file.h): no half-written file is ever seen.
 void write_nifti(const std::filesystem::path&, const LabelMap&, const NiftiHeader& like);
 void write_nifti(const std::filesystem::path&, const Image&, const NiftiHeader& like);
 /// The same for a volume that came from no file: its geometry becomes the header.

@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "data/prepare/prepare.h"
+#include "engine/atomic_file.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
 
@@ -76,8 +77,7 @@ class FolderLock {
 void remove_temporaries(const fs::path& folder) {
   std::vector<fs::path> left;
   for (const fs::directory_entry& e : fs::directory_iterator(folder)) {
-    const std::string name = e.path().filename().string();
-    if (name.starts_with('.') && name.find(".safetensors.tmp-") != std::string::npos) { left.push_back(e.path()); }
+    if (is_temporary(e.path().filename().string(), ".safetensors")) { left.push_back(e.path()); }
   }
   for (const fs::path& path : left) { fs::remove(path); }
 }

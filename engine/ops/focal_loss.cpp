@@ -9,8 +9,7 @@
 namespace vox {
 namespace {
 
-/// Class weight * alpha / number of terms of the mean. Cases have equal extents, so the mean over cases of means over
-/// voxels is the mean over the batch: options.sums changes nothing.
+/// Class weight * alpha / number of terms of the mean.
 std::vector<double> factors_of(const FocalLossOptions& options, const VolumeShape& s) {
   std::vector<double> factors = counted_weights(Op::focal_loss, options.class_weights, options.background, s.c);
   const std::int64_t classes =

@@ -50,8 +50,8 @@ struct DryQueue : DeviceQueue {};
 using IsaQueue = CpuIsaQueue<Isa::VOX_ISA>;  ///< the instruction set this file is being compiled for
 #endif
 
-/// Calls body with the CpuIsaQueue of the queue's instruction set, but in a dry run. Every kernel of the CPU is called
-/// here, so that it is here that denormal numbers are switched off, and that the caller has them back behind it.
+/// Calls body with the CpuIsaQueue of the queue's instruction set; in a dry run it does nothing. Every CPU kernel is
+/// called through here, so here denormal numbers are switched off, and back on for the caller when the kernel returns.
 /// f64 is for truth, not for speed: its kernels are compiled for the baseline alone.
 template <class T, class Body> void on_isa(const CpuQueue& q, const Body& body) {
   if (q.dry) { return; }

@@ -120,7 +120,7 @@ void add_part(const Conv3dTiling& t, const Conv3dTaps& taps, const Conv3dGradWei
 }
 
 template <class T> void grad_weight_tiled(const IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
-  const Conv3dTiling t = conv3d_tiling(a.geometry, Conv3dPass::grad_weight);
+  const Conv3dTiling t = conv3d_tiling(a.geometry, Conv3dPass::grad_weight, q.threads);
   const Conv3dTaps taps = conv3d_taps(a.geometry, t);
   Acc<T>* const scratch = a.scratch.data();
   parallel_tasks(q, t.tasks(), [&](int worker, std::int64_t i) {
@@ -133,12 +133,12 @@ template <class T> void grad_weight_tiled(const IsaQueue& q, const Conv3dGradWei
 
 template <class T> void conv3d_grad_weight(IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
   if (a.algorithm == Conv3dAlgorithm::direct) { return conv3d_grad_weight_direct(q, a); }
-  if (a.algorithm == Conv3dAlgorithm::gemm) { return grad_weight_windows(q, a); }
+  if (a.algorithm == Conv3dAlgorithm::gemm) { return grad_weight_gemm(q, a); }
   if (a.algorithm == Conv3dAlgorithm::winograd) { return grad_weight_winograd(q, a); }
   if constexpr (kTakesAmx<T, IsaQueue>) {
     if (a.algorithm == Conv3dAlgorithm::amx) {
       const CpuIsaQueue<Isa::amx> amx{q.threads};
-      return side_by_side(a.geometry) ? grad_weight_windows_amx(amx, a) : conv3d_grad_weight_amx(amx, a);
+      return gemm_takes(a.geometry) ? grad_weight_gemm_amx(amx, a) : conv3d_grad_weight_amx(amx, a);
     }
   }
   grad_weight_tiled(q, a);

@@ -9,12 +9,14 @@ namespace {
 
 /// conv3d, or its adjoint, by any algorithm but the direct one.
 template <class T> void convolve(IsaQueue& q, Conv3dAlgorithm algorithm, const TiledConvArgs<T>& a) {
-  if (algorithm == Conv3dAlgorithm::gemm) { return convolve_windows(q, a); }
-  if (algorithm == Conv3dAlgorithm::winograd) { return convolve_winograd(q, winograd_plan(a.geometry, a.pass), a); }
+  if (algorithm == Conv3dAlgorithm::gemm) { return convolve_gemm(q, a); }
+  if (algorithm == Conv3dAlgorithm::winograd) {
+    return convolve_winograd(q, winograd_plan(a.geometry, a.pass, q.threads), a);
+  }
   if constexpr (kTakesAmx<T, IsaQueue>) {
     if (algorithm == Conv3dAlgorithm::amx) {
       const CpuIsaQueue<Isa::amx> amx{q.threads};
-      return side_by_side(a.geometry) ? convolve_windows_amx(amx, a) : convolve_amx(amx, a);
+      return gemm_takes(a.geometry) ? convolve_gemm_amx(amx, a) : convolve_amx(amx, a);
     }
   }
   convolve_tiled(q, a);

@@ -1,5 +1,7 @@
 #include "kernels/conv3d.h"
 
+#include <array>
+
 #include "kernels/conv_transpose3d.h"
 #include "kernels/plan/amx.h"
 #include "kernels/plan/gemm.h"
@@ -17,13 +19,20 @@ std::int64_t windows(std::int64_t in, const Conv3dGeometry& g) {
 }
 
 std::int64_t scratch_of(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm, Conv3dPass pass) {
-  if (algorithm == Conv3dAlgorithm::gemm) { return scratch_elements(conv3d_windows(g), pass, q.threads); }
-  if (algorithm == Conv3dAlgorithm::winograd) { return scratch_elements(winograd_plan(g, pass), q.threads); }
+  if (algorithm == Conv3dAlgorithm::gemm) { return scratch_elements(gemm_plan(g, q.threads), pass, q.threads); }
+  if (algorithm == Conv3dAlgorithm::winograd) { return scratch_elements(winograd_plan(g, pass, q.threads), q.threads); }
   if (algorithm == Conv3dAlgorithm::amx) { return amx_scratch(g, pass, q.threads); }
-  return algorithm == Conv3dAlgorithm::tiled ? scratch_elements(conv3d_tiling(g, pass), q.threads) : 0;
+  if (algorithm == Conv3dAlgorithm::tiled) { return scratch_elements(conv3d_tiling(g, pass, q.threads), q.threads); }
+  return 0;
 }
 
 }  // namespace
+
+const char* name(Conv3dAlgorithm algorithm) {
+  constexpr std::array kNames = {"amx", "tensor_core", "gemm", "winograd", "tiled", "direct"};
+  static_assert(kNames.size() == static_cast<std::size_t>(Conv3dAlgorithm::count_));
+  return kNames.at(static_cast<std::size_t>(algorithm));
+}
 
 Conv3dGeometry conv3d_geometry(const VolumeShape& x, std::int64_t out_channels, std::int64_t kernel,
                                std::int64_t stride, std::int64_t padding) {
@@ -42,16 +51,15 @@ Conv3dGeometry conv_transpose3d_geometry(const VolumeShape& in, std::int64_t out
           .padding = padding};
 }
 
-std::int64_t conv3d_boxes(const CpuQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
-  if (algorithm == Conv3dAlgorithm::winograd) { return winograd_plan(g, Conv3dPass::correlate).boxes(); }
-  if (algorithm == Conv3dAlgorithm::amx && !side_by_side(g)) {
-    return amx_conv(g, Conv3dPass::correlate, true).box_count();
-  }
-  return algorithm == Conv3dAlgorithm::tiled ? conv3d_tiling(g, Conv3dPass::correlate).blocks() : 0;
+std::int64_t conv3d_boxes(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
+  constexpr auto kPass = Conv3dPass::correlate;
+  if (algorithm == Conv3dAlgorithm::winograd) { return winograd_plan(g, kPass, q.threads).layers(); }
+  if (algorithm == Conv3dAlgorithm::amx && !gemm_takes(g)) { return amx_conv(g, kPass, true, q.threads).box_count(); }
+  return algorithm == Conv3dAlgorithm::tiled ? conv3d_tiling(g, kPass, q.threads).blocks() : 0;
 }
 
 bool conv3d_grad_weight_sums(const CpuQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
-  return algorithm == Conv3dAlgorithm::gemm || (algorithm == Conv3dAlgorithm::amx && side_by_side(g));
+  return algorithm == Conv3dAlgorithm::gemm || (algorithm == Conv3dAlgorithm::amx && gemm_takes(g));
 }
 
 std::int64_t conv3d_forward_scratch(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
@@ -61,7 +69,7 @@ std::int64_t conv_transpose3d_scratch(const CpuQueue& q, const Conv3dGeometry& g
   return scratch_of(q, g, algorithm, Conv3dPass::spread);
 }
 std::int64_t conv3d_grad_weight_scratch(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
-  if (algorithm == Conv3dAlgorithm::winograd) { return scratch_elements(winograd_grad_plan(g), q.threads); }
+  if (algorithm == Conv3dAlgorithm::winograd) { return scratch_elements(winograd_grad_plan(g, q.threads), q.threads); }
   return scratch_of(q, g, algorithm, Conv3dPass::grad_weight);
 }
 std::int64_t conv3d_grad_bias_scratch(const CpuQueue&, const VolumeShape& dy) {

@@ -2,20 +2,21 @@
 
 #include <cstdint>
 
+#include "kernels/base/math.h"
 #include "kernels/conv3d.h"
 
 namespace vox {
 
-/// A convolution whose windows lie side by side (kernel = stride: the transposed convolutions of the network, and the
-/// 1x1x1 one) is one product of matrices, for each row of windows. The coarse side has one voxel per window, the fine
+/// gemm: where no two windows overlap (kernel = stride: the transposed convolutions of the network, and the 1x1x1 one)
+/// a convolution is one product of matrices for each row of windows. The coarse side has one voxel per window, the fine
 /// side K^3. A column of the fine side is f = (((kd*K + kh)*blocks + block)*K + kw)*8 + channel: where kd, kh and the
 /// block are fixed, the K*8 values of a window are neighbours in memory, and so are those of the next window.
-struct Conv3dWindows {
+struct GemmPlan {
   VolumeShape fine;
   VolumeShape coarse;
   std::int64_t kernel = 1;
   std::int64_t parts = 1;       ///< grad_weight: the rows are cut into so many parts, which are added up in order,
-  std::int64_t shares = 1;      ///< and the fine columns into so many shares; a task is one of each,
+  std::int64_t shares = 1;      ///< and the fine columns into so many shares, by the threads; a task is one of each,
   std::int64_t batch_rows = 1;  ///< and takes so many rows at a time
 
   [[nodiscard]] std::int64_t rows() const { return coarse.n * coarse.d * coarse.h; }
@@ -48,9 +49,9 @@ struct Conv3dWindows {
   [[nodiscard]] std::int64_t worker_elements(Conv3dPass) const;
 };
 
-/// Whether windows lie side by side and fill x; kernel 1 or 2, x in one tensor.
-[[nodiscard]] bool side_by_side(const Conv3dGeometry&);
-[[nodiscard]] Conv3dWindows conv3d_windows(const Conv3dGeometry&);
-[[nodiscard]] std::int64_t scratch_elements(const Conv3dWindows&, Conv3dPass, int threads);
+/// Whether gemm can: windows that lie side by side and fill x; kernel 1 or 2, x in one tensor.
+[[nodiscard]] bool gemm_takes(const Conv3dGeometry&);
+[[nodiscard]] GemmPlan gemm_plan(const Conv3dGeometry&, int threads);
+[[nodiscard]] std::int64_t scratch_elements(const GemmPlan&, Conv3dPass, int threads);
 
 }  // namespace vox

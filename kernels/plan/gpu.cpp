@@ -8,7 +8,7 @@ namespace vox {
 namespace {
 
 constexpr std::int64_t kMinDepth = 2;   // slices of a part: two more are read
-constexpr std::int64_t kMaxDepth = 32;  // so that the last thread blocks to run are not long alone
+constexpr std::int64_t kMaxDepth = 32;  // a thread block that starts last then runs briefly while the GPU is idle else
 constexpr std::int64_t kMinGradDepth = 4;
 constexpr std::int64_t kDirectThreads = 1LL << 18;
 constexpr std::int64_t kMaxGrid = std::numeric_limits<std::int32_t>::max();  // thread blocks of a launch
@@ -20,16 +20,16 @@ bool is_march(const Conv3dGeometry& g, Conv3dPass pass) {
 
 bool is_gemm(const Conv3dGeometry& g) {
   if (g.split != 0) { return false; }  // 2^3 windows and the head have one input
-  const auto side_by_side = [&](std::int64_t fine, std::int64_t coarse) { return fine == coarse * g.kernel; };
-  return g.kernel <= 2 && g.stride == g.kernel && g.padding == 0 && side_by_side(g.x.d, g.y.d) &&
-         side_by_side(g.x.h, g.y.h) && side_by_side(g.x.w, g.y.w) && g.x.voxels() <= kMaxSlice &&
+  const auto fills = [&](std::int64_t fine, std::int64_t coarse) { return fine == coarse * g.kernel; };
+  return g.kernel <= 2 && g.stride == g.kernel && g.padding == 0 && fills(g.x.d, g.y.d) && fills(g.x.h, g.y.h) &&
+         fills(g.x.w, g.y.w) && g.x.voxels() <= kMaxSlice &&
          g.y.n * ceil_div(g.y.voxels(), 256) + kWantedBlocks <= kMaxGrid;
 }
 
 std::int64_t scratch_elements(const Conv3dGeometry& g, Conv3dPass pass, Conv3dAlgorithm algorithm) {
   if (algorithm == Conv3dAlgorithm::direct) { return 0; }
   if (algorithm == Conv3dAlgorithm::gemm) { return conv3d_gemm(g, pass).packed_elements(); }
-  // f64, whose threads hold half as many rows, may split where the others do not; here nobody knows the type.
+  // The type is not known here. f64, whose threads hold half as many rows, may share where the others do not.
   const Conv3dMarch m = conv3d_march(g, pass, kBlock8);
   return m.packed_elements() + std::max(m.partial_elements(), conv3d_march(g, pass, kBlock8 / 2).partial_elements());
 }
@@ -77,12 +77,12 @@ Conv3dMarch conv3d_march(const Conv3dGeometry& g, Conv3dPass pass, std::int64_t 
   const std::int64_t parts = std::clamp<std::int64_t>(wanted, 1, ceil_div(m.out.d, grad ? kMinGradDepth : kMinDepth));
   m.depth = ceil_div(m.out.d, parts);
   m.parts = ceil_div(m.out.d, m.depth);
-  m.split_steps = std::max<std::int64_t>(1, ceil_div(m.in.c, kGroup));
+  m.share_steps = std::max<std::int64_t>(1, ceil_div(m.in.c, kGroup));
   const std::int64_t blocks = std::max<std::int64_t>(1, m.blocks());
   if (!grad && blocks < marches / 2) {
-    const std::int64_t steps = m.split_steps;
-    m.split_steps = ceil_div(steps, std::min(steps, marches / blocks));
-    m.splits = ceil_div(steps, m.split_steps);
+    const std::int64_t steps = m.share_steps;
+    m.share_steps = ceil_div(steps, std::min(steps, marches / blocks));
+    m.shares = ceil_div(steps, m.share_steps);
   }
   return m;
 }
@@ -100,12 +100,12 @@ Conv3dGradMarch conv3d_grad_march(const Conv3dGeometry& g, std::int64_t input_gr
     cut.depth = ceil_div(cut.out.d, parts);
     cut.parts = ceil_div(cut.out.d, cut.depth);
     const std::int64_t columns = std::max<std::int64_t>(1, cut.columns());
-    const std::int64_t of_split = ceil_div(columns, wanted);
-    const std::int64_t slices = of_split * (cut.depth + 1);  // that the thread block with the most work waits for
+    const std::int64_t of_share = ceil_div(columns, wanted);
+    const std::int64_t slices = of_share * (cut.depth + 1);  // that the thread block with the most work waits for
     if (slices >= least) { continue; }
     least = slices;
     m.march = cut;
-    m.splits = ceil_div(columns, of_split);
+    m.shares = ceil_div(columns, of_share);
   }
   return m;
 }
@@ -127,11 +127,11 @@ Conv3dGradGemm conv3d_grad_gemm(const Conv3dGeometry& g) {
   m.groups = ceil_div(g.y.c, Conv3dGradGemm::kOut);
   m.input_groups = ceil_div(g.x.c, Conv3dGradGemm::kIn);
   const std::int64_t wanted = std::max<std::int64_t>(1, kWantedGrads / (m.groups * m.input_groups));
-  m.splits = std::clamp<std::int64_t>(ceil_div(g.y.n * g.y.voxels(), Conv3dGradGemm::kVoxels), 1, wanted);
+  m.shares = std::clamp<std::int64_t>(ceil_div(g.y.n * g.y.voxels(), Conv3dGradGemm::kVoxels), 1, wanted);
   return m;
 }
 
-std::int64_t conv3d_direct_splits(const Conv3dGeometry& g) {
+std::int64_t conv3d_direct_shares(const Conv3dGeometry& g) {
   const std::int64_t most = ceil_div(g.y.n * g.y.voxels(), 256);
   return std::clamp<std::int64_t>(kDirectThreads / weight_elements(g), 1, std::max<std::int64_t>(1, most));
 }
@@ -158,7 +158,7 @@ std::int64_t conv3d_grad_weight_scratch(const DeviceQueue&, const Conv3dGeometry
     case Conv3dAlgorithm::count_:
       break;
   }
-  return conv3d_direct_splits(g) * weight_elements(g);
+  return conv3d_direct_shares(g) * weight_elements(g);
 }
 std::int64_t conv3d_grad_bias_scratch(const DeviceQueue&, const VolumeShape& dy) {
   return dy.n * dy.blocks() * ceil_div(dy.voxels(), kGradBiasVoxels) * kBlock8;

@@ -3,23 +3,23 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "kernels/base/math.h"
 #include "kernels/conv3d.h"
 
 /// How the GPU's convolutions cut their work: pure functions of the geometry, so that the order of every sum, and with
 /// it every bit, is the same on every GPU and on the CPU that executes the kernels.
 namespace vox {
 
-[[nodiscard]] constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-inline constexpr std::int64_t kTaps = 27;             ///< of the marching algorithms (tiled and tensor_core): 3^3
+inline constexpr std::int64_t kTaps = 27;             ///< of tiled and tensor_core: 3^3
 inline constexpr std::int64_t kGroup = 16;            ///< output channels of a warp
 inline constexpr std::int64_t kWantedBlocks = 528;    ///< thread blocks: four for each multiprocessor of a large GPU
 inline constexpr std::int64_t kWantedMarches = 396;   ///< of four warps: three run at a time on each of 132
 inline constexpr std::int64_t kWantedGrads = 264;     ///< of a weight gradient: two, all of which run at a time
 inline constexpr std::int64_t kMaxSlice = 1LL << 27;  ///< voxels of a slice: its elements are counted in 32 bits
 
-/// A march: a thread block takes a tile of tile_h x tile_w output voxels and `group` output channels and walks along D
-/// through `depth` slices, its sums for three neighbouring slices in registers.
+/// A march, how tiled and tensor_core convolve: a thread block takes a tile of tile_h x tile_w output voxels and a
+/// group of output channels and walks along D through `depth` slices, its sums for three neighbouring slices in
+/// registers.
 struct Conv3dMarch {
   VolumeShape in;    ///< what is gathered
   VolumeShape out;   ///< what is written; for grad_weight what is read beside it
@@ -32,31 +32,31 @@ struct Conv3dMarch {
   std::int64_t groups = 0;   ///< of warps_n*kGroup output channels
   std::int64_t depth = 1;    ///< slices a thread block walks
   std::int64_t parts = 0;    ///< of D
-  std::int64_t splits = 1;   ///< of the input channels; more than one: each writes its sums to scratch, added in order
-  std::int64_t split_steps = 0;  ///< input channels of a split, in groups of 16
+  std::int64_t shares = 1;   ///< of the input channels; more than one: each writes its sums to scratch, added in order
+  std::int64_t share_steps = 0;  ///< input channels of a share, in groups of 16
 
   [[nodiscard]] std::int64_t columns() const { return out.n * parts * tiles_h * tiles_w; }
-  [[nodiscard]] std::int64_t blocks() const { return columns() * groups * splits; }
+  [[nodiscard]] std::int64_t blocks() const { return columns() * groups * shares; }
   /// Weights in the order of the kernels: at most; bf16 takes half of each.
   [[nodiscard]] std::int64_t packed_elements() const {
     return groups * warps_n * kGroup * in.blocks() * kBlock8 * kTaps;
   }
-  /// Sums of all splits, each laid out as the result.
-  [[nodiscard]] std::int64_t partial_elements() const { return splits == 1 ? 0 : splits * out.padded_count(); }
+  /// Sums of all shares, each laid out as the result.
+  [[nodiscard]] std::int64_t partial_elements() const { return shares == 1 ? 0 : shares * out.padded_count(); }
 };
 /// rows_per_thread: output rows a thread or warp of the wide tile holds one above the other: 8, or 4 in f64.
 [[nodiscard]] Conv3dMarch conv3d_march(const Conv3dGeometry&, Conv3dPass, std::int64_t rows_per_thread);
 
-/// The weight gradient's split: thread block (split, output group, input group) adds the columns of its split and
-/// writes one partial [27][input_group][kGroup]; a second kernel adds the splits in order.
+/// The march of a weight gradient: thread block (share, output group, input group) adds up the columns (tile x part of
+/// D) of its share and writes one partial sum [27][input_group][kGroup]; a second kernel adds the shares in order.
 struct Conv3dGradMarch {
   Conv3dMarch march;
   std::int64_t input_group = 8;  ///< input channels of a thread block: 8, or 16 on tensor cores
   std::int64_t input_groups = 0;
-  std::int64_t splits = 1;
+  std::int64_t shares = 1;
 
   [[nodiscard]] std::int64_t partial_elements() const {
-    return splits * march.groups * input_groups * kTaps * input_group * kGroup;
+    return shares * march.groups * input_groups * kTaps * input_group * kGroup;
   }
 };
 [[nodiscard]] Conv3dGradMarch conv3d_grad_march(const Conv3dGeometry&, std::int64_t input_group);
@@ -79,23 +79,23 @@ struct Conv3dGemm {
 };
 [[nodiscard]] Conv3dGemm conv3d_gemm(const Conv3dGeometry&, Conv3dPass);
 
-/// Its weight gradient: thread block (split, output group, input group) adds every voxel of its split for 32 channels
+/// Its weight gradient: thread block (share, output group, input group) adds every voxel of its share for 32 channels
 /// of y and 16 of x, all taps.
 struct Conv3dGradGemm {
   static constexpr std::int64_t kOut = 32;
   static constexpr std::int64_t kIn = 16;
-  static constexpr std::int64_t kVoxels = 256;  ///< the least that a split is
+  static constexpr std::int64_t kVoxels = 256;  ///< the least that a share is
   std::int64_t taps = 1;
   std::int64_t groups = 0;
   std::int64_t input_groups = 0;
-  std::int64_t splits = 1;
+  std::int64_t shares = 1;
 
-  [[nodiscard]] std::int64_t partial_elements() const { return splits * groups * input_groups * taps * kOut * kIn; }
+  [[nodiscard]] std::int64_t partial_elements() const { return shares * groups * input_groups * taps * kOut * kIn; }
 };
 [[nodiscard]] Conv3dGradGemm conv3d_grad_gemm(const Conv3dGeometry&);
 
-/// Splits of the direct weight gradient: enough threads for a GPU, each with at least 256 voxels to add.
-[[nodiscard]] std::int64_t conv3d_direct_splits(const Conv3dGeometry&);
+/// Shares of the direct weight gradient: enough threads for a GPU, each with at least 256 voxels to add.
+[[nodiscard]] std::int64_t conv3d_direct_shares(const Conv3dGeometry&);
 
 /// Elements of conv3d's weight: [O,I,K,K,K].
 [[nodiscard]] constexpr std::int64_t weight_elements(const Conv3dGeometry& g) {

@@ -5,6 +5,7 @@
 
 #include "kernels/plan/amx.h"
 #include "kernels/plan/gemm.h"
+#include "kernels/plan/tasks.h"
 #include "kernels/plan/winograd.h"
 
 namespace vox {
@@ -14,11 +15,8 @@ constexpr std::int64_t kMaxWidth = 4096;           // a gathered row of one bloc
 constexpr std::int64_t kGatherElements = 1 << 17;  // 512 KiB of f32: half of a small L2
 constexpr std::int64_t kTileElements = 1 << 15;    // 128 KiB of f32: what a block's results may take
 constexpr std::int64_t kWeightElements = 1 << 13;  // 32 KiB of f32: weights that stay in L1 while tiles go by
-constexpr std::int64_t kWantedTasks = 16;          // enough to keep the cores of a workstation busy
-constexpr std::int64_t kWantedGradTasks = 32;
+constexpr std::int64_t kFewestGradTasks = 32;
 constexpr std::int64_t kPartElements = 1 << 21;  // 8 MiB of f32: all parts of a weight gradient, unless one is larger
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
 
 /// The widest group that wastes no block, or two where the number of blocks is odd.
 std::int64_t group_of(std::int64_t blocks) {
@@ -65,7 +63,7 @@ template <class T> bool fits(const CpuQueue& q, Conv3dAlgorithm algorithm, Conv3
     case Conv3dAlgorithm::amx:
       return q.isa == Isa::amx && !std::is_same_v<T, double> && amx_takes(g);
     case Conv3dAlgorithm::gemm:
-      return side_by_side(g);
+      return gemm_takes(g);
     case Conv3dAlgorithm::winograd:
       return winograd_runs(pass, g);
     case Conv3dAlgorithm::tiled:
@@ -94,7 +92,7 @@ template bool suits<float>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const C
 template bool suits<double>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
 template bool suits<Bf16>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
 
-Conv3dTiling conv3d_tiling(const Conv3dGeometry& g, Conv3dPass pass) {
+Conv3dTiling conv3d_tiling(const Conv3dGeometry& g, Conv3dPass pass, int threads) {
   const bool spread = pass == Conv3dPass::spread;
   Conv3dTiling t;
   t.pass = pass;
@@ -102,26 +100,28 @@ Conv3dTiling conv3d_tiling(const Conv3dGeometry& g, Conv3dPass pass) {
   t.out = spread ? g.x : g.y;
   t.in_step = spread ? 1 : g.stride;
   t.out_step = spread ? g.stride : 1;
-  t.delta_min = spread ? ceil_div(g.padding - g.kernel + 1, g.stride) : -g.padding;
+  t.delta_min = spread ? ceil_div_signed(g.padding - g.kernel + 1, g.stride) : -g.padding;
   t.span = spread ? (g.stride - 1 + g.padding) / g.stride - t.delta_min + 1 : g.kernel;
   t.lattice_d = ceil_div(t.out.d, t.out_step);
   t.lattice_h = ceil_div(t.out.h, t.out_step);
   t.lattice_w = ceil_div(t.out.w, t.out_step);
-  t.positions = ceil_div((t.lattice_w - 1) * t.in_step + t.span, t.in_step);
+  t.positions = ceil_div_signed((t.lattice_w - 1) * t.in_step + t.span, t.in_step);
   t.group = group_of(t.out.blocks());
   t.groups = ceil_div(t.out.blocks() * kBlock8, t.group);
   t.taps = g.kernel * g.kernel * g.kernel;
   t.chunk = std::max<std::int64_t>(1, kWeightElements / (t.taps * kBlock8 * t.group));
   if (pass == Conv3dPass::grad_weight) {
     const std::int64_t weights = t.groups * t.in.blocks() * t.taps * kBlock8 * t.group;
-    const std::int64_t wanted =
-        std::max<std::int64_t>(1, std::min(ceil_div(kWantedGradTasks, t.groups), kPartElements / weights));
+    const std::int64_t tasks = std::max(ceil_div(kFewestGradTasks, t.groups),
+                                        ceil_div(kMostTasks, t.groups * std::max<std::int64_t>(t.in.blocks(), 1)));
+    const std::int64_t wanted = std::max<std::int64_t>(1, std::min(tasks, kPartElements / weights));
     choose_block(t, 1, wanted);
     t.parts = std::min(t.blocks(), wanted);
-    t.in_per_task = std::clamp<std::int64_t>(t.parts * t.groups * t.in.blocks() / kWantedGradTasks, 1, t.in.blocks());
+    t.in_per_task = std::clamp<std::int64_t>(
+        t.parts * t.groups * t.in.blocks() / std::max<std::int64_t>(threads, kFewestGradTasks), 1, t.in.blocks());
   } else {
-    choose_block(t, t.in.blocks(), ceil_div(kWantedTasks, std::max<std::int64_t>(t.in.n, 1) * t.groups) * t.in.n);
-    t.groups_per_task = std::clamp<std::int64_t>(t.groups * t.blocks() / kWantedTasks, 1, t.groups);
+    choose_block(t, t.in.blocks(), ceil_div(kMostTasks, std::max<std::int64_t>(t.in.n, 1) * t.groups) * t.in.n);
+    t.groups_per_task = std::clamp<std::int64_t>(t.groups * t.blocks() / wanted_tasks(threads), 1, t.groups);
   }
   return t;
 }
@@ -137,7 +137,7 @@ std::int64_t Conv3dTiling::shared_elements() const {
 std::int64_t Conv3dTiling::worker_elements() const {
   const std::int64_t gathered = pass == Conv3dPass::grad_weight ? 1 : in.blocks();
   const std::int64_t elements = gathered * gathered_elements() + voxels() * group;
-  return ceil_div(elements, 1024) * 1024;  // workers share no cache line and no page
+  return round_up(elements, kPageElements);
 }
 
 std::int64_t scratch_elements(const Conv3dTiling& t, int threads) {
@@ -175,8 +175,8 @@ Conv3dTaps conv3d_taps(const Conv3dGeometry& g, const Conv3dTiling& t) {
     const AxisTaps w = taps_of(g, t, residue[2]);
     Conv3dTaps::Class& mine = all.classes[static_cast<std::size_t>(c)];
     mine.first = residue;
-    mine.extent = {ceil_div(t.out.d - residue[0], step), ceil_div(t.out.h - residue[1], step),
-                   ceil_div(t.out.w - residue[2], step)};
+    mine.extent = {ceil_div_signed(t.out.d - residue[0], step), ceil_div_signed(t.out.h - residue[1], step),
+                   ceil_div_signed(t.out.w - residue[2], step)};
     mine.begin = count;
     for (std::int64_t i = 0; i < d.count * h.count * w.count; ++i, ++count) {
       const std::int64_t jd = i / w.count / h.count;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 
+#include "kernels/base/math.h"
 #include "kernels/conv3d.h"
 
 namespace vox {
@@ -10,8 +11,9 @@ namespace vox {
 inline constexpr std::int64_t kMaxTaps = 343;    // 7^3, of the tiled algorithm
 inline constexpr std::int64_t kMaxClasses = 64;  // 4^3
 
-/// How the tiled algorithm cuts a convolution: a pure function of the geometry and the pass, whatever the thread count
-/// and the instruction set, so that all of them add in the same order.
+/// How the tiled algorithm cuts a convolution. Blocks and parts are a pure function of the geometry and the pass,
+/// whatever the thread count and the instruction set, so that all of them add in the same order; the channels of a task
+/// follow the threads (kernels/plan/tasks.h).
 ///
 /// The outputs form a lattice: lattice point q is output voxel out_step*q + residue and reads the input voxels
 /// in_step*q + delta, delta in [delta_min, delta_min+span). The out_step^3 residues are classes: each has its own taps
@@ -49,7 +51,7 @@ struct Conv3dTiling {
   [[nodiscard]] std::int64_t gathered_elements() const { return planes * plane_elements(); }  ///< of one input block
   [[nodiscard]] std::int64_t voxels() const { return block_d * block_h * lattice_w; }         ///< of one block
   [[nodiscard]] std::int64_t blocks() const { return in.n * blocks_d * blocks_h; }
-  [[nodiscard]] std::int64_t in_shares() const { return (in.blocks() + in_per_task - 1) / in_per_task; }
+  [[nodiscard]] std::int64_t in_shares() const { return ceil_div(in.blocks(), in_per_task); }
   /// Where the input voxel at delta_min + (d,h,w) of lattice point 0 lies in a gathered block.
   [[nodiscard]] std::int64_t offset_of(std::int64_t d, std::int64_t h, std::int64_t w) const {
     return d * plane_elements() + h * row_elements() + (w % in_step * positions + w / in_step) * kBlock8;
@@ -64,7 +66,7 @@ struct Conv3dTiling {
   [[nodiscard]] std::int64_t worker_elements() const;  ///< and of each of them
 };
 
-[[nodiscard]] Conv3dTiling conv3d_tiling(const Conv3dGeometry&, Conv3dPass);
+[[nodiscard]] Conv3dTiling conv3d_tiling(const Conv3dGeometry&, Conv3dPass, int threads);
 [[nodiscard]] std::int64_t scratch_elements(const Conv3dTiling&, int threads);
 
 /// The taps of every class: those of class c are [begin[c], begin[c+1]).

@@ -2,13 +2,23 @@
 
 #include <algorithm>
 
+#include "kernels/plan/tasks.h"
 #include "kernels/plan/winograd_grad.h"
 
 namespace vox {
 namespace {
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-std::int64_t padded(std::int64_t channels) { return ceil_div(channels, WinogradPlan::kGroup) * WinogradPlan::kGroup; }
+std::int64_t padded(std::int64_t channels) { return round_up(channels, WinogradPlan::kGroup); }
+
+/// The most tiles along H that a layer may have for kMostTasks tasks; a divisor of those of a box.
+std::int64_t layer_of(const WinogradPlan& p, std::int64_t all_h) {
+  std::int64_t layer = p.tiles_h;
+  const auto tasks = [&] { return p.in.n * p.boxes_d * p.boxes_w * ceil_div(all_h, layer) * p.groups(); };
+  for (std::int64_t n = 2; n <= p.tiles_h && tasks() < kMostTasks; ++n) {
+    if (p.tiles_h % n == 0) { layer = p.tiles_h / n; }
+  }
+  return layer;
+}
 
 /// Products per pair of channels, and those that transforming and reading the weight is worth: as many as about 80
 /// tiles.
@@ -33,11 +43,11 @@ bool winograd_wins(Conv3dPass pass, const Conv3dGeometry& g) {
          g.y.n * std::min(g.x.voxels(), g.y.voxels()) >= kLeastVoxels;
 }
 
-WinogradPlan winograd_plan(const Conv3dGeometry& g, Conv3dPass pass) {
-  return winograd_plan(g, pass, cost(g, pass, 2) < cost(g, pass, 4) ? 2 : 4);
+WinogradPlan winograd_plan(const Conv3dGeometry& g, Conv3dPass pass, int threads) {
+  return winograd_plan_of(cost(g, pass, 2) < cost(g, pass, 4) ? 2 : 4, g, pass, threads);
 }
 
-WinogradPlan winograd_plan(const Conv3dGeometry& g, Conv3dPass pass, std::int64_t m) {
+WinogradPlan winograd_plan_of(std::int64_t m, const Conv3dGeometry& g, Conv3dPass pass, int threads) {
   const bool spread = pass == Conv3dPass::spread;
   WinogradPlan p;
   p.pass = pass;
@@ -57,9 +67,20 @@ WinogradPlan winograd_plan(const Conv3dGeometry& g, Conv3dPass pass, std::int64_
   p.boxes_h = ceil_div(all_h, std::max<std::int64_t>(tiles / p.tiles_w, 1));
   p.tiles_h = p.boxes_h > 0 ? ceil_div(all_h, p.boxes_h) : 1;
   p.boxes_d = ceil_div(p.out.d, m);
-  constexpr std::int64_t kWantedTasks = 16;
-  p.shares = std::clamp<std::int64_t>(kWantedTasks / std::max<std::int64_t>(p.boxes(), 1), 1, p.groups());
+  p.layer_h = layer_of(p, all_h);
+  p.layers_h = ceil_div(all_h, p.layer_h);
+  const bool few = threads <= kFewThreads;
+  if (!few && p.boxes() * p.groups() < threads) {
+    p.tiles_h = p.layer_h;
+    p.boxes_h = p.layers_h;
+  }
+  const std::int64_t boxes = std::max<std::int64_t>(p.boxes(), 1);
+  p.shares = std::clamp<std::int64_t>(few ? kFewThreads / boxes : ceil_div(threads, boxes), 1, p.groups());
   return p;
+}
+
+std::int64_t WinogradPlan::first_layer(const WinogradBox& b) const {
+  return ((b.n * boxes_w + b.w / m / tiles_w) * layers_h + b.h / m / layer_h) * boxes_d + b.d / m;
 }
 
 WinogradBox WinogradPlan::box(std::int64_t i) const {
@@ -77,9 +98,7 @@ WinogradBox WinogradPlan::box(std::int64_t i) const {
 std::int64_t WinogradPlan::task_channels() const { return ceil_div(groups(), shares) * kGroup; }
 
 std::int64_t WinogradPlan::worker_elements() const {
-  constexpr std::int64_t kPage = 1024;  // workers share no cache line and no page
-  const std::int64_t elements = lines_elements() + points_elements() + sums_elements();
-  return ceil_div(elements, kPage) * kPage;
+  return round_up(lines_elements() + points_elements() + sums_elements(), kPageElements);
 }
 
 std::int64_t scratch_elements(const WinogradPlan& p, int threads) {

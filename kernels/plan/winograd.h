@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "kernels/base/math.h"
 #include "kernels/conv3d.h"
 
 namespace vox {
@@ -23,8 +24,10 @@ struct WinogradBox {
 /// largest |y| for m = 4 and 1.5e-6 for m = 2, where a direct sum stays below 5e-6; tests/kernels/winograd_test.cpp
 /// measures it.
 ///
-/// How it cuts a convolution of kernel 3 and stride 1 is a pure function of the geometry and the pass, whatever the
-/// thread count and the instruction set. A task is a box of tiles and so many groups of 16 output channels.
+/// How a convolution of kernel 3 and stride 1 is cut: a task is a box of tiles and so many groups of 16 output
+/// channels, by the geometry, the pass and the number of threads (kernels/plan/tasks.h). Statistics of the outputs are
+/// taken layer by layer: a box is one or more of them along H, and where they lie follows from the geometry and the
+/// pass alone.
 struct WinogradPlan {
   static constexpr std::int64_t kGroup = 16;  ///< channels are padded to whole groups
   static constexpr std::int64_t kSkew = 48;   ///< elements between points in scratch
@@ -40,16 +43,21 @@ struct WinogradPlan {
   std::int64_t boxes_d = 0;
   std::int64_t boxes_h = 0;
   std::int64_t boxes_w = 0;
+  std::int64_t layer_h = 1;  ///< tiles of a layer along H; divides tiles_h
+  std::int64_t layers_h = 0;
   std::int64_t shares = 1;  ///< the groups of output channels are cut into so many tasks
 
   [[nodiscard]] std::int64_t points() const { return m + 2; }  ///< per axis
   [[nodiscard]] std::int64_t tiles() const { return tiles_h * tiles_w; }
   [[nodiscard]] std::int64_t cols() const { return tiles_w * m + 2; }
   [[nodiscard]] std::int64_t boxes() const { return in.n * boxes_d * boxes_h * boxes_w; }
+  [[nodiscard]] std::int64_t layers() const { return in.n * boxes_d * layers_h * boxes_w; }
   [[nodiscard]] std::int64_t groups() const { return out_channels / kGroup; }
   [[nodiscard]] std::int64_t tasks() const { return boxes() * shares; }
   /// Box number i, D innermost: neighbours in time share two slices of their halo.
   [[nodiscard]] WinogradBox box(std::int64_t i) const;
+  /// The number of a box's first layer; the next ones are boxes_d apart.
+  [[nodiscard]] std::int64_t first_layer(const WinogradBox&) const;
 
   // Elements of scratch. Shared by all workers: the transformed weight [PD][PH][groups][in_channels][PW][16] and the
   // bias [out_channels] after it. Of each worker: kernels/cpu/winograd/convolve.cpp says what lies where.
@@ -75,8 +83,8 @@ struct WinogradPlan {
 /// Whether it is faster than the tiled algorithm.
 [[nodiscard]] bool winograd_wins(Conv3dPass, const Conv3dGeometry&);
 /// The plan with the m that costs least.
-[[nodiscard]] WinogradPlan winograd_plan(const Conv3dGeometry&, Conv3dPass);
-[[nodiscard]] WinogradPlan winograd_plan(const Conv3dGeometry&, Conv3dPass, std::int64_t m);
+[[nodiscard]] WinogradPlan winograd_plan(const Conv3dGeometry&, Conv3dPass, int threads);
+[[nodiscard]] WinogradPlan winograd_plan_of(std::int64_t m, const Conv3dGeometry&, Conv3dPass, int threads);
 [[nodiscard]] std::int64_t scratch_elements(const WinogradPlan&, int threads);
 
 }  // namespace vox

@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels/plan/tasks.h"
+
 namespace vox {
 namespace {
 
-constexpr std::int64_t kSumElements = 3 << 20;  // 12 MiB of f32: the sums of all tasks, unless those of a part are more
-constexpr std::int64_t kWantedTasks = 16;       // enough to keep the cores of a workstation busy
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+constexpr std::int64_t kSumElements = 1 << 22;  // 16 MiB of f32: the sums of all tasks, unless those of a part are more
 
 /// Cuts `tiles` into boxes of about equal size, of `most` or less.
 std::int64_t cut(std::int64_t tiles, std::int64_t most, std::int64_t& size) {
@@ -27,11 +26,11 @@ bool winograd_grad_wins(const Conv3dGeometry& g) {
       g.y.c < WinogradGradPlan::kGroup) {
     return false;
   }
-  const WinogradGradPlan p = winograd_grad_plan(g);
+  const WinogradGradPlan p = winograd_grad_plan(g, 1);
   return p.tiles() >= kLeastBoxTiles && p.boxes() >= kLeastBoxes;
 }
 
-WinogradGradPlan winograd_grad_plan(const Conv3dGeometry& g) {
+WinogradGradPlan winograd_grad_plan(const Conv3dGeometry& g, int threads) {
   using P = WinogradGradPlan;
   P p;
   p.x = g.x;
@@ -48,10 +47,18 @@ WinogradGradPlan winograd_grad_plan(const Conv3dGeometry& g) {
   p.boxes_w = cut(ceil_div(g.y.w, P::kM), most_tiles, p.tiles_w);
   p.boxes_h = cut(ceil_div(g.y.h, P::kM), most_tiles / p.tiles_w, p.tiles_h);
   p.boxes_d = ceil_div(g.y.d, P::kM);
-  const std::int64_t wanted =
-      std::min(ceil_div(kWantedTasks, p.shares()), kSumElements / (p.shares() * p.sum_elements()));
+  const std::int64_t pairs = p.shares() * p.sum_elements() / (P::kPoints * P::kGroup * P::kGroup);  // of groups
+  const std::int64_t wanted = std::min(ceil_div(kMostTasks, pairs), kSumElements / (p.shares() * p.sum_elements()));
   const std::int64_t parts = std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(p.boxes(), 1));
   p.parts = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(parts)));  // two threads share evenly
+  const auto halve = [&](std::int64_t& channels, std::int64_t& shares) {
+    if (threads > kFewThreads && p.tasks() < threads && channels > P::kGroup) {
+      channels /= 2;
+      shares *= 2;
+    }
+  };
+  halve(p.out_channels, p.out_shares);
+  halve(p.in_channels, p.in_shares);
   return p;
 }
 
@@ -68,7 +75,7 @@ WinogradBox WinogradGradPlan::box(std::int64_t i) const {
 
 std::int64_t WinogradGradPlan::worker_elements() const {
   const auto of = [](const Side& s) { return s.lines + s.points; };
-  return ceil_div(of(x_side()) + of(y_side()), 1024) * 1024;  // workers share no cache line and no page
+  return round_up(of(x_side()) + of(y_side()), kPageElements);
 }
 
 std::int64_t scratch_elements(const WinogradGradPlan& p, int threads) {

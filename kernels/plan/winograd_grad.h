@@ -6,14 +6,14 @@
 
 namespace vox {
 
-/// How Winograd's algorithm cuts the weight gradient of a convolution of kernel 3 and stride 1: a pure function of the
-/// geometry. dy is cut into tiles of m^3 voxels. With the (m+2)^3 points of a tile, V of x and Y of dy,
+/// How Winograd's algorithm cuts the weight gradient of a convolution of kernel 3 and stride 1. dy is cut into tiles of
+/// m^3 voxels. With the (m+2)^3 points of a tile, V of x and Y of dy,
 ///   dU[point][c][o] = sum over tiles of V[point][tile][c] * Y[point][tile][o]   and   dW = G^T dU G on all three axes.
 /// Error in f32 against f64, normally distributed x and dy: the largest below 1e-5 of the largest |dW|, where a direct
 /// sum stays below 5e-6; tests/kernels/winograd_test.cpp measures it.
 ///
-/// A part is a run of boxes of tiles, D innermost, which are added up in order; a task is a part and a share of the
-/// input and the output channels.
+/// A part is a run of boxes of tiles, D innermost, which are added up in order: a pure function of the geometry. A task
+/// is a part and a share of the input and the output channels, by the number of threads (kernels/plan/tasks.h).
 struct WinogradGradPlan {
   static constexpr std::int64_t kGroup = WinogradPlan::kGroup;  ///< channels are padded to whole groups
   static constexpr std::int64_t kM = 4;                         ///< voxels of dy in a tile, along each axis
@@ -62,7 +62,7 @@ struct WinogradGradPlan {
 /// Whether this is faster than the direct algorithm, where it can run: whole groups of channels, and enough tiles for
 /// each dU that is read and written.
 [[nodiscard]] bool winograd_grad_wins(const Conv3dGeometry&);
-[[nodiscard]] WinogradGradPlan winograd_grad_plan(const Conv3dGeometry&);
+[[nodiscard]] WinogradGradPlan winograd_grad_plan(const Conv3dGeometry&, int threads);
 [[nodiscard]] std::int64_t scratch_elements(const WinogradGradPlan&, int threads);
 
 }  // namespace vox

@@ -46,9 +46,8 @@ void copy_bulk(void* shared, const void* global, unsigned bytes, std::uint64_t* 
 void* shared_array(const void* key, std::size_t bytes, std::size_t alignment, const char* name, Site);
 void* shared_dynamic();
 
-enum class Atomic : std::uint8_t { add, min, max, exchange, compare_exchange };
-std::uint32_t atomic32(Atomic, void*, std::uint32_t value, std::uint32_t compare, bool is_signed, Site);
-std::uint64_t atomic64(Atomic, void*, std::uint64_t value, std::uint64_t compare, Site);
+/// Adds to a number in device or shared memory, whatever other blocks do to it; returns what it was.
+unsigned atomic_add(unsigned*, unsigned value, Site);
 void fence();
 
 }  // namespace vox::simt

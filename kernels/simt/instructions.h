@@ -28,14 +28,8 @@ inline void wait_for_launches_before() {}
 inline void ldmatrix_x4(std::uint32_t (&r)[4], const void* row, Site at = Site::here()) {
   simt::load_matrices(4, false, r, row, at);
 }
-inline void ldmatrix_x2(std::uint32_t (&r)[2], const void* row, Site at = Site::here()) {
-  simt::load_matrices(2, false, r, row, at);
-}
 inline void ldmatrix_x4_trans(std::uint32_t (&r)[4], const void* row, Site at = Site::here()) {
   simt::load_matrices(4, true, r, row, at);
-}
-inline void ldmatrix_x2_trans(std::uint32_t (&r)[2], const void* row, Site at = Site::here()) {
-  simt::load_matrices(2, true, r, row, at);
 }
 
 inline void mma_m16n8k16_bf16(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],

@@ -61,49 +61,13 @@ template <class T> T __shfl_up_sync(unsigned mask, T value, unsigned by, int wid
   return vox::simt::shuffled(mask, value, lane < first + by ? lane : lane - by, "__shfl_up_sync", at);
 }
 
-inline unsigned atomicAdd(unsigned* p, unsigned v, Site at = Site::here()) {
-  return vox::simt::atomic32(vox::simt::Atomic::add, p, v, 0, false, at);
-}
-inline int atomicAdd(int* p, int v, Site at = Site::here()) {
-  return static_cast<int>(vox::simt::atomic32(vox::simt::Atomic::add, p, static_cast<unsigned>(v), 0, true, at));
-}
-inline unsigned long long atomicAdd(unsigned long long* p, unsigned long long v, Site at = Site::here()) {
-  return vox::simt::atomic64(vox::simt::Atomic::add, p, v, 0, at);
-}
-inline unsigned atomicMin(unsigned* p, unsigned v, Site at = Site::here()) {
-  return vox::simt::atomic32(vox::simt::Atomic::min, p, v, 0, false, at);
-}
-inline int atomicMin(int* p, int v, Site at = Site::here()) {
-  return static_cast<int>(vox::simt::atomic32(vox::simt::Atomic::min, p, static_cast<unsigned>(v), 0, true, at));
-}
-inline unsigned atomicMax(unsigned* p, unsigned v, Site at = Site::here()) {
-  return vox::simt::atomic32(vox::simt::Atomic::max, p, v, 0, false, at);
-}
-inline int atomicMax(int* p, int v, Site at = Site::here()) {
-  return static_cast<int>(vox::simt::atomic32(vox::simt::Atomic::max, p, static_cast<unsigned>(v), 0, true, at));
-}
-inline unsigned atomicExch(unsigned* p, unsigned v, Site at = Site::here()) {
-  return vox::simt::atomic32(vox::simt::Atomic::exchange, p, v, 0, false, at);
-}
-inline unsigned atomicCAS(unsigned* p, unsigned compare, unsigned v, Site at = Site::here()) {
-  return vox::simt::atomic32(vox::simt::Atomic::compare_exchange, p, v, compare, false, at);
-}
+inline unsigned atomicAdd(unsigned* p, unsigned v, Site at = Site::here()) { return vox::simt::atomic_add(p, v, at); }
 inline void __threadfence() { vox::simt::fence(); }
-inline void __threadfence_block() {}
 
-template <class T> T __ldg(const T* p) { return *p; }
-inline float __uint_as_float(unsigned v) { return std::bit_cast<float>(v); }
 inline unsigned __float_as_uint(float v) { return std::bit_cast<unsigned>(v); }
 inline float __expf(float x) { return std::exp(x); }
 inline float __fdividef(float a, float b) { return a / b; }
-inline float rsqrtf(float x) { return 1.0F / std::sqrt(x); }
-inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }
-inline unsigned __umulhi(unsigned a, unsigned b) {
-  return static_cast<unsigned>((static_cast<unsigned long long>(a) * b) >> 32U);
-}
 inline int __popc(unsigned x) { return std::popcount(x); }
-inline int __clz(int x) { return std::countl_zero(static_cast<unsigned>(x)); }
-inline int __ffs(int x) { return __builtin_ffs(x); }
 template <class T> constexpr T min(T a, T b) { return b < a ? b : a; }
 template <class T> constexpr T max(T a, T b) { return a < b ? b : a; }
 // NOLINTEND

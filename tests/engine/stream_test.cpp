@@ -49,9 +49,8 @@ TEST_CASE("a large convolution and its gradient arrive whole", "[conv3d][stream]
   }
   const Tensor weight = to_tensor(shifts, {16, 16, 3, 3, 3}, Kind::parameter, DType::f32);
   const Isa best = cpu_queue().isa;
-  for (const Isa isa : {Isa::avx2, Isa::avx512, Isa::amx}) {
-    if (isa > best) { continue; }
-    INFO("instruction set " << static_cast<int>(isa));
+  for (const Isa isa : runnable_isas()) {
+    INFO("instruction set " << name(isa));
     cpu_queue().isa = isa;
     Tensor in = to_tensor(x, kShape, Kind::volume, DType::f32).requires_grad();
     const Tensor y = conv3d(in, weight, {});
@@ -73,9 +72,8 @@ TEST_CASE("a large batch norm arrives whole", "[batch_norm][stream]") {
       return cast(to_tensor(Values(11, value), {11}, Kind::parameter, DType::f64), type);
     };
     const Isa best = cpu_queue().isa;
-    for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
-      if (isa > best) { continue; }
-      INFO(name(dtype) << ", instruction set " << static_cast<int>(isa));
+    for (const Isa isa : runnable_isas()) {
+      INFO(name(dtype) << ", instruction set " << name(isa));
       cpu_queue().isa = isa;
       const Tensor y = batch_norm(to_tensor(x, shape, Kind::volume, dtype), parameter(2), parameter(3), parameter(8),
                                   parameter(64), {.mode = BatchNormMode::inference, .eps = 1e-9});

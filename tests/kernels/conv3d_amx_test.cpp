@@ -143,7 +143,7 @@ TEST_CASE("the boxes of an AMX convolution cover its output", "[conv3d][amx]") {
     const Conv3dGeometry g = geometry(l);
     INFO(l.x.str());
     for (const Conv3dPass pass : {Conv3dPass::correlate, Conv3dPass::spread}) {
-      const AmxConv c = amx_conv(g, pass, true);
+      const AmxConv c = amx_conv(g, pass, true, 2);
       CHECK(c.boxes.depth * c.boxes.along_d >= c.out.d);
       CHECK((c.boxes.along_d - 1) * c.boxes.depth < c.out.d);
       CHECK(c.boxes.height * c.boxes.along_h >= c.out.h);
@@ -151,17 +151,17 @@ TEST_CASE("the boxes of an AMX convolution cover its output", "[conv3d][amx]") {
       CHECK(c.columns * kAmxColumns >= c.out.c);
       CHECK(c.groups * c.channels >= c.in.c);
       CHECK(c.shares() * c.columns_per_task >= c.columns);
-      CHECK(c.box_count() == amx_conv(g, pass, false).box_count());  // an epilogue knows no type
+      CHECK(c.box_count() == amx_conv(g, pass, false, 2).box_count());  // an epilogue knows no type
       CHECK(c.packs_alone() == (l.out == 144));
       CHECK(amx_scratch(g, pass, 2) >= c.shared_floats() + c.worker_floats());
     }
-    const AmxGradWeight w = amx_grad_weight(g, true);
+    const AmxGradWeight w = amx_grad_weight(g, true, 2);
     CHECK(w.length >= w.boxes.height * w.pitch);
     CHECK(w.length % kAmxRows == 0);
     CHECK(w.stretch >= w.length + 2 * w.pitch + 2);
     CHECK(w.sums <= w.box_count());
-    CHECK(w.x_slots >= std::min(2 * w.together, AmxGradWeight::half(w.boxes.depth)) + 2);
-    goes_round = goes_round || w.x_slots < AmxGradWeight::half(w.boxes.depth) + 2;
+    CHECK(w.x_staged_planes >= std::min(2 * w.together, AmxGradWeight::pairs(w.boxes.depth)) + 2);
+    goes_round = goes_round || w.x_staged_planes < AmxGradWeight::pairs(w.boxes.depth) + 2;
   }
   CHECK(goes_round);
 }

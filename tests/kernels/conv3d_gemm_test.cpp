@@ -131,8 +131,7 @@ TEST_CASE("a weight gradient of windows side by side adds up the channels of bot
       Values wants = channel_sums(x);
       const Values more = channel_sums(y);
       wants.insert(wants.end(), more.begin(), more.end());
-      for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::amx}) {
-        if (isa > best_isa()) { continue; }
+      for (const Isa isa : runnable_isas()) {
         cpu_queue() = {.threads = 2, .isa = isa};
         for (const Conv3dAlgorithm algorithm : {Conv3dAlgorithm::gemm, Conv3dAlgorithm::amx}) {
           bool takes = false;
@@ -155,9 +154,9 @@ TEST_CASE("the tiles of side by side windows cover both sides", "[conv3d][amx]")
     const Conv3dGeometry g = geometry(l);
     INFO(l.coarse.str() << " to " << l.fine << ", kernel " << l.kernel);
     for (const Conv3dPass pass : {Conv3dPass::correlate, Conv3dPass::spread, Conv3dPass::grad_weight}) {
-      const AmxWindows a = amx_windows(g, pass, true);
-      CHECK(a.fine_tiles() * 16 >= a.windows.fine_columns());
-      CHECK(a.coarse_tiles() * 16 >= a.windows.coarse_columns());
+      const AmxGemm a = amx_gemm(g, pass, true, 2);
+      CHECK(a.fine_tiles() * 16 >= a.gemm.fine_columns());
+      CHECK(a.coarse_tiles() * 16 >= a.gemm.coarse_columns());
       CHECK(a.shares() * a.columns_per_task >= a.columns);
       CHECK((a.shares() - 1) * a.columns_per_task < a.columns);
       CHECK((a.columns_per_task % 2 == 0 || a.shares() == 1));

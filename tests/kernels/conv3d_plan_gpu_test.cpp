@@ -1,11 +1,10 @@
-#include <fmt/format.h>
-
 #include <limits>
 #include <vector>
 
 #include "engine/context.h"
 #include "kernels/conv_transpose3d.h"
 #include "kernels/plan/gpu.h"
+#include "model/summary.h"
 #include "tests/support/catch.h"
 
 namespace vox::test {
@@ -29,26 +28,14 @@ struct Layer {
   Conv3dAlgorithm bf16;
 };
 
-/// Every convolution of the seed net at 128^3: 4 channels in, widths 16 to 256, 4 classes.
+/// Every convolution of the seed net at 128^3.
 std::vector<Layer> seed_net(std::int64_t cases = 1) {
   std::vector<Layer> layers;
-  const auto block = [&](const std::string& name, std::int64_t in, std::int64_t width, std::int64_t edge) {
-    layers.push_back({name + "a", conv(cube(in, edge, cases), width, 3), tiled, tensor_core});
-    layers.push_back({name + "b", conv(cube(width, edge, cases), width, 3), tiled, tensor_core});
-  };
-  block("encoder 0", 4, 16, 128);
-  block("encoder 1", 16, 32, 64);
-  block("encoder 2", 32, 64, 32);
-  block("encoder 3", 64, 128, 16);
-  block("bottleneck", 128, 256, 8);
-  for (std::int64_t level = 3; level >= 0; --level) {
-    const std::int64_t width = 16LL << level;
-    const std::int64_t edge = 128 >> level;
-    layers.push_back({fmt::format("up {}", level),
-                      conv_transpose3d_geometry(cube(2 * width, edge / 2, cases), width, 2, 2, 0, 0), gemm, gemm});
-    block(fmt::format("decoder {}", level), 2 * width, width, edge);
+  for (const LayerCost& l : unet_summary(unet_preset("seed"), cases, 128, DType::f32)) {
+    if (!l.convolution) { continue; }
+    const bool cubes = l.convolution->kernel == 3;
+    layers.push_back({l.name, *l.convolution, cubes ? tiled : gemm, cubes ? tensor_core : gemm});
   }
-  layers.push_back({"head", conv(cube(16, 128, cases), 4, 1), gemm, gemm});
   return layers;
 }
 
@@ -108,7 +95,7 @@ TEST_CASE("a GPU takes the direct algorithm where the others do not reach", "[co
   }
 }
 
-TEST_CASE("the tiles and parts of a march cover the volume, and the splits of its gradient have work",
+TEST_CASE("the tiles and parts of a march cover the volume, and the shares of its gradient have work",
           "[conv3d][choose]") {
   const auto covers = [](std::int64_t parts, std::int64_t size, std::int64_t extent) {
     return parts * size >= extent && (parts - 1) * size < extent;
@@ -128,9 +115,9 @@ TEST_CASE("the tiles and parts of a march cover the volume, and the splits of it
     }
     for (const std::int64_t input_group : {8, 16}) {
       const Conv3dGradMarch m = conv3d_grad_march(g, input_group);
-      CHECK(m.splits >= 1);
-      CHECK(m.splits <= m.march.columns());
-      CHECK(m.splits * m.march.groups * m.input_groups <= 2 * std::max(kWantedBlocks, m.march.groups * m.input_groups));
+      CHECK(m.shares >= 1);
+      CHECK(m.shares <= m.march.columns());
+      CHECK(m.shares * m.march.groups * m.input_groups <= 2 * std::max(kWantedBlocks, m.march.groups * m.input_groups));
       CHECK(covers(m.input_groups, input_group, g.x.c));
     }
   }

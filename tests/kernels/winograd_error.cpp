@@ -56,7 +56,7 @@ double winograd_amplification(const Conv3dGeometry& g, Conv3dPass pass) {
   if (pass == Conv3dPass::grad_weight) {
     return std::pow(of_gradient_axis<static_cast<int>(WinogradGradPlan::kM)>(), 1.5);
   }
-  return winograd_amplification(winograd_plan(g, pass).m);
+  return winograd_amplification(winograd_plan(g, pass, 1).m);
 }
 
 }  // namespace vox::test

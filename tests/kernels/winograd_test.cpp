@@ -1,11 +1,15 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <numbers>
+#include <vector>
 
 #include "engine/context.h"
 #include "engine/ops/convolve.h"
+#include "kernels/plan/winograd.h"
+#include "model/summary.h"
 #include "tests/engine/op_case.h"
 #include "tests/kernels/winograd_error.h"
 #include "tests/support/catch.h"
@@ -55,20 +59,19 @@ Error error_of(const Values& got, const Values& wants) {
 struct Layer {
   std::int64_t in;
   std::int64_t out;
+  friend bool operator==(const Layer&, const Layer&) = default;
 };
-/// Channels of every 3^3 convolution of the seed net that Winograd's algorithm computes.
-constexpr std::array<Layer, 12> kLayers{{{16, 16},
-                                         {32, 16},
-                                         {16, 32},
-                                         {32, 32},
-                                         {64, 32},
-                                         {32, 64},
-                                         {64, 64},
-                                         {128, 64},
-                                         {64, 128},
-                                         {128, 128},
-                                         {256, 128},
-                                         {128, 256}}};
+/// Channels of every 3^3 convolution of the seed net that Winograd's algorithm computes; not of the deepest, whose
+/// error is that of the one before.
+std::vector<Layer> layers() {
+  std::vector<Layer> found;
+  for (const LayerCost& l : unet_summary(unet_preset("seed"), 1, 128, DType::f32)) {
+    if (!l.convolution || !winograd_wins(Conv3dPass::correlate, *l.convolution)) { continue; }
+    const Layer layer{l.convolution->x.c, l.convolution->y.c};
+    if (layer.in * layer.out < 256 * 256 && std::ranges::find(found, layer) == found.end()) { found.push_back(layer); }
+  }
+  return found;
+}
 
 /// The weight gradient in f32 by the choice, against f64 computed directly.
 Error gradient_error(const Conv3dGeometry& g, ConvChoice choice) {
@@ -109,12 +112,12 @@ TEST_CASE("Winograd's error against f64 is bounded on every layer of the network
   fmt::print("# largest error / largest |y|, rms error / rms of y, normally distributed inputs\n");
   fmt::print("{:<8}\t{:<10}\t{:>3}\t{:>8}\t{:>8}\t{:>8}\t{:>8}\n", "# layer", "pass", "m", "winograd", "rms", "direct",
              "rms");
-  for (const Layer& l : kLayers) {
+  for (const Layer& l : layers()) {
     for (const VolumeShape& extents : {VolumeShape{.n = 1, .c = l.in, .d = 16, .h = 20, .w = 24},   // tiles of 4^3
                                        VolumeShape{.n = 1, .c = l.in, .d = 8, .h = 8, .w = 10}}) {  // tiles of 2^3
       const Conv3dGeometry g = conv3d_geometry(extents, l.out, 3, 1, 1);
       for (const Conv3dPass pass : {Conv3dPass::correlate, Conv3dPass::spread}) {
-        const WinogradPlan plan = winograd_plan(g, pass);
+        const WinogradPlan plan = winograd_plan(g, pass, 1);
         const Error e = layer_error(g, pass, ConvChoice::winograd);
         const Error direct = layer_error(g, pass, ConvChoice::direct);
         fmt::print("{:<8}\t{:<10}\t{:>3}\t{:8.1e}\t{:8.1e}\t{:8.1e}\t{:8.1e}\n", fmt::format("{}-{}", l.in, l.out),
@@ -137,7 +140,7 @@ TEST_CASE("the error of Winograd's weight gradient against f64 is bounded on eve
   constexpr double kRounding = 0x1p-24;
   fmt::print("# largest error / largest |dW|, rms error / rms of dW, normally distributed x and dy, 20x24x28 voxels\n");
   fmt::print("{:<8}\t{:>8}\t{:>8}\t{:>8}\t{:>8}\n", "# layer", "winograd", "rms", "direct", "rms");
-  for (const Layer& l : kLayers) {
+  for (const Layer& l : layers()) {
     if (l.in * l.out > 64 * 128) { continue; }  // the error does not depend on the number of channels
     const Conv3dGeometry g = conv3d_geometry({.n = 1, .c = l.in, .d = 20, .h = 24, .w = 28}, l.out, 3, 1, 1);
     const Error e = gradient_error(g, ConvChoice::winograd);
@@ -192,7 +195,7 @@ TEST_CASE("the boxes of a Winograd plan cover the outputs and its shares the cha
         std::pair{VolumeShape{1, 16, 1, 1, 1}, 1}, std::pair{VolumeShape{1, 128, 8, 8, 8}, 256}}) {
     const Conv3dGeometry g = conv3d_geometry(shape, out, 3, 1, 1);
     for (const std::int64_t m : {2, 4}) {
-      const WinogradPlan p = winograd_plan(g, Conv3dPass::correlate, m);
+      const WinogradPlan p = winograd_plan_of(m, g, Conv3dPass::correlate, 1);
       std::int64_t voxels = 0;
       for (std::int64_t i = 0; i < p.boxes(); ++i) {
         const WinogradBox b = p.box(i);

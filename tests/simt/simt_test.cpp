@@ -55,11 +55,13 @@ __global__ void fragment_kernel(const std::uint16_t* x, std::uint32_t* y) {
   for (int i = 0; i < 8; ++i) { s[t][i] = x[8 * t + i]; }
   __syncthreads();
   std::uint32_t plain[4];
-  std::uint32_t transposed[2];
+  std::uint32_t transposed[4];
   ldmatrix_x4(plain, s[t]);
-  ldmatrix_x2_trans(transposed, s[t % 16]);
-  for (int i = 0; i < 4; ++i) { y[6 * t + i] = plain[i]; }
-  for (int i = 0; i < 2; ++i) { y[6 * t + 4 + i] = transposed[i]; }
+  ldmatrix_x4_trans(transposed, s[t]);
+  for (int i = 0; i < 4; ++i) {
+    y[8 * t + i] = plain[i];
+    y[8 * t + 4 + i] = transposed[i];
+  }
 }
 
 __global__ void index_kernel(unsigned* y) {
@@ -141,19 +143,17 @@ TEST_CASE("ldmatrix gives lane t elements 2(t%4) and 2(t%4)+1 of row t/4 of each
   std::vector<std::uint16_t> x;
   for (unsigned i = 0; i < 256; ++i) { x.push_back(static_cast<std::uint16_t>(i * 3)); }
   const OnDevice<std::uint16_t> device_x(x);
-  const OnDevice<std::uint32_t> device_y(std::vector<std::uint32_t>(32 * 6));
+  const OnDevice<std::uint32_t> device_y(std::vector<std::uint32_t>(32 * 8));
   VOX_LAUNCH(SimtQueue{}, gpu::fragment_kernel, 1, 32, 0, device_x.p(), device_y.p());
   const auto y = device_y.host();
   for (unsigned t = 0; t < 32; ++t) {
     const unsigned row = t / 4;
     const unsigned column = t % 4 * 2;
     for (unsigned m = 0; m < 4; ++m) {
-      CHECK((y[6 * t + m] & 0xFFFFU) == x[64 * m + 8 * row + column]);
-      CHECK(y[6 * t + m] >> 16U == x[64 * m + 8 * row + column + 1]);
-    }
-    for (unsigned m = 0; m < 2; ++m) {
-      CHECK((y[6 * t + 4 + m] & 0xFFFFU) == x[64 * m + 8 * column + row]);
-      CHECK(y[6 * t + 4 + m] >> 16U == x[64 * m + 8 * (column + 1) + row]);
+      CHECK((y[8 * t + m] & 0xFFFFU) == x[64 * m + 8 * row + column]);
+      CHECK(y[8 * t + m] >> 16U == x[64 * m + 8 * row + column + 1]);
+      CHECK((y[8 * t + 4 + m] & 0xFFFFU) == x[64 * m + 8 * column + row]);
+      CHECK(y[8 * t + 4 + m] >> 16U == x[64 * m + 8 * (column + 1) + row]);
     }
   }
 }

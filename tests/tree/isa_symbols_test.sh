@@ -19,9 +19,10 @@ check() { # ISA ENUMERATOR
   echo "$found" | c++filt
   bad=1
 }
-check avx2 1
-check avx512 2
-check amx 3
+IFS=', ' read -r -a sets < <(sed -n 's/^enum class Isa .*{ \(.*\) };$/\1/p' kernels/base/queue.h)
+for i in "${!sets[@]}"; do
+  if [ "$i" -gt 0 ]; then check "${sets[i]}" "$i"; fi  # the baseline's may be picked up
+done
 if [ "$seen" -eq 0 ]; then
   echo "skipped: no objects for AVX2 or AVX-512 here"
   exit 77

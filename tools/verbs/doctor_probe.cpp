@@ -55,14 +55,6 @@ std::vector<std::pair<std::string, std::int64_t>> caches() {
   return found;
 }
 
-std::vector<Isa> runnable_isas() {
-  std::vector<Isa> isas;
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::amx}) {
-    if (isa <= best_isa()) { isas.push_back(isa); }
-  }
-  return isas;
-}
-
 /// How many voxels of a 3x3x3 window around a voxel lie in the volume.
 double neighbours(const std::array<std::int64_t, 3>& size, const std::array<std::int64_t, 3>& at) {
   std::int64_t count = 1;

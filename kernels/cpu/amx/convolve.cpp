@@ -87,10 +87,10 @@ void multiply_plane(const Job<T>& job, const AmxBox& box, std::int64_t d, std::i
   const char* const b = reinterpret_cast<const char*>(job.weights) + column * column_bytes;
   Products products = job.products;
   for (std::int64_t kd = 0; kd < 3; ++kd) {
-    products.a_plane[kd] = (d - box.d_begin + kd) % c.slots * c.slot() * std::int64_t{sizeof(Bf16)};
+    products.a_plane[kd] = (d - box.d_begin + kd) % c.staged_planes * c.staged_plane() * std::int64_t{sizeof(Bf16)};
   }
   const float* const bias = job.bias + column * kAmxColumns;
-  const std::int64_t x_low = c.planes == 2 ? c.part() * 2 : 0;
+  const std::int64_t x_low = c.halves_apart == 2 ? c.half() * 2 : 0;
   for (std::int64_t i = 0; i < tiling.count; i += most) {
     const std::int64_t here = std::min(most, tiling.count - i);
     const char* a[4];
@@ -124,40 +124,46 @@ void multiply_plane(const Job<T>& job, const AmxBox& box, std::int64_t d, std::i
   worker.sink.drain();
 }
 
-/// The planes of a box by columns [first,last): `stages` if they are not staged yet.
+/// The planes of a stack of boxes, the first of which has this number, by columns [first,last): `stages` if they are
+/// not staged yet.
 template <class T>
-void run_columns(const Job<T>& job, const AmxBox& box, std::int64_t number, std::int64_t first, std::int64_t last,
+void run_columns(const Job<T>& job, const AmxBox& stack, std::int64_t number, std::int64_t first, std::int64_t last,
                  bool stages, Worker<T>& worker) {
   const AmxConv& c = job.plan;
-  const std::int64_t depth = box.d_end - box.d_begin;
+  const std::int64_t depth = stack.d_end - stack.d_begin;
   const auto begin_plane = [&](std::int64_t plane) {
-    if (stages && plane < depth + 2) { worker.stager.begin(box, plane, worker.staged + plane % c.slots * c.slot()); }
+    if (stages && plane < depth + 2) {
+      worker.stager.begin(stack, plane, worker.staged + plane % c.staged_planes * c.staged_plane());
+    }
   };
   for (std::int64_t plane = 0; plane < 3; ++plane) {
     begin_plane(plane);
     worker.stager.drain();
   }
-  worker.sink.begin(box, first, last - first);
   for (std::int64_t d = 0; d < depth; ++d) {
+    if (d % c.boxes.depth == 0) { worker.sink.begin(amx_box(c.boxes, c.out, number++), first, last - first); }
     begin_plane(d + 3);
     memory_barrier();
     for (std::int64_t column = first; column < last; column += 2) {
-      multiply_plane(job, box, box.d_begin + d, column, std::min<std::int64_t>(2, last - column), worker);
+      multiply_plane(job, stack, stack.d_begin + d, column, std::min<std::int64_t>(2, last - column), worker);
     }
     worker.stager.drain();
+    if ((d + 1) % c.boxes.depth == 0 || d + 1 == depth) { worker.sink.finish(number - 1); }
   }
-  worker.sink.finish(number);
 }
 
 template <class T> void run_task(const Job<T>& job, std::int64_t task, Worker<T>& worker) {
   const AmxConv& c = job.plan;
-  const AmxBox box = amx_box(c.boxes, c.out, task / c.shares());
+  const std::int64_t stack = task / c.shares();
+  const std::int64_t number = stack / c.stacks_along_d() * c.boxes.along_d + stack % c.stacks_along_d() * c.stack;
+  AmxBox box = amx_box(c.boxes, c.out, number);
+  box.d_end = std::min(box.d_begin + c.stack * c.boxes.depth, c.out.d);
   const std::int64_t first = task % c.shares() * c.columns_per_task;
   const std::int64_t last = std::min(first + c.columns_per_task, c.columns);
-  const std::int64_t together = c.streams() ? kAmxSinkColumns : 2;
+  const std::int64_t together = c.rings() ? kAmxSinkColumns : 2;
   for (std::int64_t column = first; column < last; column += together) {
-    const bool stages = c.streams() || column == first;
-    run_columns(job, box, task / c.shares(), column, std::min(column + together, last), stages, worker);
+    const bool stages = c.rings() || column == first;
+    run_columns(job, box, number, column, std::min(column + together, last), stages, worker);
   }
 }
 
@@ -168,12 +174,12 @@ Products list_products(const AmxConv& c, Product* to) {
     const std::int64_t group = i / c.steps / 3;
     const std::int64_t kh = i / c.steps % 3;
     const std::int64_t step = i % c.steps;
-    const std::int64_t tile = ((group * 9 + kh) * c.steps + step) * c.weight_parts;
+    const std::int64_t tile = ((group * 9 + kh) * c.steps + step) * c.weight_halves;
     for (std::int64_t product = 0; product < c.products; ++product) {
       // one part: high and low of x by the weight's high, then low; two: high*high, low*high, high*low
-      const std::int64_t x_low = c.planes == 2 && product == 1 ? 1 : 0;
-      const std::int64_t weight_low = c.planes == 2 ? product / 2 : product;
-      const std::int64_t a = x_low * c.part() + group * c.group() + kh * c.row() + step * c.positions * c.unit;
+      const std::int64_t x_low = c.halves_apart == 2 && product == 1 ? 1 : 0;
+      const std::int64_t weight_low = c.halves_apart == 2 ? product / 2 : product;
+      const std::int64_t a = x_low * c.half() + group * c.group() + kh * c.row() + step * c.positions * c.unit;
       to[count++] = {.a = static_cast<std::int32_t>(a * 2),
                      .b = static_cast<std::int32_t>((tile + weight_low) * kAmxTileBytes)};
     }
@@ -182,13 +188,13 @@ Products list_products(const AmxConv& c, Product* to) {
           .count = count,
           .row_bytes = c.unit * 2,
           .planes = 3,
-          .b_plane = 3 * c.steps * c.weight_parts * kAmxTileBytes};
+          .b_plane = 3 * c.steps * c.weight_halves * kAmxTileBytes};
 }
 
 }  // namespace
 
 template <class T> void convolve_amx(const CpuIsaQueue<Isa::amx>& q, const TiledConvArgs<T>& a) {
-  const AmxConv c = amx_conv(a.geometry, a.pass, std::is_same_v<T, float>);
+  const AmxConv c = amx_conv(a.geometry, a.pass, std::is_same_v<T, float>, q.threads);
   float* const bias = a.scratch + c.columns * c.tiles() * kAmxTileBytes / 4;
   pack_bias(c, a.bias, bias);
   Product products[kMaxProducts];
@@ -216,7 +222,7 @@ template <class T> void convolve_amx(const CpuIsaQueue<Isa::amx>& q, const Tiled
       const std::int64_t first = i * c.columns_per_task;
       pack_columns(c, first, std::min(first + c.columns_per_task, c.columns), a.weight,
                    a.scratch + first * c.tiles() * kAmxTileBytes / 4);
-      for (std::int64_t box = 0; box < c.box_count(); ++box) { run_task(job, box * c.shares() + i, worker); }
+      for (std::int64_t stack = 0; stack < c.stack_count(); ++stack) { run_task(job, stack * c.shares() + i, worker); }
     }
   });
 }

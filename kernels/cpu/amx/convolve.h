@@ -11,9 +11,9 @@ namespace vox {
 template <class T> void convolve_amx(const CpuIsaQueue<Isa::amx>&, const TiledConvArgs<T>&);
 template <class T> void conv3d_grad_weight_amx(const CpuIsaQueue<Isa::amx>&, const Conv3dGradWeightArgs<T>&);
 
-/// And where windows lie side by side (kernels/plan/amx_gemm.h).
-template <class T> void convolve_windows_amx(const CpuIsaQueue<Isa::amx>&, const TiledConvArgs<T>&);
-template <class T> void grad_weight_windows_amx(const CpuIsaQueue<Isa::amx>&, const Conv3dGradWeightArgs<T>&);
+/// And what gemm takes (kernels/plan/amx_gemm.h).
+template <class T> void convolve_gemm_amx(const CpuIsaQueue<Isa::amx>&, const TiledConvArgs<T>&);
+template <class T> void grad_weight_gemm_amx(const CpuIsaQueue<Isa::amx>&, const Conv3dGradWeightArgs<T>&);
 
 #ifdef __AVX512F__
 /// Whether the kernels for this queue may hand T to the above: fits() says so on a queue whose isa is amx.

@@ -30,7 +30,7 @@ template <class T> VOX_INLINED inline void store_row(Bf16* to, const __m256i& a,
 
 /// Two tiles of columns of a chunk become a step of the strips of A; the next chunk's are fetched.
 template <class T, bool Both>
-VOX_TILE void stage_step(const AmxWindows& a, const T* from, const Sixteen& first, const Sixteen& second,
+VOX_TILE void stage_step(const AmxGemm& a, const T* from, const Sixteen& first, const Sixteen& second,
                          const std::int64_t* begin, std::int64_t count, Bf16* to) {
   constexpr std::int64_t kLine = 64 / static_cast<std::int64_t>(sizeof(T));
   const std::int64_t apart = begin[1] - begin[0];
@@ -103,8 +103,8 @@ VOX_INLINED inline void fetch_windows(T* out, const Sixteen& to, const std::int6
   }
 }
 
-template <class T> struct WindowsJob {
-  const AmxWindows& plan;
+template <class T> struct GemmJob {
+  const AmxGemm& plan;
   Products products;
   const T* in;
   T* out;
@@ -115,9 +115,9 @@ template <class T> struct WindowsJob {
 
 /// A chunk of windows by some columns of the output; `last`: no chunk comes after it.
 template <class T>
-void run_chunk(const WindowsJob<T>& job, std::int64_t number, bool last, std::int64_t first_column,
+void run_chunk(const GemmJob<T>& job, std::int64_t number, bool last, std::int64_t first_column,
                std::int64_t last_column, float* scratch) {
-  const AmxWindows& a = job.plan;
+  const AmxGemm& a = job.plan;
   const AmxSide in{a, a.pass != Conv3dPass::spread};
   const AmxSide out{a, a.pass == Conv3dPass::spread};
   const AmxChunk chunk(a, number);
@@ -130,7 +130,7 @@ void run_chunk(const WindowsJob<T>& job, std::int64_t number, bool last, std::in
   auto* const staged = reinterpret_cast<Bf16*>(scratch);
   float* const sums = scratch + a.rows * a.strip_bytes() / 4;
   for (std::int64_t step = 0; step < a.steps; ++step) {
-    Bf16* const to = staged + step * a.parts * kTile * 2;
+    Bf16* const to = staged + step * a.halves * kTile * 2;
     const Sixteen first = in.sixteen(2 * step);
     if (2 * step + 1 < a.in_tiles()) {
       stage_step<T, true>(a, job.in, first, in.sixteen(2 * step + 1), begins.in, chunk.count, to);
@@ -169,17 +169,17 @@ void run_chunk(const WindowsJob<T>& job, std::int64_t number, bool last, std::in
 
 }  // namespace
 
-template <class T> void convolve_windows_amx(const CpuIsaQueue<Isa::amx>& q, const TiledConvArgs<T>& args) {
-  const AmxWindows a = amx_windows(args.geometry, args.pass, std::is_same_v<T, float>);
+template <class T> void convolve_gemm_amx(const CpuIsaQueue<Isa::amx>& q, const TiledConvArgs<T>& args) {
+  const AmxGemm a = amx_gemm(args.geometry, args.pass, std::is_same_v<T, float>, q.threads);
   pack_strips(q.threads, a, args.weight, args.bias, args.scratch);
-  Product products[kMaxWindowsProducts];
-  const WindowsJob<T> job{.plan = a,
-                          .products = list_products(a, products),
-                          .in = args.in.first,
-                          .out = args.out.first,
-                          .weights = args.scratch,
-                          .bias = args.scratch + a.columns * a.strip_bytes() / 4,
-                          .streams = a.streams() && reinterpret_cast<std::uintptr_t>(args.out.first) % 64 == 0};
+  Product products[kMaxGemmProducts];
+  const GemmJob<T> job{.plan = a,
+                       .products = list_products(a, products),
+                       .in = args.in.first,
+                       .out = args.out.first,
+                       .weights = args.scratch,
+                       .bias = args.scratch + a.columns * a.strip_bytes() / 4,
+                       .streams = a.streams() && reinterpret_cast<std::uintptr_t>(args.out.first) % 64 == 0};
   const std::int64_t tasks = a.tasks();
   const std::int64_t workers = std::min<std::int64_t>(q.threads, tasks);
   parallel_for(q, workers, [&](std::int64_t worker) {  // each with its own scratch; the split changes no result
@@ -195,7 +195,7 @@ template <class T> void convolve_windows_amx(const CpuIsaQueue<Isa::amx>& q, con
   });
 }
 
-template void convolve_windows_amx(const CpuIsaQueue<Isa::amx>&, const TiledConvArgs<float>&);
-template void convolve_windows_amx(const CpuIsaQueue<Isa::amx>&, const TiledConvArgs<Bf16>&);
+template void convolve_gemm_amx(const CpuIsaQueue<Isa::amx>&, const TiledConvArgs<float>&);
+template void convolve_gemm_amx(const CpuIsaQueue<Isa::amx>&, const TiledConvArgs<Bf16>&);
 
 }  // namespace vox

@@ -20,17 +20,17 @@ struct Sixteen {
 
 /// One side of the product.
 struct AmxSide {
-  const AmxWindows& plan;
+  const AmxGemm& plan;
   bool fine;
 
-  [[nodiscard]] const VolumeShape& shape() const { return fine ? plan.windows.fine : plan.windows.coarse; }
+  [[nodiscard]] const VolumeShape& shape() const { return fine ? plan.gemm.fine : plan.gemm.coarse; }
   [[nodiscard]] Sixteen sixteen(std::int64_t tile) const {
     const VolumeShape& s = shape();
     const auto mask = [&](std::int64_t block) {
       return block < s.blocks() ? (1U << static_cast<unsigned>(s.channels_in(block))) - 1U : 0U;
     };
-    if (fine && plan.windows.kernel == 2) {
-      const std::int64_t first = plan.windows.fine_offset(0, tile);
+    if (fine && plan.gemm.kernel == 2) {
+      const std::int64_t first = plan.gemm.fine_offset(0, tile);
       const unsigned half = mask(tile % s.blocks());
       return {first, first + kBlock8, static_cast<__mmask16>(half | half << 8U)};
     }
@@ -40,9 +40,9 @@ struct AmxSide {
   }
   /// Where the windows from `first` of case n on begin.
   void begin_of(std::int64_t n, std::int64_t first, std::int64_t count, std::int64_t* to) const {
-    const VolumeShape& coarse = plan.windows.coarse;
+    const VolumeShape& coarse = plan.gemm.coarse;
     const VolumeShape& s = shape();
-    const std::int64_t kernel = fine ? plan.windows.kernel : 1;
+    const std::int64_t kernel = fine ? plan.gemm.kernel : 1;
     for (std::int64_t v = first; v < first + count;) {
       const std::int64_t row = v / coarse.w;
       const std::int64_t voxel = (row / coarse.h * kernel * s.h + row % coarse.h * kernel) * s.w;
@@ -55,8 +55,8 @@ struct AmxSide {
 
 /// A chunk of windows of one case, and the next one, which is fetched meanwhile.
 struct AmxChunk {
-  AmxChunk(const AmxWindows& plan, std::int64_t number) {
-    const std::int64_t voxels = plan.windows.coarse.voxels();
+  AmxChunk(const AmxGemm& plan, std::int64_t number) {
+    const std::int64_t voxels = plan.gemm.coarse.voxels();
     const std::int64_t per_case = (voxels + plan.chunk - 1) / plan.chunk;
     n = number / per_case;
     first = number % per_case * plan.chunk;
@@ -72,36 +72,36 @@ template <class T> VOX_INLINED inline auto load_sixteen(const T* from, const Six
 }
 
 /// The products of a strip of A and one of B.
-inline Products list_products(const AmxWindows& a, Product* to) {
+inline Products list_products(const AmxGemm& a, Product* to) {
   std::int64_t count = 0;
   for (std::int64_t step = 0; step < a.steps; ++step) {
-    const auto at = static_cast<std::int32_t>(step * a.parts * kAmxTileBytes);
+    const auto at = static_cast<std::int32_t>(step * a.halves * kAmxTileBytes);
     constexpr auto kLow = static_cast<std::int32_t>(kAmxTileBytes);
     to[count++] = {at, at};
-    if (a.parts == 2) {
+    if (a.halves == 2) {
       to[count++] = {at + kLow, at};
       to[count++] = {at, at + kLow};
     }
   }
   return {to, count, 64};
 }
-constexpr std::int64_t kMaxWindowsProducts = 3 * 256;  // 1024 channels
+constexpr std::int64_t kMaxGemmProducts = 3 * 256;  // 1024 channels
 
 /// Up to two strips of A by up to two of B: sums as multiply_square() leaves them.
-inline void multiply_strips(const AmxWindows& w, const Products& products, const char* a, std::int64_t rows,
-                            const char* b, std::int64_t columns, const Sums& sums, std::int64_t next_from) {
+inline void multiply_strips(const AmxGemm& w, const Products& products, const char* a, std::int64_t rows, const char* b,
+                            std::int64_t columns, const Sums& sums, std::int64_t next_from) {
   const std::int64_t strip = w.strip_bytes();
   const char* const both[2] = {a, a + strip};
   Nothing nothing;
   if (rows == 2 && columns == 2) {
-    w.parts == 2 ? multiply_square<3>(products, both, b, strip, kAmxTileBytes, sums, next_from, nothing)
-                 : multiply_square<1>(products, both, b, strip, 0, sums, next_from, nothing);
+    w.halves == 2 ? multiply_square<3>(products, both, b, strip, kAmxTileBytes, sums, next_from, nothing)
+                  : multiply_square<1>(products, both, b, strip, 0, sums, next_from, nothing);
     return;
   }
   for (std::int64_t n = 0; n < columns; ++n) {
     const Sums of{sums.from + n * next_from, sums.from_row, sums.step, sums.to + n * 2 * kTile};
-    w.parts == 2 ? multiply_columns<3>(rows, products, both, b + n * strip, kAmxTileBytes, of, nothing)
-                 : multiply_columns<1>(rows, products, both, b + n * strip, 0, of, nothing);
+    w.halves == 2 ? multiply_columns<3>(rows, products, both, b + n * strip, kAmxTileBytes, of, nothing)
+                  : multiply_columns<1>(rows, products, both, b + n * strip, 0, of, nothing);
   }
 }
 

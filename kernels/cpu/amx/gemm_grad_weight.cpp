@@ -34,14 +34,14 @@ template <class T> VOX_INLINED inline void fetch_pair(const T* from, const Sixte
 
 /// A strip of B: a row is a pair of windows, its columns are fine ones. `begin`: of this chunk, then of the next.
 template <class T>
-VOX_TILE void stage_fine(const AmxWindows& a, const T* from, const Sixteen& s, const std::int64_t* begin,
+VOX_TILE void stage_fine(const AmxGemm& a, const T* from, const Sixteen& s, const std::int64_t* begin,
                          std::int64_t count, char* to, float* sums) {
   __m512 sum = _mm512_loadu_ps(sums);
-  for (std::int64_t step = 0; step < a.steps; ++step, to += a.parts * kAmxTileBytes) {
+  for (std::int64_t step = 0; step < a.steps; ++step, to += a.halves * kAmxTileBytes) {
     for (std::int64_t row = 0; row < 16; ++row) {
       const std::int64_t v = step * kAmxDepth + 2 * row;
       fetch_pair(from, s, begin + kMaxChunk + v);
-      store_tile_row(to, row, a.parts, pair_at(from, s, begin, v, count, sum));
+      store_tile_row(to, row, a.halves, pair_at(from, s, begin, v, count, sum));
     }
   }
   _mm512_storeu_ps(sums, sum);
@@ -49,10 +49,10 @@ VOX_TILE void stage_fine(const AmxWindows& a, const T* from, const Sixteen& s, c
 
 /// A strip of A: a row is a coarse channel, its columns are windows.
 template <class T>
-VOX_TILE void stage_coarse(const AmxWindows& a, const T* from, const Sixteen& s, const std::int64_t* begin,
+VOX_TILE void stage_coarse(const AmxGemm& a, const T* from, const Sixteen& s, const std::int64_t* begin,
                            std::int64_t count, char* to, float* sums) {
   __m512 sum = _mm512_loadu_ps(sums);
-  for (std::int64_t step = 0; step < a.steps; ++step, to += a.parts * kAmxTileBytes) {
+  for (std::int64_t step = 0; step < a.steps; ++step, to += a.halves * kAmxTileBytes) {
     __m512i high[16];
     __m512i low[16];
     for (std::int64_t row = 0; row < 16; ++row) {
@@ -64,19 +64,19 @@ VOX_TILE void stage_coarse(const AmxWindows& a, const T* from, const Sixteen& s,
     }
     transpose16(high);
     transpose16(low);
-    for (std::int64_t row = 0; row < 16; ++row) { store_tile_row(to, row, a.parts, {high[row], low[row]}); }
+    for (std::int64_t row = 0; row < 16; ++row) { store_tile_row(to, row, a.halves, {high[row], low[row]}); }
   }
   _mm512_storeu_ps(sums, sum);
 }
 
 /// The sums of tiles (row, column) to (row+1, column+1), both even.
-float* sums_at(const AmxWindows& a, float* sums, std::int64_t row, std::int64_t column) {
+float* sums_at(const AmxGemm& a, float* sums, std::int64_t row, std::int64_t column) {
   return sums + (row / 2 * ((a.columns + 1) / 2) + column / 2) * 4 * kTile;
 }
 
 /// The chunks of one partial sum, by the columns of one share.
 template <class T>
-void run_task(const AmxWindows& a, const Products& products, const Conv3dGradWeightArgs<T>& args, std::int64_t task,
+void run_task(const AmxGemm& a, const Products& products, const Conv3dGradWeightArgs<T>& args, std::int64_t task,
               float* scratch) {
   const std::int64_t part = task / a.shares();
   const std::int64_t first_column = task % a.shares() * a.columns_per_task;
@@ -124,9 +124,9 @@ void run_task(const AmxWindows& a, const Products& products, const Conv3dGradWei
 }
 
 /// dweight of sixteen fine columns: their partial sums, added in order.
-void unpack_column(const AmxWindows& a, float* sums, std::int64_t column, float* dweight) {
+void unpack_column(const AmxGemm& a, float* sums, std::int64_t column, float* dweight) {
   const WeightLanes lanes(a, column);
-  for (std::int64_t o = 0; o < a.windows.coarse.c; ++o) {
+  for (std::int64_t o = 0; o < a.gemm.coarse.c; ++o) {
     const std::int64_t row = o / kAmxRows;
     const float* const from =
         sums_at(a, sums, row, column) + (column % 2 * 2 + row % 2) * kTile + o % kAmxRows * kAmxColumns;
@@ -139,10 +139,10 @@ void unpack_column(const AmxWindows& a, float* sums, std::int64_t column, float*
 }
 
 /// The sums of the channels of a side, from those of its columns in the parts, in order.
-void add_up(const AmxWindows& a, const AmxSide& side, const float* sums, std::span<float> to) {
+void add_up(const AmxGemm& a, const AmxSide& side, const float* sums, std::span<float> to) {
   if (to.empty()) { return; }
   std::fill(to.begin(), to.end(), 0.0F);
-  const bool runs = side.fine && a.windows.kernel == 2;
+  const bool runs = side.fine && a.gemm.kernel == 2;
   const std::int64_t columns = (side.fine ? a.columns : a.rows) * kAmxColumns;
   for (std::int64_t part = 0; part < a.sums; ++part, sums += a.channel_floats()) {
     for (std::int64_t i = 0; i < columns; ++i) {
@@ -155,13 +155,13 @@ void add_up(const AmxWindows& a, const AmxSide& side, const float* sums, std::sp
 
 }  // namespace
 
-template <class T> void grad_weight_windows_amx(const CpuIsaQueue<Isa::amx>& q, const Conv3dGradWeightArgs<T>& args) {
-  const AmxWindows a = amx_windows(args.geometry, Conv3dPass::grad_weight, std::is_same_v<T, float>);
+template <class T> void grad_weight_gemm_amx(const CpuIsaQueue<Isa::amx>& q, const Conv3dGradWeightArgs<T>& args) {
+  const AmxGemm a = amx_gemm(args.geometry, Conv3dPass::grad_weight, std::is_same_v<T, float>, q.threads);
   if (a.chunks() == 0) {
     for (const std::span<float> to : {args.dweight, args.x_sums, args.dy_sums}) { std::ranges::fill(to, 0.0F); }
     return;
   }
-  Product list[kMaxWindowsProducts];
+  Product list[kMaxGemmProducts];
   const Products products = list_products(a, list);
   const std::int64_t tasks = a.tasks();
   const std::int64_t workers = std::min<std::int64_t>(q.threads, tasks);
@@ -179,7 +179,7 @@ template <class T> void grad_weight_windows_amx(const CpuIsaQueue<Isa::amx>& q, 
   add_up(a, {a, false}, channels + a.columns * kAmxColumns, args.dy_sums);
 }
 
-template void grad_weight_windows_amx(const CpuIsaQueue<Isa::amx>&, const Conv3dGradWeightArgs<float>&);
-template void grad_weight_windows_amx(const CpuIsaQueue<Isa::amx>&, const Conv3dGradWeightArgs<Bf16>&);
+template void grad_weight_gemm_amx(const CpuIsaQueue<Isa::amx>&, const Conv3dGradWeightArgs<float>&);
+template void grad_weight_gemm_amx(const CpuIsaQueue<Isa::amx>&, const Conv3dGradWeightArgs<Bf16>&);
 
 }  // namespace vox

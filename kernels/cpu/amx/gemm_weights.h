@@ -10,8 +10,8 @@ namespace {
 
 /// Where the weights of sixteen fine columns and coarse channel o lie: at + lanes.
 struct WeightLanes {
-  WeightLanes(const AmxWindows& a, std::int64_t fine_tile) : side{a, true}, taps(a.windows.taps()) {
-    const VolumeShape& s = a.windows.fine;
+  WeightLanes(const AmxGemm& a, std::int64_t fine_tile) : side{a, true}, taps(a.gemm.taps()) {
+    const VolumeShape& s = a.gemm.fine;
     alignas(64) std::int32_t lane[16];
     for (std::int32_t i = 0; i < 16; ++i) { lane[i] = taps == 8 ? i % 8 * 8 + i / 8 : i; }
     lanes = _mm512_load_si512(lane);
@@ -34,25 +34,23 @@ struct WeightLanes {
   std::int64_t kernels;
 };
 
-VOX_INLINED inline void store_tile_row(char* strip, std::int64_t row, std::int64_t parts, const PairWords& w) {
+VOX_INLINED inline void store_tile_row(char* strip, std::int64_t row, std::int64_t halves, const PairWords& w) {
   _mm512_store_si512(strip + row * 64, w.high);
-  if (parts == 2) { _mm512_store_si512(strip + kAmxTileBytes + row * 64, w.low); }
+  if (halves == 2) { _mm512_store_si512(strip + kAmxTileBytes + row * 64, w.low); }
 }
 
 /// One step of a strip of B whose columns are fine: a row is two coarse channels.
-inline void pack_spread(const AmxWindows& a, std::int64_t tile, std::int64_t step, const float* weight, char* to) {
+inline void pack_spread(const AmxGemm& a, std::int64_t tile, std::int64_t step, const float* weight, char* to) {
   const WeightLanes lanes(a, tile);
   const std::int64_t first = step * kAmxDepth;
-  const auto values = [&](std::int64_t o) {
-    return o < a.windows.coarse.c ? lanes.load(weight, o) : _mm512_setzero_ps();
-  };
+  const auto values = [&](std::int64_t o) { return o < a.gemm.coarse.c ? lanes.load(weight, o) : _mm512_setzero_ps(); };
   for (std::int64_t row = 0; row < 16; ++row) {
-    store_tile_row(to, row, a.parts, pair_words(values(first + 2 * row), values(first + 2 * row + 1)));
+    store_tile_row(to, row, a.halves, pair_words(values(first + 2 * row), values(first + 2 * row + 1)));
   }
 }
 
 /// And whose columns are coarse channels: a row is two neighbouring fine columns.
-inline void pack_correlate(const AmxWindows& a, std::int64_t tile, std::int64_t step, const float* weight, char* to) {
+inline void pack_correlate(const AmxGemm& a, std::int64_t tile, std::int64_t step, const float* weight, char* to) {
   const WeightLanes low_lanes(a, 2 * step);
   const bool both = 2 * step + 1 < a.fine_tiles();
   const WeightLanes high_lanes(a, both ? 2 * step + 1 : 2 * step);
@@ -60,7 +58,7 @@ inline void pack_correlate(const AmxWindows& a, std::int64_t tile, std::int64_t 
   __m512i low[16];
   for (std::int64_t i = 0; i < 16; ++i) {
     const std::int64_t o = tile * kAmxColumns + i;
-    const bool here = o < a.windows.coarse.c;
+    const bool here = o < a.gemm.coarse.c;
     const Halves first = halves(here ? low_lanes.load(weight, o) : _mm512_setzero_ps());
     const Halves second = halves(here && both ? high_lanes.load(weight, o) : _mm512_setzero_ps());
     high[i] = joined(first.high, second.high);
@@ -68,21 +66,21 @@ inline void pack_correlate(const AmxWindows& a, std::int64_t tile, std::int64_t 
   }
   transpose16(high);
   transpose16(low);
-  for (std::int64_t row = 0; row < 16; ++row) { store_tile_row(to, row, a.parts, {high[row], low[row]}); }
+  for (std::int64_t row = 0; row < 16; ++row) { store_tile_row(to, row, a.halves, {high[row], low[row]}); }
 }
 
-/// All strips, [columns][steps][parts] tiles, and the bias [columns*16] after them.
-inline void pack_strips(int threads, const AmxWindows& a, const float* weight, const float* bias, float* scratch) {
+/// All strips, [columns][steps][halves] tiles, and the bias [columns*16] after them.
+inline void pack_strips(int threads, const AmxGemm& a, const float* weight, const float* bias, float* scratch) {
   parallel_for(threads, a.columns, [&](std::int64_t column) {
     char* const strip = reinterpret_cast<char*>(scratch) + column * a.strip_bytes();
     for (std::int64_t step = 0; step < a.steps; ++step) {
-      char* const to = strip + step * a.parts * kAmxTileBytes;
+      char* const to = strip + step * a.halves * kAmxTileBytes;
       a.pass == Conv3dPass::spread ? pack_spread(a, column, step, weight, to)
                                    : pack_correlate(a, column, step, weight, to);
     }
   });
-  const VolumeShape& out = a.pass == Conv3dPass::spread ? a.windows.fine : a.windows.coarse;
-  const bool runs = a.pass == Conv3dPass::spread && a.windows.kernel == 2;
+  const VolumeShape& out = a.pass == Conv3dPass::spread ? a.gemm.fine : a.gemm.coarse;
+  const bool runs = a.pass == Conv3dPass::spread && a.gemm.kernel == 2;
   float* const to = scratch + a.columns * a.strip_bytes() / 4;
   for (std::int64_t i = 0; i < a.columns * kAmxColumns; ++i) {
     const std::int64_t channel = runs ? i / kAmxColumns % out.blocks() * kBlock8 + i % kBlock8 : i;

@@ -14,7 +14,7 @@ constexpr std::int64_t kMaxTaps = 27 * 64;  // of 1024 input channels
 template <class T> struct Worker {
   Worker(const AmxGradWeight& g, const Conv3dGradWeightArgs<T>& a, float* scratch)
       : x_staged(reinterpret_cast<Bf16*>(scratch)),
-        dy_staged(x_staged + g.x_slots * g.x_plane()),
+        dy_staged(x_staged + g.x_staged_planes * g.x_plane()),
         x(g, x_side(a.geometry, a.x, a.x2), x_staged),
         dy(g, a.dy.data(), dy_staged) {}
   void step() {
@@ -89,8 +89,8 @@ template <class T>
 void add_planes(const AmxGradWeight& g, const AmxBox& box, std::int64_t plane, GradStretch& s, const GradTap* taps,
                 std::int64_t count, std::int64_t rows, float* sums, Worker<T>& worker) {
   constexpr std::int64_t kStretch = 6;  // sixteens of pairs
-  for (std::int64_t i = 0; i < s.planes + 2; ++i) { s.x_at[i] = (plane + i) % g.x_slots * g.x_plane(); }
-  for (std::int64_t i = 0; i < s.planes; ++i) { s.dy_at[i] = (plane + i) % g.dy_slots * g.dy_plane(); }
+  for (std::int64_t i = 0; i < s.planes + 2; ++i) { s.x_at[i] = (plane + i) % g.x_staged_planes * g.x_plane(); }
+  for (std::int64_t i = 0; i < s.planes; ++i) { s.dy_at[i] = (plane + i) % g.dy_staged_planes * g.dy_plane(); }
   const std::int64_t all = g.positions(box.h_end - box.h_begin) / kAmxRows;
   const std::int64_t stretches = (all + kStretch - 1) / kStretch;
   for (std::int64_t stretch = 0; stretch < stretches; ++stretch) {
@@ -100,8 +100,8 @@ void add_planes(const AmxGradWeight& g, const AmxBox& box, std::int64_t plane, G
       const std::int64_t here = std::min<std::int64_t>(rows - row, 2);
       const Bf16* const dy = worker.dy_staged + row * g.dy_row();
       float* const to = sums + row * g.sum_row();
-      g.parts == 2 ? add_rows<2>(g, s, taps, count, here, dy, to, worker)
-                   : add_rows<1>(g, s, taps, count, here, dy, to, worker);
+      g.halves == 2 ? add_rows<2>(g, s, taps, count, here, dy, to, worker)
+                    : add_rows<1>(g, s, taps, count, here, dy, to, worker);
     }
   }
 }
@@ -157,13 +157,13 @@ void run_task(const AmxGradWeight& g, const Conv3dGradWeightArgs<T>& a, std::int
       a.scratch.data() + part * g.sum_floats() + first_row * g.sum_row() + first_column * g.taps() * kTile;
   GradTap taps[kMaxTaps];
   const std::int64_t count = list_taps(g, columns, taps);
-  GradStretch s{.x = worker.x_staged, .x_low = g.x_part(), .dy_low = g.dy_part(), .row_bytes = g.length * 4};
+  GradStretch s{.x = worker.x_staged, .x_low = g.x_half(), .dy_low = g.dy_half(), .row_bytes = g.length * 4};
   for (std::int64_t row = 0; row < rows; ++row) { std::fill_n(sums + row * g.sum_row(), count * kTile, 0.0F); }
   worker.x.select(first_column, columns);
   worker.dy.select(first_row, rows);
   for (std::int64_t i = g.box_count() * part / g.sums; i < g.box_count() * (part + 1) / g.sums; ++i) {
     const AmxBox box = amx_box(g.boxes, g.dy, i);
-    const std::int64_t depth = AmxGradWeight::half(box.d_end - box.d_begin);
+    const std::int64_t depth = AmxGradWeight::pairs(box.d_end - box.d_begin);
     const auto begin = [&](std::int64_t x_plane, std::int64_t plane, std::int64_t end) {
       worker.x.begin(box, x_plane, std::min(end, depth) + 2);
       worker.dy.begin(box, plane, std::min(end, depth));
@@ -188,7 +188,7 @@ void run_task(const AmxGradWeight& g, const Conv3dGradWeightArgs<T>& a, std::int
 }  // namespace
 
 template <class T> void conv3d_grad_weight_amx(const CpuIsaQueue<Isa::amx>& q, const Conv3dGradWeightArgs<T>& a) {
-  const AmxGradWeight g = amx_grad_weight(a.geometry, std::is_same_v<T, float>);
+  const AmxGradWeight g = amx_grad_weight(a.geometry, std::is_same_v<T, float>, q.threads);
   const std::int64_t tasks = g.tasks();
   if (g.box_count() == 0) {
     std::ranges::fill(a.dweight, 0.0F);

@@ -5,7 +5,8 @@
 namespace vox {
 namespace {
 
-/// Of sixteen channels: sums of distances from `about`, the mean of the first voxels, and of their squares.
+/// Sums over the voxels of a box, for sixteen channels: of the distances from `about`, the mean of the first few
+/// voxels, and of their squares.
 struct alignas(64) AmxMoments {
   float about[kAmxColumns] = {};
   double sum[kAmxColumns] = {};

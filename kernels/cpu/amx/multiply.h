@@ -8,8 +8,8 @@
 namespace vox {
 namespace {
 
-/// 1 to 4 tiles of voxels by one of channels. Parts and x_low as of multiply_square(). The fewer tiles are loaded per
-/// product the better: a tile of x is loaded once for its products by both parts of a weight.
+/// 1 to 4 tiles of voxels by one of channels. Parts and x_low are those of multiply_square(). The fewer tiles are
+/// loaded per product the better: a tile of x is loaded once for its products by both halves of a weight.
 template <int M, int Parts, class Beside>
 VOX_TILE void multiply_column(const Products& p, const char* const* a, const char* b, std::int64_t x_low, const Sums& s,
                               Beside& beside) {
@@ -86,9 +86,9 @@ void multiply_columns(std::int64_t m, const Products& p, const char* const* a, c
   multiply_column<4, Parts>(p, a, b, x_low, s, beside);
 }
 
-/// Two tiles of voxels by two of channels; `next` is from one tile of channels to the other, in B, and for the sums
-/// `next_from`. Parts: products come in ones, in twos that share A, or in threes; of these, x_low is from the high
-/// parts of x to the low ones.
+/// Two tiles of voxels by two of channels; the second tile of channels lies `next` bytes after the first in B, and its
+/// sums are loaded `next_from` floats after. Parts: products come in ones, in twos that share A, or in threes, of which
+/// the second takes the low halves of x, x_low bytes after the high ones.
 template <int Parts, class Beside>
 VOX_TILE void multiply_square(const Products& p, const char* const* a, const char* b, std::int64_t next,
                               std::int64_t x_low, const Sums& s, std::int64_t next_from, Beside& beside) {

@@ -17,7 +17,7 @@ struct GradTap {
 /// What the tiles of a stretch have in common. In bf16, but for row_bytes.
 struct GradStretch {
   const Bf16* x;
-  std::int64_t x_low;  ///< from the high parts to the low ones
+  std::int64_t x_low;  ///< from the high halves to the low ones
   std::int64_t dy_low;
   std::int64_t row_bytes;  ///< of dy
   std::int64_t first = 0;  ///< sixteens of pairs of positions

@@ -7,14 +7,16 @@
 namespace vox {
 namespace {
 
-/// One product of tiles: where A lies behind the first row of the output tile, and B among the packed tiles. In bytes.
+/// One product of tiles A * B. In bytes: where A begins, counted from where the output tile's first row begins in the
+/// staged plane, and where B begins among the packed tiles.
 struct Product {
   std::int32_t a;
   std::int32_t b;
 };
 
-/// Those of a plane of A, which for the `planes` planes of a sum are the same: from one to the next, B goes on by
-/// `b_plane` bytes, and plane i of A lies at a_plane[i].
+/// The products of one output tile. A tile is a sum over `planes` planes of A, and the list `all` holds the products of
+/// one plane: it is the same for each. Plane i of A begins at a_plane[i], its tiles of B `i * b_plane` bytes after
+/// those of plane 0.
 struct Products {
   const Product* all;
   std::int64_t count;
@@ -24,7 +26,8 @@ struct Products {
   std::int64_t a_plane[3] = {};
 };
 
-/// Where four tiles of sums come from, `step` floats apart, and go to. The bias is a tile whose rows are one.
+/// Where up to four tiles of sums are loaded from, `step` floats apart, and stored to. A bias is loaded as a tile all
+/// of whose rows are the same memory: from_row is 0.
 struct Sums {
   const float* from;
   std::int64_t from_row;  ///< bytes
@@ -36,7 +39,8 @@ struct Sums {
 /// to 300 ns, another one 5 ns. So longer loops now and then store a tile that nobody reads, to where the sums will go.
 constexpr std::int64_t kAwake = 24;
 
-/// What else is done between products: in small turns nearly free, since the multiplier keeps few other units busy.
+/// Work between the products, a small turn per step(): nearly free, since the multiplier keeps few other units busy.
+/// This is the one that does nothing.
 struct Nothing {
   void step() const {}
 };

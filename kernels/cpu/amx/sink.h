@@ -8,7 +8,8 @@
 namespace vox {
 namespace {
 
-/// Up to sixteen voxels from position `at` of a staged plane of a box on: those that are voxels go to the output.
+/// A tile's rows: `count` positions of a staged plane from `at` on. The last two positions of each row of the plane are
+/// no voxels; sums of the others go to the output.
 struct Run {
   std::int64_t at;
   std::int64_t count;
@@ -24,7 +25,7 @@ template <class T> class AmxSink {
 
   /// Whether what is written goes past the caches.
   [[nodiscard]] bool streams() const { return streams_; }
-  /// Of this box, up to kAmxSinkColumns columns of tiles from `column` on come next.
+  /// The tiles that come next are of this box, in up to kAmxSinkColumns columns of tiles from `column` on.
   void begin(const AmxBox& box, std::int64_t column, std::int64_t columns) {
     box_ = box;
     first_column_ = column;
@@ -68,7 +69,7 @@ template <class T> class AmxSink {
   void drain() {
     while (next_ != end_) { step(kAmxRows); }
   }
-  /// All tiles of the columns have come: their moments are those of box `number`.
+  /// All tiles of the box have come: writes their moments, those of box `number`.
   void finish(std::int64_t number) {
     if (streams_) { end_stream(); }
     if (epilogue_.moments.empty()) { return; }
@@ -87,7 +88,7 @@ template <class T> class AmxSink {
   }
 
  private:
-  /// Pairs of voxels are lines: they are gathered on the way.
+  /// Two neighbouring voxels fill a cache line, which the processor collects before it writes it past the caches.
   static bool streams_volume(const VolumeShape& s, const VolumeParts<T>& to) {
     return streams_to(to.first, s.padded_count(), kStreamedResultBytes) &&
            streams_to(to.second, s.padded_count(), kStreamedResultBytes);

@@ -5,7 +5,7 @@
 #include "kernels/base/volume_parts.h"
 #include "kernels/cpu/amx/tiles.h"
 
-// The rows a box of outputs reads, with their halo, as bf16: [plane of parts][groups][depth+2][height+2][pitch][unit].
+// The rows a box of outputs reads, with their halo, as bf16: [halves apart][groups][depth+2][height+2][pitch][unit].
 
 namespace vox {
 namespace {
@@ -31,10 +31,10 @@ template <class T>
 VOX_INLINED inline void stage_voxel(const AmxConv& c, const T* const* from, std::int64_t at, Bf16* to) {
   if constexpr (std::is_same_v<T, float>) {
     const Halves first = halves(load16(from[0], from[1], at));
-    if (c.planes == 1) { return store512(to, joined(first.high, first.low)); }
+    if (c.halves_apart == 1) { return store512(to, joined(first.high, first.low)); }
     const Halves second = halves(load16(from[2], from[3], at));
     store512(to, joined(first.high, second.high));
-    store512(to + c.part(), joined(first.low, second.low));
+    store512(to + c.half(), joined(first.low, second.low));
   } else {
     store256(to, load16(from[0], from[1], at));
     if (c.channels == 32) { store256(to + 16, load16(from[2], from[3], at)); }
@@ -67,9 +67,9 @@ template <class T>
 VOX_TILE void stage_positions(const AmxConv& c, const T* const* row, std::int64_t begin, std::int64_t end, Bf16* to) {
   const std::int64_t first = std::clamp<std::int64_t>(-c.delta_min, begin, end);
   const std::int64_t last = std::clamp<std::int64_t>(c.in.w - c.delta_min, first, end);
-  for (std::int64_t part = 0; part < c.planes && (first > begin || last < end); ++part) {
-    clear(to + part * c.part() + begin * c.unit, (first - begin) * c.unit);
-    clear(to + part * c.part() + last * c.unit, (end - last) * c.unit);
+  for (std::int64_t half = 0; half < c.halves_apart && (first > begin || last < end); ++half) {
+    clear(to + half * c.half() + begin * c.unit, (first - begin) * c.unit);
+    clear(to + half * c.half() + last * c.unit, (end - last) * c.unit);
   }
   std::int64_t at = (first + c.delta_min) * kBlock8;
   for (std::int64_t p = first; p < last; ++p, at += kBlock8) {

@@ -5,7 +5,7 @@
 #include "kernels/cpu/amx/stage_grad.h"
 #include "kernels/cpu/amx/stage_pairs.h"
 
-// What a box of the weight gradient reads of dy, as bf16 parts with rows of pairs of positions; laid out as
+// What a box of the weight gradient reads of dy, as bf16 halves with rows of pairs of positions; laid out as
 // AmxGradWeight says.
 
 namespace vox {
@@ -15,7 +15,7 @@ namespace {
 /// sixteen channels to sixteen rows, zero beside the volume.
 template <class T> class AmxGradDyStager : public AmxGradStaging {
  public:
-  AmxGradDyStager(const AmxGradWeight& g, const T* dy, Bf16* to) : g_(g), dy_(dy), to_(to), part_(g.dy_part()) {}
+  AmxGradDyStager(const AmxGradWeight& g, const T* dy, Bf16* to) : g_(g), dy_(dy), to_(to), half_(g.dy_half()) {}
 
   /// Pairs of planes [plane,end) of the box, each to its slot.
   void begin(const AmxBox& box, std::int64_t plane, std::int64_t end) {
@@ -26,14 +26,14 @@ template <class T> class AmxGradDyStager : public AmxGradStaging {
   void step() {
     if (done()) { return; }
     if (turn_ < kPairs) { return pack(); }
-    const std::int64_t part = (turn_ - kPairs) / 4;
+    const std::int64_t half = (turn_ - kPairs) / 4;
     const std::int64_t first = (turn_ - kPairs) % 4;
-    char* const to = reinterpret_cast<char*>(tile_to_ + part * part_ + position_ * 2);
+    char* const to = reinterpret_cast<char*>(tile_to_ + half * half_ + position_ * 2);
     for (std::int64_t i = first; i < first + kQuarters; ++i) {
-      transpose_quarter(part == 0 ? high_ : low_, i, to + i * 16 * g_.length, g_.length * 4);
+      transpose_quarter(half == 0 ? high_ : low_, i, to + i * 16 * g_.length, g_.length * 4);
     }
     turn_ += kQuarters;
-    if (turn_ == kPairs + g_.parts * 4) { next_positions(); }
+    if (turn_ == kPairs + g_.halves * 4) { next_positions(); }
   }
   void drain() {
     while (!done()) { step(); }
@@ -80,7 +80,7 @@ template <class T> class AmxGradDyStager : public AmxGradStaging {
   }
   /// A tile of channels of a pair of planes begins.
   void aim() {
-    const std::int64_t half = AmxGradWeight::half(box_.d_end - box_.d_begin);
+    const std::int64_t half = AmxGradWeight::pairs(box_.d_end - box_.d_begin);
     for (std::int64_t i = 0; i < 2; ++i) {
       const std::int64_t d = box_.d_begin + i * half + plane_;
       const bool inside = d < box_.d_end;
@@ -89,7 +89,7 @@ template <class T> class AmxGradDyStager : public AmxGradStaging {
       from_[i][1] = inside && block() + 1 < g_.dy.blocks() ? dy_ + g_.dy.offset(box_.n, block() + 1, at) : nullptr;
     }
     whole_ = from_[0][1] != nullptr && from_[1][1] != nullptr;
-    tile_to_ = to_ + plane_ % g_.dy_slots * g_.dy_plane() + tile_ * g_.dy_row();
+    tile_to_ = to_ + plane_ % g_.dy_staged_planes * g_.dy_plane() + tile_ * g_.dy_row();
     position_ = 0;
     turn_ = 0;
     h_ = box_.h_begin;
@@ -101,7 +101,7 @@ template <class T> class AmxGradDyStager : public AmxGradStaging {
   const AmxGradWeight& g_;
   const T* dy_;
   Bf16* to_;
-  std::int64_t part_;          ///< from the high parts to the low ones
+  std::int64_t half_;          ///< from the high halves to the low ones
   std::int64_t length_ = 0;    ///< pairs of positions that are read of a plane
   std::int64_t position_ = 0;  ///< the present sixteen pairs of a tile, and step of theirs
   std::int64_t turn_ = 0;

@@ -6,7 +6,7 @@
 #include "kernels/cpu/amx/stage_grad.h"
 #include "kernels/cpu/amx/stage_pairs.h"
 
-// What a box of the weight gradient reads of x, as bf16 parts in pairs of positions, laid out as AmxGradWeight says.
+// What a box of the weight gradient reads of x, as bf16 halves in pairs of positions, laid out as AmxGradWeight says.
 
 namespace vox {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 template <class T> class AmxGradXStager : public AmxGradStaging {
  public:
   AmxGradXStager(const AmxGradWeight& g, const VolumeParts<const T>& x, Bf16* to)
-      : g_(g), x_(x), to_(to), part_(g.x_part()) {}
+      : g_(g), x_(x), to_(to), half_(g.x_half()) {}
 
   /// Pairs of planes [plane,end) of the box and its halo, each to its slot.
   void begin(const AmxBox& box, std::int64_t plane, std::int64_t end) {
@@ -37,7 +37,7 @@ template <class T> class AmxGradXStager : public AmxGradStaging {
 
   VOX_INLINED void put(Bf16* at, __m512i high, __m512i low) const {
     store512(at, high);
-    if constexpr (std::is_same_v<T, float>) { store512(at + part_, low); }
+    if constexpr (std::is_same_v<T, float>) { store512(at + half_, low); }
   }
   VOX_INLINED void put_pairs() {
     const std::int64_t w = position_ - g_.padding;
@@ -82,8 +82,8 @@ template <class T> class AmxGradXStager : public AmxGradStaging {
   void next_row() {
     if (++row_ == box_.h_end - box_.h_begin + 2) {
       Bf16* const column = row_to_ - (row_ - 1) * g_.pitch * kAmxDepth;
-      for (std::int64_t p = 0; p < g_.parts; ++p) {  // tiles read past the last row
-        clear(column + p * part_ + row_ * g_.pitch * kAmxDepth, (g_.stretch - row_ * g_.pitch) * kAmxDepth);
+      for (std::int64_t p = 0; p < g_.halves; ++p) {  // tiles read past the last row
+        clear(column + p * half_ + row_ * g_.pitch * kAmxDepth, (g_.stretch - row_ * g_.pitch) * kAmxDepth);
       }
       row_ = 0;
       next_tile();
@@ -93,7 +93,7 @@ template <class T> class AmxGradXStager : public AmxGradStaging {
   }
   /// A row of a tile of channels begins; beside the volume it counts as zeros.
   void aim() {
-    const std::int64_t half = AmxGradWeight::half(box_.d_end - box_.d_begin);
+    const std::int64_t half = AmxGradWeight::pairs(box_.d_end - box_.d_begin);
     const std::int64_t h = box_.h_begin + row_ - g_.padding;
     for (std::int64_t i = 0; i < 2; ++i) {
       const std::int64_t d = box_.d_begin + i * half + plane_ - g_.padding;
@@ -103,7 +103,7 @@ template <class T> class AmxGradXStager : public AmxGradStaging {
       from_[i][1] = inside && block() + 1 < g_.x.blocks() ? x_.at(box_.n, block() + 1) + at : nullptr;
     }
     whole_ = from_[0][1] != nullptr && from_[1][1] != nullptr;
-    row_to_ = to_ + plane_ % g_.x_slots * g_.x_plane() + tile_ * g_.x_column() + row_ * g_.pitch * kAmxDepth;
+    row_to_ = to_ + plane_ % g_.x_staged_planes * g_.x_plane() + tile_ * g_.x_column() + row_ * g_.pitch * kAmxDepth;
     position_ = 0;
     if (g_.copies == 3) {
       const PairWords first = four_pairs(0);
@@ -117,7 +117,7 @@ template <class T> class AmxGradXStager : public AmxGradStaging {
   const AmxGradWeight& g_;
   VolumeParts<const T> x_;
   Bf16* to_;
-  std::int64_t part_;     ///< from the high parts to the low ones
+  std::int64_t half_;     ///< from the high halves to the low ones
   std::int64_t row_ = 0;  ///< the present one of a tile, and position
   std::int64_t position_ = 0;
   bool whole_ = false;        ///< sixteen channels of both planes exist

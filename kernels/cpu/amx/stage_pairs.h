@@ -5,7 +5,7 @@
 namespace vox {
 namespace {
 
-/// Two positions of sixteen channels: per part, a word per channel with the first in its lower half.
+/// Two positions of sixteen channels: per half, a word per channel with the first in its lower half.
 struct PairWords {
   __m512i high;
   __m512i low;

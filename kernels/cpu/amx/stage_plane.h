@@ -12,7 +12,8 @@ template <class T> class AmxPlaneStager {
   AmxPlaneStager(const AmxPlaneStager&) = delete;
   AmxPlaneStager& operator=(const AmxPlaneStager&) = delete;
 
-  /// Plane `plane` of the box and its halo, [0,depth+2), to `to`. What is left of the plane before is given up.
+  /// Starts staging plane `plane` of the box and its halo, [0,depth+2), to `to`. What is not staged yet of the plane
+  /// before is left out.
   void begin(const AmxBox& box, std::int64_t plane, Bf16* to) {
     box_ = box;
     d_ = box.d_begin + plane + c_.delta_min;
@@ -29,7 +30,7 @@ template <class T> class AmxPlaneStager {
     if (done()) { return; }
     Bf16* const to = to_ + group_ * c_.group() + row_ * c_.row();
     if (from_[0] == nullptr) {
-      for (std::int64_t part = 0; part < c_.planes; ++part) { clear(to + part * c_.part(), c_.row()); }
+      for (std::int64_t half = 0; half < c_.halves_apart; ++half) { clear(to + half * c_.half(), c_.row()); }
       return next_row();
     }
     const std::int64_t end = std::min(position_ + most, c_.pitch);
@@ -45,16 +46,17 @@ template <class T> class AmxPlaneStager {
   void next_row() {
     position_ = 0;
     if (++row_ == rows_) {
-      // A tile reads up to 19 positions past its last voxel. They meet weights of zero, but NaN would not mind.
+      // A tile reads up to 19 positions past its last voxel. Their weights are zero, but zero times NaN is NaN: so they
+      // are zero, too.
       const std::int64_t unused = std::min((c_.boxes.height + 2 - rows_) * c_.row(), 2 * kAmxRows * c_.unit);
       Bf16* const end = to_ + group_ * c_.group() + rows_ * c_.row();
-      for (std::int64_t part = 0; part < c_.planes; ++part) { clear(end + part * c_.part(), unused); }
+      for (std::int64_t half = 0; half < c_.halves_apart; ++half) { clear(end + half * c_.half(), unused); }
       row_ = 0;
       if (++group_ == c_.groups) { return; }
     }
     aim();
   }
-  /// Where the present row of the group's blocks is read; null beside the volume.
+  /// Sets from_ to the present row in each of the group's blocks; null outside the volume.
   void aim() {
     const std::int64_t h = box_.h_begin + row_ + c_.delta_min;
     const bool inside = d_ >= 0 && d_ < c_.in.d && h >= 0 && h < c_.in.h;

@@ -35,7 +35,7 @@ class TileScope {
 /// Tile loads do not tell the compiler what they read: what was written before must be in memory.
 VOX_INLINED inline void memory_barrier() { __asm__ volatile("" ::: "memory"); }
 
-/// Sixteen values as bf16, high parts and what those leave.
+/// Sixteen values as bf16, high halves and what those leave.
 struct Halves {
   __m256i high;
   __m256i low;

@@ -3,7 +3,7 @@
 #include "kernels/base/parallel.h"
 #include "kernels/cpu/amx/stage_pairs.h"
 
-// Weights as tiles B: [columns][groups][9 (kd,kh)][steps][weight parts][16 pairs][16 output channels][2] bf16.
+// Weights as tiles B: [columns][groups][9 (kd,kh)][steps][weight halves][16 pairs][16 output channels][2] bf16.
 
 namespace vox {
 namespace {
@@ -18,7 +18,7 @@ inline TapPlaces tap_places(const AmxConv& c) {
   for (std::int64_t tap = 0; tap < 27; ++tap) {
     const std::int64_t delta = c.pass == Conv3dPass::spread ? 26 - tap : tap;
     const std::int64_t kw = delta % 3;
-    const std::int64_t tile = (delta / 3 * c.steps + kw / c.positions) * c.weight_parts;
+    const std::int64_t tile = (delta / 3 * c.steps + kw / c.positions) * c.weight_halves;
     p.at[tap] = static_cast<std::int32_t>(tile * kAmxTileBytes / 4 + kw % c.positions * c.unit / 2 * kAmxColumns);
   }
   return p;
@@ -49,10 +49,10 @@ VOX_TILE inline void pack_pairs(const AmxConv& c, const TapPlaces& places, const
       unrolled<kTaps>([&](auto t) VOX_INLINED { _mm512_store_si512(to + places.at[half * 16 + t] + at, rows[t]); });
     };
     put(0, high);
-    if (c.weight_parts == 2) {
+    if (c.weight_halves == 2) {
       transpose16(low);
       put(kNextTile, low);
-      if (c.planes == 1) {  // the low parts of x are in the same rows of A, and meet the same weights
+      if (c.halves_apart == 1) {  // the low halves of x are in the same rows of A, and meet the same weights
         put(row_of_low, high);
         put(kNextTile + row_of_low, low);
       }

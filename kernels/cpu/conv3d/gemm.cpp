@@ -12,7 +12,7 @@ namespace {
 
 /// One side of the product: where its runs lie in a volume.
 struct Side {
-  const Conv3dWindows& w;
+  const GemmPlan& w;
   bool fine;
 
   [[nodiscard]] const VolumeShape& shape() const { return fine ? w.fine : w.coarse; }
@@ -66,9 +66,9 @@ template <class A, class Body> void with_slab(std::int64_t columns, const Body& 
 
 /// [slabs][in columns][slab], rounded to T, and the bias [out columns] after it.
 template <class T>
-void pack_windows(const IsaQueue& q, const TiledConvArgs<T>& a, const Side& in, const Side& out, std::int64_t slab) {
+void pack_gemm(const IsaQueue& q, const TiledConvArgs<T>& a, const Side& in, const Side& out, std::int64_t slab) {
   using A = Acc<T>;
-  const Conv3dWindows& w = in.w;
+  const GemmPlan& w = in.w;
   parallel_for(q, w.coarse_columns(), [&](std::int64_t o) {
     const auto place = [&](std::int64_t f) {
       const std::int64_t k = in.fine ? f : o;
@@ -107,37 +107,37 @@ void multiply_row(const TiledConvArgs<T>& a, const Side& in, const Side& out, st
       present[static_cast<std::size_t>(i)] = is ? -1 : 0;
       all = all && is;
     }
-    WindowsTileArgs<T, Vectors> tile{.in = from.at,
-                                     .weight = a.scratch + c * in.columns(),
-                                     .bias = a.scratch + in.w.matrix_elements() + c,
-                                     .runs = from.axes,
-                                     .run = in.run(),
-                                     .last_run = whole ? in.run() : in.shape().c % kBlock8,
-                                     .out = {},
-                                     .out_step = out.run(),
-                                     .out_apart = Lanes > kBlock8 ? place(c + kBlock8) - place(c) : 0,
-                                     .present = all ? nullptr : present.data()};
+    GemmTileArgs<T, Vectors> tile{.in = from.at,
+                                  .weight = a.scratch + c * in.columns(),
+                                  .bias = a.scratch + in.w.matrix_elements() + c,
+                                  .runs = from.axes,
+                                  .run = in.run(),
+                                  .last_run = whole ? in.run() : in.shape().c % kBlock8,
+                                  .out = {},
+                                  .out_step = out.run(),
+                                  .out_apart = Lanes > kBlock8 ? place(c + kBlock8) - place(c) : 0,
+                                  .present = all ? nullptr : present.data()};
     for (int v = 0; v < Vectors; ++v) { tile.out[static_cast<std::size_t>(v)] = place(c + v * Lanes); }
-    windows_row<T, Lanes, Vectors>(tile, in.w.coarse.w);
+    gemm_row<T, Lanes, Vectors>(tile, in.w.coarse.w);
   }
 }
 
-template <class A, int Lanes, int Vectors, int Channels> void add_columns(const WindowsGradArgs<A>& all) {
+template <class A, int Lanes, int Vectors, int Channels> void add_columns(const GemmGradArgs<A>& all) {
   for (std::int64_t f = 0; f < all.run; f += Channels) {
     for (std::int64_t o = 0; o < all.columns; o += Lanes * Vectors) {
-      WindowsGradArgs<A> a = all;
+      GemmGradArgs<A> a = all;
       a.x += f;
       a.y += o;
       a.sum += f * a.columns + o;
       if (f + o > 0) { a.fetched = 0; }
-      windows_grad_tile<A, Lanes, Vectors, Channels>(a);
+      gemm_grad_tile<A, Lanes, Vectors, Channels>(a);
     }
   }
 }
 
 /// sum[fine columns][coarse columns] of a part of the rows and a share of the fine columns.
 template <class T>
-void add_windows(const Conv3dWindows& w, const Conv3dGradWeightArgs<T>& a, std::int64_t task, Acc<T>* scratch) {
+void add_gemm(const GemmPlan& w, const Conv3dGradWeightArgs<T>& a, std::int64_t task, Acc<T>* scratch) {
   using A = Acc<T>;
   const std::int64_t part = task / w.shares;
   const std::int64_t first = w.fine_runs() * (task % w.shares) / w.shares;
@@ -166,16 +166,16 @@ void add_windows(const Conv3dWindows& w, const Conv3dGradWeightArgs<T>& a, std::
       if (adds_coarse) { add_vectors(to, rows * w.coarse.w, columns, coarse_sums + b * kBlock8); }
     }
     for (std::int64_t r = first; r < last; ++r) {
-      WindowsGradArgs<A> all{.x = nullptr,
-                             .y = scratch,
-                             .sum = sum + r * w.run() * columns,
-                             .rows = rows,
-                             .width = w.coarse.w,
-                             .run = w.run(),
-                             .x_row = w.kernel * w.fine.w * kBlock8,
-                             .columns = columns,
-                             .fetch = nullptr,
-                             .fetched = 0};
+      GemmGradArgs<A> all{.x = nullptr,
+                          .y = scratch,
+                          .sum = sum + r * w.run() * columns,
+                          .rows = rows,
+                          .width = w.coarse.w,
+                          .run = w.run(),
+                          .x_row = w.kernel * w.fine.w * kBlock8,
+                          .columns = columns,
+                          .fetch = nullptr,
+                          .fetched = 0};
       const T* const x = a.x.data() + w.fine_offset(row, r);
       if constexpr (std::is_same_v<T, A>) {
         all.x = x;
@@ -217,13 +217,13 @@ template <class A> void add_up(const Side& side, const A* sums, std::span<A> to)
 
 }  // namespace
 
-template <class T> void convolve_windows(const IsaQueue& q, const TiledConvArgs<T>& a) {
-  const Conv3dWindows w = conv3d_windows(a.geometry);
+template <class T> void convolve_gemm(const IsaQueue& q, const TiledConvArgs<T>& a) {
+  const GemmPlan w = gemm_plan(a.geometry, q.threads);
   const bool spread = a.pass == Conv3dPass::spread;
   const Side in{w, !spread};
   const Side out{w, spread};
   with_slab<Acc<T>>(out.columns(), [&]<int Lanes, int Vectors>(std::integer_sequence<int, Lanes, Vectors>) {
-    pack_windows(q, a, in, out, Lanes * Vectors);
+    pack_gemm(q, a, in, out, Lanes * Vectors);
     Acc<T>* const scratch = a.scratch + w.matrix_elements() + out.columns();
     parallel_tasks(q, w.rows(), [&](int worker, std::int64_t row) {
       multiply_row<T, Lanes, Vectors>(a, in, out, row, scratch + worker * w.worker_elements(a.pass));
@@ -231,12 +231,12 @@ template <class T> void convolve_windows(const IsaQueue& q, const TiledConvArgs<
   });
 }
 
-template <class T> void grad_weight_windows(const IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
+template <class T> void grad_weight_gemm(const IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
   using A = Acc<T>;
-  const Conv3dWindows w = conv3d_windows(a.geometry);
+  const GemmPlan w = gemm_plan(a.geometry, q.threads);
   A* const sums = a.scratch.data();
   parallel_tasks(q, w.parts * w.shares, [&](int worker, std::int64_t i) {
-    add_windows(w, a, i, sums + w.parts * w.part_elements() + worker * w.worker_elements(Conv3dPass::grad_weight));
+    add_gemm(w, a, i, sums + w.parts * w.part_elements() + worker * w.worker_elements(Conv3dPass::grad_weight));
   });
   parallel_for(q, w.coarse.blocks(), [&](std::int64_t block) {
     const std::int64_t first = block * kBlock8;
@@ -257,11 +257,11 @@ template <class T> void grad_weight_windows(const IsaQueue& q, const Conv3dGradW
   add_up({w, false}, sums + w.matrix_elements() + w.fine_columns(), a.dy_sums);
 }
 
-template void convolve_windows(const IsaQueue&, const TiledConvArgs<float>&);
-VOX_OF_F64(template void convolve_windows(const IsaQueue&, const TiledConvArgs<double>&);)
-template void convolve_windows(const IsaQueue&, const TiledConvArgs<Bf16>&);
-template void grad_weight_windows(const IsaQueue&, const Conv3dGradWeightArgs<float>&);
-VOX_OF_F64(template void grad_weight_windows(const IsaQueue&, const Conv3dGradWeightArgs<double>&);)
-template void grad_weight_windows(const IsaQueue&, const Conv3dGradWeightArgs<Bf16>&);
+template void convolve_gemm(const IsaQueue&, const TiledConvArgs<float>&);
+VOX_OF_F64(template void convolve_gemm(const IsaQueue&, const TiledConvArgs<double>&);)
+template void convolve_gemm(const IsaQueue&, const TiledConvArgs<Bf16>&);
+template void grad_weight_gemm(const IsaQueue&, const Conv3dGradWeightArgs<float>&);
+VOX_OF_F64(template void grad_weight_gemm(const IsaQueue&, const Conv3dGradWeightArgs<double>&);)
+template void grad_weight_gemm(const IsaQueue&, const Conv3dGradWeightArgs<Bf16>&);
 
 }  // namespace vox

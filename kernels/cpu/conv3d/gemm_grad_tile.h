@@ -21,7 +21,7 @@ template <class A> VOX_TILE void add_vectors(const A* from, std::int64_t count, 
 }
 
 /// sum[f][o] += the sum over rows and windows t of x[row*x_row + t*run + f] * y[(row*width + t)*columns + o].
-template <class A> struct WindowsGradArgs {
+template <class A> struct GemmGradArgs {
   const A* x;
   const A* y;
   A* sum;
@@ -33,7 +33,7 @@ template <class A> struct WindowsGradArgs {
   const A* fetch;        ///< what the next tiles read
   std::int64_t fetched;  ///< elements
 };
-template <class A, int Lanes, int Vectors, int Channels> VOX_TILE void windows_grad_tile(const WindowsGradArgs<A>& a) {
+template <class A, int Lanes, int Vectors, int Channels> VOX_TILE void gemm_grad_tile(const GemmGradArgs<A>& a) {
   Registers<A, Lanes, Channels * Vectors> acc;
   const auto sum_at = [&](auto i) VOX_INLINED { return a.sum + i / Vectors * a.columns + i % Vectors * Lanes; };
   unrolled<Channels * Vectors>([&](auto i) VOX_INLINED { load_vector(acc[i], sum_at(i)); });

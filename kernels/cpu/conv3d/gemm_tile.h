@@ -24,7 +24,7 @@ template <class A> using Lane = std::conditional_t<sizeof(A) == 8, std::int64_t,
 
 /// out[t][v] = bias[v] + the sum over runs r and values k of in[r][t*run + k] * weight[r][k][v], for some windows t of
 /// a row and a slab of columns v.
-template <class T, int Vectors> struct WindowsTileArgs {
+template <class T, int Vectors> struct GemmTileArgs {
   const Acc<T>* in;
   const Acc<T>* weight;  ///< [runs][run][slab]
   const Acc<T>* bias;    ///< [slab]
@@ -56,8 +56,7 @@ VOX_INLINED inline void store_columns(T* to, std::int64_t apart, const Vector<Ac
   }
 }
 
-template <class T, int Lanes, int Vectors, int Windows>
-VOX_TILE void windows_tile(const WindowsTileArgs<T, Vectors>& a) {
+template <class T, int Lanes, int Vectors, int Windows> VOX_TILE void gemm_tile(const GemmTileArgs<T, Vectors>& a) {
   using A = Acc<T>;
   Registers<A, Lanes, Windows * Vectors> acc;
   unrolled<Windows * Vectors>([&](auto i) VOX_INLINED { load_vector(acc[i], a.bias + i % Vectors * Lanes); });
@@ -110,18 +109,17 @@ VOX_TILE void windows_tile(const WindowsTileArgs<T, Vectors>& a) {
 }
 
 /// The windows of a row, as many at a time as fit the registers, about equally many.
-template <class T, int Lanes, int Vectors>
-void windows_row(const WindowsTileArgs<T, Vectors>& all, std::int64_t width) {
+template <class T, int Lanes, int Vectors> void gemm_row(const GemmTileArgs<T, Vectors>& all, std::int64_t width) {
   constexpr int kMost = std::min((kRegisters - 2 - Vectors) / Vectors / 2 * 2, 14);
-  using Tile = void (*)(const WindowsTileArgs<T, Vectors>&);
+  using Tile = void (*)(const GemmTileArgs<T, Vectors>&);
   constexpr auto kTiles = []<int... Slot>(std::integer_sequence<int, Slot...>) {
-    return std::array<Tile, sizeof...(Slot)>{windows_tile<T, Lanes, Vectors, RowSplit<kMost>::length(Slot)>...};
+    return std::array<Tile, sizeof...(Slot)>{gemm_tile<T, Lanes, Vectors, RowSplit<kMost>::length(Slot)>...};
   }
   (std::make_integer_sequence<int, RowSplit<kMost>::kSlots>{});
   const RowSplit<kMost> split(width);
   for (std::int64_t i = 0; i < split.tiles(); ++i) {
     const std::int64_t begin = split.begin(i);
-    WindowsTileArgs<T, Vectors> a = all;
+    GemmTileArgs<T, Vectors> a = all;
     a.in += begin * a.run;
     for (T*& out : a.out) { out += begin * a.out_step; }
     kTiles[split.slot(split.begin(i + 1) - begin)](a);

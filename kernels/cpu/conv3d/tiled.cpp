@@ -193,7 +193,7 @@ template <class T> void run_task(const TiledConv<T>& conv, std::int64_t task, bo
 }  // namespace
 
 template <class T> void convolve_tiled(const IsaQueue& q, const TiledConvArgs<T>& a) {
-  const Conv3dTiling t = conv3d_tiling(a.geometry, a.pass);
+  const Conv3dTiling t = conv3d_tiling(a.geometry, a.pass, q.threads);
   const Conv3dTaps taps = conv3d_taps(a.geometry, t);
   pack_weight<T>(q, t, taps, a.weight, a.bias, a.scratch);
   const TiledConv<T> conv{.tiling = t,

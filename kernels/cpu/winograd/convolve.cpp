@@ -76,21 +76,25 @@ template <int M, class T> WinogradAhead<T> output_of(const WinogradConv<T>& conv
           {b.d + M, b.h + b.tiles_h * M, b.w + b.tiles_w * M}};
 }
 /// What is done to the outputs of a task of a correlation once they are there.
-template <int M, class T> void finish(const WinogradConv<T>& conv, const WinogradTask& t, std::int64_t number) {
+template <int M, class T> void finish(const WinogradConv<T>& conv, const WinogradTask& t) {
   const WinogradPlan& p = conv.plan;
   const WinogradBox& b = t.box;
   const std::int64_t first = t.first_group * WinogradPlan::kGroup / kBlock8;
+  const std::int64_t layers = ceil_div(b.tiles_h, p.layer_h);
   for (std::int64_t block = first; block < std::min(first + t.channels / kBlock8, p.out.blocks()); ++block) {
-    finish_box({.moments = conv.epilogue.moments},  // the ReLU is done
-               FinishedBox<T>{.first = conv.out.at(b.n, block) + ((b.d * p.out.h + b.h) * p.out.w + b.w) * kBlock8,
-                              .planes = std::min<std::int64_t>(M, p.out.d - b.d),
-                              .rows = std::min(b.tiles_h * M, p.out.h - b.h),
-                              .width = std::min(b.tiles_w * M, p.out.w - b.w),
-                              .plane = p.out.h * p.out.w * kBlock8,
-                              .row = p.out.w * kBlock8,
-                              .block = block,
-                              .number = number,
-                              .boxes = p.boxes()});
+    for (std::int64_t layer = 0; layer < layers; ++layer) {
+      const std::int64_t h = b.h + layer * p.layer_h * M;
+      finish_box({.moments = conv.epilogue.moments},  // the ReLU is done
+                 FinishedBox<T>{.first = conv.out.at(b.n, block) + ((b.d * p.out.h + h) * p.out.w + b.w) * kBlock8,
+                                .planes = std::min<std::int64_t>(M, p.out.d - b.d),
+                                .rows = std::min(p.layer_h * M, p.out.h - h),
+                                .width = std::min(b.tiles_w * M, p.out.w - b.w),
+                                .plane = p.out.h * p.out.w * kBlock8,
+                                .row = p.out.w * kBlock8,
+                                .block = block,
+                                .number = p.first_layer(b) + layer * p.boxes_d,
+                                .boxes = p.layers()});
+    }
   }
 }
 
@@ -111,7 +115,7 @@ void run_task(const WinogradConv<T>& conv, std::int64_t i, bool more, const Wino
   });
   winograd_write<M, T>(p, task.box, task.first_group * WinogradPlan::kGroup, task.channels, s.sums, conv.bias,
                        p.pass == Conv3dPass::correlate && conv.epilogue.relu, conv.out);
-  if (p.pass == Conv3dPass::correlate) { finish<M>(conv, task, i / p.shares); }
+  if (p.pass == Conv3dPass::correlate) { finish<M>(conv, task); }
 }
 
 template <int M, class T> void convolve(const IsaQueue& q, const WinogradPlan& p, const TiledConvArgs<T>& a) {

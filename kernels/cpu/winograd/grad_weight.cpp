@@ -161,7 +161,7 @@ void finish_outputs(const WinogradGradPlan& p, const A* sums, std::int64_t c, st
 }  // namespace
 
 template <class T> void grad_weight_winograd(const IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
-  const WinogradGradPlan p = winograd_grad_plan(a.geometry);
+  const WinogradGradPlan p = winograd_grad_plan(a.geometry, q.threads);
   Acc<T>* const scratch = a.scratch.data();
   parallel_tasks(q, p.tasks(), [&](int worker, std::int64_t i) {
     add_boxes(p, a, i, scratch, scratch + p.shared_elements() + worker * p.worker_elements());

@@ -2,7 +2,7 @@
 
 // The convolution by its definition, for any geometry: what the other algorithms are tested against. Thread = one voxel
 // and the eight channels of one block of the output; neighbouring threads are neighbouring voxels and read the same
-// weights. Weight gradient: thread = one weight and one split of the voxels.
+// weights. Weight gradient: thread = one weight and one share of the voxels.
 
 namespace vox::gpu {
 
@@ -85,21 +85,21 @@ template <class T> void convolve_direct(GpuQueue& q, const Convolve<T>& a) {
   }
 }
 
-/// partial[split][tap][i][o]: neighbouring threads read neighbouring channels of dy and the same x.
+/// partial[share][tap][i][o]: neighbouring threads read neighbouring channels of dy and the same x.
 template <class T>
 __global__ void grad_weight_direct_kernel(Conv3dGeometry g, VolumeParts<const T> x, const T* dy, Acc<T>* partial,
-                                          int splits) {
+                                          int shares) {
   wait_for_launches_before();
   const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const std::int64_t elements = g.y.c * g.x.c * g.kernel * g.kernel * g.kernel;
-  if (index >= elements * splits) { return; }
+  if (index >= elements * shares) { return; }
   const std::int64_t o = index % g.y.c;
   const std::int64_t i = index / g.y.c % g.x.c;
   const std::int64_t tap = index % elements / g.y.c / g.x.c;
-  const std::int64_t split = index / elements;
+  const std::int64_t share = index / elements;
   const std::int64_t rows = g.y.n * g.y.d * g.y.h;
   Acc<T> sum{0};
-  for (std::int64_t row = rows * split / splits; row < rows * (split + 1) / splits; ++row) {
+  for (std::int64_t row = rows * share / shares; row < rows * (share + 1) / shares; ++row) {
     const std::int64_t n = row / g.y.h / g.y.d;
     const std::int64_t d = row / g.y.h % g.y.d * g.stride - g.padding + tap / g.kernel / g.kernel;
     const std::int64_t h = row % g.y.h * g.stride - g.padding + tap / g.kernel % g.kernel;
@@ -116,12 +116,12 @@ __global__ void grad_weight_direct_kernel(Conv3dGeometry g, VolumeParts<const T>
 
 template <class T> void grad_weight_direct(GpuQueue& q, const Conv3dGradWeightArgs<T>& a) {
   const Conv3dGeometry& g = a.geometry;
-  const int splits = static_cast<int>(conv3d_direct_splits(g));
-  VOX_LAUNCH(q, (grad_weight_direct_kernel<T>), blocks_for(weight_elements(g) * splits, kDirectThreads), kDirectThreads,
-             0, g, x_side(g, a.x, a.x2), a.dy.data(), a.scratch.data(), splits);
+  const int shares = static_cast<int>(conv3d_direct_shares(g));
+  VOX_LAUNCH(q, (grad_weight_direct_kernel<T>), blocks_for(weight_elements(g) * shares, kDirectThreads), kDirectThreads,
+             0, g, x_side(g, a.x, a.x2), a.dy.data(), a.scratch.data(), shares);
   sum_partials(q, Partials<Acc<T>>{.partial = a.scratch.data(),
                                    .dweight = a.dweight.data(),
-                                   .splits = splits,
+                                   .shares = shares,
                                    .taps = static_cast<int>(g.kernel * g.kernel * g.kernel),
                                    .in_channels = static_cast<int>(g.x.c),
                                    .out_channels = static_cast<int>(g.y.c),

@@ -122,8 +122,8 @@ template <int KERNEL> struct GemmVoxels {
   [[nodiscard]] __device__ __forceinline__ int coarse(int i) const { return min(first + i, last) * 8; }
 };
 
-/// SPLIT: the warps of a thread block have the same voxels and a quarter of the chunks each.
-template <int KERNEL, bool SPREAD, int TILES, bool SPLIT>
+/// WARPS_SHARE: the warps of a thread block have the same voxels and a quarter of the chunks each.
+template <int KERNEL, bool SPREAD, int TILES, bool WARPS_SHARE>
 __global__ void __launch_bounds__(kGemmThreads, TILES == 4 ? 3 : 4) convolve_gemm_mma_kernel(GemmArgs<Bf16> a) {
   wait_for_launches_before();
   constexpr int kWarps = kGemmThreads / 32;
@@ -140,7 +140,7 @@ __global__ void __launch_bounds__(kGemmThreads, TILES == 4 ? 3 : 4) convolve_gem
   const std::int64_t n = blockIdx.x / a.parts / a.voxel_blocks;
   const std::int64_t coarse = static_cast<std::int64_t>(a.d) * a.h * a.w;
   const std::int64_t fine = coarse * (KERNEL * KERNEL * KERNEL);
-  const int first = (SPLIT ? voxel_block : voxel_block * kWarps + warp) * kMmaVoxels;
+  const int first = (WARPS_SHARE ? voxel_block : voxel_block * kWarps + warp) * kMmaVoxels;
   if (first >= coarse) { return; }
   const GemmVoxels<KERNEL> voxels(a, first, lane);
   int from[8];  // element of voxel lane/4 + 8*r
@@ -156,8 +156,8 @@ __global__ void __launch_bounds__(kGemmThreads, TILES == 4 ? 3 : 4) convolve_gem
   }
   const Bf16* const x = a.in + n * a.in_blocks * (kGather ? fine : coarse) * 8;
   Bf16* const y = a.out + n * a.out_blocks * (kPairs ? fine : coarse) * 8;
-  const int first_step = SPLIT ? a.steps * warp / kWarps : 0;
-  const int last_step = SPLIT ? a.steps * (warp + 1) / kWarps : a.steps;
+  const int first_step = WARPS_SHARE ? a.steps * warp / kWarps : 0;
+  const int last_step = WARPS_SHARE ? a.steps * (warp + 1) / kWarps : a.steps;
   const int last = min(a.tiles, (part + 1) * a.tiles_per_part);
   VOX_NO_UNROLL
   for (int t = part * a.tiles_per_part; t < last; t += TILES) {
@@ -169,7 +169,7 @@ __global__ void __launch_bounds__(kGemmThreads, TILES == 4 ? 3 : 4) convolve_gem
       tile[j] = kPairs && j % 2 == 1 ? GemmTile{tile[j - 1].tap + 1, tile[j - 1].block} : gemm_tile(a, t + j);
       const int c = tile[j].block * 8 + lane % 4 * 2;
       present[j] = (c < a.out_channels ? 0xFFFFU : 0U) | (c + 1 < a.out_channels ? 0xFFFF0000U : 0U);
-      const bool biased = a.bias != nullptr && (!SPLIT || warp == 0);
+      const bool biased = a.bias != nullptr && (!WARPS_SHARE || warp == 0);
       const float bias[2] = {biased && c < a.out_channels ? a.bias[c] : 0.0F,
                              biased && c + 1 < a.out_channels ? a.bias[c + 1] : 0.0F};
       VOX_UNROLL
@@ -202,7 +202,7 @@ __global__ void __launch_bounds__(kGemmThreads, TILES == 4 ? 3 : 4) convolve_gem
         }
       }
     }
-    if constexpr (SPLIT) {
+    if constexpr (WARPS_SHARE) {
       VOX_SHARED(float, handed, [kWarps - 1][TILES * 16][32]);
       __syncthreads();  // the tiles before have been added
       if (warp > 0) {
@@ -241,16 +241,16 @@ __global__ void __launch_bounds__(kGemmThreads, TILES == 4 ? 3 : 4) convolve_gem
   }
 }
 
-template <int KERNEL, bool SPREAD, int TILES, bool SPLIT>
+template <int KERNEL, bool SPREAD, int TILES, bool WARPS_SHARE>
 void launch_gemm_mma(GpuQueue& q, GemmArgs<Bf16> a, std::int64_t cases) {
   const std::int64_t voxels = static_cast<std::int64_t>(a.d) * a.h * a.w;
-  const std::int64_t voxel_blocks = ceil_div(voxels, kMmaVoxels * (SPLIT ? 1 : kGemmThreads / 32));
+  const std::int64_t voxel_blocks = ceil_div(voxels, kMmaVoxels * (WARPS_SHARE ? 1 : kGemmThreads / 32));
   const std::int64_t turns = ceil_div(a.tiles, TILES);
   const std::int64_t turns_per_part = ceil_div(turns, ceil_div(kWantedBlocks, cases * voxel_blocks));
   a.voxel_blocks = static_cast<int>(voxel_blocks);
   a.parts = static_cast<int>(ceil_div(turns, turns_per_part));
   a.tiles_per_part = static_cast<int>(turns_per_part * TILES);
-  VOX_LAUNCH(q, (convolve_gemm_mma_kernel<KERNEL, SPREAD, TILES, SPLIT>),
+  VOX_LAUNCH(q, (convolve_gemm_mma_kernel<KERNEL, SPREAD, TILES, WARPS_SHARE>),
              static_cast<unsigned>(cases * voxel_blocks * a.parts), kGemmThreads, 0, a);
 }
 

@@ -3,7 +3,7 @@
 #include <type_traits>
 
 // Weight gradient of side-by-side windows: for each tap [channels of y x voxels] x [voxels x channels of x]. Thread
-// block = 32 channels of y, 16 of x, all taps and a split of the voxels, in stages of kStageVoxels through shared
+// block = 32 channels of y, 16 of x, all taps and a share of the voxels, in stages of kStageVoxels through shared
 // memory, two of them on their way; threads that copy neighbouring fine voxels are neighbours. 2^3: warp = one tap.
 // 1^3: warp = every eighth part of the voxels, added up in order at the end. bf16: 2 m16 by 2 n8 tiles on tensor cores,
 // both operands transposed by ldmatrix. f32, f64: thread = 4 by 4 channels.
@@ -17,7 +17,7 @@ inline constexpr int kGradIn = 16;
 template <class T> struct GradGemmArgs {
   const T* x;
   const T* dy;
-  Acc<T>* partial;      ///< [splits][groups][input_groups][taps][kGradIn][kGradOut]
+  Acc<T>* partial;      ///< [shares][groups][input_groups][taps][kGradIn][kGradOut]
   std::int64_t stages;  ///< of all cases
   int d;                ///< of the coarse side
   int h;
@@ -26,7 +26,7 @@ template <class T> struct GradGemmArgs {
   int out_blocks;
   int groups;
   int input_groups;
-  int splits;
+  int shares;
   int stages_per_case;
 };
 
@@ -156,9 +156,9 @@ __global__ void __launch_bounds__(kGradGemmThreads, 2) grad_weight_gemm_kernel(G
   const int tap = warp / Grad::kWarpsPerTap;
   const int input_group = static_cast<int>(blockIdx.x) % a.input_groups;
   const int group = static_cast<int>(blockIdx.x) / a.input_groups % a.groups;
-  const std::int64_t split = static_cast<int>(blockIdx.x) / a.input_groups / a.groups;
-  const std::int64_t first = a.stages * split / a.splits;
-  const int count = static_cast<int>(a.stages * (split + 1) / a.splits - first);
+  const std::int64_t share = static_cast<int>(blockIdx.x) / a.input_groups / a.groups;
+  const std::int64_t first = a.stages * share / a.shares;
+  const int count = static_cast<int>(a.stages * (share + 1) / a.shares - first);
   std::int64_t n = first / a.stages_per_case;  // of the next stage to copy
   int of_case = static_cast<int>(first % a.stages_per_case);
   int slot = 0;
@@ -213,7 +213,7 @@ __global__ void __launch_bounds__(kGradGemmThreads, 2) grad_weight_gemm_kernel(G
 template <class Grad, class T> void launch_grad_gemm(GpuQueue& q, GradGemmArgs<T> a, std::int64_t cases) {
   a.stages_per_case = static_cast<int>(ceil_div(static_cast<std::int64_t>(a.d) * a.h * a.w, Grad::kStageVoxels));
   a.stages = cases * a.stages_per_case;
-  const auto blocks = static_cast<unsigned>(a.splits * a.groups * a.input_groups);
+  const auto blocks = static_cast<unsigned>(a.shares * a.groups * a.input_groups);
   VOX_LAUNCH(q, (grad_weight_gemm_kernel<T, Grad>), blocks, kGradGemmThreads, Grad::kSharedBytes, a);
 }
 
@@ -231,7 +231,7 @@ template <class T> void grad_weight_gemm(GpuQueue& q, const Conv3dGradWeightArgs
                              .out_blocks = static_cast<int>(g.y.blocks()),
                              .groups = static_cast<int>(m.groups),
                              .input_groups = static_cast<int>(m.input_groups),
-                             .splits = static_cast<int>(m.splits),
+                             .shares = static_cast<int>(m.shares),
                              .stages_per_case = 0};
   if (g.kernel == 1) {
     launch_grad_gemm<GradGemm<T, 1>>(q, args, g.y.n);
@@ -240,7 +240,7 @@ template <class T> void grad_weight_gemm(GpuQueue& q, const Conv3dGradWeightArgs
   }
   sum_partials(q, Partials<Acc<T>>{.partial = a.scratch.data(),
                                    .dweight = a.dweight.data(),
-                                   .splits = static_cast<int>(m.splits),
+                                   .shares = static_cast<int>(m.shares),
                                    .taps = static_cast<int>(m.taps),
                                    .in_channels = static_cast<int>(g.x.c),
                                    .out_channels = static_cast<int>(g.y.c),

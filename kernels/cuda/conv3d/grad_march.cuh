@@ -3,7 +3,7 @@
 #include "kernels/cuda/conv3d/tile.cuh"
 
 /// Weight gradients of a 3^3 convolution of stride 1: what tiled and tensor_core share, and the march of tiled. A
-/// thread block owns kGroup output channels, a group of input channels and a split of the columns (tile x part of D).
+/// thread block owns kGroup output channels, a group of input channels and a share of the columns (tile x part of D).
 /// It walks each column along D with four slices of x and two of dy in shared memory: three and one in use, one of each
 /// on its way.
 namespace vox::gpu {
@@ -11,7 +11,7 @@ namespace vox::gpu {
 template <class T> struct GradArgs {
   VolumeParts<const T> x;
   VolumeParts<const T> dy;
-  Acc<T>* partial;  ///< [splits][groups][input groups][27][input group][kGroup]
+  Acc<T>* partial;  ///< [shares][groups][input groups][27][input group][kGroup]
   std::int64_t columns;
   int d;
   int h;
@@ -22,7 +22,7 @@ template <class T> struct GradArgs {
   int depth;
   int groups;
   int input_groups;
-  int splits;
+  int shares;
 };
 
 template <class T> [[nodiscard]] GradArgs<T> grad_args(const Conv3dGradWeightArgs<T>& a, const Conv3dGradMarch& g) {
@@ -40,14 +40,14 @@ template <class T> [[nodiscard]] GradArgs<T> grad_args(const Conv3dGradWeightArg
           .depth = static_cast<int>(m.depth),
           .groups = static_cast<int>(m.groups),
           .input_groups = static_cast<int>(g.input_groups),
-          .splits = static_cast<int>(g.splits)};
+          .shares = static_cast<int>(g.shares)};
 }
 
 template <class A>
 void sum_grad(GpuQueue& q, const Conv3dGeometry& g, const Conv3dGradMarch& m, const A* partial, A* dweight) {
   sum_partials(q, Partials<A>{.partial = partial,
                               .dweight = dweight,
-                              .splits = static_cast<int>(m.splits),
+                              .shares = static_cast<int>(m.shares),
                               .taps = static_cast<int>(kTaps),
                               .in_channels = static_cast<int>(g.x.c),
                               .out_channels = static_cast<int>(g.y.c),
@@ -86,10 +86,10 @@ __device__ __forceinline__ void grad_march(const GradArgs<T>& a, Pack<T, kWide<T
   const GradColumn& at = places[0];
   const int in_group = static_cast<int>(blockIdx.x) % a.input_groups;
   const int group = static_cast<int>(blockIdx.x) / a.input_groups % a.groups;
-  const int split = static_cast<int>(blockIdx.x) / a.input_groups / a.groups;
-  const std::int64_t end = a.columns * (split + 1) / a.splits;
+  const int share = static_cast<int>(blockIdx.x) / a.input_groups / a.groups;
+  const std::int64_t end = a.columns * (share + 1) / a.shares;
   VOX_NO_UNROLL
-  for (std::int64_t column = a.columns * split / a.splits; column < end; ++column) {
+  for (std::int64_t column = a.columns * share / a.shares; column < end; ++column) {
     __syncthreads();  // the column before has been read
     if (threadIdx.x == 0) {
       const std::int64_t part = column / a.tiles_w / a.tiles_h;

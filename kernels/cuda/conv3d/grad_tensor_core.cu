@@ -179,9 +179,9 @@ __device__ __forceinline__ void tensor_grad_march(const GradArgs<Bf16>& a, Bf16C
                                                   typename Grad::Sums& sums) {
   const int in_group = static_cast<int>(blockIdx.x) % a.input_groups;
   const int group = static_cast<int>(blockIdx.x) / a.input_groups % a.groups;
-  const int split = static_cast<int>(blockIdx.x) / a.input_groups / a.groups;
-  const auto begin = static_cast<unsigned>(a.columns * split / a.splits);
-  const auto end = static_cast<unsigned>(a.columns * (split + 1) / a.splits);
+  const int share = static_cast<int>(blockIdx.x) / a.input_groups / a.groups;
+  const auto begin = static_cast<unsigned>(a.columns * share / a.shares);
+  const auto end = static_cast<unsigned>(a.columns * (share + 1) / a.shares);
   const int kd = static_cast<int>(threadIdx.x) / 32 % 3;
   GradCopy<Grad> copy{};
   copy.column = begin;
@@ -251,7 +251,7 @@ __global__ void __launch_bounds__(Grad::kThreads, 2) grad_weight_tensor_core_ker
 void grad_weight_tensor_core(GpuQueue& q, const Conv3dGradWeightArgs<Bf16>& a) {
   const Conv3dGradMarch m = conv3d_grad_march(a.geometry, 2 * kBlock8);
   const GradArgs<Bf16> args = grad_args(a, m);
-  const unsigned blocks = static_cast<unsigned>(args.splits * args.groups * args.input_groups);
+  const unsigned blocks = static_cast<unsigned>(args.shares * args.groups * args.input_groups);
   if (m.march.wide) {
     using Grad = TensorGrad<16>;
     VOX_LAUNCH(q, (grad_weight_tensor_core_kernel<Grad>), blocks, Grad::kThreads, Grad::kSharedBytes, args);

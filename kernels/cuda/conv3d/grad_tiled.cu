@@ -114,7 +114,7 @@ __global__ void __launch_bounds__(Grad::kThreads, 2) grad_weight_tiled_kernel(Gr
 }
 
 template <class Grad, class T> void launch_grad_tiled(GpuQueue& q, const GradArgs<T>& a) {
-  const unsigned blocks = static_cast<unsigned>(a.splits * a.groups * a.input_groups);
+  const unsigned blocks = static_cast<unsigned>(a.shares * a.groups * a.input_groups);
   VOX_LAUNCH(q, (grad_weight_tiled_kernel<T, Grad>), blocks, Grad::kThreads, Grad::kSharedBytes, a);
 }
 

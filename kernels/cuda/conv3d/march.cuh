@@ -31,7 +31,7 @@ template <class Algorithm, class T> __device__ __forceinline__ void march(const 
   }
   __syncthreads();
   const MarchPlace& at = places[0];
-  const int chunks = a.resident != 0 ? a.split_steps : kStages;
+  const int chunks = a.resident != 0 ? a.share_steps : kStages;
   Cell* const inputs = reinterpret_cast<Cell*>(shared + chunks * Tile::kWarpsN * kChunkBytes);
   auto* const planes = reinterpret_cast<MarchPlanes<T>*>(inputs + kStages * Tile::kInputCells);
   for (int step = static_cast<int>(threadIdx.x); step < at.steps; step += Tile::kThreads) {

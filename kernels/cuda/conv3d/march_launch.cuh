@@ -25,7 +25,7 @@ template <class T> __device__ __forceinline__ Acc<T> march_weight(const PackArgs
 
 template <class T>
 [[nodiscard]] MarchArgs<T> march_args(const Convolve<T>& a, const Conv3dMarch& m, int steps, int steps_per_group) {
-  const int split_steps = static_cast<int>(std::min<std::int64_t>(steps, m.split_steps * steps_per_group));
+  const int share_steps = static_cast<int>(std::min<std::int64_t>(steps, m.share_steps * steps_per_group));
   return {.in = a.in,
           .packed = a.scratch,
           .bias = a.bias,
@@ -43,10 +43,10 @@ template <class T>
           .parts = static_cast<int>(m.parts),
           .depth = static_cast<int>(m.depth),
           .steps = steps,
-          .split_steps = split_steps,
-          .splits = static_cast<int>(m.splits),
+          .share_steps = share_steps,
+          .shares = static_cast<int>(m.shares),
           .partial = a.scratch + m.packed_elements(),
-          .resident = split_steps * m.warps_n * kChunkBytes <= kResidentBytes ? 1 : 0};
+          .resident = share_steps * m.warps_n * kChunkBytes <= kResidentBytes ? 1 : 0};
 }
 
 /// Are there thread blocks for more than two thirds of the warps that a large GPU runs at a time?
@@ -58,25 +58,25 @@ template <class Tile, class T> [[nodiscard]] std::size_t march_shared_bytes(cons
   constexpr int kInputs = kStages * Tile::kInputCells * 16;
   static_assert(kInputs + kResidentBytes <= kSharedBytesEverywhere);
   static_assert(kInputs + kStages * Tile::kWarpsN * kChunkBytes <= kSharedBytesEverywhere);
-  const int chunks = a.resident != 0 ? a.split_steps : kStages;
+  const int chunks = a.resident != 0 ? a.share_steps : kStages;
   return static_cast<std::size_t>(chunks * Tile::kWarpsN * kChunkBytes + kInputs) +
-         static_cast<std::size_t>(a.split_steps) * sizeof(MarchPlanes<T>);
+         static_cast<std::size_t>(a.share_steps) * sizeof(MarchPlanes<T>);
 }
 
-/// out = the sums of all splits, in order, and the bias; padding channels zero. A thread adds 16 bytes of sums.
-template <class T> __global__ void sum_splits_kernel(MarchArgs<T> a, std::int64_t packs) {
+/// out = the sums of all shares, in order, and the bias; padding channels zero. A thread adds 16 bytes of sums.
+template <class T> __global__ void sum_shares_kernel(MarchArgs<T> a, std::int64_t packs) {
   wait_for_launches_before();
   constexpr int kPack = kWide<Acc<T>>;
-  constexpr int kTogether = 4;  ///< splits whose sums are read before they are added
+  constexpr int kTogether = 4;  ///< shares whose sums are read before they are added
   const std::int64_t pack = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (pack >= packs) { return; }
   const Acc<T>* const from = a.partial + pack * kPack;
   Acc<T> sum[kPack] = {};
-  for (int split = 0; split < a.splits; split += kTogether) {
+  for (int share = 0; share < a.shares; share += kTogether) {
     Pack<Acc<T>, kPack> read[kTogether];
     VOX_UNROLL
     for (int s = 0; s < kTogether; ++s) {
-      read[s] = split + s < a.splits ? load_pack<kPack>(from + (split + s) * packs * kPack) : Pack<Acc<T>, kPack>{};
+      read[s] = share + s < a.shares ? load_pack<kPack>(from + (share + s) * packs * kPack) : Pack<Acc<T>, kPack>{};
     }
     VOX_UNROLL
     for (int s = 0; s < kTogether; ++s) {
@@ -97,11 +97,11 @@ template <class T> __global__ void sum_splits_kernel(MarchArgs<T> a, std::int64_
   }
   store_pack(a.out.at(cell / voxels / a.out_blocks, block) + cell % voxels * 8 + part, y);
 }
-template <class T> void sum_splits(GpuQueue& q, const MarchArgs<T>& a) {
-  if (a.splits == 1) { return; }
+template <class T> void sum_shares(GpuQueue& q, const MarchArgs<T>& a) {
+  if (a.shares == 1) { return; }
   constexpr int kThreads = 128;
   const std::int64_t packs = static_cast<std::int64_t>(a.cases) * a.out_blocks * a.d * a.h * a.w * (8 / kWide<Acc<T>>);
-  VOX_LAUNCH(q, (sum_splits_kernel<T>), blocks_for(packs, kThreads), kThreads, 0, a, packs);
+  VOX_LAUNCH(q, (sum_shares_kernel<T>), blocks_for(packs, kThreads), kThreads, 0, a, packs);
 }
 
 }  // namespace vox::gpu

@@ -47,9 +47,9 @@ template <class T> struct MarchArgs {
   int parts;
   int depth;
   int steps;        ///< of input channels
-  int split_steps;  ///< of one split
-  int splits;
-  Acc<T>* partial;  ///< [split], each laid out as the result; where there is more than one split
+  int share_steps;  ///< of one share
+  int shares;
+  Acc<T>* partial;  ///< [share], each laid out as the result; where there is more than one share
   int resident;     ///< 1: all weights of the thread block stay in shared memory
 };
 
@@ -62,8 +62,8 @@ struct MarchPlace {
   int last;
   int high;  ///< the last input slice that exists
   int n;
-  int split;
-  int first_step;  ///< of the split's input channels
+  int share;
+  int first_step;  ///< of the share's input channels
   int steps;
 };
 
@@ -79,11 +79,11 @@ template <class Tile, class T> __device__ __forceinline__ MarchPlace march_place
   p.first = static_cast<int>(rest % a.parts) * a.depth;
   p.last = min(p.first + a.depth, a.d);
   rest /= a.parts;
-  p.split = static_cast<int>(rest % a.splits);
-  p.n = static_cast<int>(rest / a.splits);
+  p.share = static_cast<int>(rest % a.shares);
+  p.n = static_cast<int>(rest / a.shares);
   p.high = min(p.last, a.d - 1);
-  p.first_step = p.split * a.split_steps;
-  p.steps = min(a.split_steps, a.steps - p.first_step);
+  p.first_step = p.share * a.share_steps;
+  p.steps = min(a.share_steps, a.steps - p.first_step);
   return p;
 }
 
@@ -115,10 +115,10 @@ __device__ __forceinline__ MarchWarp<T> march_warp(const MarchArgs<T>& a, const 
   return my;
 }
 
-/// The first voxel of a slice of the split's sums.
+/// The first voxel of a slice of the share's sums.
 template <class T>
 __device__ __forceinline__ Acc<T>* march_partial(const MarchArgs<T>& a, const MarchPlace& at, int d, int block) {
-  const std::int64_t place = (static_cast<std::int64_t>(at.split) * a.cases + at.n) * a.out_blocks + block;
+  const std::int64_t place = (static_cast<std::int64_t>(at.share) * a.cases + at.n) * a.out_blocks + block;
   return a.partial + (place * a.d + d) * (a.h * a.w * 8);
 }
 

@@ -1,7 +1,7 @@
 #include "kernels/cuda/conv3d/conv3d.cuh"
 
-// The second stage of every weight gradient: the elements of all splits are added, in a fixed order, and put where the
-// parameter has them. Where the splits are many, LANES threads have an element, each every LANES-th split, and their
+// The second stage of every weight gradient: the elements of all shares are added, in a fixed order, and put where the
+// parameter has them. Where the shares are many, LANES threads have an element, each every LANES-th share, and their
 // sums are added in order. Where they are few there are many elements: a thread block has all taps of kPartialIn by
 // kPartialOut channels, read in rows of kPartialOut and written, through shared memory, in rows of kPartialIn * taps.
 
@@ -37,10 +37,10 @@ template <class A, int LANES> __global__ void sum_partials_kernel(Partials<A> a,
     const A* from = a.partial + lane * elements + e;
     const std::int64_t step = LANES * elements;
     VOX_NO_UNROLL
-    for (int s = lane; s < a.splits; s += kPartialLoads * LANES) {
+    for (int s = lane; s < a.shares; s += kPartialLoads * LANES) {
       A part[kPartialLoads];
       VOX_UNROLL
-      for (int k = 0; k < kPartialLoads; ++k) { part[k] = s + k * LANES < a.splits ? from[k * step] : A{0}; }
+      for (int k = 0; k < kPartialLoads; ++k) { part[k] = s + k * LANES < a.shares ? from[k * step] : A{0}; }
       VOX_UNROLL
       for (int k = 0; k < kPartialLoads; ++k) { sum += part[k]; }
       from += kPartialLoads * step;
@@ -79,12 +79,12 @@ template <class A> __global__ void turn_partials_kernel(Partials<A> a, std::int6
       at[k] =
           (e / (kPartialOut * kPartialIn) * a.in_group + e / kPartialOut % kPartialIn) * a.out_group + e % kPartialOut;
     }
-    const A* of_split = from;
+    const A* of_share = from;
     VOX_NO_UNROLL
-    for (int s = 0; s < a.splits; ++s, of_split += elements) {
+    for (int s = 0; s < a.shares; ++s, of_share += elements) {
       VOX_UNROLL
       for (int k = 0; k < kTurns; ++k) {
-        if (first + k * kPartialThreads < count) { sum[k] += of_split[at[k]]; }
+        if (first + k * kPartialThreads < count) { sum[k] += of_share[at[k]]; }
       }
     }
     VOX_UNROLL
@@ -120,12 +120,12 @@ template <class A> void sum_partials(GpuQueue& q, const Partials<A>& a) {
   const int out_groups = (a.out_channels + a.out_group - 1) / a.out_group;
   const std::int64_t tiles = std::int64_t{out_groups} * in_groups;
   const std::int64_t elements = tiles * a.taps * a.in_group * a.out_group;
-  if (a.splits < kFew && a.in_group % kPartialIn == 0 && a.out_group % kPartialOut == 0 && a.taps <= kTaps) {
+  if (a.shares < kFew && a.in_group % kPartialIn == 0 && a.out_group % kPartialOut == 0 && a.taps <= kTaps) {
     const std::int64_t blocks = tiles * (a.in_group / kPartialIn) * (a.out_group / kPartialOut);
     VOX_LAUNCH(q, (turn_partials_kernel<A>), static_cast<unsigned>(blocks), kPartialThreads, 0, a, elements, in_groups);
-  } else if (a.splits < kFew) {
+  } else if (a.shares < kFew) {
     launch_sum_partials<A, 1>(q, a, elements, in_groups);
-  } else if (a.splits < kMany) {
+  } else if (a.shares < kMany) {
     launch_sum_partials<A, 8>(q, a, elements, in_groups);
   } else {
     launch_sum_partials<A, 32>(q, a, elements, in_groups);

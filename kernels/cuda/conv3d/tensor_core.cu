@@ -155,7 +155,7 @@ __device__ __forceinline__ void store_tensor(const MarchArgs<Bf16>& a, int d, co
   }
 }
 
-/// The same to the split's place in scratch.
+/// The same to the share's place in scratch.
 __device__ __forceinline__ void store_partial(const MarchArgs<Bf16>& a, const MarchPlace& at, int d,
                                               const MarchWarp<Bf16>& my, const float (&acc)[4][2][4]) {
   const unsigned lane = threadIdx.x % 32;
@@ -179,7 +179,7 @@ __device__ __forceinline__ void store_partial(const MarchArgs<Bf16>& a, const Ma
 /// Blocks of input channels: a kernel for each has the registers it needs.
 enum class Channels : std::uint8_t { one, even, odd };
 
-template <class TileOf, Channels CHANNELS, bool SPLIT> struct TensorMarch {
+template <class TileOf, Channels CHANNELS, bool SHARES> struct TensorMarch {
   using Tile = TileOf;
   static constexpr bool kOneStep = CHANNELS == Channels::one;
   struct Sums {
@@ -218,7 +218,7 @@ template <class TileOf, Channels CHANNELS, bool SPLIT> struct TensorMarch {
   }
   static __device__ __forceinline__ void store(const MarchArgs<Bf16>& a, const MarchPlace& at, int d,
                                                const MarchWarp<Bf16>& my, Sums& sums) {
-    if constexpr (SPLIT) {
+    if constexpr (SHARES) {
       store_partial(a, at, d, my, sums.acc[0]);
     } else {
       store_tensor(a, d, my, sums.acc[0]);
@@ -236,33 +236,33 @@ template <class TileOf, Channels CHANNELS, bool SPLIT> struct TensorMarch {
   }
 };
 
-template <class Tile, Channels CHANNELS, bool SPLIT>
+template <class Tile, Channels CHANNELS, bool SHARES>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks) convolve_tensor_core_kernel(MarchArgs<Bf16> a) {
   wait_for_launches_before();
-  march<TensorMarch<Tile, CHANNELS, SPLIT>>(a);
+  march<TensorMarch<Tile, CHANNELS, SHARES>>(a);
 }
 
-template <class Tile, Channels CHANNELS, bool SPLIT>
+template <class Tile, Channels CHANNELS, bool SHARES>
 void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>& a, std::int64_t blocks) {
   if (march_fills_gpu<Tile>(blocks)) {
-    VOX_LAUNCH(q, (convolve_tensor_core_kernel<Tile, CHANNELS, SPLIT>), static_cast<unsigned>(blocks), Tile::kThreads,
+    VOX_LAUNCH(q, (convolve_tensor_core_kernel<Tile, CHANNELS, SHARES>), static_cast<unsigned>(blocks), Tile::kThreads,
                march_shared_bytes<Tile>(a), a);
   } else {
-    VOX_LAUNCH_ALONE(q, (convolve_tensor_core_kernel<Tile, CHANNELS, SPLIT>), static_cast<unsigned>(blocks),
+    VOX_LAUNCH_ALONE(q, (convolve_tensor_core_kernel<Tile, CHANNELS, SHARES>), static_cast<unsigned>(blocks),
                      Tile::kThreads, march_shared_bytes<Tile>(a), a);
   }
 }
-template <class Tile, bool SPLIT> void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>& a, std::int64_t blocks) {
-  if (a.in_blocks % 2 == 0) { return launch_tensor_core<Tile, Channels::even, SPLIT>(q, a, blocks); }
-  if constexpr (!SPLIT && Tile::kWarpsN == 1) {
-    if (a.in_blocks == 1) { return launch_tensor_core<Tile, Channels::one, SPLIT>(q, a, blocks); }
+template <class Tile, bool SHARES> void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>& a, std::int64_t blocks) {
+  if (a.in_blocks % 2 == 0) { return launch_tensor_core<Tile, Channels::even, SHARES>(q, a, blocks); }
+  if constexpr (!SHARES && Tile::kWarpsN == 1) {
+    if (a.in_blocks == 1) { return launch_tensor_core<Tile, Channels::one, SHARES>(q, a, blocks); }
   }
-  launch_tensor_core<Tile, Channels::odd, SPLIT>(q, a, blocks);
+  launch_tensor_core<Tile, Channels::odd, SHARES>(q, a, blocks);
 }
 template <class Tile> void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>& a, std::int64_t blocks) {
-  if (a.splits == 1) { return launch_tensor_core<Tile, false>(q, a, blocks); }
+  if (a.shares == 1) { return launch_tensor_core<Tile, false>(q, a, blocks); }
   launch_tensor_core<Tile, true>(q, a, blocks);
-  sum_splits(q, a);
+  sum_shares(q, a);
 }
 
 void convolve_tensor_core(GpuQueue& q, const Convolve<Bf16>& a) {

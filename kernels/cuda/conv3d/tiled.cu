@@ -65,7 +65,7 @@ __device__ __forceinline__ void store_tiled(const MarchArgs<T>& a, const MarchPl
   const int channel = my.channel + static_cast<int>(lane / 8) * 4;
   if (w >= a.w || channel / 8 >= a.out_blocks) { return; }
   const int rows = a.h - my.h;
-  if (a.splits > 1) {
+  if (a.shares > 1) {
     Acc<T>* const to = march_partial(a, at, d, channel / 8) + (my.h * a.w + w) * 8 + channel % 8;
     VOX_UNROLL
     for (int v = 0; v < Tile::kRows; ++v) {
@@ -170,7 +170,7 @@ template <class T> void convolve_tiled(GpuQueue& q, const Convolve<T>& a) {
   } else {
     launch_tiled<MarchTile<1, 1, 2, kRows, kCells>>(q, args, m.blocks());
   }
-  sum_splits(q, args);
+  sum_shares(q, args);
 }
 
 template void convolve_tiled(GpuQueue&, const Convolve<float>&);

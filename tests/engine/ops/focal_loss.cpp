@@ -45,22 +45,22 @@ void call(std::uint8_t label, const FocalLossOptions& options) {
       focal_loss(p, Tensor::of<std::uint8_t>({1, 1, 1, 2}, std::vector<std::uint8_t>{label, 0}), options));
 }
 
-const Register kCases(
-    {at({1, 1, 1, 1, 1}), at({2, 4, 3, 4, 5}),
-     at({2, 4, 2, 3, 3}, {.gamma = 3, .class_weights = {0.25, 2, 3, 0.5}, .background = Background::exclude}),
-     at({3, 3, 2, 1, 5}, {.alpha = 1, .gamma = 0.5, .sums = Sums::per_case, .mean = FocalMean::voxels}),
-     at({1, 3, 2, 1, 5}, {.alpha = 1, .gamma = 0}), at({2, 12, 1, 4, 3}, {.gamma = 1}),
-     at({1, 33, 1, 5, 7}, {.background = Background::exclude, .mean = FocalMean::voxels})},
-    {{"label beyond the classes", [] { call(7, {}); },
-      "focal_loss: label 7 at [0,0,0,0], wants less than 3, the number of classes"},
-     {"clip 0", [] { call(0, {.clip = 0}); }, "focal_loss: clip is 0, wants (0,0.5)"},
-     {"gamma negative", [] { call(0, {.gamma = -1}); }, "focal_loss: gamma is -1, wants 0 or more"},
-     {"alpha negative", [] { call(0, {.alpha = -1}); }, "focal_loss: alpha is -1, wants 0 or more"},
-     {"four weights",
-      [] {
-        call(0, {.class_weights = {1, 1, 1, 1}});
-      },
-      "focal_loss: 4 class_weights, wants one for each of 3 classes"}});
+const Register kCases({at({1, 1, 1, 1, 1}), at({2, 4, 3, 4, 5}),
+                       at({2, 4, 2, 3, 3},
+                          {.gamma = 3, .class_weights = {0.25, 2, 3, 0.5}, .background = Background::exclude}),
+                       at({3, 3, 2, 1, 5}, {.alpha = 1, .gamma = 0.5, .mean = FocalMean::voxels}),
+                       at({1, 3, 2, 1, 5}, {.alpha = 1, .gamma = 0}), at({2, 12, 1, 4, 3}, {.gamma = 1}),
+                       at({1, 33, 1, 5, 7}, {.background = Background::exclude, .mean = FocalMean::voxels})},
+                      {{"label beyond the classes", [] { call(7, {}); },
+                        "focal_loss: label 7 at [0,0,0,0], wants less than 3, the number of classes"},
+                       {"clip 0", [] { call(0, {.clip = 0}); }, "focal_loss: clip is 0, wants (0,0.5)"},
+                       {"gamma negative", [] { call(0, {.gamma = -1}); }, "focal_loss: gamma is -1, wants 0 or more"},
+                       {"alpha negative", [] { call(0, {.alpha = -1}); }, "focal_loss: alpha is -1, wants 0 or more"},
+                       {"four weights",
+                        [] {
+                          call(0, {.class_weights = {1, 1, 1, 1}});
+                        },
+                        "focal_loss: 4 class_weights, wants one for each of 3 classes"}});
 
 }  // namespace
 }  // namespace vox::test
