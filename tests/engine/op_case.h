@@ -26,7 +26,7 @@ struct Input {
   std::function<Values(std::int64_t count, unsigned seed)> make = nullptr;
 };
 
-/// One operator at one shape. vox_tests checks it and the benchmarks time it: both read the same list.
+/// One operator at one shape, with its formula. What gradcheck and the bench call is in engine/samples.
 struct OpCase {
   Op op;
   std::string label;  ///< "conv3d 2x3x4x5x6": what a failure prints
