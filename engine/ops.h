@@ -33,6 +33,7 @@ enum class Op : std::uint16_t {
   batch_norm,
   batch_norm_relu,
   conv3d_batch_norm_relu,
+  instance_norm,
   softmax,
   dice_loss,
   focal_loss,
@@ -45,7 +46,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Op::count
     "add", "mul", "scale", "sum", "mean", "cast",
     "relu", "leaky_relu", "dropout", "concat", "max_pool3d",
     "conv3d", "conv3d_concat", "conv_transpose3d", "batch_norm", "batch_norm_relu", "conv3d_batch_norm_relu",
-    "softmax", "dice_loss", "focal_loss", "cross_entropy", "dice_focal_loss"};  // clang-format on
+    "instance_norm", "softmax", "dice_loss", "focal_loss", "cross_entropy", "dice_focal_loss"};  // clang-format on
 static_assert(!kOpNames.back().empty(), "kOpNames is shorter than enum class Op");
 
 /// An operator that a program has beside the catalogue, for record() (engine/tape.h): errors and profiles show this
@@ -149,6 +150,16 @@ struct BatchNormOptions {
 [[nodiscard]] Tensor conv3d_batch_norm_relu(Tensor a, Tensor b, const Tensor& weight, const Tensor& gamma,
                                             const Tensor& beta, Tensor running_mean, Tensor running_var,
                                             const BatchNormOptions& = {}, const DropoutOptions& dropout = {.p = 0});
+
+struct InstanceNormOptions {
+  double eps = 1e-5;
+};
+/// y = gamma * (x - mean) / sqrt(var + eps) + beta, mean and var (biased) of each case and channel over its voxels, of
+/// which there must be more than one: PyTorch's InstanceNorm3d without running statistics. gamma, beta: [C],
+/// accumulator type, or undefined for 1 and 0.
+/// D. Ulyanov, A. Vedaldi, V. Lempitsky, "Instance normalization: the missing ingredient for fast stylization", 2016.
+[[nodiscard]] Tensor instance_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta,
+                                   const InstanceNormOptions& = {});
 
 /// y[n,c,v] = exp(x[n,c,v]) / sum over c of exp(x[n,c,v]), computed so that no exp() overflows
 [[nodiscard]] Tensor softmax(const Tensor& x);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/samples/sample.h"
 #include "kernels/base/check.h"
 
 namespace vox::bench {
@@ -65,47 +66,11 @@ Sizes sizes_of(Op op, std::span<const Tensor> inputs, const Tensor& y) {
   return s;
 }
 
-double forward_bytes(Op op, const Sizes& s) {
-  switch (op) {
-    case Op::batch_norm:
-    case Op::batch_norm_relu:
-      return 2 * s.volumes + s.y;
-    default:
-      return s.volumes + s.labels + s.weight + s.y;
-  }
-}
+const samples::Sample& sample_of(Op op) { return samples::of(op).front(); }
 
 /// Gradients of volumes are as large as the volumes, that of y as y.
-double grad_input_bytes(Op op, const Sizes& s) {
-  switch (op) {
-    case Op::sum:
-    case Op::mean:
-      return s.volumes;
-    case Op::add:
-      return 0;  // what arrives is handed on
-    case Op::mul:
-      return s.y + 2 * s.volumes;
-    case Op::scale:
-    case Op::cast:
-    case Op::dropout:
-    case Op::concat:
-      return s.y + s.volumes;
-    case Op::dice_loss:
-      return s.labels + s.volumes;
-    case Op::relu:
-    case Op::leaky_relu:
-    case Op::softmax:  // y, dy, dx
-      return 2 * s.y + s.volumes;
-    case Op::batch_norm:
-    case Op::batch_norm_relu:
-      return 2 * (s.volumes + s.y) + s.volumes;
-    case Op::conv3d:
-    case Op::conv3d_concat:
-    case Op::conv_transpose3d:
-      return s.y + s.weight + s.volumes;
-    default:  // x, dy, dx
-      return s.y + s.labels + 2 * s.volumes;
-  }
+double bytes_of(const samples::Traffic& t, const Sizes& s) {
+  return t.volumes * s.volumes + t.results * s.y + s.labels + s.weight;
 }
 
 /// So many convolutions of these sizes.
@@ -137,7 +102,8 @@ Pass pass_named(std::string_view text) {
 }
 
 bool has_pass(Op op, Pass pass) {
-  return pass == Pass::forward || (pass == Pass::grad_weight ? convolves(op) : op != Op::add);
+  const samples::Traffic gradient = sample_of(op).gradient;
+  return pass == Pass::forward || (pass == Pass::grad_weight ? convolves(op) : gradient.volumes > 0);
 }
 
 double taps_on_voxels(std::int64_t x, std::int64_t outputs, std::int64_t kernel, std::int64_t stride,
@@ -162,10 +128,10 @@ Cost cost_of(Op op, Pass pass, std::span<const Tensor> inputs, const Tensor& y, 
   }
   switch (pass) {
     case Pass::forward:
-      c.bytes = forward_bytes(op, s);
+      c.bytes = bytes_of(sample_of(op).forward, s);
       break;
     case Pass::grad_input:
-      c.bytes = grad_input_bytes(op, s);
+      c.bytes = bytes_of(sample_of(op).gradient, s);
       break;
     case Pass::grad_weight:
       c.bytes = s.volumes + s.y + s.weight;

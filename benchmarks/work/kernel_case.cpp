@@ -34,7 +34,7 @@ KernelCase::KernelCase(const KernelSpec& spec, Device device) : device_(device),
   VOX_CHECK(has_pass(spec.op, spec.pass), "{} has no pass {}", name(spec.op), name(spec.pass));
   Operands operands = operands_of(spec, device);
   inputs_ = std::move(operands.inputs);
-  apply_ = std::move(operands.apply);
+  apply_ = operands.sample.call;
   Tensor y;
   {
     const NoGradScope no_grad;
@@ -46,7 +46,7 @@ KernelCase::KernelCase(const KernelSpec& spec, Device device) : device_(device),
   for (std::size_t i = 0; pass_ != Pass::forward && i < inputs_.size(); ++i) {
     if (!inputs_[i].defined() || inputs_[i].dtype() == DType::u8) { continue; }
     const bool wanted = (pass_ == Pass::grad_weight) == (convolves && inputs_[i].layout() == Layout::plain);
-    if (wanted && !operands.is_buffer(i)) { inputs_[i] = inputs_[i].detached().requires_grad(); }
+    if (wanted && operands.sample.inputs[i].differentiable) { inputs_[i] = inputs_[i].detached().requires_grad(); }
   }
   cost_ = cost_of(spec.op, pass_, inputs_, y);
 }

@@ -30,118 +30,54 @@ Tensor random_labels(const Shape& shape, std::int64_t classes, Device device) {
   return Tensor::of<std::uint8_t>(shape, v).to(device);
 }
 
-/// With the padding channels of the last block.
-double stored_channels(std::int64_t channels) { return std::ceil(static_cast<double>(channels) / kBlock8) * kBlock8; }
-
-/// Elements of the result per voxel of the operands.
-double stored_results(const KernelSpec& spec) {
-  const KernelShape& s = spec.shape;
-  switch (spec.op) {
-    case Op::conv3d:
-    case Op::conv3d_concat:
-    case Op::conv3d_batch_norm_relu:
-      return stored_channels(s.out);
-    case Op::conv_transpose3d:
-      return 8 * stored_channels(s.out);
-    case Op::concat:
-      return stored_channels(s.in.front() + s.in.back());
-    case Op::sum:
-    case Op::mean:
-    case Op::max_pool3d:  // an eighth, and nothing of a volume of one voxel
-    case Op::dice_loss:
-    case Op::focal_loss:
-    case Op::cross_entropy:
-    case Op::dice_focal_loss:
-    case Op::cast:  // of another type
-      return 0;
-    default:
-      return stored_channels(s.in.front());
-  }
+bool is_weight(const samples::Input& in) {
+  return in.role == samples::Role::weight || in.role == samples::Role::transposed_weight;
 }
 
-using Inputs = const std::vector<Tensor>&;
+const samples::Sample& sample_of(const KernelSpec& spec) { return samples::of(spec.op).front(); }
 
-constexpr DropoutOptions kDropout{.p = 0.1, .key = {.seed = 7, .step = 1, .place = 2}};
+samples::Size size_of(const KernelSpec& spec) {
+  const samples::Sample& sample = sample_of(spec);
+  const bool has_weight = std::ranges::any_of(sample.inputs, is_weight);
+  return {.batch = spec.batch,
+          .in = spec.shape.in,
+          .extent = spec.shape.extent,
+          .out = has_weight ? spec.shape.out : 0,
+          .kernel = spec.shape.kernel > 0 ? spec.shape.kernel : sample.size.kernel};
+}
 
-/// Makes operands one after the other.
-class Maker {
- public:
-  Maker(const KernelSpec& spec, Device device) : spec_(spec), device_(device) {}
+/// Throws where the shape has too many volumes for the operator, or too few, or no channels out.
+void check_shape(const KernelSpec& spec) {
+  std::size_t least = 0;
+  std::size_t most = 0;
+  bool wants_out = false;
+  for (const samples::Input& in : sample_of(spec).inputs) {
+    const bool is_volume = in.role == samples::Role::volume;
+    least += is_volume && !in.optional ? 1 : 0;
+    most += is_volume ? 1 : 0;
+    wants_out = wants_out || is_weight(in);
+  }
+  const std::size_t count = spec.shape.in.size();
+  VOX_CHECK(count >= least && count <= most, "{} {}: has {} volumes, wants {}", name(spec.op), text_of(spec.shape),
+            count, count < least ? least : most);
+  VOX_CHECK(!wants_out || spec.shape.out > 0, "{} {}: wants channels out, as in 16-32@128^3", name(spec.op),
+            text_of(spec.shape));
+}
 
-  [[nodiscard]] Tensor volume(std::int64_t channels) const {
-    const auto& e = spec_.shape.extent;
-    return random_volume({spec_.batch, channels, e[0], e[1], e[2]}, spec_.dtype, device_);
+Tensor operand_of(const samples::Input& in, const Shape& shape, const KernelSpec& spec, Device device) {
+  if (shape.rank() == 0 || (in.optional && in.role != samples::Role::volume)) { return {}; }
+  switch (in.role) {
+    case samples::Role::volume: {
+      const NoGradScope no_grad;
+      const Tensor x = random_volume(shape, spec.dtype, device);
+      return in.draw == samples::Draw::probabilities ? softmax(x) : x;
+    }
+    case samples::Role::labels:
+      return random_labels(shape, spec.shape.in.front(), device);
+    default:
+      return random_vector(shape, accumulator(spec.dtype), device);
   }
-  [[nodiscard]] Tensor vector(const Shape& shape) const {
-    return random_vector(shape, accumulator(spec_.dtype), device_);
-  }
-  [[nodiscard]] Tensor labels() const {
-    const auto& e = spec_.shape.extent;
-    return random_labels({spec_.batch, e[0], e[1], e[2]}, spec_.shape.in[0], device_);
-  }
-  [[nodiscard]] std::int64_t channels() const { return spec_.shape.in[0]; }
-  [[nodiscard]] std::int64_t out() const {
-    VOX_CHECK(spec_.shape.out > 0, "{} {}: wants channels out, as in 16-32@128^3", name(spec_.op),
-              text_of(spec_.shape));
-    return spec_.shape.out;
-  }
-  [[nodiscard]] std::int64_t kernel(std::int64_t otherwise) const {
-    return spec_.shape.kernel > 0 ? spec_.shape.kernel : otherwise;
-  }
-  void want_inputs(std::size_t count) const {
-    VOX_CHECK(spec_.shape.in.size() == count, "{} {}: has {} volumes, wants {}", name(spec_.op), text_of(spec_.shape),
-              spec_.shape.in.size(), count);
-  }
-
-  [[nodiscard]] Operands plain(std::size_t count, std::function<Tensor(Inputs)> apply) const {
-    want_inputs(count);
-    Operands o;
-    for (const std::int64_t c : spec_.shape.in) { o.inputs.push_back(volume(c)); }
-    o.apply = std::move(apply);
-    return o;
-  }
-  [[nodiscard]] Operands loss(std::function<Tensor(Inputs)> apply) const {
-    Operands o = plain(1, std::move(apply));
-    o.inputs.push_back(labels());
-    return o;
-  }
-  [[nodiscard]] Operands loss_of_probabilities(std::function<Tensor(Inputs)> apply) const {
-    Operands o = loss(std::move(apply));
-    const NoGradScope no_grad;
-    o.inputs[0] = softmax(o.inputs[0]);
-    return o;
-  }
-  [[nodiscard]] Operands norm(std::function<Tensor(Inputs)> apply) const {
-    Operands o = plain(1, std::move(apply));
-    for (int i = 0; i < 4; ++i) { o.inputs.push_back(vector({channels()})); }
-    o.first_buffer = 3;
-    return o;
-  }
-  [[nodiscard]] Operands conv(std::size_t count, std::function<Tensor(Inputs)> apply) const {
-    Operands o = plain(count, std::move(apply));
-    const std::int64_t k = kernel(3);
-    std::int64_t in = 0;
-    for (const std::int64_t c : spec_.shape.in) { in += c; }
-    o.inputs.push_back(vector({out(), in, k, k, k}));
-    return o;
-  }
-  /// Of one volume or two.
-  [[nodiscard]] Operands layer() const {
-    const std::size_t volumes = spec_.shape.in.size();
-    Operands o = conv(volumes, [volumes](Inputs in) {
-      const std::size_t w = volumes;  // the weight's place
-      return conv3d_batch_norm_relu(in[0], volumes > 1 ? in[1] : Tensor(), in[w], in[w + 1], in[w + 2], in[w + 3],
-                                    in[w + 4], {}, kDropout);
-    });
-    for (int i = 0; i < 4; ++i) { o.inputs.push_back(vector({out()})); }
-    o.first_buffer = volumes + 3;
-    return o;
-  }
-
- private:
-  const KernelSpec& spec_;
-  Device device_;
-};
+}
 
 }  // namespace
 
@@ -154,15 +90,15 @@ double least_bytes(const KernelSpec& spec, Device device) {
   double volumes = 0;
   for (const std::int64_t c : s.in) {
     all_in += static_cast<double>(c);
-    volumes += stored_channels(c) * voxels * element;
+    volumes += static_cast<double>(samples::stored_channels(c)) * voxels * element;
   }
-  const double taps = std::pow(s.kernel > 0 ? s.kernel : spec.op == Op::conv_transpose3d ? 2 : 3, 3);
-  const bool convolves = has_pass(spec.op, Pass::grad_weight) || spec.op == Op::conv3d_batch_norm_relu;
-  const double weight = convolves ? taps * all_in * static_cast<double>(s.out) * 4 : 0;
-  const double result = stored_results(spec) * voxels * element;
+  const samples::Size size = size_of(spec);
+  const double weight = std::pow(size.kernel, 3) * all_in * static_cast<double>(size.out) * 4;
+  const double result = static_cast<double>(sample_of(spec).result(size)) * voxels * element;
   double most = volumes + weight + result;
   if (device != Device::cuda) {  // a volume is drawn as plain numbers, laid out in f32 and copied as what is wanted
-    most = std::max(most, volumes + (static_cast<double>(s.in.back()) + stored_channels(s.in.back())) * voxels * 4);
+    most =
+        std::max(most, volumes + static_cast<double>(s.in.back() + samples::stored_channels(s.in.back())) * voxels * 4);
   }
   if (spec.pass == Pass::grad_input) { most = std::max(most, volumes + weight + 2 * result + volumes); }
   if (spec.pass == Pass::grad_weight) { most = std::max(most, volumes + weight + 2 * result + weight); }
@@ -183,60 +119,13 @@ Operands operands_of(const KernelSpec& spec, Device device) {
   want_memory(fmt::format("{} {} {}, batch {}, {}", name(spec.op), name(spec.pass), text_of(spec.shape), spec.batch,
                           name(spec.dtype)),
               least_bytes(spec, device), device);
-  const Maker m(spec, device);
-  switch (spec.op) {
-    case Op::add:
-      return m.plain(2, [](Inputs in) { return add(in[0], in[1]); });
-    case Op::mul:
-      return m.plain(2, [](Inputs in) { return mul(in[0], in[1]); });
-    case Op::scale:
-      return m.plain(1, [](Inputs in) { return scale(in[0], 2); });
-    case Op::sum:
-      return m.plain(1, [](Inputs in) { return sum(in[0]); });
-    case Op::mean:
-      return m.plain(1, [](Inputs in) { return mean(in[0]); });
-    case Op::cast:
-      return m.plain(
-          1, [to = spec.dtype == DType::bf16 ? DType::f32 : DType::bf16](Inputs in) { return cast(in[0], to); });
-    case Op::relu:
-      return m.plain(1, [](Inputs in) { return relu(in[0]); });
-    case Op::leaky_relu:
-      return m.plain(1, [](Inputs in) { return leaky_relu(in[0]); });
-    case Op::dropout:
-      return m.plain(1, [](Inputs in) { return dropout(in[0], kDropout); });
-    case Op::concat:
-      return m.plain(2, [](Inputs in) { return concat(in[0], in[1]); });
-    case Op::max_pool3d:
-      return m.plain(1, [](Inputs in) { return max_pool3d(in[0]); });
-    case Op::conv3d:
-      return m.conv(1, [](Inputs in) { return conv3d(in[0], in[1], {}); });
-    case Op::conv3d_concat:
-      return m.conv(2, [](Inputs in) { return conv3d_concat(in[0], in[1], in[2], {}); });
-    case Op::conv_transpose3d: {
-      Operands o = m.plain(1, [](Inputs in) { return conv_transpose3d(in[0], in[1], {}); });
-      const std::int64_t k = m.kernel(2);
-      o.inputs.push_back(m.vector({m.channels(), m.out(), k, k, k}));
-      return o;
-    }
-    case Op::batch_norm:
-      return m.norm([](Inputs in) { return batch_norm(in[0], in[1], in[2], in[3], in[4]); });
-    case Op::batch_norm_relu:
-      return m.norm([](Inputs in) { return batch_norm_relu(in[0], in[1], in[2], in[3], in[4], {}, kDropout); });
-    case Op::conv3d_batch_norm_relu:
-      return m.layer();
-    case Op::softmax:
-      return m.plain(1, [](Inputs in) { return softmax(in[0]); });
-    case Op::dice_loss:
-      return m.loss_of_probabilities([](Inputs in) { return dice_loss(in[0], in[1]); });
-    case Op::focal_loss:
-      return m.loss_of_probabilities([](Inputs in) { return focal_loss(in[0], in[1]); });
-    case Op::cross_entropy:
-      return m.loss([](Inputs in) { return cross_entropy(in[0], in[1]); });
-    case Op::dice_focal_loss:
-      return m.loss([](Inputs in) { return dice_focal_loss(in[0], in[1]); });
-    default:
-      VOX_FAIL("operator {}: has no operands to be measured with", static_cast<int>(spec.op));
+  check_shape(spec);
+  Operands o{.sample = sample_of(spec), .inputs = {}};
+  const std::vector<Shape> shapes = samples::shapes_of(o.sample, size_of(spec));
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    o.inputs.push_back(operand_of(o.sample.inputs[i], shapes[i], spec, device));
   }
+  return o;
 }
 
 Conv3dGeometry geometry_of(const KernelSpec& spec, const std::vector<Tensor>& inputs) {

@@ -5,17 +5,16 @@
 #include <vector>
 
 #include "benchmarks/work/kernel_case.h"
+#include "engine/samples/sample.h"
 #include "kernels/conv3d.h"
 
 namespace vox::bench {
 
-/// What an operator is called with, and how: volumes first, then weights, vectors and running statistics.
+/// What an operator is called with: the inputs of its first sample at the size that is wanted, undefined where left
+/// out.
 struct Operands {
+  const samples::Sample& sample;
   std::vector<Tensor> inputs;
-  std::function<Tensor(const std::vector<Tensor>&)> apply;
-  std::size_t first_buffer = SIZE_MAX;  ///< running statistics, which want no gradient, begin here
-
-  [[nodiscard]] bool is_buffer(std::size_t i) const { return i >= first_buffer; }
 };
 /// Throws Error where the shape is none for the operator, MemoryError where operands and result do not fit: before
 /// anything is made, as sizes may be beyond what integers hold.

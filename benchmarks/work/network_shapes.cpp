@@ -2,10 +2,13 @@
 #include <utility>
 
 #include "benchmarks/work/kernel_case.h"
+#include "engine/samples/sample.h"
 #include "model/unet3d.h"
 
 namespace vox::bench {
 namespace {
+
+using samples::Role;
 
 /// Collects the rows of one network, each once.
 class Rows {
@@ -22,6 +25,9 @@ class Rows {
       if (!has_pass(op, pass) || (pass == Pass::grad_input && images) || std::ranges::any_of(rows_, same)) { continue; }
       rows_.push_back({.op = op, .pass = pass, .shape = shape, .batch = batch_, .dtype = dtype_});
     }
+  }
+  [[nodiscard]] bool has(Op op) const {
+    return std::ranges::any_of(rows_, [op](const KernelSpec& r) { return r.op == op; });
   }
   std::vector<KernelSpec> take() { return std::move(rows_); }
 
@@ -56,11 +62,14 @@ std::vector<KernelSpec> seed_rows(std::int64_t size, std::int64_t batch, DType d
   }
   rows.add(Op::dice_focal_loss, {net.classes}, 0, 0);
   rows.add(Op::softmax, {net.classes}, 0, 0);
-  for (const Op op : {Op::batch_norm, Op::relu, Op::leaky_relu, Op::dropout, Op::scale, Op::sum, Op::mean, Op::cast}) {
-    rows.add(op, {w[0]}, 0, 0);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(Op::count_); ++i) {
+    const auto op = static_cast<Op>(i);
+    if (rows.has(op)) { continue; }
+    const samples::Sample& sample = samples::of(op).front();
+    const bool has_labels = std::ranges::any_of(sample.inputs, [](const auto& in) { return in.role == Role::labels; });
+    const auto volumes = std::ranges::count_if(sample.inputs, [](const auto& in) { return in.role == Role::volume; });
+    rows.add(op, std::vector<std::int64_t>(static_cast<std::size_t>(volumes), has_labels ? net.classes : w[0]), 0, 0);
   }
-  for (const Op op : {Op::add, Op::mul, Op::concat}) { rows.add(op, {w[0], w[0]}, 0, 0); }
-  for (const Op op : {Op::dice_loss, Op::focal_loss, Op::cross_entropy}) { rows.add(op, {net.classes}, 0, 0); }
   return rows.take();
 }
 

@@ -1,65 +1,8 @@
 #include "kernels/batch_norm.h"
-#include "kernels/cuda/reduce.cuh"
-#include "kernels/cuda/run.cuh"
+#include "kernels/cuda/run_moments.cuh"
 
 namespace vox {
 namespace gpu {
-
-/// Mean of a run and squared distance from it, lane by lane: one block per run. The sums are taken about the mean of a
-/// few of its values. No value is further than sqrt(count) deviations from the mean, so no sum can drown the variance.
-template <class T>
-__global__ void __launch_bounds__(kChunkThreads, 4) batch_norm_runs_kernel(const T* x, double* partials, RunGrid grid) {
-  wait_for_launches_before();
-  constexpr int kLane = kWide<T>;
-  constexpr int kSamples = 4;
-  constexpr int kTurns = 4;
-  using A = Acc<T>;
-  const Run run = this_run_backwards(grid);
-  const int t = static_cast<int>(threadIdx.x);
-  const T* const from[1] = {x + run.at};
-  VOX_SHARED(A, about, [kLanes8]);
-  A shift[kLane]{};
-  A sums[2][kLane]{};
-  over_pieces<kTurns, Order::backwards>(
-      from, run.voxels * kPieces<T>,
-      [&] {
-        Words samples[kSamples];
-        VOX_UNROLL
-        for (int s = 0; s < kSamples; ++s) {
-          samples[s] = load_words(from[0] + run.voxels / kSamples * s * kLanes8 + t * kLane % kLanes8);
-        }
-        VOX_UNROLL
-        for (int s = 0; s < kSamples; ++s) {
-          A v[kLane];
-          unpack<T>(samples[s], v);
-          VOX_UNROLL
-          for (int j = 0; j < kLane; ++j) { shift[j] += v[j] * (A{1} / kSamples); }
-        }
-        if (t * kLane < kLanes8) {
-          VOX_UNROLL
-          for (int j = 0; j < kLane; ++j) { about[t * kLane + j] = shift[j]; }
-        }
-      },
-      [&]<int Turns>(int, const Tile<T, 1, Turns>& tile) {
-        VOX_UNROLL
-        for (int turn = 0; turn < Turns; ++turn) {
-          A v[kLane];
-          unpack<T>(tile.of[0][turn], v);
-          VOX_UNROLL
-          for (int j = 0; j < kLane; ++j) {
-            const A d = v[j] - shift[j];
-            sums[0][j] += d;
-            sums[1][j] += d * d;
-          }
-        }
-      });
-  const double total = lane_sums(sums);  // of d in threads 0 ... 7, of d * d in 8 ... 15
-  const double sum = __shfl_sync(kWholeWarp, total, t % kLanes8);
-  if (t < 2 * kLanes8) {
-    partials[partial_at(grid, run, 2 * kLanes8, t)] =
-        t < kLanes8 ? static_cast<double>(about[t]) + sum / run.voxels : total - sum * sum / run.voxels;
-  }
-}
 
 template <class A> struct BatchNormMoments {
   A* mean;
@@ -107,7 +50,7 @@ __global__ void batch_norm_moments_kernel(const double* partials, BatchNormMomen
 template <class T> void batch_norm_statistics(GpuQueue& q, const BatchNormStatisticsArgs<T>& a) {
   const VolumeShape& s = a.shape;
   const gpu::RunGrid grid = gpu::run_grid(s);
-  VOX_LAUNCH(q, (gpu::batch_norm_runs_kernel<T>), grid.count, gpu::kChunkThreads, 0, a.x.data(), a.partials.data(),
+  VOX_LAUNCH(q, (gpu::moments_of_runs_kernel<T>), grid.count, gpu::kChunkThreads, 0, a.x.data(), a.partials.data(),
              grid);
   const gpu::BatchNormMoments<Acc<T>> out{.mean = a.mean.data(),
                                           .variance = a.variance.data(),

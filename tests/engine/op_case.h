@@ -26,7 +26,8 @@ struct Input {
   std::function<Values(std::int64_t count, unsigned seed)> make = nullptr;
 };
 
-/// One operator at one shape, which op_harness.cpp checks.
+/// One operator at one shape, with its formula, which op_harness.cpp checks. What gradcheck and the bench call is in
+/// engine/samples.
 struct OpCase {
   Op op;
   std::string label;  ///< "conv3d 2x3x4x5x6": what a failure prints

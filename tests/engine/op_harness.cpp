@@ -89,11 +89,39 @@ std::vector<Values> values_of(const Run& r) {
   return values;
 }
 
+/// Says which this processor lacks.
 std::vector<Isa> runnable_isas() {
   std::vector<Isa> isas{Isa::baseline};
-  if (best_isa() >= Isa::avx2) { isas.push_back(Isa::avx2); }
-  if (best_isa() >= Isa::avx512) { isas.push_back(Isa::avx512); }
+  for (const Isa isa : {Isa::avx2, Isa::avx512, Isa::amx}) {
+    if (isa <= best_isa()) {
+      isas.push_back(isa);
+    } else {
+      WARN("skipped on " << name(isa) << ", which this processor lacks");
+    }
+  }
   return isas;
+}
+
+/// While one lives the CPU runs the kernels of an instruction set, and AMX wherever its convolutions can run: shapes as
+/// small as here are left to others.
+class IsaScope {
+ public:
+  explicit IsaScope(Isa isa) : before_(cpu_queue()) {
+    cpu_queue().isa = isa;
+    if (isa == Isa::amx) { cpu_queue().conv = ConvChoice::amx; }
+  }
+  ~IsaScope() { cpu_queue() = before_; }
+  IsaScope(const IsaScope&) = delete;
+  IsaScope& operator=(const IsaScope&) = delete;
+  IsaScope(IsaScope&&) = delete;
+  IsaScope& operator=(IsaScope&&) = delete;
+
+ private:
+  CpuQueue before_;
+};
+
+Products products_on(Isa isa, DType dtype) {
+  return isa == Isa::amx && dtype == DType::f32 ? Products::halves : Products::whole;
 }
 
 std::string padding_of(const Run& r) {
@@ -109,7 +137,8 @@ DType roundoff_of(DType run, const Tensor& grad) {
   return grad.dtype() == DType::f32 && run == DType::bf16 ? run : grad.dtype();
 }
 
-void check_gradients(const OpCase& c, const Run& r, const Run& truth, DType dtype) {
+void check_gradients(const OpCase& c, const Run& r, const Run& truth, DType dtype,
+                     Products products = Products::whole) {
   for (std::size_t k = 0; k < r.inputs.size(); ++k) {
     if (!r.inputs[k].wants_grad()) { continue; }
     INFO("input " << k);
@@ -117,27 +146,26 @@ void check_gradients(const OpCase& c, const Run& r, const Run& truth, DType dtyp
     REQUIRE(got.defined());
     const auto terms = c.grad_terms > 0 ? c.grad_terms : r.y.shape().count();
     CHECK(first_mismatch(got.to_doubles(), truth.inputs[k].grad().to_doubles(), roundoff_of(dtype, got), terms,
-                         c.conditioning) == "");
+                         c.conditioning, products) == "");
   }
 }
 
 }  // namespace
 
 TEST_CASE("every op matches its reference in every dtype on every instruction set", "[ops][forward]") {
-  const Isa before = cpu_queue().isa;
+  const std::vector<Isa> isas = runnable_isas();
   for (const OpCase& c : op_cases()) {
     const Values wants = c.reference(make_inputs(c));
-    for (const Isa isa : runnable_isas()) {
-      cpu_queue().isa = isa;
+    for (const Isa isa : isas) {
+      const IsaScope scope(isa);
       for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
         INFO(c.label << " " << name(dtype) << " " << name(isa));
         const Run r = run(c, dtype);
-        CHECK(first_mismatch(r.y.to_doubles(), wants, dtype, c.terms, c.conditioning) == "");
+        CHECK(first_mismatch(r.y.to_doubles(), wants, dtype, c.terms, c.conditioning, products_on(isa, dtype)) == "");
         CHECK(padding_of(r) == "");
       }
     }
   }
-  cpu_queue().isa = before;
 }
 
 TEST_CASE("every op's f64 gradient matches central differences of its reference", "[ops][backward]") {
@@ -155,19 +183,20 @@ TEST_CASE("every op's f64 gradient matches central differences of its reference"
 }
 
 TEST_CASE("every op's f32 and bf16 gradients match its f64 gradient on every instruction set", "[ops][backward]") {
-  const Isa before = cpu_queue().isa;
+  const std::vector<Isa> isas = runnable_isas();
   for (const OpCase& c : op_cases()) {
-    cpu_queue().isa = Isa::baseline;
-    const Run truth = run(c, DType::f64);
-    for (const Isa isa : runnable_isas()) {
-      cpu_queue().isa = isa;
+    const Run truth = [&] {
+      const IsaScope scope(Isa::baseline);
+      return run(c, DType::f64);
+    }();
+    for (const Isa isa : isas) {
+      const IsaScope scope(isa);
       for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
         INFO(c.label << " " << name(dtype) << " " << name(isa));
-        check_gradients(c, run(c, dtype), truth, dtype);
+        check_gradients(c, run(c, dtype), truth, dtype, products_on(isa, dtype));
       }
     }
   }
-  cpu_queue().isa = before;
 }
 
 TEST_CASE("every op on simt and on a GPU matches its reference, and its gradients those of the cpu",

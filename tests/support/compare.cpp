@@ -29,16 +29,19 @@ double difference(double got, double want) {
 
 }  // namespace
 
-double tolerance(DType dtype, std::int64_t terms, double scale) {
+double tolerance(DType dtype, std::int64_t terms, double scale, Products products) {
   const double unit = dtype == DType::bf16 ? 0x1p-8 : dtype == DType::f32 ? 0x1p-24 : 0x1p-53;  // roundoff of one store
   const double carry = dtype == DType::f64 ? 0x1p-53 : 0x1p-24;                                 // roundoff of one add
-  return 4.0 * (unit + carry * static_cast<double>(terms)) * scale;  // the small factors first: 4 * scale may overflow
+  // Each factor keeps 2^-17 of its value or better, and the product of the low halves, 2^-18, may be missing.
+  const double halved = products == Products::halves && dtype == DType::f32 ? 2 * 0x1p-17 + 0x1p-18 : 0;
+  // The small factors first: 4 * scale may overflow.
+  return 4.0 * (unit + halved + carry * static_cast<double>(terms)) * scale;
 }
 
 std::string first_mismatch(std::span<const double> got, std::span<const double> want, DType dtype, std::int64_t terms,
-                           double conditioning) {
+                           double conditioning, Products products) {
   if (got.size() != want.size()) { return fmt::format("{} values, wants {}", got.size(), want.size()); }
-  const double allowed = tolerance(dtype, terms, largest_finite(want)) * conditioning;
+  const double allowed = tolerance(dtype, terms, largest_finite(want), products) * conditioning;
   if (!std::isfinite(allowed)) { return fmt::format("allowed error is {}, wants a finite one", allowed); }
   for (std::size_t i = 0; i < want.size(); ++i) {
     const double error = difference(got[i], want[i]);

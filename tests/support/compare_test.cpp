@@ -41,6 +41,15 @@ TEST_CASE("first_mismatch refuses when what it would allow is infinite", "[compa
   CHECK(first_mismatch(Values{kLargest}, Values{kLargest}, DType::f64, 1) == "");
 }
 
+TEST_CASE("products of halves may be off by more than a store of f32, and those of f64 by nothing more", "[compare]") {
+  const Values off{1 + 0x1p-16};
+  const Values far{1 + 0x1p-13};
+  CHECK(first_mismatch(off, Values{1}, DType::f32, 1) != "");
+  CHECK(first_mismatch(off, Values{1}, DType::f32, 1, 1, Products::halves) == "");
+  CHECK(first_mismatch(far, Values{1}, DType::f32, 1, 1, Products::halves) != "");
+  CHECK(first_mismatch(off, Values{1}, DType::f64, 1, 1, Products::halves) != "");
+}
+
 TEST_CASE("relative_error lets nothing pass that is no number, and goes by the largest finite value", "[compare]") {
   CHECK(relative_error(Values{1, 2}, Values{1, 2}) == 0);
   CHECK(relative_error(Values{1, 3}, Values{1, 2}) == 0.5);

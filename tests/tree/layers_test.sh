@@ -32,6 +32,7 @@ check kernels/cuda/conv3d "$contracts|kernels/plan/gpu\.h|kernels/cuda/"
 check kernels/simt "$base|kernels/simt/"
 check engine '(kernels|engine)/'
 check engine/ops '(kernels|engine)/'
+check engine/samples '(kernels|engine)/'
 check model '(kernels|engine|model)/'
 below='data/image\.h|kernels/base/(check|philox|parallel|bf16|host_device)\.h|engine/(types|safetensors|atomic_file|json|json_text|csv)\.h'
 check data "$below"

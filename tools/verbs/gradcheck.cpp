@@ -11,10 +11,10 @@
 #include "engine/gradcheck.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
+#include "engine/samples/sample.h"
 #include "kernels/base/check.h"
 #include "tools/ui/table.h"
 #include "tools/verbs/commands.h"
-#include "tools/verbs/gradcheck_cases.h"
 
 namespace vox {
 namespace {
@@ -39,10 +39,14 @@ void check_name(const std::string& op) {
 
 std::vector<Row> check_all(const std::string& op, Device device) {
   std::vector<Row> rows;
-  for (const GradcheckCase& c : gradcheck_cases()) {
-    if (op != "all" && op != name(c.op)) { continue; }
-    for (const GradcheckInput& found : gradcheck(c.apply, c.inputs, {.device = device}).inputs) {
-      rows.push_back({std::string(name(c.op)), c.variant, c.input_names[found.input], found});
+  for (std::size_t i = 0; i < kOpNames.size(); ++i) {
+    if (op != "all" && op != kOpNames.at(i)) { continue; }
+    for (const samples::Sample& s : samples::of(static_cast<Op>(i))) {
+      if (!s.gradchecked) { continue; }
+      for (const GradcheckInput& found : gradcheck(s.call, samples::small_inputs(s), {.device = device}).inputs) {
+        rows.push_back(
+            {std::string(kOpNames.at(i)), std::string(s.variant), std::string(s.inputs[found.input].name), found});
+      }
     }
   }
   return rows;
