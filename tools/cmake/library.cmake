@@ -52,11 +52,12 @@ if(VOX_INSTALL)
     install(TARGETS vox_run EXPORT voxgrad_run ARCHIVE COMPONENT development FILE_SET HEADERS COMPONENT development)
     install(EXPORT voxgrad_run NAMESPACE voxgrad:: FILE voxgradRunTargets.cmake DESTINATION ${vox_package_folder}
       COMPONENT development)
+    install(FILES tools/cmake/nifti.cmake DESTINATION ${vox_package_folder} COMPONENT development)
   endif()
   configure_package_config_file(tools/cmake/voxgradConfig.cmake.in ${PROJECT_BINARY_DIR}/package/voxgradConfig.cmake
     INSTALL_DESTINATION ${vox_package_folder})
   write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/voxgradConfigVersion.cmake
     COMPATIBILITY SameMinorVersion)
   install(FILES ${PROJECT_BINARY_DIR}/package/voxgradConfig.cmake ${PROJECT_BINARY_DIR}/package/voxgradConfigVersion.cmake
-    tools/cmake/nifti.cmake DESTINATION ${vox_package_folder} COMPONENT development)
+    DESTINATION ${vox_package_folder} COMPONENT development)
 endif()
