@@ -5,14 +5,11 @@ option(VOX_SIMT_CHECKS "Build the tests that check every access of the CUDA kern
 # Planted bugs: each must be noticed by at least one of these builds.
 set(planted_kernels tests/simt/planted_matrices.cpp tests/simt/planted_threads.cpp)
 set_source_files_properties(${planted_kernels} tests/simt/simt_test.cpp PROPERTIES COMPILE_OPTIONS "${simt_kernel_warnings}")
-function(vox_add_planted name executor_flags kernel_flags link_flags)
-  add_library(vox_planted_executor_${name} OBJECT ${simt_sources})
-  target_compile_options(vox_planted_executor_${name} PRIVATE ${executor_flags})
-  target_link_libraries(vox_planted_executor_${name} PRIVATE vox_flags fmt::fmt)
+function(vox_add_planted name executor kernel_flags link_flags) # EXECUTOR: the object library of the executor's build
   add_library(vox_planted_kernels_${name} OBJECT ${planted_kernels})
   target_compile_options(vox_planted_kernels_${name} PRIVATE ${kernel_flags})
   target_link_libraries(vox_planted_kernels_${name} PRIVATE vox_flags fmt::fmt)
-  add_executable(vox_planted_${name} tests/simt/planted_main.cpp $<TARGET_OBJECTS:vox_planted_executor_${name}>
+  add_executable(vox_planted_${name} tests/simt/planted_main.cpp $<TARGET_OBJECTS:${executor}>
     $<TARGET_OBJECTS:vox_planted_kernels_${name}>)
   target_link_libraries(vox_planted_${name} PRIVATE vox ${link_flags})
 endfunction()
@@ -22,18 +19,21 @@ if(VOX_SIMT_CHECKS AND NOT VOX_SANITIZE)
   # DWARF 4: in g++ 12's DWARF 5 lines of an included source go by the name of the file that includes it.
   set(check_kernel_flags -O1 -gdwarf-4 -g1 -fsanitize=thread)
   set(check_executor_flags -DVOX_SIMT_CHECK=1)
-  set(asan_flags -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all)
-  vox_add_planted(plain "" "" "")
-  vox_add_planted(check "${check_executor_flags}" "${check_kernel_flags}" "")
-  vox_add_planted(asan "${asan_flags}" "${asan_flags}" "-fsanitize=address,undefined")
+  set(asan_executor_flags -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all)
+  # The executor three times: as it is in the library, checking every access, and under AddressSanitizer.
+  foreach(build check asan)
+    add_library(vox_simt_${build} OBJECT ${simt_sources})
+    target_compile_options(vox_simt_${build} PRIVATE ${${build}_executor_flags})
+    target_link_libraries(vox_simt_${build} PRIVATE vox_flags fmt::fmt)
+  endforeach()
+  vox_add_planted(plain vox_simt "" "")
+  vox_add_planted(check vox_simt_check "${check_kernel_flags}" "")
+  vox_add_planted(asan vox_simt_asan "${asan_executor_flags}" "-fsanitize=address,undefined")
   add_test(NAME "planted bugs in CUDA kernels are noticed"
     COMMAND bash tests/simt/planted.sh ${PROJECT_BINARY_DIR} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 
   # Every operator once more, with races, bounds and uninitialised reads checked. The kernels' objects come last: an
   # inline function that others have, too, is taken from those, where nothing is instrumented.
-  add_library(vox_simt_check OBJECT ${simt_sources})
-  target_compile_options(vox_simt_check PRIVATE ${check_executor_flags})
-  target_link_libraries(vox_simt_check PRIVATE vox_flags fmt::fmt)
   add_library(vox_simt_check_kernels OBJECT ${simt_kernel_sources})
   target_compile_options(vox_simt_check_kernels PRIVATE ${check_kernel_flags})
   target_link_libraries(vox_simt_check_kernels PRIVATE vox_flags fmt::fmt)
