@@ -1,7 +1,8 @@
-// `voxgrad bench` as a program of its own, for machines that have not got what the rest of voxgrad needs.
+// What `voxgrad bench` starts. On its own for machines that have not got what the rest of voxgrad needs.
 
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include "benchmarks/verbs/bench.h"
 #include "kernels/base/check.h"
@@ -17,10 +18,14 @@ int report(const std::exception& e, int code) {
 
 int main(int argc, char** argv) {
   try {
-    vox::CommandLine app("Measure the kernels and the network of voxgrad, beside other software", "vox_bench");
+    const std::string asked = argc > 0 ? argv[0] : "";
+    vox::CommandLine app("Measure kernels, steps, loading and start, beside other software",
+                         asked == "voxgrad bench" ? asked : "vox_bench");
     vox::bench::add_bench_verbs(app);
     return app.read(argc, argv).value_or(0);
-  } catch (const vox::MemoryError& e) { return report(e, 4); } catch (const std::exception& e) {
+  } catch (const vox::DataError& e) { return report(e, 3); } catch (const vox::MemoryError& e) {
+    return report(e, 4);
+  } catch (const vox::NonFiniteError& e) { return report(e, 5); } catch (const std::exception& e) {
     return report(e, 2);
   }
 }

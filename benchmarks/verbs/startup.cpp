@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "benchmarks/measure/clocks.h"
 #include "benchmarks/measure/machine.h"
 #include "benchmarks/measure/spread.h"
@@ -9,6 +11,8 @@
 
 namespace vox::bench {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct Options {
   int rounds = 21;
@@ -33,7 +37,9 @@ std::vector<std::vector<double>> take_turns(const std::vector<std::vector<std::s
 }
 
 void run(const Options& o) {
-  std::vector<std::vector<std::string>> programs{{"true"}, {own_path(), "--help"}};
+  const fs::path voxgrad = fs::path(own_path()).parent_path() / "voxgrad";  // which starts this program
+  std::vector<std::vector<std::string>> programs{{"true"},
+                                                 {fs::exists(voxgrad) ? voxgrad.string() : own_path(), "--help"}};
   if (!o.command.empty()) { programs.push_back(o.command); }
   Report report({.json = o.json, .csv = o.csv});
   report.head(machine_facts(Device::cpu));

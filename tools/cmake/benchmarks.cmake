@@ -23,8 +23,12 @@ if(benchmark_FOUND)
 endif()
 target_compile_definitions(vox_benchmarks PRIVATE VOX_RIVALS_FOLDER="${PROJECT_SOURCE_DIR}/benchmarks/rivals")
 
+# `voxgrad bench` starts it: whoever only trains builds none of it.
 add_executable(vox_bench benchmarks/verbs/main.cpp)
 target_link_libraries(vox_bench PRIVATE vox_benchmarks)
+if(VOX_TOOLS AND VOX_INSTALL)
+  install(TARGETS vox_bench RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
 
 # oneDNN 3 as a rival, in a program of its own: VOX_ONEDNN names where it is installed (tools/rivals.sh installs it).
 set(VOX_ONEDNN "" CACHE PATH "Prefix of oneDNN 3, to be compared with; empty: not built")

@@ -1,6 +1,6 @@
 # Packages: `cd build && cpack` makes a .deb and a .tar.gz whose program runs where there is nothing but a C library no
 # older than the one it was linked with: made on Debian 12, on Debian 12 and on Ubuntu 24.04. What it is made of is
-# the program's own objects once more, linked with archives in place of shared libraries (voxgrad_static).
+# the program's own objects once more, linked with archives in place of shared libraries (voxgrad_static, vox_bench_static).
 if(VOX_SANITIZE)
   return()
 endif()
@@ -36,51 +36,58 @@ FMT_END_NAMESPACE
 file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/static/toml.cpp CONTENT
   "#define TOML_IMPLEMENTATION\n#define TOML_HEADER_ONLY 0\n#include <toml++/toml.h>\n")
 set(static_sources ${PROJECT_BINARY_DIR}/static/fmt.cpp ${PROJECT_BINARY_DIR}/static/toml.cpp)
-if(VOX_BENCHMARKS)
-  list(APPEND static_sources benchmarks/measure/rounds.cpp)
-endif()
-# Our own libraries in the program.
-set(static_parts "")
-set(pending voxgrad)
-while(pending)
-  list(POP_FRONT pending target)
-  get_target_property(libraries ${target} LINK_LIBRARIES)
-  foreach(library IN LISTS libraries)
-    if(NOT TARGET ${library})
-      continue()
-    endif()
-    get_target_property(own ${library} ALIASED_TARGET)
-    if(own)
-      set(library ${own})
-    endif()
-    get_target_property(type ${library} TYPE)
-    get_target_property(imported ${library} IMPORTED)
-    if(type STREQUAL "STATIC_LIBRARY" AND NOT imported AND NOT library IN_LIST static_parts)
-      list(APPEND static_parts ${library})
-      list(APPEND pending ${library})
-    endif()
-  endforeach()
-endwhile()
-list(TRANSFORM static_parts REPLACE "(.+)" "$<TARGET_FILE:\\1>" OUTPUT_VARIABLE static_part_files)
 if(vox_cuda)
   list(APPEND static_archives $<TARGET_FILE:CUDA::cudart_static> -ldl -lrt)
 endif()
-
-add_executable(voxgrad_static EXCLUDE_FROM_ALL $<TARGET_OBJECTS:voxgrad> ${static_sources})
-target_include_directories(voxgrad_static PRIVATE ${PROJECT_SOURCE_DIR})
-add_dependencies(voxgrad_static ${static_parts})
-# Files and not targets: those would bring the shared libraries along.
-target_link_libraries(voxgrad_static PRIVATE -Wl,--start-group ${static_part_files} ${static_archives} -Wl,--end-group
-  Threads::Threads)
-target_link_options(voxgrad_static PRIVATE -static-libstdc++ -static-libgcc -s)
-set_target_properties(voxgrad_static PROPERTIES OUTPUT_NAME voxgrad RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/static
-  LINK_DEPENDS "${static_part_files}")
+set(static_programs "")
+function(vox_add_static program) # PROGRAM SOURCE...: adds PROGRAM_static, of its objects and of our own libraries that it links
+  set(parts "")
+  set(pending ${program})
+  while(pending)
+    list(POP_FRONT pending target)
+    get_target_property(libraries ${target} LINK_LIBRARIES)
+    foreach(library IN LISTS libraries)
+      if(NOT TARGET ${library})
+        continue()
+      endif()
+      get_target_property(own ${library} ALIASED_TARGET)
+      if(own)
+        set(library ${own})
+      endif()
+      get_target_property(type ${library} TYPE)
+      get_target_property(imported ${library} IMPORTED)
+      if(type STREQUAL "STATIC_LIBRARY" AND NOT imported AND NOT library IN_LIST parts)
+        list(APPEND parts ${library})
+        list(APPEND pending ${library})
+      endif()
+    endforeach()
+  endwhile()
+  list(TRANSFORM parts REPLACE "(.+)" "$<TARGET_FILE:\\1>" OUTPUT_VARIABLE part_files)
+  set(static ${program}_static)
+  add_executable(${static} EXCLUDE_FROM_ALL $<TARGET_OBJECTS:${program}> ${static_sources} ${ARGN})
+  target_include_directories(${static} PRIVATE ${PROJECT_SOURCE_DIR})
+  add_dependencies(${static} ${parts})
+  # Files and not targets: those would bring the shared libraries along.
+  target_link_libraries(${static} PRIVATE -Wl,--start-group ${part_files} ${static_archives} -Wl,--end-group
+    Threads::Threads)
+  target_link_options(${static} PRIVATE -static-libstdc++ -static-libgcc -s)
+  set_target_properties(${static} PROPERTIES OUTPUT_NAME ${program} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/static
+    LINK_DEPENDS "${part_files}")
+  set(static_programs ${static_programs} ${static} PARENT_SCOPE)
+endfunction()
+vox_add_static(voxgrad)
+if(VOX_BENCHMARKS)
+  vox_add_static(vox_bench benchmarks/measure/rounds.cpp)  # what `voxgrad bench` runs
+endif()
 
 # The component that is packed and that `cmake --install` leaves out.
 set(packed COMPONENT package EXCLUDE_FROM_ALL)
-install(CODE "execute_process(COMMAND \"${CMAKE_COMMAND}\" --build \"${PROJECT_BINARY_DIR}\" --target voxgrad_static
+list(JOIN static_programs " " static_targets)
+install(CODE "execute_process(COMMAND \"${CMAKE_COMMAND}\" --build \"${PROJECT_BINARY_DIR}\" --target ${static_targets}
   COMMAND_ERROR_IS_FATAL ANY)" ${packed})
-install(PROGRAMS $<TARGET_FILE:voxgrad_static> DESTINATION ${CMAKE_INSTALL_BINDIR} ${packed})
+foreach(program IN LISTS static_programs)
+  install(PROGRAMS $<TARGET_FILE:${program}> DESTINATION ${CMAKE_INSTALL_BINDIR} ${packed})
+endforeach()
 install(FILES README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} ${packed})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright ${packed})
 foreach(header CLI/CLI.hpp toml++/toml.h nlohmann/json.hpp xxhash.h fmt/format.h)

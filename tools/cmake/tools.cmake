@@ -1,9 +1,6 @@
 # The program voxgrad: verbs, and what they print and draw.
 file(GLOB tool_sources CONFIGURE_DEPENDS tools/verbs/*.cpp tools/ui/*.cpp)
 list(REMOVE_ITEM tool_sources ${PROJECT_SOURCE_DIR}/tools/verbs/main.cpp ${command_line_source} ${run_sources})
-if(NOT VOX_BENCHMARKS)
-  list(REMOVE_ITEM tool_sources ${PROJECT_SOURCE_DIR}/tools/verbs/bench.cpp)
-endif()
 
 find_package(tomlplusplus REQUIRED)
 find_package(PkgConfig REQUIRED)
@@ -18,8 +15,7 @@ target_link_libraries(vox_tools PUBLIC vox_run vox_command_line
   PRIVATE vox_build tomlplusplus::tomlplusplus PkgConfig::CAIRO ZLIB::ZLIB)
 target_compile_definitions(vox_tools PRIVATE VOX_VERSION="${PROJECT_VERSION}" VOX_FONTS_CONF="${fonts_folder}/fonts.conf")
 if(VOX_BENCHMARKS)
-  target_link_libraries(vox_tools PRIVATE vox_benchmarks)
-  target_compile_definitions(vox_tools PRIVATE VOX_BENCH)
+  target_compile_definitions(vox_tools PUBLIC VOX_BENCH)  # the verb, which starts the program vox_bench
 endif()
 add_executable(voxgrad tools/verbs/main.cpp)
 target_link_libraries(voxgrad PRIVATE vox_tools)

@@ -23,7 +23,7 @@ void add_predict(Command);
 void add_evaluate(Command);
 void add_overlay(Command);
 void add_gradcheck(Command);
-void add_bench(Command);  ///< in builds with the benchmarks
+void add_bench(Command);  ///< in builds with the benchmarks: for the list of verbs, see bench.h
 
 void add_verbs(Command);  ///< all of them, in the order of --help
 

@@ -4,11 +4,13 @@
 #include <exception>
 #include <new>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
 #include "kernels/base/check.h"
 #include "tools/ui/output.h"
+#include "tools/verbs/bench.h"
 #include "tools/verbs/commands.h"
 #include "tools/verbs/config.h"
 
@@ -20,6 +22,9 @@ constexpr int kMemory = 4;
 constexpr int kNonFinite = 5;
 
 int run(int argc, char** argv) {
+#ifdef VOX_BENCH
+  if (argc > 1 && std::string_view(argv[1]) == "bench") { vox::run_bench(argc, argv); }
+#endif
   vox::CommandLine app("voxgrad: train and run a 3D U-Net that segments brain tumours in multi-modal MRI", "voxgrad");
   app.version("voxgrad " + vox::version_text());
   vox::add_verbs(app);
