@@ -13,7 +13,9 @@ namespace vox {
 /// sum stays below 5e-6; tests/kernels/winograd_test.cpp measures it.
 ///
 /// A part is a run of boxes of tiles, D innermost, which are added up in order: a pure function of the geometry. A task
-/// is a part and a share of the input and the output channels, by the number of threads (kernels/plan/tasks.h).
+/// is a part and a share of the input and the output channels and of the points, by the number of threads
+/// (kernels/plan/tasks.h). Parts are few: sums that come from memory cost a fifth of a layer's time, where they
+/// were 64.
 struct WinogradGradPlan {
   static constexpr std::int64_t kGroup = WinogradPlan::kGroup;  ///< channels are padded to whole groups
   static constexpr std::int64_t kM = 4;                         ///< voxels of dy in a tile, along each axis
@@ -33,15 +35,17 @@ struct WinogradGradPlan {
   std::int64_t in_shares = 1;
   std::int64_t out_shares = 1;
   std::int64_t parts = 1;
+  std::int64_t point_shares = 1;  ///< of the points of D and H; divides them
 
   [[nodiscard]] std::int64_t tiles() const { return tiles_h * tiles_w; }
   [[nodiscard]] std::int64_t boxes() const { return y.n * boxes_d * boxes_h * boxes_w; }
   [[nodiscard]] WinogradBox box(std::int64_t i) const;
   [[nodiscard]] std::int64_t shares() const { return in_shares * out_shares; }
-  [[nodiscard]] std::int64_t tasks() const { return parts * shares(); }
-  /// dU of one task, [points][in_channels][out_channels].
+  [[nodiscard]] std::int64_t sums() const { return parts * shares(); }
+  [[nodiscard]] std::int64_t tasks() const { return sums() * point_shares; }
+  /// dU of a part and a share of the channels, [points][in_channels][out_channels].
   [[nodiscard]] std::int64_t sum_elements() const { return kPoints * in_channels * out_channels; }
-  [[nodiscard]] std::int64_t shared_elements() const { return tasks() * sum_elements(); }
+  [[nodiscard]] std::int64_t shared_elements() const { return sums() * sum_elements(); }
 
   /// What one side of a worker's scratch holds, in elements.
   struct Side {

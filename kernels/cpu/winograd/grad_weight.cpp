@@ -62,23 +62,29 @@ template <class Axis, class T> class WinogradSide {
   A* end_;
 };
 
-/// dU of a task: its boxes, added up in order.
+/// The task's points of dU: its boxes, added up in order.
 template <class T>
 void add_boxes(const WinogradGradPlan& p, const Conv3dGradWeightArgs<T>& a, std::int64_t task, Acc<T>* sums,
                Acc<T>* scratch) {
   using A = Acc<T>;
   constexpr int kM = static_cast<int>(WinogradGradPlan::kM);
   constexpr int kAxis = static_cast<int>(WinogradGradPlan::kAxis);
-  const std::int64_t part = task / p.shares();
-  const std::int64_t in = task % p.in_shares * p.in_channels;
-  const std::int64_t out = task / p.in_shares % p.out_shares * p.out_channels;
+  constexpr int kLines = kAxis * kAxis;  // points of D and H
+  const std::int64_t of_sum = task / p.point_shares;
+  const int share = static_cast<int>(task % p.point_shares);
+  const int first_point = kLines * share / static_cast<int>(p.point_shares);
+  const int last_point = kLines * (share + 1) / static_cast<int>(p.point_shares);
+  const std::int64_t part = of_sum / p.shares();
+  const std::int64_t in = of_sum % p.in_shares * p.in_channels;
+  const std::int64_t out = of_sum / p.in_shares % p.out_shares * p.out_channels;
   const VolumeParts<const T> x = x_side(a.geometry, a.x, a.x2);
   const VolumeParts<const T> dy = y_side(a.geometry, a.dy);
   WinogradSide<InputAxis<kM>, T> x_points(p.x_side(), p.in_channels, scratch);
   WinogradSide<GradientAxis<kM>, T> y_points(p.y_side(), p.out_channels, x_points.end());
   const std::int64_t end = p.boxes() * (part + 1) / p.parts;
-  A* const mine = sums + task * p.sum_elements();
-  std::fill_n(mine, p.sum_elements(), A{0});
+  const std::int64_t point = p.in_channels * p.out_channels;
+  A* const mine = sums + of_sum * p.sum_elements() + first_point * kAxis * point;
+  std::fill_n(mine, (last_point - first_point) * kAxis * point, A{0});
   const auto x_of = [&](std::int64_t n) { return some_blocks<T>(x, p.x, n, in, p.in_channels, p.padding); };
   const auto y_of = [&](std::int64_t n) { return some_blocks<T>(dy, p.y, n, out, p.out_channels, 0); };
   for (std::int64_t i = p.boxes() * part / p.parts; i < end; ++i) {
@@ -96,10 +102,10 @@ void add_boxes(const WinogradGradPlan& p, const Conv3dGradWeightArgs<T>& a, std:
     const std::int64_t x_lines = next_x.lines() / WinogradGradPlan::kPoints + 1;
     const std::int64_t y_lines = next_y.lines() / WinogradGradPlan::kPoints + 1;
     A* sum = mine;
-    for (int pd_ph = 0; pd_ph < kAxis * kAxis; ++pd_ph) {
+    for (int pd_ph = first_point; pd_ph < last_point; ++pd_ph) {
       x_points.transform(pd_ph, p.tiles_h, p.tiles_w);
       y_points.transform(pd_ph, p.tiles_h, p.tiles_w);
-      for (int pw = 0; pw < kAxis; ++pw, sum += p.in_channels * p.out_channels) {
+      for (int pw = 0; pw < kAxis; ++pw, sum += point) {
         next_x.fetch(x_lines);
         next_y.fetch(y_lines);
         multiply_point(PointArgs<A>{.x = x_points.points(pw),
