@@ -20,9 +20,10 @@ constexpr std::int64_t kStreamedWeightBytes = 512 << 10;  // they are read once 
 constexpr std::int64_t kStagedGradBytes = 1 << 20;
 constexpr std::int64_t kLeastGradPairs = 128;  // of positions that are added up at once, of several planes if need be
 constexpr std::int64_t kCoarseTasks = kFewThreads;
-constexpr std::int64_t kSumFloats = 1 << 21;  // 8 MiB: all partial sums, unless one is larger
-constexpr std::int64_t kSlackFloats = 1024;   // tiles read past the last row
-constexpr double kStaging = 0.25;             // what staging a plane costs, in products of a tile of channels with it
+constexpr std::int64_t kLeastSumVoxels = 8192;  // of a partial sum, where there are more than kCoarseTasks of them
+constexpr std::int64_t kSumFloats = 1 << 21;    // 8 MiB: all partial sums, unless one is larger
+constexpr std::int64_t kSlackFloats = 1024;     // tiles read past the last row
+constexpr double kStaging = 0.25;               // what staging a plane costs, in products of a tile of channels with it
 
 /// The boxes with the least halo that fit, or single rows.
 template <class Fits> AmxBoxes choose_boxes(const VolumeShape& out, const Fits& fits) {
@@ -184,7 +185,9 @@ AmxGradWeight amx_grad_weight(const Conv3dGeometry& g, bool halved, int threads)
   w.pitch = g.y.w + 2;
   const std::int64_t cases = std::max<std::int64_t>(1, g.x.n);
   const std::int64_t most_sums = std::max<std::int64_t>(1, kSumFloats / w.sum_floats());
-  const std::int64_t sums = std::min(std::max(kCoarseTasks, ceil_div(kMostTasks, w.rows * w.columns)), most_sums);
+  const std::int64_t many =
+      std::min(ceil_div(kMostTasks, w.rows * w.columns), w.dy.n * w.dy.voxels() / kLeastSumVoxels);
+  const std::int64_t sums = std::min(std::max(kCoarseTasks, many), most_sums);
   // The channels of a task: all, unless there are too few sums to make tasks of.
   const std::int64_t shares = ceil_div(kCoarseTasks, sums);
   const auto along_rows = static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(shares))));
