@@ -17,6 +17,7 @@
 #include "tests/support/files.h"
 #include "tests/support/program.h"
 #include "tools/run/epoch_report.h"
+#include "tools/run/run_log.h"
 
 namespace vox::test {
 namespace {
@@ -195,7 +196,8 @@ TEST_CASE("an epoch tells the learning rates that it used, on screen, in the log
   check_rates(folder / "cosine", 4);
   const auto epochs = log_of(folder / "cosine", "epoch");
   CHECK(epochs.back().at("lr_last").get<double>() > 0);
-  const std::vector<EpochRow> rows = epoch_rows(epochs);
+  const std::vector<EpochRow> rows =
+      epoch_rows(RunLog(folder / "cosine" / "log.jsonl", epochs.back().at("step")).epochs());
   CHECK(rows.front().learning_rate == 1e-3);
   CHECK(rows.back().learning_rate == epochs.back().at("lr_last").get<double>());
 
