@@ -14,13 +14,14 @@ namespace {
 
 constexpr double kFar = std::numeric_limits<double>::infinity();
 
-struct Box {
+/// Of a box.
+struct Corners {
   std::array<std::int64_t, 3> low{};
   std::array<std::int64_t, 3> high{};  ///< one past the last
 };
 
 /// The smallest box around all that is inside either mask; false where both are empty.
-bool bounding_box(const LabelMap& a, const LabelMap& b, Box& box) {
+bool bounding_box(const LabelMap& a, const LabelMap& b, Corners& box) {
   const auto [depth, height, width] = a.geometry.size;
   box = {.low = a.geometry.size, .high = {0, 0, 0}};
   for (std::int64_t d = 0; d < depth; ++d) {
@@ -39,7 +40,7 @@ bool bounding_box(const LabelMap& a, const LabelMap& b, Box& box) {
   return box.high[0] > 0;
 }
 
-LabelMap cut(const LabelMap& mask, const Box& box, const std::array<double, 3>& spacing_mm) {
+LabelMap cut(const LabelMap& mask, const Corners& box, const std::array<double, 3>& spacing_mm) {
   LabelMap part;
   part.geometry.spacing_mm = spacing_mm;
   for (std::size_t k = 0; k < 3; ++k) { part.geometry.size[k] = box.high[k] - box.low[k]; }
@@ -185,7 +186,7 @@ double percentile(std::vector<double> values, double percent) {
 
 double hd95_mm(const LabelMap& truth, const LabelMap& predicted, int threads) {
   VOX_CHECK(truth.geometry.size == predicted.geometry.size, "hd95: the two masks differ in size");
-  Box box;
+  Corners box;
   if (!bounding_box(truth, predicted, box)) { return 0.0; }
   const LabelMap a = surface(cut(truth, box, truth.geometry.spacing_mm));
   const LabelMap b = surface(cut(predicted, box, truth.geometry.spacing_mm));
