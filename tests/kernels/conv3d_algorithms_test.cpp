@@ -271,7 +271,7 @@ TEST_CASE("where thread blocks are many, a march takes all input channels itself
       for (const auto& [algorithm, dtype] :
            {std::pair{Conv3dAlgorithm::tiled, DType::f32}, std::pair{Conv3dAlgorithm::tensor_core, DType::bf16}}) {
         INFO(describe(g) << ", " << name(pass) << ", " << vox::name(dtype));
-        CHECK(conv3d_march(g, pass, kBlock8).splits == 1);
+        CHECK(conv3d_march(g, pass, kBlock8).shares == 1);
         const Tensor got = run(pass, algorithm, g, dtype, device);
         CHECK(first_mismatch(got.to_doubles(), wants, got.dtype(), terms(pass, g)) == "");
         CHECK(nonzero_padding(got) == "");
