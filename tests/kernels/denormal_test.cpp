@@ -199,7 +199,7 @@ TEST_CASE("a caller computes as before behind a kernel, also behind one that thr
           if (i == 5) { throw std::runtime_error("in a kernel"); }
         });
       };
-      CHECK_THROWS_WITH(on_isa(cpu_queue(), fails), "in a kernel");
+      CHECK_THROWS_WITH(on_isa<float>(cpu_queue(), fails), "in a kernel");
       CHECK(float_mode() == before);
     }
   };
