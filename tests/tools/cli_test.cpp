@@ -27,7 +27,7 @@ TEST_CASE("what was asked for is answered, and the exit code is 0", "[cli]") {
   }
 }
 
-TEST_CASE("--version names the version, the commit and the build, and doctor the same", "[cli]") {
+TEST_CASE("what --version prints names the version, the commit and the build, and doctor says the same", "[cli]") {
   const std::string line = voxgrad("--version").output;
   const std::regex wanted(
       R"(voxgrad \d+\.\d+\.\d+ \(commit (unknown|[0-9a-f]{10,40}(\+changes)?), \w+, (g\+\+|clang) [^,]+, CUDA (on|off)\)\n)");
