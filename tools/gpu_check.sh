@@ -13,7 +13,7 @@
 # Exit code: 0 all well, 1 something failed, 77 no GPU, or no nvcc to build with: nothing was checked.
 set -uo pipefail
 
-programs=(voxgrad vox_tests vox_gpu_bench vox_step_bench)
+programs=(voxgrad vox_bench vox_tests vox_gpu_bench vox_step_bench)
 
 build() { # FOLDER CMAKE_ARGUMENT...: builds the programs there
   local folder="$1" generator=() cache=()
