@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "benchmarks/work/kernel_operands.h"
+#include "benchmarks/workloads/kernel_operands.h"
 #include "engine/context.h"
 #include "kernels/base/check.h"
 

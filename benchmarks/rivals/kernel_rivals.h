@@ -8,7 +8,7 @@
 
 #include "benchmarks/rivals/child.h"
 #include "benchmarks/rivals/rivals.h"
-#include "benchmarks/work/kernel_case.h"
+#include "benchmarks/workloads/kernel_case.h"
 
 namespace vox::bench {
 

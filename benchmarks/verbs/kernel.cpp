@@ -12,7 +12,7 @@
 #include "benchmarks/rivals/kernel_rivals.h"
 #include "benchmarks/verbs/bench.h"
 #include "benchmarks/verbs/roofline_plot.h"
-#include "benchmarks/work/kernel_case.h"
+#include "benchmarks/workloads/kernel_case.h"
 #include "engine/allocator.h"
 #include "engine/context.h"
 #include "kernels/base/check.h"

@@ -9,8 +9,8 @@
 
 #include "benchmarks/measure/machine.h"
 #include "benchmarks/rivals/kernel_rivals.h"
-#include "benchmarks/work/kernel_case.h"
-#include "benchmarks/work/lab.h"
+#include "benchmarks/workloads/kernel_case.h"
+#include "benchmarks/workloads/lab.h"
 #include "engine/allocator.h"
 #include "engine/build.h"
 #include "engine/context.h"

@@ -1,10 +1,10 @@
-#include "benchmarks/work/cost.h"
+#include "benchmarks/workloads/cost.h"
 
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "benchmarks/work/kernel_case.h"
-#include "benchmarks/work/kernel_operands.h"
+#include "benchmarks/workloads/kernel_case.h"
+#include "benchmarks/workloads/kernel_operands.h"
 #include "engine/allocator.h"
 #include "kernels/base/check.h"
 #include "tests/support/catch.h"

@@ -4,7 +4,7 @@ add_executable(vox_conv_bench ${conv_bench_sources})
 target_link_libraries(vox_conv_bench PRIVATE vox vox_command_line)
 
 # What `voxgrad bench` is made of.
-file(GLOB bench_sources CONFIGURE_DEPENDS benchmarks/verbs/*.cpp benchmarks/measure/*.cpp benchmarks/work/*.cpp benchmarks/rivals/*.cpp benchmarks/output/*.cpp)
+file(GLOB bench_sources CONFIGURE_DEPENDS benchmarks/verbs/*.cpp benchmarks/measure/*.cpp benchmarks/workloads/*.cpp benchmarks/rivals/*.cpp benchmarks/output/*.cpp)
 list(REMOVE_ITEM bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/verbs/conv3d_bench.cpp
   ${PROJECT_SOURCE_DIR}/benchmarks/verbs/main.cpp)
 if(NOT VOX_TOOLS)

@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "benchmarks/work/kernel_case.h"
+#include "benchmarks/workloads/kernel_case.h"
 
 namespace vox::onednn {
 

@@ -1,4 +1,4 @@
-#include "benchmarks/work/profile.h"
+#include "benchmarks/workloads/profile.h"
 
 #include <fmt/format.h>
 

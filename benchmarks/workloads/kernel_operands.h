@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "benchmarks/work/kernel_case.h"
+#include "benchmarks/workloads/kernel_case.h"
 #include "engine/samples/sample.h"
 #include "kernels/conv3d.h"
 

@@ -1,12 +1,12 @@
-#include "benchmarks/work/kernel_case.h"
+#include "benchmarks/workloads/kernel_case.h"
 
 #include <fmt/format.h>
 
 #include <utility>
 
 #include "benchmarks/measure/probes.h"
-#include "benchmarks/work/kernel_operands.h"
-#include "benchmarks/work/lab.h"
+#include "benchmarks/workloads/kernel_operands.h"
+#include "benchmarks/workloads/lab.h"
 #include "engine/context.h"
 #include "engine/dispatch.h"
 #include "engine/tape.h"

@@ -1,4 +1,4 @@
-#include "benchmarks/work/kernel_shape.h"
+#include "benchmarks/workloads/kernel_shape.h"
 
 #include <charconv>
 

@@ -1,4 +1,4 @@
-#include "benchmarks/work/cost.h"
+#include "benchmarks/workloads/cost.h"
 
 #include <algorithm>
 

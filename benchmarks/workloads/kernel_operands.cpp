@@ -1,4 +1,4 @@
-#include "benchmarks/work/kernel_operands.h"
+#include "benchmarks/workloads/kernel_operands.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "benchmarks/work/kernel_case.h"
+#include "benchmarks/workloads/kernel_case.h"
 #include "engine/samples/sample.h"
 #include "model/unet3d.h"
 

@@ -1,4 +1,4 @@
-#include "benchmarks/work/lab.h"
+#include "benchmarks/workloads/lab.h"
 
 #include <algorithm>
 #include <string_view>

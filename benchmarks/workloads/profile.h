@@ -6,8 +6,8 @@
 
 #include "benchmarks/measure/probes.h"
 #include "benchmarks/output/report.h"
-#include "benchmarks/work/cost.h"
-#include "benchmarks/work/lab.h"
+#include "benchmarks/workloads/cost.h"
+#include "benchmarks/workloads/lab.h"
 #include "engine/tape.h"
 #include "kernels/base/parallel.h"
 

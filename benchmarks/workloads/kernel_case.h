@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "benchmarks/measure/clocks.h"
-#include "benchmarks/work/cost.h"
-#include "benchmarks/work/kernel_shape.h"
+#include "benchmarks/workloads/cost.h"
+#include "benchmarks/workloads/kernel_shape.h"
 
 namespace vox::bench {
 
