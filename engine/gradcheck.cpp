@@ -1,5 +1,7 @@
 #include "engine/gradcheck.h"
 
+#include <fmt/format.h>
+
 #include <fmt/ranges.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "engine/json_text.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstddef>
 #include <map>

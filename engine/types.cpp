@@ -1,5 +1,7 @@
 #include "engine/types.h"
 
+#include <fmt/format.h>
+
 #include "kernels/base/check.h"
 
 namespace vox {

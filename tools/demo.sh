@@ -13,6 +13,7 @@ stamps="$demo/.stamps"
 bash tools/setup.sh
 cache=()
 if command -v ccache >/dev/null; then cache=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+export CCACHE_SLOPPINESS=pch_defines,time_macros # it keeps objects of precompiled headers, too
 if [ ! -e build/build.ninja ]; then cmake -S . -B build -G Ninja "${cache[@]}"; fi
 cmake --build build --target voxgrad
 mkdir -p "$stamps"

@@ -19,6 +19,7 @@ failures=()
 summary=()
 
 if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_CUDA_COMPILER_LAUNCHER=ccache; fi
+export CCACHE_SLOPPINESS=pch_defines,time_macros # it keeps objects of precompiled headers, too
 
 part() { # NAME COMMAND...: runs a part of the tests, keeps its log, shows its end when it fails
   local name="$1" start=$SECONDS rc=0

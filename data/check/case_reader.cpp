@@ -1,6 +1,7 @@
 #include "data/check/case_reader.h"
 
 #include <algorithm>
+#include <cmath>
 #include <variant>
 
 #include "data/check/same_place.h"

@@ -1,5 +1,7 @@
 #include "data/loading/loader.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <deque>

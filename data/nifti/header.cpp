@@ -1,5 +1,7 @@
 #include "data/nifti/header.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cmath>

@@ -1,5 +1,7 @@
 #include "data/prepare/prepare.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>

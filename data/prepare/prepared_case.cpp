@@ -1,5 +1,7 @@
 #include "data/prepare/prepared_case.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "engine/json.h"

@@ -1,5 +1,7 @@
 #include "data/synth/phantom.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>

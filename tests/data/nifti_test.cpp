@@ -1,6 +1,6 @@
 #include "data/nifti/nifti.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cmath>
 #include <cstring>

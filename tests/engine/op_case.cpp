@@ -1,6 +1,6 @@
 #include "tests/engine/op_case.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cmath>
 #include <random>

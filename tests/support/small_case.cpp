@@ -1,6 +1,6 @@
 #include "tests/support/small_case.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cmath>
 

@@ -15,6 +15,9 @@ set_source_files_properties(${simt_kernel_sources} PROPERTIES COMPILE_OPTIONS "$
 
 add_library(vox_simt_kernels OBJECT ${simt_kernel_sources})
 target_link_libraries(vox_simt_kernels PRIVATE vox_flags fmt::fmt)
+vox_reuse_headers(vox_simt_kernels)
+vox_optimise(vox_simt_kernels -O2)
 add_library(vox_simt OBJECT ${simt_sources})
 target_link_libraries(vox_simt PRIVATE vox_flags fmt::fmt)
+vox_reuse_headers(vox_simt)
 target_sources(vox PRIVATE $<TARGET_OBJECTS:vox_simt_kernels> $<TARGET_OBJECTS:vox_simt>)

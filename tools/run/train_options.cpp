@@ -1,5 +1,7 @@
 #include "tools/run/train_options.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>

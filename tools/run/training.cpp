@@ -1,5 +1,7 @@
 #include "tools/run/training.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>

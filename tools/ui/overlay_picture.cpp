@@ -1,7 +1,7 @@
 #include "tools/ui/overlay_picture.h"
 
 #include <cairo.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "tools/ui/progress_bar.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -47,7 +47,7 @@ std::string progress_line(const ProgressState& s, std::size_t columns) {
   if (columns >= taken + kNarrowestBar) {
     const std::size_t width = std::min(columns - taken, kWidestBar);
     const auto full = static_cast<std::size_t>(part * static_cast<double>(width));
-    line += "[" + std::string(full, '#') + std::string(width - full, '-') + "] ";
+    line += fmt::format("[{}{}] ", std::string(full, '#'), std::string(width - full, '-'));
   }
   return (line + numbers).substr(0, columns);
 }

@@ -1,6 +1,6 @@
 #include "tools/verbs/commands.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "engine/build.h"
 #include "kernels/cuda/runtime.h"

@@ -1,6 +1,6 @@
 #include "tools/verbs/config.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <toml++/toml.h>
 
 #include <algorithm>

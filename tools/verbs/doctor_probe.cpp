@@ -1,7 +1,7 @@
 #include "tools/verbs/doctor_probe.h"
 
 #include <cairo.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <toml++/toml.h>
 #include <unistd.h>
 #include <xxhash.h>
