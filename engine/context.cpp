@@ -1,5 +1,7 @@
 #include "engine/context.h"
 
+#include <fmt/format.h>
+
 #ifdef __linux__
 #include <sched.h>
 #include <sys/syscall.h>
@@ -10,6 +12,7 @@
 #include <cpuid.h>
 #endif
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <charconv>
@@ -25,6 +28,7 @@ namespace vox {
 namespace {
 std::atomic<int> default_threads{0};
 std::atomic<ConvChoice> default_conv{ConvChoice::automatic};
+constexpr std::array<std::string_view, 5> kConvChoices = {"auto", "direct", "winograd", "amx", "definition"};
 
 /// The processor has AMX for bf16, and the system lets this process use its registers: Linux wants to be asked once.
 [[maybe_unused]] bool has_amx() {
@@ -98,6 +102,15 @@ std::span<const Isa> runnable_isas() {
 
 Isa best_isa() { return runnable_isas().back(); }
 
+Isa isa_named(std::string_view word) {
+  std::vector<std::string_view> names;
+  for (const Isa isa : runnable_isas()) {
+    if (word == name(isa)) { return isa; }
+    names.emplace_back(name(isa));
+  }
+  VOX_FAIL("instruction set '{}': this build on this processor has {}", word, fmt::join(names, ", "));
+}
+
 const char* name(Isa isa) { return kIsas.at(static_cast<std::size_t>(isa)).name; }
 
 int hardware_threads() {
@@ -139,12 +152,14 @@ CpuQueue& cpu_queue() {
 CudaQueue& cuda_queue() {
   thread_local const cuda::Stream stream;
   thread_local CudaQueue queue{DeviceQueue{}, stream.handle()};
+  queue.conv = cpu_queue().conv;
   return queue;
 }
 
 SimtQueue& simt_queue() {
   simt_device::set_threads(cpu_queue().threads);
   thread_local SimtQueue queue;
+  queue.conv = cpu_queue().conv;
   return queue;
 }
 
@@ -154,20 +169,17 @@ void set_default_threads(int threads) {
   cpu_queue().threads = threads;
 }
 
-const char* name(ConvChoice choice) {
-  constexpr std::array<const char*, 4> kNames = {"auto", "direct", "winograd", "amx"};
-  return kNames.at(static_cast<std::size_t>(choice));
+const char* name(ConvChoice choice) { return kConvChoices.at(static_cast<std::size_t>(choice)).data(); }
+
+ConvChoice conv_choice_named(std::string_view word) {
+  const auto* const found = std::ranges::find(kConvChoices, word);
+  VOX_CHECK(found != kConvChoices.end(), "--conv is '{}', wants one of: {}", word, fmt::join(kConvChoices, ", "));
+  return static_cast<ConvChoice>(found - kConvChoices.begin());
 }
 
 void set_conv_choice(std::string_view word) {
-  for (const ConvChoice choice : {ConvChoice::automatic, ConvChoice::direct, ConvChoice::winograd, ConvChoice::amx}) {
-    if (word == name(choice)) {
-      default_conv = choice;
-      cpu_queue().conv = choice;
-      return;
-    }
-  }
-  VOX_FAIL("--conv is '{}', wants one of: auto, direct, winograd, amx", word);
+  default_conv = conv_choice_named(word);
+  cpu_queue().conv = default_conv;
 }
 
 }  // namespace vox

@@ -27,13 +27,15 @@ Device select_device(std::string_view text);
 [[nodiscard]] std::span<const Isa> runnable_isas();
 [[nodiscard]] Isa best_isa();                   ///< the last of them
 [[nodiscard]] const char* name(Isa);            ///< "baseline", "avx2", "avx512", "amx"
+[[nodiscard]] Isa isa_named(std::string_view);  ///< throws Error naming those that run here
 [[nodiscard]] int hardware_threads();           ///< cores this process may use
 [[nodiscard]] int threads_or_all(int threads);  ///< 0 means hardware_threads()
 void set_default_threads(int threads);  ///< for queues of threads that have not used theirs yet, and the caller's
 
-/// "auto", "direct", "winograd" or "amx": the option --conv. For queues of threads that have not used theirs yet, and
-/// the caller's.
+/// The option --conv. For queues of threads that have not used theirs yet, and the caller's. A thread's queues of all
+/// devices have the ConvChoice of its cpu_queue().
 void set_conv_choice(std::string_view);
-[[nodiscard]] const char* name(ConvChoice);
+[[nodiscard]] ConvChoice conv_choice_named(std::string_view);  ///< throws Error naming those there are
+[[nodiscard]] const char* name(ConvChoice);                    ///< "auto", "direct", "winograd", "amx", "definition"
 
 }  // namespace vox

@@ -28,7 +28,7 @@ template <class Body> void dispatch_type(DType dtype, Body&& body) {
 /// Calls body(queue): where a device becomes a type of queue, and with it a set of kernels.
 template <class Body> void dispatch_device(Device device, Body&& body) {
   if (device != Device::cpu && DryRun::current() != nullptr) {
-    DryQueue queue;
+    DryQueue queue{{.conv = cpu_queue().conv}};
     return body(queue);
   }
   switch (device) {

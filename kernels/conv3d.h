@@ -50,10 +50,13 @@ enum class Conv3dAlgorithm : std::uint8_t {
 [[nodiscard]] const char* name(Conv3dAlgorithm);  ///< as it is spelled here: "tensor_core"
 template <class T> [[nodiscard]] bool fits(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
 template <class T> [[nodiscard]] bool fits(const DeviceQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
-/// Whether choose() takes an algorithm that fits: Winograd's only where it is faster, or where the queue wants it.
+/// Whether choose() takes an algorithm that fits: Winograd's only where it is faster, or where the queue wants it; what
+/// the queue's ConvChoice leaves out, never.
 template <class T> [[nodiscard]] bool suits(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
-template <class T> [[nodiscard]] bool suits(const DeviceQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&) {
-  return true;
+template <class T>
+[[nodiscard]] bool suits(const DeviceQueue& q, Conv3dAlgorithm a, Conv3dPass, const Conv3dGeometry&) {
+  if (q.conv == ConvChoice::definition) { return a == Conv3dAlgorithm::direct; }
+  return q.conv != ConvChoice::direct || a != Conv3dAlgorithm::tensor_core;
 }
 /// The first that fits and suits: a pure function of the geometry, the pass and the storage type, and of the
 /// queue's ConvChoice.

@@ -13,15 +13,20 @@
 # Exit code: 0 all well, 1 something failed, 77 no GPU, or no nvcc to build with: nothing was checked.
 set -uo pipefail
 
-programs=(voxgrad vox_bench vox_tests vox_gpu_bench vox_step_bench)
+programs=(voxgrad vox_bench vox_tests)
+rivals=(vox_cudnn vox_cublas) # where cuDNN and cuBLAS are found
 
 build() { # FOLDER CMAKE_ARGUMENT...: builds the programs there
   local folder="$1" generator=() cache=()
   shift
   if command -v ninja >/dev/null; then generator=(-G Ninja); fi
+  export CCACHE_SLOPPINESS=pch_defines,time_macros
   if command -v ccache >/dev/null; then cache=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache); fi
   cmake -S . -B "$folder" "${generator[@]}" "${cache[@]}" -DCMAKE_BUILD_TYPE=Release -DVOX_CUDA=ON -DVOX_SIMT_CHECKS=OFF "$@" &&
-    cmake --build "$folder" -j "$(nproc)" --target "${programs[@]}"
+    cmake --build "$folder" -j "$(nproc)" --target "${programs[@]}" || return 1
+  for rival in "${rivals[@]}"; do
+    if ! cmake --build "$folder" -j "$(nproc)" --target "$rival"; then echo "gpu_check: no $rival"; fi
+  done
 }
 
 # What PACK needs not bring: the C library and the compiler's, which every Linux has, the driver, and the rivals, which
@@ -34,7 +39,8 @@ pack() { # ARCHIVE
   build build-pack "-DCMAKE_CUDA_ARCHITECTURES=90a-real;80-virtual" || return 1
   rm -rf "$folder"
   mkdir -p "$folder/bin" "$folder/lib" || return 1
-  for program in "${programs[@]}"; do
+  for program in "${programs[@]}" "${rivals[@]}"; do
+    if [ ! -e "build-pack/$program" ]; then continue; fi
     strip -o "$folder/bin/$program" "build-pack/$program" || return 1
     while read -r library; do
       if ! [[ "$(basename "$library")" =~ $not_packed ]]; then cp -L "$library" "$folder/lib/" || return 1; fi
@@ -42,7 +48,7 @@ pack() { # ARCHIVE
   done
   git describe --always --dirty >"$folder/commit" 2>/dev/null || echo unknown >"$folder/commit"
   XZ_OPT=-T0 tar -C "$folder" -cJf "$1" bin lib commit || return 1
-  echo "gpu_check: $1 holds ${programs[*]} and $(find "$folder/lib" -type f | wc -l) libraries: $(du -sm "$folder" | cut -f1) MiB, packed $(du -m "$1" | cut -f1)"
+  echo "gpu_check: $1 holds $(cd "$folder/bin" && echo *) and $(find "$folder/lib" -type f | wc -l) libraries: $(du -sm "$folder" | cut -f1) MiB, packed $(du -m "$1" | cut -f1)"
 }
 
 parts=values,steps,kernels,tests,profiles,train,memcheck,cpu
@@ -175,52 +181,46 @@ check_tests() {
 
 # --- our own speed ---------------------------------------------------------------------------------------------------
 
-rate() { # LOG: one line per answer of vox_step_bench
+rate() { # JSON: the rows of `bench step` or `bench predict`
   python3 - "$1" <<'PYTHON'
-import json, statistics, sys
-head = None
-for line in open(sys.argv[1]):
-    try:
-        row = json.loads(line)
-    except ValueError:
-        continue
-    if "dtype" in row:
-        head = row
-    elif "what" in row and head:
-        ms = statistics.median(row["ms"])
-        print(f"   {row['what']:>5} {head['dtype']:>4} n={head['batch']:<3} {ms:9.2f} ms (lowest {min(row['ms']):.2f}) "
-              f"{1e3 * head['batch'] / ms:8.1f} vol/s  {row['peak_mib']:8.0f} MiB  loss {row['loss']:.4f}")
+import json, sys
+for r in json.load(open(sys.argv[1]))["rows"]:
+    what = {"step": "train", "predict": "infer"}[r["work"]]
+    if "error" in r:
+        print(f"   {what:>5} {r['dtype']:>4} n={r['batch']:<3} {r['error'][:100]}")
+    elif r["program"] == "voxgrad":
+        print(f"   {what:>5} {r['dtype']:>4} n={r['batch']:<3} {r['ms']:9.2f} ms (lowest {1e3 * min(r['samples_s']):.2f}) "
+              f"{1e3 * r['batch'] / r['ms']:8.1f} vol/s  {r['peak_tensor_bytes'] / 2**20:8.0f} MiB  loss {r.get('loss', 0):.4f}")
 PYTHON
 }
 
-steps() { # the network at 128^3
-  local dtype batch
-  for dtype in bf16 f32; do
-    for batch in 1 2 16; do "$bin/vox_step_bench" --dtype "$dtype" --batch "$batch" --steps 10 || return 1; done
-  done
-  "$bin/vox_step_bench" --dtype bf16 --batch 16 --steps 10 --recompute
+steps() { # OUT: the network at 128^3
+  local common=(--device cuda --size 128 --rounds 10)
+  "$bin/vox_bench" step "${common[@]}" --dtype bf16,f32 --batch 1,2,16 --json "$1/steps.json" &&
+    "$bin/vox_bench" predict "${common[@]}" --dtype bf16,f32 --batch 1,16 --json "$1/predict.json" &&
+    "$bin/vox_bench" step "${common[@]}" --dtype bf16 --batch 16 --recompute --json "$1/recompute.json"
 }
 
 metrics=gpu__time_duration.sum,dram__bytes.sum
 profile_step() { # BATCH
   ncu --clock-control none --profile-from-start off --csv --page raw --print-units base --metrics "$metrics" \
-    "$bin/vox_step_bench" --dtype bf16 --batch "$1" --profile
+    "$bin/vox_bench" step --device cuda --size 128 --dtype bf16 --batch "$1" --nsight
 }
-profile_kernel() { # REGULAR_EXPRESSION LINE
-  LD_LIBRARY_PATH="$LD_LIBRARY_PATH:$rival_libraries" ncu --clock-control none --print-details all \
+profile_kernel() { # REGULAR_EXPRESSION OPERATOR PASS SHAPE
+  ncu --clock-control none --print-details all \
     --section SpeedOfLight --section ComputeWorkloadAnalysis --section MemoryWorkloadAnalysis --section SchedulerStats \
     --section WarpStateStats --section LaunchStats --section Occupancy -k "regex:$1" -s 2 -c 1 \
-    "$bin/vox_gpu_bench" --dtype bf16 --batch 1 --plans 0 --rounds 3 --only "$2"
+    "$bin/vox_bench" kernel --device cuda --dtype bf16 --rounds 3 --least-seconds 0.0001 --op "$2" --pass "$3" --shape "$4"
 }
 profile_kernels() {
-  profile_kernel convolve_tensor_core 'conv forward 16-16 128'
-  profile_kernel convolve_tensor_core 'conv forward 32-32 64'
-  profile_kernel convolve_tensor_core 'conv forward 64-64 32'
-  profile_kernel grad_weight_tensor_core 'conv grad weight 16-16 128'
-  profile_kernel batch_norm 'batch_norm backward 16 128'
+  profile_kernel convolve_tensor_core conv3d forward 16-16@128^3
+  profile_kernel convolve_tensor_core conv3d forward 32-32@64^3
+  profile_kernel convolve_tensor_core conv3d forward 64-64@32^3
+  profile_kernel grad_weight_tensor_core conv3d grad-weight 16-16@128^3
+  profile_kernel batch_norm batch_norm grad-input 16@128^3
 }
 export -f steps profile_step profile_kernel profile_kernels
-export metrics rival_libraries
+export metrics
 
 train() { # a minute of the whole job on made-up cases
   local folder="$logs/cases"
@@ -241,26 +241,29 @@ cpu_steps() {
 export -f cpu_steps
 
 check_values() {
-  part values 60 "${with_rivals[@]}" "$bin/vox_gpu_bench" --values --batch 1 --seconds 50
-  say "             $(grep -c ' ok$' "$logs/values.log") results right, $(grep -c WRONG "$logs/values.log") wrong"
+  part values 60 "$bin/vox_bench" kernel --device cuda --values --size 128 --dtype bf16,f32 --op conv3d,conv_transpose3d,conv3d_concat \
+    --seconds 45
+  say "             $(grep -c '| right ' "$logs/values.log") results right, $(grep -c WRONG "$logs/values.log") wrong"
   grep WRONG "$logs/values.log" | head -10 | tee -a "$summary"
 }
 check_steps() {
-  part steps 60 bash -c steps
-  rate "$logs/steps.log" | tee -a "$summary"
+  part steps 90 bash -c "steps '$out'"
+  for name in steps predict recompute; do
+    if [ -e "$out/$name.json" ]; then rate "$out/$name.json" | tee -a "$summary"; fi
+  done
 }
 check_kernels() {
-  part kernels 60 "${with_rivals[@]}" "$bin/vox_gpu_bench" --batch 16,1 --dtype bf16 --plans 0 --rounds 5 --seconds 40 \
-    --json "$out/kernels.json"
-  grep -E '^# (NVIDIA|cuda|ceil)' "$logs/kernels.log" | tee -a "$summary"
+  part kernels 60 "$bin/vox_bench" kernel --device cuda --size 128 --batch 16,1 --dtype bf16 --rounds 5 --least-seconds 0.001 \
+    --seconds 40 --json "$out/kernels.json"
+  grep -E '^- (device|ceilings|build):' "$logs/kernels.log" | tee -a "$summary"
 }
 check_profiles() {
   if ! command -v ncu >/dev/null; then
     say "profiles     not run: there is no ncu (Nsight Compute)"
     return
   fi
-  part profile-1 45 bash -c 'profile_step 1' && python3 benchmarks/gpu/gpu_profile.py "$logs/profile-1.log" --lines 30 | tee -a "$summary"
-  part profile-16 60 bash -c 'profile_step 16' && python3 benchmarks/gpu/gpu_profile.py "$logs/profile-16.log" --lines 4 | tee -a "$summary"
+  part profile-1 45 bash -c 'profile_step 1' && python3 benchmarks/output/gpu_profile.py "$logs/profile-1.log" --lines 30 | tee -a "$summary"
+  part profile-16 60 bash -c 'profile_step 16' && python3 benchmarks/output/gpu_profile.py "$logs/profile-16.log" --lines 4 | tee -a "$summary"
   part profile-kernels 60 bash -c profile_kernels
 }
 check_train() {
@@ -283,27 +286,27 @@ check_memcheck() {
 
 # --- beside others ---------------------------------------------------------------------------------------------------
 
-beside_torch() { # NAME SECONDS ARGUMENT...
-  local name="$1" seconds="$2"
-  shift 2
+beside_torch() { # NAME SECONDS WAYS ARGUMENT...
+  local name="$1" seconds="$2" ways="$3"
+  shift 3
   if ! python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
     say "$name        not run: there is no PyTorch with CUDA"
     return
   fi
-  part "$name" "$((seconds + 40))" python3 -u benchmarks/gpu/gpu_torch.py "$bin/vox_step_bench" --seconds "$seconds" --rounds 3 \
-    --json "$out/$name.json" "$@"
-  cut -c1-150 "$logs/$name.log" | tee -a "$summary"
+  part "$name" "$((seconds + 40))" "$bin/vox_bench" step --device cuda --size 128 --against torch --torch "$ways" \
+    --torch-script benchmarks/rivals/torch_step.py --seconds "$seconds" --rounds 9 --json "$out/$name.json" "$@"
+  grep -E '^[|] (work|step)|^- ' "$logs/$name.log" | cut -c1-190 | tee -a "$summary"
 }
-check_torch() { beside_torch torch "${VOX_TORCH_SECONDS:-110}" --batch 1,16 --modes bf16 --compile; }
-check_torch_f32() { beside_torch torch_f32 20 --batch 1 --modes f32,tf32; }
+check_torch() { beside_torch torch "${VOX_TORCH_SECONDS:-110}" 'channels_last eager,channels_last compile' --dtype bf16 --batch 1,16; }
+check_torch_f32() { beside_torch torch_f32 20 'channels_last eager,channels_last eager tf32' --dtype f32 --batch 1; }
 check_cudnn() {
   local seconds="${VOX_CUDNN_SECONDS:-90}"
-  part cudnn $((seconds + 15)) "${with_rivals[@]}" "$bin/vox_gpu_bench" --batch 16,1 --dtype bf16 --plans 2 --rounds 3 --only conv --seconds "$seconds" \
-    --json "$out/cudnn.json"
-  grep -E '^conv .*(16-16|32-16|32-32|64-64) ' "$logs/cudnn.log" | cut -c1-170 | tee -a "$summary"
+  part cudnn $((seconds + 15)) env "LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}:$rival_libraries" "$bin/vox_bench" kernel --device cuda \
+    --size 128 --batch 16,1 --dtype bf16 --op conv3d,conv_transpose3d --against cudnn,cublas --plans 2 --rounds 3 \
+    --least-seconds 0.001 --seconds "$seconds" --json "$out/cudnn.json"
+  grep -E '^[|] conv.*(16-16|32-16|32-32|64-64)@' "$logs/cudnn.log" | cut -c1-190 | tee -a "$summary"
 }
 
-with_rivals=(env "LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}:$rival_libraries")
 for name in ${parts//,/ }; do
   if ! declare -F "check_$name" >/dev/null; then
     echo "gpu_check: there is no part '$name'" >&2

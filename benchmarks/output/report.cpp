@@ -86,7 +86,7 @@ void Report::print(const std::vector<std::string>& cells) const {
     const std::string cell = i < cells.size() ? cell_text(cells[i]) : "";
     const auto wanted = static_cast<std::size_t>(columns_[i].width);
     const std::string space(wanted - std::min(wanted, width_of(cell)), ' ');
-    line += " " + (columns_[i].text ? cell + space : space + cell) + " |";
+    line += fmt::format(" {} |", columns_[i].text ? cell + space : space + cell);
   }
   fmt::print("{}\n", line);
 }

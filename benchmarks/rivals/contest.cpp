@@ -26,6 +26,9 @@ void Entrant::take_turn() {
     }
   }
   peak_resident_bytes_ = std::max(peak_resident_bytes_, answer.value("peak_resident_bytes", 0.0));
+  if (const Json* const loss = answer.find("loss"); loss != nullptr && loss->is_number()) {
+    loss_ = loss->get<double>();
+  }
   peak_tensor_bytes_ = std::max(peak_tensor_bytes_, answer.value("peak_tensor_bytes", 0.0));
 }
 

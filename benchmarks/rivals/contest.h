@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -25,6 +26,7 @@ class Entrant {
   [[nodiscard]] const std::map<std::string, std::vector<double>>& phases_s() const { return phases_s_; }
   [[nodiscard]] double peak_resident_bytes() const { return peak_resident_bytes_; }
   [[nodiscard]] double peak_tensor_bytes() const { return peak_tensor_bytes_; }
+  [[nodiscard]] double loss() const { return loss_; }  ///< of the last step; NaN where the program does not tell
 
  private:
   Child child_;
@@ -35,6 +37,7 @@ class Entrant {
   std::map<std::string, std::vector<double>> phases_s_;
   double peak_resident_bytes_ = 0;
   double peak_tensor_bytes_ = 0;
+  double loss_ = std::numeric_limits<double>::quiet_NaN();
 };
 
 /// Theirs / ours of each round.

@@ -9,10 +9,11 @@
 namespace vox::bench {
 namespace {
 
-RivalLane program_lane(const std::string& word, Child& program, const KernelSpec& spec, Cache cache) {
+RivalLane program_lane(const std::string& word, Child& program, const KernelSpec& spec, Cache cache,
+                       const std::string& device) {
   RivalLane lane{.column = word, .run = {}, .way = "", .error = ""};
   try {
-    const Json answer = program.ask(question_of(spec, cache));
+    const Json answer = program.ask(question_of(spec, cache, device));
     if (answer.value("nothing", false)) { return lane; }
     lane.way = answer.value("way", "");
     lane.run = [&program](std::int64_t calls) {
@@ -28,7 +29,7 @@ RivalLane program_lane(const std::string& word, Child& program, const KernelSpec
 }  // namespace
 
 void KernelRivals::add(const std::string& word, const Programs& p, Device device) {
-  if (word == "cudnn" || word == "cublas") {
+  if (word.starts_with("cudnn") || word.starts_with("cublas")) {
     VOX_CHECK(device == Device::cuda, "--against {}: runs on cuda, not on {}", word, name(device));
   }
   VOX_CHECK(word != "torch", "--against torch: is for step and predict");
@@ -38,10 +39,10 @@ void KernelRivals::add(const std::string& word, const Programs& p, Device device
   programs_[word] = std::move(program);
 }
 
-std::vector<RivalLane> KernelRivals::lanes(const KernelSpec& spec, Cache cache) {
+std::vector<RivalLane> KernelRivals::lanes(const KernelSpec& spec, Cache cache, const std::string& device) {
   std::vector<RivalLane> all;
   for (const auto& [word, program] : programs_) {
-    RivalLane lane = program_lane(word, *program, spec, cache);
+    RivalLane lane = program_lane(word, *program, spec, cache, device);
     if (lane.run || !lane.error.empty()) { all.push_back(std::move(lane)); }
   }
   return all;
@@ -55,11 +56,13 @@ Json record_of(const KernelSpec& s) {
           {"dtype", name(s.dtype)}};
 }
 
-Json question_of(const KernelSpec& s, Cache cache) {
+Json question_of(const KernelSpec& s, Cache cache, const std::string& device) {
   Json question{{"do", "prepare"}, {"work", "kernel"}};
   question.update(record_of(s));
   question["threads"] = cpu_queue().threads;
   question["conv"] = name(cpu_queue().conv);
+  question["isa"] = name(cpu_queue().isa);
+  question["device"] = device;
   question["l2"] = cache == Cache::flushed ? "flushed" : "warm";
   return question;
 }

@@ -28,7 +28,8 @@ class KernelRivals {
   [[nodiscard]] const std::string& description(const std::string& word) const { return descriptions_.at(word); }
 
   /// Those that have something to do at this line. Memory they took for the line before is free again.
-  [[nodiscard]] std::vector<RivalLane> lanes(const KernelSpec&, Cache);
+  /// device: as on the command line.
+  [[nodiscard]] std::vector<RivalLane> lanes(const KernelSpec&, Cache, const std::string& device);
 
  private:
   std::map<std::string, std::unique_ptr<Child>> programs_;
@@ -38,7 +39,7 @@ class KernelRivals {
 /// Which line it is, for files and for programs.
 [[nodiscard]] Json record_of(const KernelSpec&);
 /// What a program is asked to prepare for a line.
-[[nodiscard]] Json question_of(const KernelSpec&, Cache);
+[[nodiscard]] Json question_of(const KernelSpec&, Cache, const std::string& device);
 /// And back. Throws Error for what is none.
 [[nodiscard]] KernelSpec spec_of(const Json& question);
 [[nodiscard]] Cache cache_of(const Json& question);

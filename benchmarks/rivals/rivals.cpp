@@ -36,12 +36,15 @@ std::string onednn_program(const Programs& p) {
   return place.string();
 }
 
-/// cuDNN's and cuBLAS' program, which lies beside this one.
-std::string nvidia_program(const std::string& word) {
-  const fs::path place = fs::path(own_path()).parent_path() / "vox_nvidia";
-  VOX_CHECK(access(place.c_str(), X_OK) == 0,
-            "{}: there is no program {}: it is built where CUDA, cuDNN and cuBLAS are found", word, place.string());
-  return place.string();
+/// cuDNN's or cuBLAS' program, which lies beside this one: "cudnn", "cudnn_tf32", "cublas", "cublas_tf32".
+std::vector<std::string> nvidia_command(const std::string& word, const Programs& p) {
+  const std::string library = word.substr(0, word.find('_'));
+  const fs::path place = fs::path(own_path()).parent_path() / ("vox_" + library);
+  VOX_CHECK(access(place.c_str(), X_OK) == 0, "{}: there is no program {}: it is built where CUDA and {} are found",
+            word, place.string(), library);
+  std::vector<std::string> command{place.string(), std::to_string(p.cudnn_plans)};
+  if (word != library) { command.emplace_back("tf32"); }
+  return command;
 }
 
 }  // namespace
@@ -70,10 +73,11 @@ std::vector<Rival> rivals_named(const std::string& word, const std::vector<std::
                         .environment = {"PYTHONUNBUFFERED=1"},
                         .hello_s = kImportTorch_s});
     }
-  } else if (word == "cudnn" || word == "cublas") {
-    rivals.push_back({.family = word, .variant = "", .command = {nvidia_program(word), word}, .environment = {}});
+  } else if (word == "cudnn" || word == "cudnn_tf32" || word == "cublas" || word == "cublas_tf32") {
+    rivals.push_back({.family = word, .variant = "", .command = nvidia_command(word, p), .environment = {}});
   } else {
-    VOX_CHECK(word == "onednn", "--against {}: wants torch, onednn or the path of another build of voxgrad", word);
+    VOX_CHECK(word == "onednn",
+              "--against {}: wants torch, onednn, cudnn, cublas or the path of another build of voxgrad", word);
     rivals.push_back({.family = word,
                       .variant = "",
                       .command = {onednn_program(p)},

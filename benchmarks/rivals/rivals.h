@@ -11,6 +11,7 @@ struct Programs {
   std::string python = "python3";
   std::string torch_script;  ///< empty: benchmarks/rivals/torch_step.py of the source tree, or where it is installed
   std::string onednn;        ///< empty: vox_onednn beside this program
+  int cudnn_plans = 4;       ///< of those its heuristics name first, tried before the fastest is measured
 };
 
 /// A program to be compared with, one way to run it.

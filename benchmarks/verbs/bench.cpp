@@ -4,6 +4,7 @@
 
 #include "benchmarks/verbs/serve.h"
 #include "engine/context.h"
+#include "kernels/base/check.h"
 
 namespace vox::bench {
 
@@ -26,8 +27,14 @@ std::string is_torch_variant(const std::string& text) {
 void add_common_options(Command verb, Common& c, const char* rivals) {
   verb.option("--device", c.device, "cpu, cuda, cuda:N, or simt to see that everything runs");
   verb.option("--threads", c.threads, "CPU threads, ours and the rivals'; 0: every core").not_negative();
-  verb.option_to("--conv", set_conv_choice,
-                 "3x3x3 convolutions on the CPU, ours: auto (the fastest), direct, winograd or amx");
+  verb.option("--conv", c.conv,
+              "our convolutions: auto (the fastest), direct, winograd, amx, definition (loop by loop); kernel: several "
+              "in turns, or all")
+      .delimiter(',');
+  verb.option("--isa", c.isa,
+              "instruction set of our CPU kernels: baseline, avx2, avx512 or amx, without it the best; kernel: several "
+              "in turns, or all")
+      .delimiter(',');
   verb.option("--rounds", c.rounds, "measurements of each, in turns").positive();
   verb.option("--against", c.against, rivals).delimiter(',');
   verb.option("--python", c.programs.python, "a Python that has PyTorch").group("Rivals");
@@ -39,9 +46,20 @@ void add_common_options(Command verb, Common& c, const char* rivals) {
       .group("Rivals");
   verb.option("--onednn", c.programs.onednn, "the program that runs oneDNN, instead of vox_onednn beside this one")
       .group("Rivals");
+  verb.option("--plans", c.programs.cudnn_plans, "cuDNN's plans to try before its fastest is measured")
+      .positive()
+      .group("Rivals");
+  verb.option("--seconds", c.seconds, "begin no line after so long; 0: no limit").not_negative();
   verb.option("--json", c.json, "a file for all figures, samples included");
   verb.option("--csv", c.csv, "a file for the rows of the table");
   c.programs.serve = serve_command(own_path());
+}
+
+void apply(const Common& c) {
+  if (c.threads > 0) { cpu_queue().threads = c.threads; }
+  VOX_CHECK(c.conv.size() == 1 && c.isa.size() <= 1, "--conv and --isa: this verb takes one of each");
+  set_conv_choice(c.conv.front());
+  if (!c.isa.empty()) { cpu_queue().isa = isa_named(c.isa.front()); }
 }
 
 void add_serve_verb(Command bench) {

@@ -1,6 +1,6 @@
 #include "benchmarks/verbs/roofline_plot.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cstdio>

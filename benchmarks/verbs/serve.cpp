@@ -1,6 +1,6 @@
 #include "benchmarks/verbs/serve.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstdio>
 #include <iostream>
@@ -37,6 +37,7 @@ class Session {
     kernel_.reset();
     if (q.contains("threads")) { cpu_queue().threads = q.at("threads").get<int>(); }
     set_conv_choice(q.value("conv", "auto"));
+    if (q.contains("isa")) { cpu_queue().isa = isa_named(q.at("isa").get<std::string>()); }
     work_ = q.at("work").get<std::string>();
     if (work_ == "kernel") {
       kernel_ = std::make_unique<KernelCase>(spec_of(q), select_device(q.value("device", "cpu")));
@@ -51,6 +52,7 @@ class Session {
     o.batch = q.value("batch", o.batch);
     o.widths = q.value("widths", o.widths);
     o.fusion = q.value("fusion", o.fusion);
+    o.recompute = q.value("recompute", o.recompute);
     lab_ = std::make_unique<Lab>(o);
     return {{"name", fmt::format("voxgrad {}", describe(lab_->device()))}};
   }

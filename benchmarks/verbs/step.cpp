@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,11 +9,10 @@
 #include "benchmarks/measure/spread.h"
 #include "benchmarks/rivals/contest.h"
 #include "benchmarks/verbs/bench.h"
-#include "benchmarks/workloads/kernel_operands.h"
 #include "benchmarks/workloads/profile.h"
 #include "engine/context.h"
 #include "kernels/base/check.h"
-#include "model/step_plan.h"
+#include "kernels/cuda/runtime.h"
 
 namespace vox::bench {
 namespace {
@@ -26,6 +25,8 @@ struct Options {
   std::vector<std::int64_t> widths{16, 32, 64, 128, 256};
   std::string fusion = "on";
   bool profile = false;
+  bool nsight = false;
+  bool recompute = false;
 };
 
 /// One line of --size, --batch and --dtype.
@@ -87,6 +88,7 @@ void print_entrant(Report& report, const Task& task, const Entrant& e, const Tur
   record["peak_resident_bytes"] = e.peak_resident_bytes();
   record["peak_tensor_bytes"] = e.peak_tensor_bytes();
   record["samples_s"] = e.wall_s();
+  if (std::isfinite(e.loss())) { record["loss"] = e.loss(); }
   if (!turns.wall.empty()) {
     const Spread ratio = spread_of(turns.wall);
     const double processor = spread_of(turns.processor).median;
@@ -137,29 +139,20 @@ std::optional<Best> run_rival(Report& report, const Options& o, const Task& task
   return best;
 }
 
+LabOptions lab_options(const Options& o, const Task& task) {
+  return {.device = o.common.device,
+          .dtype = task.dtype,
+          .size = task.size,
+          .batch = task.batch,
+          .widths = o.widths,
+          .fusion = o.fusion,
+          .recompute = o.recompute};
+}
+
 /// Throws MemoryError where the step is known not to fit, before a process sets out to find that.
 void want_fit(const Options& o, const Task& task) {
-  UNetConfig net = unet_preset("seed");
-  std::ranges::copy(o.widths, net.widths.begin());
-  const double voxels = static_cast<double>(task.batch) * std::pow(static_cast<double>(task.size), 3);
-  const double host = voxels * (static_cast<double>(net.in_channels) * sizeof(float) + 1);
-  // First without integers, which some sizes overflow: the images, the first layer's result and the weights.
-  double least = host + voxels * 2 * static_cast<double>(net.widths.front());
-  for (std::size_t l = 1; l < net.widths.size(); ++l) {
-    least += 27 * 4 * static_cast<double>(net.widths[l - 1]) * static_cast<double>(net.widths[l]);
-  }
-  const Device device = select_device(o.common.device);
-  const std::string what = fmt::format("{}, batch {}, {}", task.label(), task.batch, task.dtype);
-  want_memory(what, least, device);
-  StepRequest request;
-  request.config = net;
-  request.dtype = dtype_named(task.dtype);
-  request.device = device;
-  request.size = task.size;
-  request.batch = task.batch;
-  request.fusion = fusion_named(o.fusion);
-  const StepPlan plan = task.work == "step" ? plan_training(request) : plan_inference(request);
-  want_memory(what, static_cast<double>(plan.system_bytes()) + (device == Device::cuda ? 0 : host), device);
+  want_fit(lab_options(o, task), task.work == "step",
+           fmt::format("{}, batch {}, {}", task.label(), task.batch, task.dtype));
 }
 
 void run_task(Report& report, const Options& o, const Task& task, const std::vector<std::vector<Rival>>& rivals) {
@@ -171,7 +164,9 @@ void run_task(Report& report, const Options& o, const Task& task, const std::vec
                       {"fusion", o.fusion},
                       {"device", o.common.device},
                       {"threads", cpu_queue().threads},
-                      {"conv", name(cpu_queue().conv)}};
+                      {"conv", name(cpu_queue().conv)},
+                      {"isa", name(cpu_queue().isa)},
+                      {"recompute", o.recompute}};
   std::vector<Best> bests;
   try {
     want_fit(o, task);
@@ -194,22 +189,34 @@ void run_task(Report& report, const Options& o, const Task& task, const std::vec
   } catch (const Error& e) { report.failed(task.record("voxgrad"), task.cells("voxgrad"), e.what()); }
 }
 
+/// One step or pass that a profiler sees which was told to wait, after two that it does not.
+void run_for_profiler(Report& report, const Options& o, const Task& task) {
+  try {
+    want_fit(o, task);
+    Lab lab(lab_options(o, task));
+    const auto once = [&] { return task.work == "step" ? lab.train() : lab.infer(); };
+    for (int i = 0; i < 2; ++i) { static_cast<void>(once()); }
+    if (lab.device() == Device::cuda) { cuda::profile(true); }
+    const Times taken = total_of(once());
+    if (lab.device() == Device::cuda) { cuda::profile(false); }
+    report.head({{"profiled", fmt::format("{}, batch {}, {}: {} ms", task.label(), task.batch, task.dtype,
+                                          digits(1e3 * taken.wall_s))}});
+  } catch (const Error& e) { report.failed(task.record("voxgrad"), task.cells("voxgrad"), e.what()); }
+}
+
 void profile_task(Report& report, const Options& o, const Task& task) {
   try {
     want_fit(o, task);
-    Lab lab({.device = o.common.device,
-             .dtype = task.dtype,
-             .size = task.size,
-             .batch = task.batch,
-             .widths = o.widths,
-             .fusion = o.fusion});
+    Lab lab(lab_options(o, task));
     report.head({{"profile", fmt::format("{}, batch {}, {}", task.label(), task.batch, task.dtype)}});
     print_profile(report, lab, task.work == "step" ? Profiler::Work::step : Profiler::Work::predict, o.common.rounds);
   } catch (const Error& e) { report.failed(task.record("voxgrad"), task.cells("voxgrad"), e.what()); }
 }
 
 void run(const std::string& work, const Options& o) {
-  if (o.common.threads > 0) { cpu_queue().threads = o.common.threads; }
+  VOX_CHECK(!o.profile || !o.nsight, "--profile and --nsight: one of the two");
+  const Deadline deadline(o.common.seconds);
+  apply(o.common);
   Report report({.json = o.common.json, .csv = o.common.csv});
   const Device device = select_device(o.common.device);
   report.head(machine_facts(device));
@@ -225,17 +232,25 @@ void run(const std::string& work, const Options& o) {
       rivals.push_back(ways);
     } catch (const Error& e) { report.missing(e.what()); }
   }
-  if (!o.profile) { report.table(columns()); }
+  if (!o.profile && !o.nsight) { report.table(columns()); }
+  int late = 0;
   for (std::size_t i = 0; i < o.sizes.size(); ++i) {
     std::vector<std::int64_t> batches = o.batches;
     if (batches.empty()) { batches = {o.sizes[i] <= 64 && work == "step" ? 2 : 1}; }
     for (const std::int64_t batch : batches) {
       for (const std::string& dtype : o.dtypes) {
         const Task task{.work = work, .size = o.sizes[i], .batch = batch, .dtype = dtype};
-        o.profile ? profile_task(report, o, task) : run_task(report, o, task, rivals);
+        if (deadline.passed()) {
+          ++late;
+        } else if (o.nsight) {
+          run_for_profiler(report, o, task);
+        } else {
+          o.profile ? profile_task(report, o, task) : run_task(report, o, task, rivals);
+        }
       }
     }
   }
+  if (late > 0) { report.remark(fmt::format("{} lines were not begun: the time was up", late)); }
   report.finish();
 }
 
@@ -250,6 +265,9 @@ void add_one(Command bench, const std::string& work, const char* says) {
   verb.option("--widths", o->widths, "channels per level, shallow to deep").delimiter(',').expected(5).positive();
   verb.option("--fusion", o->fusion, "off: plain operators, ours and another build's").one_of({"on", "off"});
   verb.flag("--profile", o->profile, "time, share and roofline of every operator, layer by layer, instead");
+  verb.flag("--nsight", o->nsight,
+            "instead: one step that a waiting profiler sees, as ncu --profile-from-start off, after two it does not");
+  verb.flag("--recompute", o->recompute, "on a GPU: make again what backward needs, as where memory is short");
   add_common_options(verb, o->common,
                      "torch, onednn (predict alone), or the path of another build of voxgrad; in turns with ours");
   verb.run([work, o] { run(work, *o); });

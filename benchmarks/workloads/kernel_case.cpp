@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "benchmarks/measure/probes.h"
 #include "benchmarks/workloads/kernel_operands.h"
-#include "benchmarks/workloads/lab.h"
 #include "engine/context.h"
 #include "engine/dispatch.h"
 #include "engine/tape.h"
@@ -17,8 +17,8 @@ namespace vox::bench {
 namespace {
 
 /// Which algorithm the engine takes for a pass of a convolution.
-std::string algorithm_of(const KernelSpec& spec, Device device, const std::vector<Tensor>& inputs) {
-  const Conv3dGeometry g = geometry_of(spec, inputs);
+std::string algorithm_of(const KernelSpec& spec, Device device) {
+  const Conv3dGeometry g = geometry_of(spec);
   const bool transposed = spec.op == Op::conv_transpose3d;
   const Conv3dPass pass = spec.pass == Pass::grad_weight               ? Conv3dPass::grad_weight
                           : (spec.pass == Pass::forward) != transposed ? Conv3dPass::correlate
@@ -30,7 +30,7 @@ std::string algorithm_of(const KernelSpec& spec, Device device, const std::vecto
 
 }  // namespace
 
-KernelCase::KernelCase(const KernelSpec& spec, Device device) : device_(device), pass_(spec.pass) {
+KernelCase::KernelCase(const KernelSpec& spec, Device device) : spec_(spec), device_(device), clock_(device) {
   VOX_CHECK(has_pass(spec.op, spec.pass), "{} has no pass {}", name(spec.op), name(spec.pass));
   Operands operands = operands_of(spec, device);
   inputs_ = std::move(operands.inputs);
@@ -39,49 +39,84 @@ KernelCase::KernelCase(const KernelSpec& spec, Device device) : device_(device),
   {
     const NoGradScope no_grad;
     y = apply_(inputs_);
-    if (pass_ != Pass::forward) { dy_ = random_like(y); }
+    if (spec.pass != Pass::forward) { dy_ = random_like(y, 99); }
   }
-  const bool convolves = has_pass(spec.op, Pass::grad_weight);
-  if (convolves) { algorithm_ = algorithm_of(spec, device, inputs_); }
-  for (std::size_t i = 0; pass_ != Pass::forward && i < inputs_.size(); ++i) {
+  for (std::size_t i = 0; spec.pass != Pass::forward && i < inputs_.size(); ++i) {
     if (!inputs_[i].defined() || inputs_[i].dtype() == DType::u8) { continue; }
-    const bool wanted = (pass_ == Pass::grad_weight) == (convolves && inputs_[i].layout() == Layout::plain);
+    const bool wanted = (spec.pass == Pass::grad_weight) == (convolves() && inputs_[i].layout() == Layout::plain);
     if (wanted && operands.sample.inputs[i].differentiable) { inputs_[i] = inputs_[i].detached().requires_grad(); }
   }
-  cost_ = cost_of(spec.op, pass_, inputs_, y);
+  cost_ = cost_of(spec.op, spec.pass, inputs_, y);
 }
 
-Times KernelCase::run(std::int64_t calls, Cache cache) const {
+std::string KernelCase::algorithm() const { return convolves() ? algorithm_of(spec_, device_) : ""; }
+
+double KernelCase::products_per_value() const {
+  if (!convolves()) { return 1; }
+  const Conv3dGeometry g = geometry_of(spec_);
+  const std::int64_t weights = g.y.c * g.x.c * g.kernel * g.kernel * g.kernel;
+  const std::int64_t products = g.y.n * g.y.voxels() * weights;
+  const bool makes_y = (spec_.pass == Pass::forward) != (spec_.op == Op::conv_transpose3d);
+  const std::int64_t values = spec_.pass == Pass::grad_weight ? weights : makes_y ? g.y.count() : g.x.count();
+  return std::max(1.0, static_cast<double>(products) / static_cast<double>(values));
+}
+
+Times KernelCase::run(std::int64_t calls, Cache cache) {
   const SleepyWorkers sleepy;
+  if (spec_.pass == Pass::forward) { return run_forward(calls, cache); }
+  Times total;
+  for (std::int64_t i = 0; i < calls; ++i) { total += run_backward(cache); }
+  return total;
+}
+
+/// Nobody waits for a GPU here: while it does this, the work that is measured is submitted.
+void KernelCase::make_ready(Cache cache) const {
+  if (cache == Cache::flushed) { flush_level2(device_); }
+}
+
+Times KernelCase::run_forward(std::int64_t calls, Cache cache) {
+  const NoGradScope no_grad;
+  if (cache == Cache::warm) {  // in a row: between two calls a GPU would wait for the next
+    return measured_on(clock_, [&] {
+      for (std::int64_t i = 0; i < calls; ++i) { static_cast<void>(apply_(inputs_)); }
+    });
+  }
   Times total;
   for (std::int64_t i = 0; i < calls; ++i) {
-    total += pass_ == Pass::forward ? run_forward(cache) : run_backward(cache);
+    make_ready(cache);
+    total += measured_on(clock_, [&] { static_cast<void>(apply_(inputs_)); });
   }
   return total;
 }
 
-Times KernelCase::run_forward(Cache cache) const {
-  const NoGradScope no_grad;
-  if (cache == Cache::flushed) { flush_level2(device_); }
-  wait_for(device_);
-  return measured([&] {
-    static_cast<void>(apply_(inputs_));
-    wait_for(device_);
-  });
+Times KernelCase::run_backward(Cache cache) {
+  const Tensor y = apply_(inputs_);
+  make_ready(cache);
+  const Times t = measured_on(clock_, [&] { backward(y, dy_); });
+  clear_grads();
+  return t;
 }
 
-Times KernelCase::run_backward(Cache cache) const {
-  const Tensor y = apply_(inputs_);
-  if (cache == Cache::flushed) { flush_level2(device_); }
-  wait_for(device_);
-  const Times t = measured([&] {
-    backward(y, dy_);
-    wait_for(device_);
-  });
+void KernelCase::clear_grads() const {
   for (Tensor input : inputs_) {
     if (input.defined() && input.wants_grad()) { input.clear_grad(); }
   }
-  return t;
+}
+
+std::vector<double> KernelCase::values() const {
+  if (spec_.pass == Pass::forward) {
+    const NoGradScope no_grad;
+    return apply_(inputs_).to_doubles();
+  }
+  backward(apply_(inputs_), dy_);
+  std::vector<double> all;
+  for (const Tensor& input : inputs_) {
+    if (!input.defined() || !input.wants_grad()) { continue; }
+    const std::vector<double> grad = input.grad().to_doubles();
+    all.insert(all.end(), grad.begin(), grad.end());
+  }
+  clear_grads();
+  return all;
 }
 
 Op op_named(std::string_view text) {

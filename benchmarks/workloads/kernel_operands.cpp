@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "benchmarks/measure/device_probes.h"
+#include "benchmarks/measure/on_device.h"
+#include "engine/dispatch.h"
 #include "engine/memory_limits.h"
 #include "engine/tape.h"
 #include "kernels/base/check.h"
@@ -11,10 +14,10 @@
 namespace vox::bench {
 namespace {
 
-std::vector<float> random_values(std::int64_t count, double lowest, double highest) {
+std::vector<float> random_values(std::int64_t count, double lowest, double highest, std::uint32_t seed) {
   std::vector<float> v(static_cast<std::size_t>(count));
   for (std::size_t i = 0; i < v.size(); i += 4) {
-    const Philox4 bits = random4({.seed = 1}, i / 4);
+    const Philox4 bits = random4({.seed = seed}, i / 4);
     for (std::size_t k = 0; k < std::min<std::size_t>(4, v.size() - i); ++k) {
       v[i + k] = static_cast<float>(lowest + (highest - lowest) * unit(bits.v[k]));
     }
@@ -24,10 +27,23 @@ std::vector<float> random_values(std::int64_t count, double lowest, double highe
 
 Tensor random_labels(const Shape& shape, std::int64_t classes, Device device) {
   std::vector<std::uint8_t> v(static_cast<std::size_t>(shape.count()));
-  for (std::size_t i = 0; i < v.size(); ++i) {
-    v[i] = static_cast<std::uint8_t>(random4({.seed = 2}, i).v[0] % static_cast<std::uint32_t>(classes));
+  for (std::size_t i = 0; i < v.size(); i += 4) {
+    const Philox4 bits = random4({.seed = 2}, i / 4);
+    for (std::size_t k = 0; k < std::min<std::size_t>(4, v.size() - i); ++k) {
+      v[i + k] = static_cast<std::uint8_t>(bits.v[k] % static_cast<std::uint32_t>(classes));
+    }
   }
   return Tensor::of<std::uint8_t>(shape, v).to(device);
+}
+
+/// Values in [-1,1) that the device itself draws: on one core of the CPU the largest take many seconds.
+Tensor filled_there(Tensor t, const VolumeShape& channels, std::uint32_t seed) {
+  on_device(t.device(), [&](auto& queue) {
+    dispatch_type(t.dtype(), [&]<class T>(TypeTag<T>) {
+      fill(queue, FillArgs<T>{.shape = channels, .seed = seed, .y = t.mutable_values<T>()});
+    });
+  });
+  return t;
 }
 
 bool is_weight(const samples::Input& in) {
@@ -64,18 +80,19 @@ void check_shape(const KernelSpec& spec) {
             text_of(spec.shape));
 }
 
-Tensor operand_of(const samples::Input& in, const Shape& shape, const KernelSpec& spec, Device device) {
+Tensor operand_of(const samples::Input& in, const Shape& shape, const KernelSpec& spec, Device device,
+                  std::uint32_t seed) {
   if (shape.rank() == 0 || (in.optional && in.role != samples::Role::volume)) { return {}; }
   switch (in.role) {
     case samples::Role::volume: {
       const NoGradScope no_grad;
-      const Tensor x = random_volume(shape, spec.dtype, device);
+      const Tensor x = random_volume(shape, spec.dtype, device, seed);
       return in.draw == samples::Draw::probabilities ? softmax(x) : x;
     }
     case samples::Role::labels:
       return random_labels(shape, spec.shape.in.front(), device);
     default:
-      return random_vector(shape, accumulator(spec.dtype), device);
+      return random_vector(shape, accumulator(spec.dtype), device, seed);
   }
 }
 
@@ -96,7 +113,7 @@ double least_bytes(const KernelSpec& spec, Device device) {
   const double weight = std::pow(size.kernel, 3) * all_in * static_cast<double>(size.out) * 4;
   const double result = static_cast<double>(sample_of(spec).result(size)) * voxels * element;
   double most = volumes + weight + result;
-  if (device != Device::cuda) {  // a volume is drawn as plain numbers, laid out in f32 and copied as what is wanted
+  if (device == Device::cpu) {  // a volume is drawn as plain numbers, laid out in f32 and copied as what is wanted
     most =
         std::max(most, volumes + static_cast<double>(s.in.back() + samples::stored_channels(s.in.back())) * voxels * 4);
   }
@@ -123,14 +140,16 @@ Operands operands_of(const KernelSpec& spec, Device device) {
   Operands o{.sample = sample_of(spec), .inputs = {}};
   const std::vector<Shape> shapes = samples::shapes_of(o.sample, size_of(spec));
   for (std::size_t i = 0; i < shapes.size(); ++i) {
-    o.inputs.push_back(operand_of(o.sample.inputs[i], shapes[i], spec, device));
+    o.inputs.push_back(operand_of(o.sample.inputs[i], shapes[i], spec, device, static_cast<std::uint32_t>(i + 1)));
   }
   return o;
 }
 
-Conv3dGeometry geometry_of(const KernelSpec& spec, const std::vector<Tensor>& inputs) {
-  VolumeShape x = inputs[0].shape().volume();
-  const Shape& weight = inputs[spec.op == Op::conv3d_concat ? 2 : 1].shape();
+Conv3dGeometry geometry_of(const KernelSpec& spec) {
+  check_shape(spec);
+  const std::vector<Shape> shapes = samples::shapes_of(sample_of(spec), size_of(spec));
+  VolumeShape x = shapes[0].volume();
+  const Shape& weight = shapes[spec.op == Op::conv3d_concat ? 2 : 1];
   if (spec.op == Op::conv_transpose3d) { return conv_transpose3d_geometry(x, weight[1], weight[2], 2, 0, 0); }
   x.c = weight[1];
   Conv3dGeometry g = conv3d_geometry(x, weight[0], weight[2], 1, weight[2] / 2);
@@ -138,19 +157,24 @@ Conv3dGeometry geometry_of(const KernelSpec& spec, const std::vector<Tensor>& in
   return g;
 }
 
-Tensor random_volume(const Shape& shape, DType dtype, Device device) {
+Tensor random_volume(const Shape& shape, DType dtype, Device device, std::uint32_t seed) {
+  if (device != Device::cpu) { return filled_there(Tensor::volume(shape, dtype, device), shape.volume(), seed); }
   const NoGradScope no_grad;
-  return cast(Tensor::volume_of<float>(shape, random_values(shape.count(), -1, 1)), dtype).to(device);
+  return cast(Tensor::volume_of<float>(shape, random_values(shape.count(), -1, 1, seed)), dtype).to(device);
 }
 
-Tensor random_vector(const Shape& shape, DType dtype, Device device) {
-  const NoGradScope no_grad;
-  return cast(Tensor::of<float>(shape, random_values(shape.count(), 0.5, 1.5)), dtype).to(device);
+Tensor random_plain(const Shape& shape, DType dtype, Device device, std::uint32_t seed) {
+  return filled_there(Tensor(shape, dtype, device), {}, seed);
 }
 
-Tensor random_like(const Tensor& t) {
-  return t.layout() == Layout::blocked ? random_volume(t.shape(), t.dtype(), t.device())
-                                       : random_vector(t.shape(), t.dtype(), t.device());
+Tensor random_vector(const Shape& shape, DType dtype, Device device, std::uint32_t seed) {
+  const NoGradScope no_grad;
+  return cast(Tensor::of<float>(shape, random_values(shape.count(), 0.5, 1.5, seed)), dtype).to(device);
+}
+
+Tensor random_like(const Tensor& t, std::uint32_t seed) {
+  return t.layout() == Layout::blocked ? random_volume(t.shape(), t.dtype(), t.device(), seed)
+                                       : random_vector(t.shape(), t.dtype(), t.device(), seed);
 }
 
 }  // namespace vox::bench

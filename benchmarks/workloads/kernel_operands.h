@@ -25,11 +25,13 @@ struct Operands {
 /// Throws MemoryError where a device has less than that. what: who takes it.
 void want_memory(const std::string& what, double bytes, Device);
 
-/// The convolution that a specification names.
-[[nodiscard]] Conv3dGeometry geometry_of(const KernelSpec&, const std::vector<Tensor>& inputs);
+/// The convolution that a specification names. Throws Error where the shape is none for it.
+[[nodiscard]] Conv3dGeometry geometry_of(const KernelSpec&);
 
-[[nodiscard]] Tensor random_volume(const Shape&, DType, Device);  ///< in [-1,1)
-[[nodiscard]] Tensor random_vector(const Shape&, DType, Device);  ///< plain, in [0.5,1.5)
-[[nodiscard]] Tensor random_like(const Tensor&);
+// Values from a seed. A GPU draws its own. Two operands of a sum of products want different seeds.
+[[nodiscard]] Tensor random_volume(const Shape&, DType, Device, std::uint32_t seed);  ///< in [-1,1)
+[[nodiscard]] Tensor random_plain(const Shape&, DType, Device, std::uint32_t seed);   ///< in [-1,1), on cuda or simt
+[[nodiscard]] Tensor random_vector(const Shape&, DType, Device, std::uint32_t seed);  ///< plain, in [0.5,1.5)
+[[nodiscard]] Tensor random_like(const Tensor&, std::uint32_t seed);
 
 }  // namespace vox::bench

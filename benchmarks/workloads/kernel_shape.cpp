@@ -1,5 +1,7 @@
 #include "benchmarks/workloads/kernel_shape.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 #include "kernels/base/check.h"

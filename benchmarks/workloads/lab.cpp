@@ -5,24 +5,16 @@
 
 #include "engine/allocator.h"
 #include "engine/context.h"
+#include "engine/kept.h"
 #include "engine/tape.h"
 #include "kernels/base/check.h"
 #include "kernels/base/philox.h"
-#include "kernels/cuda/runtime.h"
 
 namespace vox::bench {
 namespace {
 
 constexpr std::uint64_t kSeed = 1;
 constexpr double kLearningRate = 1e-3;
-
-UNetConfig config_of(const LabOptions& o) {
-  UNetConfig config = unet_preset("seed");
-  VOX_CHECK(o.widths.size() == config.widths.size(), "widths: {} numbers, wants {}", o.widths.size(),
-            config.widths.size());
-  std::ranges::copy(o.widths, config.widths.begin());
-  return config;
-}
 
 /// Training takes what has been freed from elsewhere, and this process may have freed much.
 LabOptions checked(const LabOptions& o) {
@@ -34,16 +26,21 @@ LabOptions checked(const LabOptions& o) {
 
 }  // namespace
 
-void wait_for(Device device) {
-  if (device == Device::cuda) { cuda::wait(cuda_queue().stream); }
+UNetConfig config_of(const std::vector<std::int64_t>& widths) {
+  UNetConfig config = unet_preset("seed");
+  VOX_CHECK(widths.size() == config.widths.size(), "widths: {} numbers, wants {}", widths.size(), config.widths.size());
+  std::ranges::copy(widths, config.widths.begin());
+  return config;
 }
 
 Lab::Lab(const LabOptions& o)
     : device_(select_device(o.device)),
       options_(checked(o)),
-      net_(config_of(o), dtype_named(o.dtype), kSeed, device_),
+      clock_(device_),
+      net_(config_of(o.widths), dtype_named(o.dtype), kSeed, device_),
       adam_(net_.parameters(), {}) {
   net_.set_fusion(fusion_named(o.fusion));
+  set_keep_all(device_ == Device::cuda && !o.recompute);
   const auto voxels = static_cast<std::size_t>(o.batch * o.size * o.size * o.size);
   const auto channels = static_cast<std::size_t>(net_.config().in_channels);
   const auto classes = static_cast<std::uint32_t>(net_.config().classes);
@@ -59,9 +56,9 @@ Lab::Lab(const LabOptions& o)
   }
 }
 
-template <class Work> Phase Lab::phase(const char* name, const Work& work) const {
-  return {name, measured([&] {
-            work();
+template <class Work> Phase Lab::data_phase(const Work& load) const {
+  return {"data", measured([&] {
+            load();
             wait_for(device_);
           })};
 }
@@ -97,33 +94,43 @@ template <class Plan> const ArenaPlan& Lab::arena_of(std::optional<StepPlan>& pl
 std::vector<Phase> Lab::train() {
   const ArenaScope arena(device_, arena_of(training_, plan_training));
   std::vector<Phase> phases;
-  phases.push_back(phase("data", [&] {
+  phases.push_back(data_phase([&] {
     load_images();
     load_labels();
   }));
   if (on_start_) { on_start_(); }
-  Tensor logits;
-  Tensor loss;
-  phases.push_back(phase("forward", [&] {
-    logits = net_.forward(images_, {.mode = UNetMode::training, .seed = kSeed, .step = step_++});
-  }));
-  phases.push_back(phase("loss", [&] {
-    loss = segmentation_loss(logits, labels_, {});
-    logits = Tensor();
-  }));
-  phases.push_back(phase("backward", [&] { backward(loss); }));
-  phases.push_back(phase("update", [&] { static_cast<void>(adam_.step(kLearningRate)); }));
+  clock_.restart();
+  clock_.mark();
+  Tensor logits = net_.forward(images_, {.mode = UNetMode::training, .seed = kSeed, .step = step_++});
+  clock_.mark();
+  const Tensor loss = segmentation_loss(logits, labels_, {});
+  logits = Tensor();
+  clock_.mark();
+  backward(loss);
+  clock_.mark();
+  static_cast<void>(adam_.step(kLearningRate));
+  clock_.mark();
+  add_phases(phases, {"forward", "loss", "backward", "update"});
   last_loss_ = loss.item();
   return phases;
+}
+
+void Lab::add_phases(std::vector<Phase>& phases, const std::vector<const char*>& names) {
+  const std::vector<Times> times = clock_.between();
+  for (std::size_t i = 0; i < names.size(); ++i) { phases.push_back({names[i], times.at(i)}); }
 }
 
 std::vector<Phase> Lab::infer() {
   const NoGradScope no_grad;
   const ArenaScope arena(device_, arena_of(inference_, plan_inference));
   std::vector<Phase> phases;
-  phases.push_back(phase("data", [&] { load_images(); }));
+  phases.push_back(data_phase([&] { load_images(); }));
   if (on_start_) { on_start_(); }
-  phases.push_back(phase("forward", [&] { static_cast<void>(softmax(net_.forward(images_, {}))); }));
+  clock_.restart();
+  clock_.mark();
+  static_cast<void>(softmax(net_.forward(images_, {})));
+  clock_.mark();
+  add_phases(phases, {"forward"});
   return phases;
 }
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "benchmarks/measure/clocks.h"
+#include "benchmarks/measure/device_clock.h"
 #include "model/loss.h"
 #include "model/optimizer.h"
 #include "model/step_plan.h"
@@ -21,7 +21,11 @@ struct LabOptions {
   std::int64_t batch = 2;
   std::vector<std::int64_t> widths{16, 32, 64, 128, 256};
   std::string fusion = "on";
+  bool recompute = false;  ///< make again what backward needs, where `voxgrad train` would keep it: on a GPU with room
 };
+
+/// The seed network with other channels per level, shallow to deep. Throws Error where that are not five.
+[[nodiscard]] UNetConfig config_of(const std::vector<std::int64_t>& widths);
 
 struct Phase {
   const char* name;
@@ -34,7 +38,8 @@ class Lab {
  public:
   explicit Lab(const LabOptions&);
 
-  /// "data": from a batch as the loader gives it to tensors on the device. "forward", "loss", "backward", "update".
+  /// "data": from a batch as the loader gives it to tensors on the device. "forward", "loss", "backward", "update": on
+  /// a GPU by its events, without waiting for one phase before the next is submitted.
   [[nodiscard]] std::vector<Phase> train();
   /// "data", and "forward" with its softmax.
   [[nodiscard]] std::vector<Phase> infer();
@@ -47,8 +52,8 @@ class Lab {
   [[nodiscard]] double loss() const { return last_loss_; }
 
  private:
-  /// Work submitted before is done first, and `work` is waited for.
-  template <class Work> [[nodiscard]] Phase phase(const char* name, const Work& work) const;
+  template <class Work> [[nodiscard]] Phase data_phase(const Work& load) const;  ///< by the clocks, and waited for
+  void add_phases(std::vector<Phase>&, const std::vector<const char*>& names);   ///< between the points of the clock
   void load_images();
   void load_labels();
   /// Made the first time, while nothing else holds the arena.
@@ -56,6 +61,7 @@ class Lab {
 
   Device device_;
   LabOptions options_;
+  DeviceClock clock_;
   UNet3d net_;
   Adam adam_;
   std::vector<float> host_images_;
@@ -69,9 +75,11 @@ class Lab {
   double last_loss_ = 0;
 };
 
+/// Throws MemoryError where a training step, or an inference pass, takes more memory than there is: by its plan, before
+/// anything is made. what: who takes it.
+void want_fit(const LabOptions&, bool training, const std::string& what);
+
 /// What counts as one step: all phases but "data", which training does while it computes.
 [[nodiscard]] Times total_of(const std::vector<Phase>&);
-
-void wait_for(Device);  ///< until all submitted work is done
 
 }  // namespace vox::bench

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "benchmarks/workloads/kernel_case.h"
+#include "benchmarks/workloads/lab.h"
 #include "engine/samples/sample.h"
 #include "model/unet3d.h"
 
@@ -40,8 +41,9 @@ class Rows {
 
 }  // namespace
 
-std::vector<KernelSpec> seed_rows(std::int64_t size, std::int64_t batch, DType dtype) {
-  const UNetConfig net = unet_preset("seed");
+std::vector<KernelSpec> seed_rows(std::int64_t size, std::int64_t batch, DType dtype,
+                                  const std::vector<std::int64_t>& widths) {
+  const UNetConfig net = config_of(widths);
   const auto& w = net.widths;
   Rows rows(size, batch, dtype);
   for (std::size_t l = 0; l < w.size(); ++l) {

@@ -1,6 +1,6 @@
 #include "benchmarks/workloads/profile.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

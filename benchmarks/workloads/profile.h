@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "benchmarks/measure/probes.h"
+#include "benchmarks/measure/ceilings.h"
 #include "benchmarks/output/report.h"
 #include "benchmarks/workloads/cost.h"
 #include "benchmarks/workloads/lab.h"

@@ -13,12 +13,13 @@ namespace vox {
 /// matrix unit, which convolutions use (kernels/cpu/amx).
 enum class Isa : std::uint8_t { baseline, avx2, avx512, amx };
 
-/// How 3x3x3 convolutions of stride 1 are computed on the CPU.
+/// How convolutions are computed.
 enum class ConvChoice : std::uint8_t {
-  automatic,  ///< the fastest: AMX, Winograd's algorithm or directly; f64 directly, as truth should be
-  direct,     ///< directly, everywhere
-  winograd,   ///< by Winograd's algorithm wherever it can run, in f64 too
-  amx         ///< by AMX where it can run, else directly
+  automatic,  ///< the fastest: AMX, Winograd's algorithm or directly, tensor cores; f64 directly, as truth should be
+  direct,     ///< directly, everywhere: neither Winograd's algorithm nor AMX nor tensor cores
+  winograd,   ///< by Winograd's algorithm wherever it can run, in f64 too; on a GPU as automatic
+  amx,        ///< by AMX where it can run, else directly; on a GPU as automatic
+  definition  ///< loop by loop, which all others are checked against; hundreds of times slower
 };
 
 /// Where work is submitted. Kernels are overloaded on the queue: its type picks the backend.
@@ -33,7 +34,9 @@ struct CpuQueue {
 template <Isa I> struct CpuIsaQueue { int threads = 1; };
 
 /// What the CUDA kernel sources are submitted to: decides the algorithm and the scratch of both kinds.
-struct DeviceQueue {};
+struct DeviceQueue {
+  ConvChoice conv = ConvChoice::automatic;
+};
 
 /// A GPU, through the CUDA runtime.
 struct CudaQueue : DeviceQueue {

@@ -81,6 +81,7 @@ template bool fits<double>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const C
 template bool fits<Bf16>(const CpuQueue&, Conv3dAlgorithm, Conv3dPass, const Conv3dGeometry&);
 
 template <class T> bool suits(const CpuQueue& q, Conv3dAlgorithm algorithm, Conv3dPass pass, const Conv3dGeometry& g) {
+  if (q.conv == ConvChoice::definition) { return algorithm == Conv3dAlgorithm::direct; }
   if (algorithm == Conv3dAlgorithm::amx) {
     return q.conv == ConvChoice::amx ||
            (q.conv == ConvChoice::automatic && amx_wins(g, pass, !std::is_same_v<T, Bf16>));

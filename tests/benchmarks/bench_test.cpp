@@ -1,4 +1,5 @@
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -10,6 +11,7 @@
 #include "benchmarks/workloads/kernel_shape.h"
 #include "engine/context.h"
 #include "kernels/base/check.h"
+#include "kernels/conv3d.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 #include "tests/support/program.h"
@@ -83,7 +85,7 @@ TEST_CASE("every operator can be measured, in every pass that it has", "[bench]"
     for (const Pass pass : {Pass::forward, Pass::grad_input, Pass::grad_weight}) {
       if (!bench::has_pass(op, pass)) { continue; }
       INFO(name(op) << " " << bench::name(pass));
-      const bench::KernelCase c({.op = op, .pass = pass, .shape = bench::parse_shape(shape)}, Device::cpu);
+      bench::KernelCase c({.op = op, .pass = pass, .shape = bench::parse_shape(shape)}, Device::cpu);
       const bench::Times t = c.run(2, bench::Cache::flushed);
       CHECK(t.wall_s > 0);
       CHECK(c.cost().bytes > 0);
@@ -139,12 +141,66 @@ TEST_CASE("bench kernel prints a table, writes JSON and CSV, and goes on where a
   const Ended part = bench_verb("kernel --op relu,conv3d --shape 8@8^3 --against nosuch,cudnn" + common);
   CHECK(part.code == 2);
   CHECK_THAT(part.output, ContainsSubstring("| relu ") && ContainsSubstring("wants channels out") &&
-                              ContainsSubstring("--against nosuch: wants torch, onednn") &&
+                              ContainsSubstring("--against nosuch: wants torch, onednn, cudnn") &&
                               ContainsSubstring("--against cudnn: runs on cuda, not on cpu"));
   CHECK(bench_verb("kernel --op no_such_op").code == 2);
   CHECK(bench_verb("kernel --op relu --pass grad-weight").code == 2);
   CHECK(bench_verb("kernel --op relu --shape 8@8^2").code == 2);
   CHECK(bench_verb("kernel --device cuda:99").code == 2);
+}
+
+TEST_CASE("bench kernel takes a convolution's algorithms and the instruction sets in turns", "[bench]") {
+  const TempFolder folder;
+  const std::string json = (folder / "k.json").string();
+  const Ended e = bench_verb(
+      "kernel --op conv3d,relu --shape 16-16@8^3 --pass forward --isa all --conv direct,winograd,definition --rounds 2 "
+      "--least-seconds 0.0001 --json " +
+      json);
+  CHECK(e.code == 0);
+  std::map<std::string, int> rows;
+  const auto results = nlohmann::json::parse(read_bytes(json));
+  for (const auto& row : results["rows"]) {
+    ++rows[row["op"].get<std::string>() + row["algorithm"].get<std::string>()];
+  }
+  const int isas = static_cast<int>(runnable_isas().size());
+  for (const char* const what : {"conv3dtiled", "conv3dwinograd", "conv3ddirect", "relu"}) {
+    CHECK(rows[what] == isas);
+  }
+  CHECK(bench_verb("kernel --op relu --conv nonsense").code == 2);
+  CHECK(bench_verb("kernel --op relu --isa sse9").code == 2);
+  CHECK(bench_verb("step --size 16 --conv all").code == 2);
+}
+
+TEST_CASE("bench kernel --values sees a convolution beside its definition", "[bench]") {
+  const Ended e =
+      bench_verb("kernel --values --op conv3d,conv_transpose3d --shape 8-16@9x8x7 --dtype f32,bf16 --conv all");
+  CHECK(e.code == 0);
+  CHECK_THAT(e.output,
+             ContainsSubstring("| winograd ") && ContainsSubstring("| tiled ") && ContainsSubstring("0 wrong"));
+  CHECK(bench_verb("kernel --values --op relu").code == 2);
+}
+
+TEST_CASE("where the time is up no line is begun, and the table says so", "[bench]") {
+  const Ended kernels = bench_verb("kernel --op relu --shape 8@8^3,8@9^3 --rounds 1 --seconds 1e-9");
+  CHECK(kernels.code == 0);
+  CHECK_THAT(kernels.output, ContainsSubstring("4 lines were not begun"));
+  const Ended steps = bench_verb("step --size 16,32 --rounds 1 --seconds 1e-9");
+  CHECK(steps.code == 0);
+  CHECK_THAT(steps.output, ContainsSubstring("2 lines were not begun"));
+}
+
+TEST_CASE("the queue's choice decides the algorithm on every device", "[bench][conv3d]") {
+  const Conv3dGeometry g = conv3d_geometry({.n = 1, .c = 16, .d = 16, .h = 16, .w = 16}, 16, 3, 1, 1);
+  const bench::Way before;
+  for (const Conv3dPass pass : {Conv3dPass::correlate, Conv3dPass::spread, Conv3dPass::grad_weight}) {
+    CHECK(choose<Bf16>(DeviceQueue{}, pass, g) == Conv3dAlgorithm::tensor_core);
+    CHECK(choose<Bf16>(DeviceQueue{ConvChoice::direct}, pass, g) == Conv3dAlgorithm::tiled);
+    CHECK(choose<float>(DeviceQueue{ConvChoice::definition}, pass, g) == Conv3dAlgorithm::direct);
+    const bench::WayScope scope({.isa = best_isa(), .conv = ConvChoice::definition});
+    CHECK(choose<float>(cpu_queue(), pass, g) == Conv3dAlgorithm::direct);
+    CHECK(simt_queue().conv == ConvChoice::definition);
+  }
+  CHECK(cpu_queue().conv == before.conv);
 }
 
 TEST_CASE("another build of voxgrad is a rival of this one", "[bench]") {
@@ -187,6 +243,24 @@ TEST_CASE("bench step compares with every way of PyTorch that works and names th
   CHECK_THAT(none.output, ContainsSubstring("/no/such/python") && ContainsSubstring("| voxgrad"));
   CHECK(bench_verb("step --size 20 --rounds 1").code == 2);
   CHECK(bench_verb("step --torch nonsense").code == 2);
+}
+
+TEST_CASE("PyTorch's script finds the network it runs", "[bench]") {
+  // Stands for PyTorch: every name is there, and a module is a class.
+  const char* const check =
+      "import sys, types, unittest.mock as mock, runpy\n"
+      "torch = mock.MagicMock()\n"
+      "torch.nn.Module = object\n"
+      "for name in ('torch', 'torch.nn', 'torch.nn.functional', 'numpy'):\n"
+      "    sys.modules[name] = torch.nn if name == 'torch.nn' else torch\n"
+      "runpy.run_path('benchmarks/rivals/torch_step.py')\n";
+  if (std::system("python3 -c pass >/dev/null 2>&1") != 0) {
+    WARN("skipped: there is no python3");
+    return;
+  }
+  const TempFolder folder;
+  std::ofstream(folder / "check.py") << check;
+  CHECK(std::system(("cd " VOX_SOURCE_DIR " && python3 " + (folder / "check.py").string()).c_str()) == 0);
 }
 
 TEST_CASE("a profile names every layer and its sum of rooflines", "[bench]") {

@@ -39,12 +39,16 @@ echo "$@" >>"$RAN"
 echo "All tests passed (2 assertions in 1 test case)"
 case "$*" in *"$BROKEN"*) echo "CHECK( a == b )"; exit 1 ;; esac
 STUB
-cat >"$folder/pack/bin/vox_step_bench" <<'STUB'
+cat >"$folder/pack/bin/vox_bench" <<'STUB'
 #!/bin/sh
-echo '{"batch":1,"dtype":"bf16"}'
-echo '{"what":"train","ms":[4,5,6],"peak_mib":7,"loss":0.5}'
+work=$1
+while [ "$1" != --json ]; do shift; done
+cat >"$2" <<JSON
+{"rows": [{"work": "$work", "size": 128, "batch": 1, "dtype": "bf16", "program": "voxgrad", "ms": 5.0, "samples_s": [0.004, 0.005, 0.006],
+  "peak_tensor_bytes": 7340032, "loss": 0.5}]}
+JSON
 STUB
-printf '#!/bin/sh\nexit 0\n' | tee "$folder/pack/bin/voxgrad" >"$folder/pack/bin/vox_gpu_bench"
+printf '#!/bin/sh\nexit 0\n' >"$folder/pack/bin/voxgrad"
 chmod +x "$folder/pack/bin/"*
 echo 0123abc >"$folder/pack/commit"
 tar -C "$folder/pack" -cJf "$folder/pack.tar.xz" bin lib commit
@@ -62,7 +66,7 @@ listed=$(sed -n '/kOpNames = {/,/};/p' engine/ops.h | grep -o '"[a-z0-9_]*"' | w
 [ "$operators" -eq "$listed" ] || fail "$operators operators were tested, there are $listed"
 grep -q 'a card' "$folder/out/summary.txt" || fail "the summary does not name the card"
 grep -q 'commit\|0123abc' "$folder/out/summary.txt" || fail "the summary does not name the commit"
-grep -q '5.00 ms' "$folder/out/summary.txt" || fail "no median of the steps: $(cat "$folder/out/summary.txt")"
+grep -q 'train bf16 n=1 *5.00 ms (lowest 4.00)' "$folder/out/summary.txt" || fail "no median of the steps: $(cat "$folder/out/summary.txt")"
 grep -q 'all well' "$folder/out/summary.txt" || fail "not all well: $(cat "$folder/out/summary.txt")"
 tar -tzf "$folder/out/logs.tar.gz" | grep -q './tests.txt' || fail "the logs are not kept"
 checked 'softmax' 1

@@ -47,13 +47,12 @@ check tools/ui '(kernels|engine|model|data)/|tools/ui/'
 check tools/run '(kernels|engine|model|data)/|tools/(ui|run)/'
 check tools/verbs '(kernels|engine|model|data|tools)/|benchmarks/verbs/bench\.h'
 command_line='tools/ui/command_line\.h'
-check benchmarks/gpu "(kernels|engine|model)/|benchmarks/gpu/|$command_line"
 check benchmarks/output '(kernels|engine)/|benchmarks/output/'
-check benchmarks/measure '(kernels|engine)/|benchmarks/(measure|output|gpu)/'
+check benchmarks/measure '(kernels|engine)/|benchmarks/(measure|output)/'
 check benchmarks/workloads '(kernels|engine|model)/|benchmarks/(measure|output|workloads)/'
 check benchmarks/rivals '(kernels|engine|model)/|benchmarks/(measure|output|workloads|rivals)/'
 check benchmarks/rivals/onednn '(kernels|engine|model)/|benchmarks/(measure|output|workloads|rivals)/'
-check benchmarks/rivals/nvidia '(kernels|engine|model)/|benchmarks/(measure|output|workloads|rivals|gpu)/'
+check benchmarks/rivals/nvidia '(kernels|engine|model)/|benchmarks/(measure|output|workloads|rivals)/'
 check benchmarks/verbs "(kernels|engine|model|data|benchmarks)/|$command_line"
 
 while read -r folder; do

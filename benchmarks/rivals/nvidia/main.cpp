@@ -1,20 +1,20 @@
-// cuDNN's and cuBLAS' side of `voxgrad bench kernel … --against cudnn,cublas`: answers a line of JSON for each line of
-// JSON on stdin, see ../README.md. A program of its own, so that voxgrad never links them.
-//   vox_nvidia cudnn | cublas
+// cuDNN's or cuBLAS' side of `voxgrad bench kernel … --against cudnn,cublas`: answers a line of JSON for each line of
+// JSON on stdin, see ../../README.md. Programs of their own, so that voxgrad never links them.
+//   vox_cudnn [PLANS] [tf32]        vox_cublas [tf32]
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <optional>
 #include <string>
 
-#include "benchmarks/gpu/rivals.h"
-#include "benchmarks/measure/machine.h"
+#include "benchmarks/measure/device_clock.h"
 #include "benchmarks/measure/probes.h"
 #include "benchmarks/rivals/kernel_rivals.h"
+#include "benchmarks/rivals/nvidia/library.h"
 #include "benchmarks/workloads/kernel_operands.h"
-#include "benchmarks/workloads/lab.h"
 #include "engine/context.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
@@ -22,43 +22,38 @@
 namespace vox::nvidia {
 namespace {
 
-/// The library's ways at a convolution; none at other operators.
-std::vector<gpu_bench::Rival> ways_of(bool cudnn, const bench::KernelSpec& spec) {
-  if (!bench::has_pass(spec.op, bench::Pass::grad_weight) || spec.op == Op::conv3d_concat || spec.dtype == DType::f64) {
+struct Options {
+  int plans = 4;
+  bool tf32 = false;
+};
+
+/// The convolution that a question is about; none where it is about another operator.
+std::optional<ConvTask> task_of(const bench::KernelSpec& spec, const Options& o) {
+  if (!bench::has_pass(spec.op, bench::Pass::grad_weight) || spec.op == Op::conv3d_concat || spec.dtype == DType::f64 ||
+      (o.tf32 && spec.dtype != DType::f32)) {
     return {};
   }
-  const bench::Operands operands = bench::operands_of(spec, Device::cpu);
   const bool transposed = spec.op == Op::conv_transpose3d;
-  const gpu_bench::ConvTask task{.geometry = bench::geometry_of(spec, operands.inputs),
-                                 .pass = spec.pass == bench::Pass::grad_weight               ? Conv3dPass::grad_weight
-                                         : (spec.pass == bench::Pass::forward) != transposed ? Conv3dPass::correlate
-                                                                                             : Conv3dPass::spread,
-                                 .dtype = spec.dtype};
-  return cudnn ? gpu_bench::cudnn_rivals(task) : gpu_bench::cublas_rivals(task);
+  return ConvTask{.geometry = bench::geometry_of(spec),
+                  .pass = spec.pass == bench::Pass::grad_weight               ? Conv3dPass::grad_weight
+                          : (spec.pass == bench::Pass::forward) != transposed ? Conv3dPass::correlate
+                                                                              : Conv3dPass::spread,
+                  .dtype = spec.dtype,
+                  .tf32 = o.tf32,
+                  .plans = o.plans};
 }
 
 class Session {
  public:
-  explicit Session(bool cudnn) : cudnn_(cudnn) {}
+  explicit Session(const Options& o) : options_(o) {}
 
   Json answer(const Json& q) {
     const auto what = q.at("do").get<std::string>();
-    if (what == "hello") {
-      return {{"name", fmt::format("{}", cudnn_ ? "cuDNN " + gpu_bench::cudnn_version()
-                                                : "cuBLAS " + gpu_bench::cublas_version())}};
-    }
+    if (what == "hello") { return {{"name", library_name() + (options_.tf32 ? ", TF32" : "")}}; }
     if (what == "prepare") { return prepare(q); }
     VOX_CHECK(what == "run" && way_, "'{}': wants hello, prepare, then run", what);
     const auto count = q.value("count", std::int64_t{1});
-    bench::Times total;
-    for (std::int64_t i = 0; i < count; ++i) {
-      if (cache_ == bench::Cache::flushed) { bench::flush_level2(Device::cuda); }
-      bench::wait_for(Device::cuda);
-      total += bench::measured([&] {
-        way_->run();
-        bench::wait_for(Device::cuda);
-      });
-    }
+    const bench::Times total = cache_ == bench::Cache::warm ? in_a_row(count) : one_by_one(count);
     const auto calls = static_cast<double>(count);
     return {{"wall_s", total.wall_s / calls}, {"processor_s", total.processor_s / calls}};
   }
@@ -67,21 +62,38 @@ class Session {
   Json prepare(const Json& q) {
     way_.reset();  // its memory before the next takes its own
     VOX_CHECK(q.at("work").get<std::string>() == "kernel", "cuDNN and cuBLAS run kernels");
-    static_cast<void>(select_device("cuda"));
+    static_cast<void>(select_device(q.value("device", "cuda")));
+    if (!clock_) { clock_.emplace(Device::cuda); }
     cache_ = bench::cache_of(q);
-    const std::vector<gpu_bench::Rival> ways = ways_of(cudnn_, bench::spec_of(q));
+    const std::optional<ConvTask> task = task_of(bench::spec_of(q), options_);
+    const std::vector<Way> ways = task ? ways_of(*task) : std::vector<Way>{};
     if (ways.empty()) { return {{"nothing", true}}; }
-    way_ = ways.front();  // of several that which was fastest in its own trials
+    way_ = ways.front();
     return {{"way", way_->name}};
   }
 
-  bool cudnn_;
-  std::optional<gpu_bench::Rival> way_;
+  bench::Times in_a_row(std::int64_t count) {
+    return bench::measured_on(*clock_, [&] {
+      for (std::int64_t i = 0; i < count; ++i) { way_->run(); }
+    });
+  }
+  bench::Times one_by_one(std::int64_t count) {
+    bench::Times total;
+    for (std::int64_t i = 0; i < count; ++i) {
+      bench::flush_level2(Device::cuda);
+      total += bench::measured_on(*clock_, way_->run);
+    }
+    return total;
+  }
+
+  Options options_;
+  std::optional<Way> way_;
+  std::optional<bench::DeviceClock> clock_;
   bench::Cache cache_ = bench::Cache::flushed;
 };
 
-void serve(bool cudnn) {
-  Session session(cudnn);
+void serve(const Options& o) {
+  Session session(o);
   for (std::string line; std::getline(std::cin, line);) {
     Json answer;
     try {
@@ -98,11 +110,20 @@ void serve(bool cudnn) {
 }  // namespace vox::nvidia
 
 int main(int argc, char** argv) {
-  const std::string library = argc == 2 ? argv[1] : "";
-  if (library != "cudnn" && library != "cublas") {
-    fmt::print(stderr, "vox_nvidia: wants cudnn or cublas, and answers questions on stdin\n");
-    return 2;
+  vox::nvidia::Options o;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    char* end = nullptr;
+    const long plans = std::strtol(argv[i], &end, 10);
+    if (word == "tf32") {
+      o.tf32 = true;
+    } else if (*end == '\0' && plans >= 1 && plans <= 1000) {
+      o.plans = static_cast<int>(plans);
+    } else {
+      fmt::print(stderr, "'{}': wants a number of plans or tf32, and answers questions on stdin\n", word);
+      return 2;
+    }
   }
-  vox::nvidia::serve(library == "cudnn");
+  vox::nvidia::serve(o);
   return 0;
 }

@@ -1,7 +1,7 @@
 // oneDNN's side of `voxgrad bench … --against onednn`: answers a line of JSON for each line of JSON on stdin, see
 // ../README.md. A program of its own, so that voxgrad never links oneDNN.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstdio>
 #include <cstdlib>

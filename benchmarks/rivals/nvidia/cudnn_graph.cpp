@@ -1,8 +1,8 @@
-#include "benchmarks/gpu/cudnn_graph.h"
+#include "benchmarks/rivals/nvidia/cudnn_graph.h"
 
 #include "kernels/base/check.h"
 
-namespace vox::gpu_bench::cudnn {
+namespace vox::nvidia::cudnn {
 namespace {
 
 constexpr std::int64_t kX = 1;  // names of the tensors in the graph
@@ -180,4 +180,4 @@ bool execute(const Execution& e, const Operands& o, void* workspace) {
   return cudnnBackendExecute(handle(), e.plan.get(), pack.get()) == CUDNN_STATUS_SUCCESS;
 }
 
-}  // namespace vox::gpu_bench::cudnn
+}  // namespace vox::nvidia::cudnn

@@ -1,13 +1,15 @@
 #include <cublas_v2.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <memory>
 
-#include "benchmarks/gpu/device.h"
-#include "benchmarks/gpu/rivals.h"
+#include "benchmarks/rivals/nvidia/library.h"
+#include "benchmarks/workloads/kernel_operands.h"
+#include "engine/context.h"
+#include "kernels/base/check.h"
 
-namespace vox::gpu_bench {
+namespace vox::nvidia {
 namespace {
 
 void check(cublasStatus_t status, const char* call) {
@@ -69,32 +71,27 @@ void multiply(Product& p) {
 
 }  // namespace
 
-std::string cublas_version() {
+std::string library_name() {
   std::array<int, 3> parts{};
   for (const libraryPropertyType part : {MAJOR_VERSION, MINOR_VERSION, PATCH_LEVEL}) {
     check(cublasGetProperty(part, &parts.at(static_cast<std::size_t>(part))), "cublasGetProperty");
   }
-  return fmt::format("{}.{}.{}", parts[0], parts[1], parts[2]);
+  return fmt::format("cuBLAS {}.{}.{}", parts[0], parts[1], parts[2]);
 }
 
-std::vector<Rival> cublas_rivals(const ConvTask& task) {
+std::vector<Way> ways_of(const ConvTask& task) {
   const Conv3dGeometry& g = task.geometry;
   if (g.stride != g.kernel || g.padding != 0) { return {}; }
-  Product p{.pass = task.pass};
-  p.voxels = static_cast<int>(g.y.n * g.y.voxels());
-  p.inner = static_cast<int>(g.x.c * g.kernel * g.kernel * g.kernel);
-  p.outer = static_cast<int>(g.y.c);
-  p.x = random_plain({p.voxels, p.inner}, task.dtype, Device::cuda);
-  p.y = random_plain({p.voxels, p.outer}, task.dtype, Device::cuda);
-  p.weight = random_plain({p.inner, p.outer}, task.dtype, Device::cuda);
-  std::vector<Rival> rivals;
-  const auto add = [&](const char* name, cublasComputeType_t compute) {
-    p.compute = compute;
-    rivals.push_back({name, [product = std::make_shared<Product>(p)] { multiply(*product); }});
-  };
-  add("cublas", CUBLAS_COMPUTE_32F);
-  if (task.dtype == DType::f32) { add("cublas tf32", CUBLAS_COMPUTE_32F_FAST_TF32); }
-  return rivals;
+  const auto p = std::make_shared<Product>();
+  p->pass = task.pass;
+  p->voxels = static_cast<int>(g.y.n * g.y.voxels());
+  p->inner = static_cast<int>(g.x.c * g.kernel * g.kernel * g.kernel);
+  p->outer = static_cast<int>(g.y.c);
+  p->x = bench::random_plain({p->voxels, p->inner}, task.dtype, Device::cuda, 1);
+  p->y = bench::random_plain({p->voxels, p->outer}, task.dtype, Device::cuda, 2);
+  p->weight = bench::random_plain({p->inner, p->outer}, task.dtype, Device::cuda, 3);
+  if (task.tf32) { p->compute = CUBLAS_COMPUTE_32F_FAST_TF32; }
+  return {{"gemm", [p] { multiply(*p); }}};
 }
 
-}  // namespace vox::gpu_bench
+}  // namespace vox::nvidia

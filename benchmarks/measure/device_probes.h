@@ -6,20 +6,18 @@
 #include "kernels/base/queue.h"
 #include "kernels/base/volume.h"
 
-/// Small kernels of the benchmark's own, compiled like those of kernels/cuda: for the GPU and for the simt device.
-namespace vox::gpu_bench {
+/// Small kernels of the bench's own, compiled like those of kernels/cuda: for the GPU and for the simt device.
+namespace vox::bench {
 
-/// y[e] = a value in [-1,1) from a hash of e: never zeros, which some units multiply faster. Channels beyond shape.c of
-/// a block stay zero; a shape without channels means that all are values.
+/// y[e] = a value in [-1,1) from a hash of e and the seed: never zeros, which some units multiply faster. Channels
+/// beyond shape.c of a block stay zero; a shape without channels means that all are values.
 template <class T> struct FillArgs {
   VolumeShape shape;
+  std::uint32_t seed = 1;
   std::span<T> y;
 };
 template <class T> void fill(CudaQueue&, const FillArgs<T>&);
 template <class T> void fill(SimtQueue&, const FillArgs<T>&);
-
-void fill_labels(CudaQueue&, std::span<std::uint8_t>, int classes);
-void fill_labels(SimtQueue&, std::span<std::uint8_t>, int classes);
 
 /// The ceilings: a copy of 16 bytes per thread; multiply-adds on registers; bf16 products of mma.sync on registers.
 struct Chains {
@@ -52,4 +50,4 @@ inline constexpr int kTensorCoreChains = 8;  ///< per warp
   return 2 * kProducts * kTensorCoreChains * (kChainThreads / 32) * c.blocks * static_cast<double>(c.steps);
 }
 
-}  // namespace vox::gpu_bench
+}  // namespace vox::bench

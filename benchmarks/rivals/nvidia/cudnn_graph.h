@@ -7,11 +7,11 @@
 #include <optional>
 #include <vector>
 
-#include "benchmarks/gpu/rivals.h"
+#include "benchmarks/rivals/nvidia/library.h"
 #include "engine/storage.h"
 
 /// As much of cuDNN's graph interface (cudnn_graph.h of cuDNN 9) as one convolution needs.
-namespace vox::gpu_bench::cudnn {
+namespace vox::nvidia::cudnn {
 
 void check(cudnnStatus_t, const char* call);
 [[nodiscard]] cudnnHandle_t handle();  ///< one for the process, on the stream of the benchmark's queue
@@ -57,4 +57,4 @@ struct Execution {
 /// false where the library refuses to run it.
 [[nodiscard]] bool execute(const Execution&, const Operands&, void* workspace);
 
-}  // namespace vox::gpu_bench::cudnn
+}  // namespace vox::nvidia::cudnn

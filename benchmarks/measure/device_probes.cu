@@ -1,4 +1,4 @@
-#include "benchmarks/gpu/probes.h"
+#include "benchmarks/measure/device_probes.h"
 
 #include "kernels/cuda/gpu.h"
 
@@ -15,7 +15,7 @@ __device__ inline unsigned hash(std::int64_t place) {
   return x ^ x >> 16;
 }
 
-template <class T> __global__ void fill_kernel(T* y, std::int64_t count, VolumeShape s) {
+template <class T> __global__ void fill_kernel(T* y, std::int64_t count, VolumeShape s, std::int64_t first_hash) {
   wait_for_launches_before();
   const std::int64_t e = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (e >= count) { return; }
@@ -24,13 +24,8 @@ template <class T> __global__ void fill_kernel(T* y, std::int64_t count, VolumeS
     const std::int64_t block = e / (s.voxels() * kBlock8) % s.blocks();
     padding = block * kBlock8 + e % kBlock8 >= s.c;
   }
-  y[e] = store<T>(padding ? Acc<T>{0} : static_cast<Acc<T>>(static_cast<int>(hash(e))) * static_cast<Acc<T>>(0x1p-31));
-}
-
-__global__ void fill_labels_kernel(std::uint8_t* y, std::int64_t count, int classes) {
-  wait_for_launches_before();
-  const std::int64_t e = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (e < count) { y[e] = static_cast<std::uint8_t>(hash(e) % static_cast<unsigned>(classes)); }
+  y[e] = store<T>(padding ? Acc<T>{0}
+                          : static_cast<Acc<T>>(static_cast<int>(hash(first_hash + e))) * static_cast<Acc<T>>(0x1p-31));
 }
 
 __global__ void copy_kernel(const float* from, float* to, std::int64_t packs) {
@@ -61,17 +56,17 @@ __global__ void nothing_kernel(int) { wait_for_launches_before(); }
 __global__ void multiply_add_kernel(float* sums, int steps) {
   wait_for_launches_before();
   const int thread = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  float chain[gpu_bench::kChainsPerThread];
+  float chain[bench::kChainsPerThread];
   VOX_UNROLL
-  for (int i = 0; i < gpu_bench::kChainsPerThread; ++i) { chain[i] = static_cast<float>(thread + i); }
+  for (int i = 0; i < bench::kChainsPerThread; ++i) { chain[i] = static_cast<float>(thread + i); }
   const float factor = 0.5F + static_cast<float>(thread % 7) * 0x1p-10F;
   for (int step = 0; step < steps; ++step) {
     VOX_UNROLL
-    for (int i = 0; i < gpu_bench::kChainsPerThread; ++i) { chain[i] = chain[i] * factor + 0.25F; }
+    for (int i = 0; i < bench::kChainsPerThread; ++i) { chain[i] = chain[i] * factor + 0.25F; }
   }
   float sum = 0;
   VOX_UNROLL
-  for (int i = 0; i < gpu_bench::kChainsPerThread; ++i) { sum += chain[i]; }
+  for (int i = 0; i < bench::kChainsPerThread; ++i) { sum += chain[i]; }
   sums[thread] = sum;
 }
 
@@ -82,38 +77,30 @@ __global__ void tensor_core_kernel(float* sums, int steps) {
   const auto operand = [&](int i) { return (hash(thread * 8 + i) & 0x807F807FU) | 0x3F803F80U; };
   const std::uint32_t a[4] = {operand(0), operand(1), operand(2), operand(3)};
   const std::uint32_t b[2] = {operand(4), operand(5)};
-  float chain[gpu_bench::kTensorCoreChains][4] = {};
+  float chain[bench::kTensorCoreChains][4] = {};
   for (int step = 0; step < steps; ++step) {
     VOX_UNROLL
-    for (int i = 0; i < gpu_bench::kTensorCoreChains; ++i) { mma_m16n8k16_bf16(chain[i], a, b, chain[i]); }
+    for (int i = 0; i < bench::kTensorCoreChains; ++i) { mma_m16n8k16_bf16(chain[i], a, b, chain[i]); }
   }
   float sum = 0;
   VOX_UNROLL
-  for (int i = 0; i < gpu_bench::kTensorCoreChains; ++i) {
-    sum += chain[i][0] + chain[i][1] + chain[i][2] + chain[i][3];
-  }
+  for (int i = 0; i < bench::kTensorCoreChains; ++i) { sum += chain[i][0] + chain[i][1] + chain[i][2] + chain[i][3]; }
   sums[thread] = sum;
 }
 
 }  // namespace gpu
 
-namespace gpu_bench {
+namespace bench {
 
 template <class T> void fill(GpuQueue& q, const FillArgs<T>& a) {
   if (a.y.empty()) { return; }
   const auto count = static_cast<std::int64_t>(a.y.size());
   VOX_LAUNCH(q, (gpu::fill_kernel<T>), gpu::blocks_for(count, gpu::kProbeThreads), gpu::kProbeThreads, 0, a.y.data(),
-             count, a.shape);
+             count, a.shape, static_cast<std::int64_t>(a.seed) << 40);
 }
 template void fill(GpuQueue&, const FillArgs<float>&);
 template void fill(GpuQueue&, const FillArgs<double>&);
 template void fill(GpuQueue&, const FillArgs<Bf16>&);
-
-void fill_labels(GpuQueue& q, std::span<std::uint8_t> y, int classes) {
-  const auto count = static_cast<std::int64_t>(y.size());
-  VOX_LAUNCH(q, gpu::fill_labels_kernel, gpu::blocks_for(count, gpu::kProbeThreads), gpu::kProbeThreads, 0, y.data(),
-             count, classes);
-}
 
 void copy(GpuQueue& q, std::span<const float> from, std::span<float> to) {
   const auto packs = static_cast<std::int64_t>(to.size() / 4);
@@ -138,5 +125,5 @@ void multiply_tensor_cores(GpuQueue& q, const Chains& c) {
   VOX_LAUNCH(q, gpu::tensor_core_kernel, static_cast<unsigned>(c.blocks), kChainThreads, 0, c.sums.data(), c.steps);
 }
 
-}  // namespace gpu_bench
+}  // namespace bench
 }  // namespace vox

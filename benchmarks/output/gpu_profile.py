@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The kernels of one step, from ncu's raw CSV: where the time goes, most first.
 
-  ncu --profile-from-start off --csv --page raw --metrics ... vox_step_bench --profile > step.csv
-  python3 benchmarks/gpu/gpu_profile.py step.csv [--lines 25]
+  ncu --profile-from-start off --csv --page raw --metrics ... vox_bench step --nsight ... > step.csv
+  python3 benchmarks/output/gpu_profile.py step.csv [--lines 25]
 """
 import argparse
 import collections

@@ -1,8 +1,8 @@
-#include "benchmarks/gpu/cudnn_graph.h"
+#include "benchmarks/rivals/nvidia/cudnn_graph.h"
 #include "engine/context.h"
 #include "kernels/base/check.h"
 
-namespace vox::gpu_bench::cudnn {
+namespace vox::nvidia::cudnn {
 
 void check(cudnnStatus_t status, const char* call) {
   VOX_CHECK(status == CUDNN_STATUS_SUCCESS, "cuDNN, {}: {}", call, cudnnGetErrorString(status));
@@ -37,4 +37,4 @@ void Descriptor::set(cudnnBackendAttributeName_t name, const Descriptor& part) {
 void Descriptor::finalise() { check(cudnnBackendFinalize(get()), "cudnnBackendFinalize"); }
 bool Descriptor::can_finalise() { return cudnnBackendFinalize(get()) == CUDNN_STATUS_SUCCESS; }
 
-}  // namespace vox::gpu_bench::cudnn
+}  // namespace vox::nvidia::cudnn
