@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/types.h"
 #include "kernels/conv3d.h"
 
 /// What cudnn.cpp and cublas.cpp each answer, one of them in each program.
