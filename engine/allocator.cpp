@@ -13,6 +13,7 @@
 #include <new>
 #include <utility>
 
+#include "engine/context.h"
 #include "kernels/base/check.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/simt/memory.h"
@@ -216,6 +217,12 @@ Pool& pool_of(Device device) {
   return (*pools)[static_cast<std::size_t>(device)];
 }
 
+void make_nan(std::byte* p, std::size_t bytes, Device device) {
+  constexpr unsigned char kNan = 0xFF;
+  if (device == Device::cpu) { std::memset(p, kNan, bytes); }
+  if (device == Device::cuda) { cuda::fill(p, kNan, bytes, cuda_queue().stream); }
+}
+
 }  // namespace
 
 ArenaScope::ArenaScope(Device device, const ArenaPlan& plan)
@@ -234,7 +241,7 @@ std::size_t pool_bytes(std::size_t bytes, Device device) { return device == Devi
 std::byte* allocate(std::size_t bytes, Device device) {
   if (bytes == 0) { return nullptr; }
   std::byte* const p = pool_of(device).allocate(bytes);
-  if (device == Device::cpu && fresh_memory.load() == FreshMemory::nan) { std::memset(p, 0xFF, bytes); }
+  if (fresh_memory.load() == FreshMemory::nan) { make_nan(p, bytes, device); }
   return p;
 }
 

@@ -54,7 +54,8 @@ class ArenaScope {
   ArenaScope* outer_;
 };
 
-/// What a test sees in memory nobody has written: as_found, or all bytes 0xFF, which is NaN in every float type.
+/// What a test sees in memory nobody has written: as_found, or all bytes 0xFF, which is NaN in every float type. The
+/// simt device needs none of it: it knows what was written.
 enum class FreshMemory : unsigned char { as_found, nan };
 void set_fresh_memory(FreshMemory);
 

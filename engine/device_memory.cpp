@@ -35,7 +35,7 @@ void zero_bytes(std::byte* p, Device device, std::size_t bytes) {
       std::memset(p, 0, bytes);
       return;
     case Device::cuda:
-      cuda::zero(p, bytes, cuda_queue().stream);
+      cuda::fill(p, 0, bytes, cuda_queue().stream);
       return;
     case Device::simt:
       simt_device::fill_zero(p, bytes);

@@ -10,44 +10,28 @@
 
 namespace vox {
 
-// The catalogue. Adding an operator edits this file and no other: one enumerator, one name, one declaration.
+// The catalogue. Adding an operator edits this file and no other: a name in VOX_OPS and a declaration.
 //
 // Volumes are [N,C,D,H,W], blocked, in f32, f64 or bf16. Parameters, statistics and losses are plain and in the
 // accumulator type of their volumes: f64 for f64, f32 for f32 and bf16. Labels are u8 class indices [N,D,H,W].
 
-enum class Op : std::uint16_t {
-  add,
-  mul,
-  scale,
-  sum,
-  mean,
-  cast,
-  relu,
-  leaky_relu,
-  dropout,
-  concat,
-  max_pool3d,
-  conv3d,
-  conv3d_concat,
-  conv_transpose3d,
-  batch_norm,
-  batch_norm_relu,
-  conv3d_batch_norm_relu,
-  instance_norm,
-  softmax,
-  dice_loss,
-  focal_loss,
-  cross_entropy,
-  dice_focal_loss,
-  count_                 ///< own_op() counts on from here
-};  // clang-format off
+// clang-format off
+#define VOX_OPS(X)                                                                                          \
+  X(add) X(mul) X(scale) X(sum) X(mean) X(cast)                                                             \
+  X(relu) X(leaky_relu) X(dropout) X(concat) X(max_pool3d)                                                  \
+  X(conv3d) X(conv3d_concat) X(conv_transpose3d) X(batch_norm) X(batch_norm_relu) X(conv3d_batch_norm_relu) \
+  X(instance_norm) X(softmax) X(dice_loss) X(focal_loss) X(cross_entropy) X(dice_focal_loss)
+// clang-format on
 
-inline constexpr std::array<std::string_view, static_cast<std::size_t>(Op::count_)> kOpNames = {
-    "add", "mul", "scale", "sum", "mean", "cast",
-    "relu", "leaky_relu", "dropout", "concat", "max_pool3d",
-    "conv3d", "conv3d_concat", "conv_transpose3d", "batch_norm", "batch_norm_relu", "conv3d_batch_norm_relu",
-    "instance_norm", "softmax", "dice_loss", "focal_loss", "cross_entropy", "dice_focal_loss"};  // clang-format on
-static_assert(!kOpNames.back().empty(), "kOpNames is shorter than enum class Op");
+#define VOX_ENUMERATOR(op) op,
+enum class Op : std::uint16_t {
+  VOX_OPS(VOX_ENUMERATOR) count_  ///< own_op() counts on from here
+};
+#undef VOX_ENUMERATOR
+
+#define VOX_NAME(op) #op,
+inline constexpr std::array<std::string_view, static_cast<std::size_t>(Op::count_)> kOpNames = {VOX_OPS(VOX_NAME)};
+#undef VOX_NAME
 
 /// An operator that a program has beside the catalogue, for record() (engine/tape.h): errors and profiles show this
 /// name. The same name is the same operator, on every thread. Throws Error for a name of the catalogue, and for none.

@@ -157,7 +157,7 @@ run_test() { # NAME ARGUMENT...: a failing test is run again, each launch waited
 }
 export -f run_test
 
-ops() { sed -n '/kOpNames = {/,/};/p' engine/ops.h | grep -o '"[a-z0-9_]*"' | tr -d '"'; }
+ops() { sed -n '/define VOX_OPS/,/^$/p' engine/ops.h | grep -o 'X([a-z0-9_]*)' | tr -d 'X()'; }
 
 all_tests() {
   {

@@ -84,6 +84,9 @@ struct Sample {
 /// Each defined in engine/samples/<op>.cpp: where one is missing the linker names it. The first is what the bench
 /// times.
 template <Op O> [[nodiscard]] std::vector<Sample> make();
+#define VOX_MAKE(op) template <> std::vector<Sample> make<Op::op>();
+VOX_OPS(VOX_MAKE)
+#undef VOX_MAKE
 [[nodiscard]] const std::vector<Sample>& of(Op);
 
 /// Shapes of the inputs. Rank 0: of an optional volume for which the size has no channels.

@@ -33,6 +33,6 @@ void* allocate(std::size_t) { not_built(); }
 void release(void*) noexcept {}
 std::size_t free_bytes() { not_built(); }
 void copy(void*, const void*, std::size_t, CUstream_st*) { not_built(); }
-void zero(void*, std::size_t, CUstream_st*) { not_built(); }
+void fill(void*, unsigned char, std::size_t, CUstream_st*) { not_built(); }
 
 }  // namespace vox::cuda

@@ -83,8 +83,8 @@ void copy(void* to, const void* from, std::size_t bytes, CUstream_st* stream) {
   check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
 }
 
-void zero(void* p, std::size_t bytes, CUstream_st* stream) {
-  check(cudaMemsetAsync(p, 0, bytes, stream), "cudaMemsetAsync");
+void fill(void* p, unsigned char byte, std::size_t bytes, CUstream_st* stream) {
+  check(cudaMemsetAsync(p, byte, bytes, stream), "cudaMemsetAsync");
 }
 
 void release(void* p) noexcept { static_cast<void>(cudaFree(p)); }  // a destructor has no one to tell

@@ -89,6 +89,7 @@ void copy_async(void* to, const void* from, std::size_t bytes, CUstream_st* stre
 
 /// Host to device, device to host or within the device, after all work of the stream; returns when it is done.
 void copy(void* to, const void* from, std::size_t bytes, CUstream_st* stream);
-void zero(void*, std::size_t bytes, CUstream_st* stream);
+/// Makes every byte this one, after all work of the stream; returns at once.
+void fill(void*, unsigned char byte, std::size_t bytes, CUstream_st* stream);
 
 }  // namespace vox::cuda

@@ -26,7 +26,7 @@ while read -r operator; do
   for type in bf16 f32; do
     grep -q "^| $operator  *| forward .* $type  *|" "$folder/kernels.txt" || fail "no line for $operator in $type"
   done
-done < <(sed -n '/kOpNames = {/,/};/p' engine/ops.h | grep -o '"[a-z0-9_]*"' | tr -d '"')
+done < <(sed -n '/define VOX_OPS/,/^$/p' engine/ops.h | grep -o 'X([a-z0-9_]*)' | tr -d 'X()')
 grep -q '"algorithm": "tensor_core"' "$folder/kernels.json" || fail "no tensor cores in bf16"
 grep -q '"algorithm": "tiled"' "$folder/kernels.json" || fail "no tiles in f32"
 if grep -q '"error"' "$folder/kernels.json"; then fail "something did not run"; fi

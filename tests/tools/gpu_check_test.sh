@@ -62,7 +62,7 @@ checked() { # BROKEN EXIT_CODE: runs tests and steps of the pack
 }
 checked nothing 0
 operators=$(grep -c '"\[ops\]\[cuda\] -c ' <(sed 's/^/"/' "$folder/ran"))
-listed=$(sed -n '/kOpNames = {/,/};/p' engine/ops.h | grep -o '"[a-z0-9_]*"' | wc -l)
+listed=$(sed -n '/define VOX_OPS/,/^$/p' engine/ops.h | grep -o 'X([a-z0-9_]*)' | wc -l)
 [ "$operators" -eq "$listed" ] || fail "$operators operators were tested, there are $listed"
 grep -q 'a card' "$folder/out/summary.txt" || fail "the summary does not name the card"
 grep -q 'commit\|0123abc' "$folder/out/summary.txt" || fail "the summary does not name the commit"

@@ -35,7 +35,8 @@ FMT_END_NAMESPACE
 ")
 file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/static/toml.cpp CONTENT
   "#define TOML_IMPLEMENTATION\n#define TOML_HEADER_ONLY 0\n#include <toml++/toml.h>\n")
-set(static_sources ${PROJECT_BINARY_DIR}/static/fmt.cpp ${PROJECT_BINARY_DIR}/static/toml.cpp)
+add_library(vox_static_parts OBJECT EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/static/fmt.cpp ${PROJECT_BINARY_DIR}/static/toml.cpp)
+vox_optimise(vox_static_parts -O1)
 if(vox_cuda)
   list(APPEND static_archives $<TARGET_FILE:CUDA::cudart_static> -ldl -lrt)
 endif()
@@ -64,7 +65,7 @@ function(vox_add_static program) # PROGRAM SOURCE...: adds PROGRAM_static, of it
   endwhile()
   list(TRANSFORM parts REPLACE "(.+)" "$<TARGET_FILE:\\1>" OUTPUT_VARIABLE part_files)
   set(static ${program}_static)
-  add_executable(${static} EXCLUDE_FROM_ALL $<TARGET_OBJECTS:${program}> ${static_sources} ${ARGN})
+  add_executable(${static} EXCLUDE_FROM_ALL $<TARGET_OBJECTS:${program}> $<TARGET_OBJECTS:vox_static_parts> ${ARGN})
   target_include_directories(${static} PRIVATE ${PROJECT_SOURCE_DIR})
   add_dependencies(${static} ${parts})
   # Files and not targets: those would bring the shared libraries along.

@@ -62,8 +62,8 @@ template <class Axis, class T> class WinogradSide {
   A* end_;
 };
 
-/// The task's points of dU: its boxes, added up in order.
-template <class T>
+/// The task's points of dU: its boxes, added up in order. AllPoints: p.point_shares is 1.
+template <bool AllPoints, class T>
 void add_boxes(const WinogradGradPlan& p, const Conv3dGradWeightArgs<T>& a, std::int64_t task, Acc<T>* sums,
                Acc<T>* scratch) {
   using A = Acc<T>;
@@ -72,8 +72,8 @@ void add_boxes(const WinogradGradPlan& p, const Conv3dGradWeightArgs<T>& a, std:
   constexpr int kLines = kAxis * kAxis;  // points of D and H
   const std::int64_t of_sum = task / p.point_shares;
   const int share = static_cast<int>(task % p.point_shares);
-  const int first_point = kLines * share / static_cast<int>(p.point_shares);
-  const int last_point = kLines * (share + 1) / static_cast<int>(p.point_shares);
+  const int first_point = AllPoints ? 0 : kLines * share / static_cast<int>(p.point_shares);
+  const int last_point = AllPoints ? kLines : kLines * (share + 1) / static_cast<int>(p.point_shares);
   const std::int64_t part = of_sum / p.shares();
   const std::int64_t in = of_sum % p.in_shares * p.in_channels;
   const std::int64_t out = of_sum / p.in_shares % p.out_shares * p.out_channels;
@@ -170,7 +170,8 @@ template <class T> void grad_weight_winograd(const IsaQueue& q, const Conv3dGrad
   const WinogradGradPlan p = winograd_grad_plan(a.geometry, q.threads);
   Acc<T>* const scratch = a.scratch.data();
   parallel_tasks(q, p.tasks(), [&](int worker, std::int64_t i) {
-    add_boxes(p, a, i, scratch, scratch + p.shared_elements() + worker * p.worker_elements());
+    Acc<T>* const mine = scratch + p.shared_elements() + worker * p.worker_elements();
+    p.point_shares == 1 ? add_boxes<true>(p, a, i, scratch, mine) : add_boxes<false>(p, a, i, scratch, mine);
   });
   parallel_for(q, p.x.c, [&](std::int64_t c) {
     for (std::int64_t o = 0; o < p.y.c; o += kLanesOf<Acc<T>>) { finish_outputs(p, scratch, c, o, a.dweight.data()); }
