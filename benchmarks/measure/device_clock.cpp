@@ -16,8 +16,7 @@ void wait_for(Device device) {
   if (device == Device::cuda) { cuda::wait(cuda_queue().stream); }
 }
 
-DeviceClock::DeviceClock(Device device)
-    : device_(device), events_(device == Device::cuda ? std::make_unique<Events>() : nullptr) {}
+DeviceClock::DeviceClock(Device device) : events_(device == Device::cuda ? std::make_unique<Events>() : nullptr) {}
 DeviceClock::~DeviceClock() = default;
 
 void DeviceClock::restart() { marks_.clear(); }

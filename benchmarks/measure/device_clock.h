@@ -27,7 +27,6 @@ class DeviceClock {
 
  private:
   struct Events;
-  Device device_;
   std::vector<Times> marks_;
   std::unique_ptr<Events> events_;
 };

@@ -46,6 +46,7 @@ if(VOX_SIMT_CHECKS AND NOT VOX_SANITIZE)
     COMMAND bash tests/simt/fault_lines.sh $<TARGET_FILE:vox_simt_check_tests> WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties("planted bugs in CUDA kernels are noticed" "every op passes the checks of the simt device"
     PROPERTIES TIMEOUT 900)
+  set_tests_properties("every op passes the checks of the simt device" PROPERTIES COST 400)  # the longest: ctest begins with it
 endif()
 
 # What nvcc makes of the same kernels, interpreted: the inline PTX of kernels/cuda/ptx.h runs nowhere else without a GPU.
