@@ -73,9 +73,7 @@ if [ "$quick" != --quick ]; then
   fi
   if [ -x /usr/local/cuda/bin/nvcc ]; then export PATH="$PATH:/usr/local/cuda/bin"; fi
   if command -v nvcc >/dev/null; then  # that all of it compiles and links: running it wants a GPU
-    # The host's code unoptimised: the build above has it otherwise, and no compiler cache knows one for the other.
-    part build-cuda build cuda -DVOX_TOOLS=OFF -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0 -DCMAKE_CUDA_FLAGS_DEBUG= &&
-      part cuda-symbols bash tests/tree/device_symbols_test.sh - build-cuda
+    part build-cuda build cuda -DVOX_TOOLS=OFF && part cuda-symbols bash tests/tree/device_symbols_test.sh - build-cuda
   else
     echo "== build-cuda: skipped, nvcc is not installed"
   fi
