@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Says on a machine with an NVIDIA GPU, in minutes, whether all is well there and how fast.
-#   tools/gpu_check.sh [PACK]             correctness and our own speed, about 4 minutes: every operator's tests in a process
+#   tools/gpu_check.sh [PACK]             correctness and our own speed, in minutes: every operator's tests in a process
 #                                         of its own, values at 128^3, whole steps, every kernel, profiles, a real training
-#   tools/gpu_check.sh --rivals [PACK]    beside PyTorch and cuDNN, about 4 minutes
+#   tools/gpu_check.sh --rivals [PACK]    beside PyTorch and cuDNN, in minutes
 #   tools/gpu_check.sh --parts A,B [PACK] some of: values, steps, kernels, tests, profiles, train, memcheck, cpu, torch, torch_f32,
 #                                         cudnn
 #   tools/gpu_check.sh --pack PACK        elsewhere, with nvcc: builds, and puts into the archive PACK (.tar.xz) what runs on a

@@ -128,6 +128,10 @@ void Report::missing(const std::string& what) {
 
 void Report::remark(const std::string& sentence) { remarks_.push_back(sentence); }
 
+void Report::not_begun(std::size_t lines) {
+  if (lines > 0) { remark(fmt::format("{} lines were not begun: the time was up", lines)); }
+}
+
 void Report::finish() const {
   if (!remarks_.empty()) { fmt::print("\n"); }
   for (const std::string& r : remarks_) { fmt::print("- {}\n", r); }

@@ -48,6 +48,7 @@ class Report {
   /// Something that was asked for and could not be had: a rival that is not installed. One line on stderr, once.
   void missing(const std::string& what);
   void remark(const std::string& sentence);  ///< to be said below the tables
+  void not_begun(std::size_t lines);         ///< remarks on lines for which the time was up; none where there are none
   /// Says the remarks. Throws Incomplete where something is missing.
   void finish() const;
   void add(const std::string& key, const Json& value);  ///< to a list of the JSON file

@@ -73,9 +73,7 @@ class Bench {
         measure(rows[begun]);
       } catch (const Error& e) { report_.failed(record_of(rows[begun]), cells_of(rows[begun]), e.what()); }
     }
-    if (begun < rows.size()) {
-      report_.remark(fmt::format("{} lines were not begun: the time was up", rows.size() - begun));
-    }
+    report_.not_begun(rows.size() - begun);
     if (!on_voxels_.empty()) {
       report_.remark(fmt::format(
           "GFLOP/s counts all taps of the direct form; on voxels and not on padding, as benchdnn counts, are {}",

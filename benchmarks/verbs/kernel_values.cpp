@@ -100,9 +100,7 @@ void compare_values(const KernelOptions& o) {
     } catch (const Error& e) { report.failed(record_of(r), cells_of(r), e.what()); }
   }
   report.remark(fmt::format("{} compared, {} wrong", compared, wrong));
-  if (begun < rows.size()) {
-    report.remark(fmt::format("{} lines were not begun: the time was up", rows.size() - begun));
-  }
+  report.not_begun(rows.size() - begun);
   report.finish();
   VOX_CHECK(wrong == 0, "{} of {} results differ from the definition's by more than roundings", wrong, compared);
 }

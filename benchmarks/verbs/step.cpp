@@ -233,7 +233,7 @@ void run(const std::string& work, const Options& o) {
     } catch (const Error& e) { report.missing(e.what()); }
   }
   if (!o.profile && !o.nsight) { report.table(columns()); }
-  int late = 0;
+  std::size_t late = 0;
   for (std::size_t i = 0; i < o.sizes.size(); ++i) {
     std::vector<std::int64_t> batches = o.batches;
     if (batches.empty()) { batches = {o.sizes[i] <= 64 && work == "step" ? 2 : 1}; }
@@ -250,7 +250,7 @@ void run(const std::string& work, const Options& o) {
       }
     }
   }
-  if (late > 0) { report.remark(fmt::format("{} lines were not begun: the time was up", late)); }
+  report.not_begun(late);
   report.finish();
 }
 

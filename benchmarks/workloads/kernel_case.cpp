@@ -19,10 +19,7 @@ namespace {
 /// Which algorithm the engine takes for a pass of a convolution.
 std::string algorithm_of(const KernelSpec& spec, Device device) {
   const Conv3dGeometry g = geometry_of(spec);
-  const bool transposed = spec.op == Op::conv_transpose3d;
-  const Conv3dPass pass = spec.pass == Pass::grad_weight               ? Conv3dPass::grad_weight
-                          : (spec.pass == Pass::forward) != transposed ? Conv3dPass::correlate
-                                                                       : Conv3dPass::spread;
+  const Conv3dPass pass = conv_pass_of(spec);
   std::string found;
   dispatch(device, spec.dtype, [&]<class T>(auto& queue, TypeTag<T>) { found = name(choose<T>(queue, pass, g)); });
   return found;
@@ -56,8 +53,10 @@ double KernelCase::products_per_value() const {
   const Conv3dGeometry g = geometry_of(spec_);
   const std::int64_t weights = g.y.c * g.x.c * g.kernel * g.kernel * g.kernel;
   const std::int64_t products = g.y.n * g.y.voxels() * weights;
-  const bool makes_y = (spec_.pass == Pass::forward) != (spec_.op == Op::conv_transpose3d);
-  const std::int64_t values = spec_.pass == Pass::grad_weight ? weights : makes_y ? g.y.count() : g.x.count();
+  const Conv3dPass pass = conv_pass_of(spec_);
+  const std::int64_t values = pass == Conv3dPass::grad_weight ? weights
+                              : pass == Conv3dPass::correlate ? g.y.count()
+                                                              : g.x.count();
   return std::max(1.0, static_cast<double>(products) / static_cast<double>(values));
 }
 
@@ -69,29 +68,28 @@ Times KernelCase::run(std::int64_t calls, Cache cache) {
   return total;
 }
 
-/// Nobody waits for a GPU here: while it does this, the work that is measured is submitted.
-void KernelCase::make_ready(Cache cache) const {
-  if (cache == Cache::flushed) { flush_level2(device_); }
-}
-
-Times KernelCase::run_forward(std::int64_t calls, Cache cache) {
-  const NoGradScope no_grad;
+Times run_calls(DeviceClock& clock, Device device, std::int64_t calls, Cache cache, const std::function<void()>& work) {
   if (cache == Cache::warm) {  // in a row: between two calls a GPU would wait for the next
-    return measured_on(clock_, [&] {
-      for (std::int64_t i = 0; i < calls; ++i) { static_cast<void>(apply_(inputs_)); }
+    return measured_on(clock, [&] {
+      for (std::int64_t i = 0; i < calls; ++i) { work(); }
     });
   }
   Times total;
   for (std::int64_t i = 0; i < calls; ++i) {
-    make_ready(cache);
-    total += measured_on(clock_, [&] { static_cast<void>(apply_(inputs_)); });
+    flush_level2(device);  // nobody waits for a GPU here: while it does this, the work that is measured is submitted
+    total += measured_on(clock, work);
   }
   return total;
 }
 
+Times KernelCase::run_forward(std::int64_t calls, Cache cache) {
+  const NoGradScope no_grad;
+  return run_calls(clock_, device_, calls, cache, [&] { static_cast<void>(apply_(inputs_)); });
+}
+
 Times KernelCase::run_backward(Cache cache) {
   const Tensor y = apply_(inputs_);
-  make_ready(cache);
+  if (cache == Cache::flushed) { flush_level2(device_); }
   const Times t = measured_on(clock_, [&] { backward(y, dy_); });
   clear_grads();
   return t;

@@ -22,6 +22,9 @@ struct KernelSpec {
 
 enum class Cache : std::uint8_t { warm, flushed };  ///< is other data put into the level-2 cache before each call?
 
+/// So many calls of some work on a device, and what they took together, on a GPU by its events.
+[[nodiscard]] Times run_calls(DeviceClock&, Device, std::int64_t calls, Cache, const std::function<void()>& work);
+
 /// How our kernels are to be run; the calling thread's queues when it is made. They are as before when it ends.
 struct Way {
   Isa isa = cpu_queue().isa;
@@ -62,7 +65,6 @@ class KernelCase {
  private:
   [[nodiscard]] Times run_forward(std::int64_t calls, Cache);
   [[nodiscard]] Times run_backward(Cache);
-  void make_ready(Cache) const;
   [[nodiscard]] bool convolves() const { return has_pass(spec_.op, Pass::grad_weight); }
   void clear_grads() const;
 

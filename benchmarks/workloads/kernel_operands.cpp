@@ -157,6 +157,12 @@ Conv3dGeometry geometry_of(const KernelSpec& spec) {
   return g;
 }
 
+Conv3dPass conv_pass_of(const KernelSpec& spec) {
+  if (spec.pass == Pass::grad_weight) { return Conv3dPass::grad_weight; }
+  const bool transposed = spec.op == Op::conv_transpose3d;
+  return (spec.pass == Pass::forward) != transposed ? Conv3dPass::correlate : Conv3dPass::spread;
+}
+
 Tensor random_volume(const Shape& shape, DType dtype, Device device, std::uint32_t seed) {
   if (device != Device::cpu) { return filled_there(Tensor::volume(shape, dtype, device), shape.volume(), seed); }
   const NoGradScope no_grad;

@@ -27,6 +27,8 @@ void want_memory(const std::string& what, double bytes, Device);
 
 /// The convolution that a specification names. Throws Error where the shape is none for it.
 [[nodiscard]] Conv3dGeometry geometry_of(const KernelSpec&);
+/// What its pass does with that geometry, of which a transposed convolution is the adjoint.
+[[nodiscard]] Conv3dPass conv_pass_of(const KernelSpec&);
 
 // Values from a seed. A GPU draws its own. Two operands of a sum of products want different seeds.
 [[nodiscard]] Tensor random_volume(const Shape&, DType, Device, std::uint32_t seed);  ///< in [-1,1)

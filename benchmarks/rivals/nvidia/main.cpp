@@ -11,7 +11,6 @@
 #include <string>
 
 #include "benchmarks/measure/device_clock.h"
-#include "benchmarks/measure/probes.h"
 #include "benchmarks/rivals/kernel_rivals.h"
 #include "benchmarks/rivals/nvidia/library.h"
 #include "benchmarks/workloads/kernel_operands.h"
@@ -33,11 +32,8 @@ std::optional<ConvTask> task_of(const bench::KernelSpec& spec, const Options& o)
       (o.tf32 && spec.dtype != DType::f32)) {
     return {};
   }
-  const bool transposed = spec.op == Op::conv_transpose3d;
   return ConvTask{.geometry = bench::geometry_of(spec),
-                  .pass = spec.pass == bench::Pass::grad_weight               ? Conv3dPass::grad_weight
-                          : (spec.pass == bench::Pass::forward) != transposed ? Conv3dPass::correlate
-                                                                              : Conv3dPass::spread,
+                  .pass = bench::conv_pass_of(spec),
                   .dtype = spec.dtype,
                   .tf32 = o.tf32,
                   .plans = o.plans};
@@ -53,7 +49,7 @@ class Session {
     if (what == "prepare") { return prepare(q); }
     VOX_CHECK(what == "run" && way_, "'{}': wants hello, prepare, then run", what);
     const auto count = q.value("count", std::int64_t{1});
-    const bench::Times total = cache_ == bench::Cache::warm ? in_a_row(count) : one_by_one(count);
+    const bench::Times total = bench::run_calls(*clock_, Device::cuda, count, cache_, way_->run);
     const auto calls = static_cast<double>(count);
     return {{"wall_s", total.wall_s / calls}, {"processor_s", total.processor_s / calls}};
   }
@@ -70,20 +66,6 @@ class Session {
     if (ways.empty()) { return {{"nothing", true}}; }
     way_ = ways.front();
     return {{"way", way_->name}};
-  }
-
-  bench::Times in_a_row(std::int64_t count) {
-    return bench::measured_on(*clock_, [&] {
-      for (std::int64_t i = 0; i < count; ++i) { way_->run(); }
-    });
-  }
-  bench::Times one_by_one(std::int64_t count) {
-    bench::Times total;
-    for (std::int64_t i = 0; i < count; ++i) {
-      bench::flush_level2(Device::cuda);
-      total += bench::measured_on(*clock_, way_->run);
-    }
-    return total;
   }
 
   Options options_;
