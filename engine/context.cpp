@@ -92,7 +92,7 @@ std::span<const Isa> runnable_isas() {
   static const std::vector<Isa> isas = [] {
     std::vector<Isa> found;
     for (const IsaEntry& entry : kIsas) {
-      if (!entry.runs()) { break; }
+      if (entry.isa > kLastIsa || !entry.runs()) { break; }
       found.push_back(entry.isa);
     }
     return found;

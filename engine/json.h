@@ -51,6 +51,7 @@ class Json {
   template <class T> Json(const std::vector<T>& list) : Json(array()) { append(list); }
   template <class T, std::size_t N> Json(const std::array<T, N>& list) : Json(array()) { append(list); }
   /// An object where each element is an array of a string and a value, {{"a", 1}, {"b", x}}; otherwise an array.
+  /// {x} of one Json x is x with some compilers, an array with others: write Json::array({x}).
   Json(std::initializer_list<Json>);
   Json(const Json&);
   Json(Json&&) noexcept;

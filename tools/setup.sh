@@ -2,12 +2,14 @@
 # Installs what building voxgrad needs, from the distribution (Debian 12, Ubuntu 24.04 and later).
 #   tools/setup.sh           install what is missing; does nothing, and quickly, where nothing is
 #   tools/setup.sh --check   list what is there and what is missing; exit 1 if anything is
+#   tools/setup.sh --tests   and clang, which builds for the sanitizers
 set -euo pipefail
 
 # PACKAGE, or PACKAGE:PROGRAM where another package may provide the program as well
 packages=(cmake:cmake ninja-build:ninja g++:g++ pkg-config:pkg-config gnuplot-nox:gnuplot ccache:ccache
   libnifti-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libcairo2-dev
   fonts-dejavu-core catch2 libbenchmark-dev doxygen:doxygen)
+if [ "${1:-}" = --tests ]; then packages+=(clang:clang++ libclang-rt-dev); fi
 
 installed() { # PACKAGE[:PROGRAM]
   case "$1" in

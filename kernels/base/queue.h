@@ -13,6 +13,15 @@ namespace vox {
 /// matrix unit, which convolutions use (kernels/cpu/amx).
 enum class Isa : std::uint8_t { baseline, avx2, avx512, amx };
 
+/// The last of them that this build has: a build for tests may stop at what its machine runs.
+#ifdef VOX_LAST_ISA
+inline constexpr Isa kLastIsa = Isa::VOX_LAST_ISA;
+#elif defined(VOX_X86)
+inline constexpr Isa kLastIsa = Isa::amx;
+#else
+inline constexpr Isa kLastIsa = Isa::baseline;
+#endif
+
 /// How convolutions are computed.
 enum class ConvChoice : std::uint8_t {
   automatic,  ///< the fastest: AMX, Winograd's algorithm or directly, tensor cores; f64 directly, as truth should be
@@ -59,18 +68,18 @@ using IsaQueue = CpuIsaQueue<Isa::VOX_ISA>;  ///< the instruction set this file 
 template <class T, class Body> void on_isa(const CpuQueue& q, const Body& body) {
   if (q.dry) { return; }
   const FlushDenormals flush;
-#ifdef VOX_X86
-  if constexpr (!std::is_same_v<T, double>) {
-    if (q.isa == Isa::avx512 || q.isa == Isa::amx) {
+  if constexpr (kLastIsa >= Isa::avx512 && !std::is_same_v<T, double>) {
+    if (q.isa >= Isa::avx512) {
       CpuIsaQueue<Isa::avx512> isa{q.threads};
       return body(isa);
     }
+  }
+  if constexpr (kLastIsa >= Isa::avx2 && !std::is_same_v<T, double>) {
     if (q.isa == Isa::avx2) {
       CpuIsaQueue<Isa::avx2> isa{q.threads};
       return body(isa);
     }
   }
-#endif
   CpuIsaQueue<Isa::baseline> isa{q.threads};
   body(isa);
 }

@@ -108,7 +108,8 @@ TEST_CASE("JSON objects keep the order of their keys, and null becomes what it i
   CHECK(json_text(j) == R"({"z":[1,2],"a":null,"new":true})");
   j.update(Json());
   CHECK(json_text(j.sorted()) == R"({"a":null,"new":true,"z":[1,2]})");
-  CHECK(json_text(Json{{"b", {Json{{"d", 1}, {"c", 2}}}}, {"a", 0}}.sorted()) == R"({"a":0,"b":[{"c":2,"d":1}]})");
+  CHECK(json_text(Json{{"b", Json::array({Json{{"d", 1}, {"c", 2}}})}, {"a", 0}}.sorted()) ==
+        R"({"a":0,"b":[{"c":2,"d":1}]})");
   std::string keys;
   for (const auto& [key, value] : j.items()) { keys += key + (value.is_null() ? "? " : " "); }
   CHECK(keys == "z a? new ");

@@ -225,7 +225,8 @@ TEST_CASE("every op on simt and on a GPU matches its reference, and its gradient
   return values_of(run(c, DType::f32, Device::simt));
 }
 
-TEST_CASE("every op gives the same bits in every order of blocks and threads, and on four OS threads", "[ops][simt]") {
+TEST_CASE("every op gives the same bits in every order of blocks and threads, and on four OS threads",
+          "[ops][simt][determinism]") {
   const simt::Options before = simt::options();
   const int threads = cpu_queue().threads;
   for (const OpCase& c : op_cases()) {

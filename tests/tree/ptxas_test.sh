@@ -9,14 +9,18 @@ fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-compile() { # ARCHITECTURE FILE: leaves the report in the folder
-  local name
+compile() { # ARCHITECTURE FILE: leaves the report in the folder; from the build's PTX, where it has that
+  local name ptx source
   name=$(basename "$2" .cu)
-  "$nvcc" -std=c++20 --expt-relaxed-constexpr -I. -arch="$1" -Xptxas -v -cubin "$2" -o "$folder/$1.$name.cubin" \
-    >"$folder/$1.$name.report" 2>&1 || touch "$folder/$1.$name.failed"
+  ptx="$build/ptx/$1/conv3d_$name.ptx"
+  if [ "$ptx" -nt "$2" ]; then source=("$(dirname "$nvcc")/ptxas" -v "$ptx"); else
+    source=("$nvcc" -std=c++20 --expt-relaxed-constexpr -I. -Xptxas -v -cubin "$2")
+  fi
+  "${source[@]}" -arch="$1" -o "$folder/$1.$name.cubin" >"$folder/$1.$name.report" 2>&1 || touch "$folder/$1.$name.failed"
 }
 export -f compile
-export nvcc folder
+build="$2"
+export nvcc folder build
 
 printf '%s\n' kernels/cuda/conv3d/*.cu | xargs -P "$(nproc)" -I{} bash -c 'compile sm_90a {}; compile sm_80 {}'
 for failed in "$folder"/*.failed; do

@@ -1,11 +1,12 @@
 # Headers of the standard library and of fmt, parsed once for many files: half of what a small file takes to compile.
-# Never headers of ours, so that what a file includes stays true: the build with clang has none of this and says so.
+# Never headers of ours, so that what a file includes stays true: the build under ThreadSanitizer has none of this and
+# says so.
 # ccache keeps such objects where CCACHE_SLOPPINESS=pch_defines,time_macros, as tools/demo.sh and tools/test.sh set it.
-set(vox_pch_default OFF)
+option(VOX_PCH "Precompiled headers" ON)
+set(vox_pch_options "")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  set(vox_pch_default ON)
+  set(vox_pch_options $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # for ccache
 endif()
-option(VOX_PCH "Precompiled headers (g++)" ${vox_pch_default})
 
 set(vox_kernel_headers algorithm array cmath cstdint cstring functional limits span stdexcept string string_view
   type_traits utility vector fmt/core.h)
@@ -19,7 +20,7 @@ endfunction()
 # g++ 12 warns of copies in std::string that never happen (GCC bug 105651), and takes a precompiled header of the library
 # for ours. Kernels, where these warnings tell something, keep them.
 function(vox_trust_strings target)
-  if(VOX_PCH AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  if(VOX_PCH AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:-Wno-array-bounds;-Wno-stringop-overflow>")
   endif()
 endfunction()
@@ -29,7 +30,7 @@ function(vox_precompile target)
   if(VOX_PCH)
     list(TRANSFORM ARGN REPLACE "^(.+)$" "$<$<COMPILE_LANGUAGE:CXX>:<\\1$<ANGLE-R>>")
     target_precompile_headers(${target} PRIVATE ${ARGN})
-    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
+    target_compile_options(${target} PRIVATE ${vox_pch_options})
   endif()
 endfunction()
 
@@ -44,6 +45,6 @@ function(vox_reuse_headers target)
     endif()
     vox_trust_strings(${target})
     target_precompile_headers(${target} REUSE_FROM vox_pch)
-    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
+    target_compile_options(${target} PRIVATE ${vox_pch_options})
   endif()
 endfunction()

@@ -15,7 +15,13 @@ set_source_files_properties(${simt_kernel_sources} PROPERTIES COMPILE_OPTIONS "$
 
 add_library(vox_simt_kernels OBJECT ${simt_kernel_sources})
 target_link_libraries(vox_simt_kernels PRIVATE vox_flags fmt::fmt)
-vox_reuse_headers(vox_simt_kernels)
+if(VOX_SANITIZE STREQUAL "address")
+  # The checks of the simt device see every access of a kernel (tools/cmake/simt_tests.cmake); UBSan is what is left.
+  target_compile_options(vox_simt_kernels PRIVATE -fno-sanitize=address)
+  vox_precompile(vox_simt_kernels ${vox_headers})
+else()
+  vox_reuse_headers(vox_simt_kernels)
+endif()
 vox_optimise(vox_simt_kernels -O2)
 add_library(vox_simt OBJECT ${simt_sources})
 target_link_libraries(vox_simt PRIVATE vox_flags fmt::fmt)

@@ -76,16 +76,16 @@ void pack_weight(const IsaQueue& q, const Conv3dTiling& t, const Conv3dTaps& tap
 }
 
 /// The inverse for a gradient, of eight output channels and one input channel: to[o*o_step + k] = the sum over parts of
-/// from[part*part_step + k*8*group + o], in order.
+/// parts[from + part*part_step + k*8*group + o], in order; 0, and no look at parts, where there is none.
 template <class A>
-void unpack_channel(const Conv3dTiling& t, const A* from, std::int64_t part_step, std::int64_t outputs, A* to,
-                    std::int64_t o_step) {
+void unpack_channel(const Conv3dTiling& t, const A* parts, std::int64_t from, std::int64_t part_step,
+                    std::int64_t outputs, A* to, std::int64_t o_step) {
   using V = Vector<A, 8>;
   const auto total = [&](V& sum, std::int64_t k) VOX_INLINED {
     sum = V{};
     for (std::int64_t part = 0; part < t.parts; ++part) {
       V one;
-      load_vector(one, from + part * part_step + k * kBlock8 * t.group);
+      load_vector(one, parts + from + part * part_step + k * kBlock8 * t.group);
       sum += one;
     }
   };
@@ -116,7 +116,7 @@ template <class A> void unpack_weight(const IsaQueue& q, const Conv3dTiling& t, 
       const std::int64_t first_o = task / t.in.blocks() * t.group + part;
       const std::int64_t outputs = std::min(t.out.c - first_o, kBlock8);
       for (std::int64_t c = 0; outputs > 0 && c < t.in.channels_in(task % t.in.blocks()); ++c) {
-        unpack_channel(t, parts + task * tile + c * t.group + part, t.groups * t.in.blocks() * tile, outputs,
+        unpack_channel(t, parts, task * tile + c * t.group + part, t.groups * t.in.blocks() * tile, outputs,
                        dweight + first_o * axes.o_step + (first_i + c) * axes.i_step, axes.o_step);
       }
     }

@@ -197,7 +197,7 @@ TEST_CASE("instance norm of values about 1000 with deviation 0.01 knows their va
 }
 
 TEST_CASE("instance norm has the same bits for any number of threads and order of blocks when there are many chunks",
-          "[ops][instance_norm][simt]") {
+          "[ops][instance_norm][simt][determinism]") {
   const Values x = make_values(kLarge.count(), 7);
   const Values dy = make_values(kLarge.count(), 8);
   const int threads = cpu_queue().threads;
