@@ -2,19 +2,17 @@
 
 #include <fmt/core.h>
 
-#include <cstdio>
-#include <iostream>
 #include <memory>
 #include <string>
 
 #include "benchmarks/measure/machine.h"
+#include "benchmarks/rivals/answers.h"
 #include "benchmarks/rivals/kernel_rivals.h"
 #include "benchmarks/workloads/kernel_case.h"
 #include "benchmarks/workloads/lab.h"
 #include "engine/allocator.h"
 #include "engine/build.h"
 #include "engine/context.h"
-#include "engine/json_text.h"
 #include "kernels/base/check.h"
 
 namespace vox::bench {
@@ -100,16 +98,7 @@ class Session {
 
 void serve() {
   Session session;
-  for (std::string line; std::getline(std::cin, line);) {
-    Json answer;
-    try {
-      answer = session.answer(Json::parse(line));
-    } catch (const std::exception& e) {  // of ours, of the allocator, of the parser: whoever asked is told
-      answer = {{"error", e.what()}};
-    }
-    fmt::print("{}\n", json_text(answer));
-    static_cast<void>(std::fflush(stdout));  // somebody waits for it
-  }
+  answer_questions([&](const Json& question) { return session.answer(question); });
 }
 
 }  // namespace vox::bench

@@ -17,7 +17,7 @@ add_library(vox_simt_kernels OBJECT ${simt_kernel_sources})
 target_link_libraries(vox_simt_kernels PRIVATE vox_flags fmt::fmt)
 if(VOX_SANITIZE STREQUAL "address")
   # The checks of the simt device see every access of a kernel (tools/cmake/simt_tests.cmake); UBSan is what is left.
-  target_compile_options(vox_simt_kernels PRIVATE -fno-sanitize=address)
+  set_target_properties(vox_simt_kernels PROPERTIES VOX_NOT_SANITIZED address)
   vox_precompile(vox_simt_kernels ${vox_headers})
 else()
   vox_reuse_headers(vox_simt_kernels)

@@ -49,9 +49,9 @@ endforeach()
 target_link_libraries(vox_tests PRIVATE ${vox_test_main} nlohmann_json::nlohmann_json)
 vox_optimise(vox_tests -O1)
 if(VOX_SANITIZE STREQUAL "address")  # what is tested keeps all checks; the tests themselves compile in half the time
-  target_compile_options(vox_tests PRIVATE -fno-sanitize=undefined)
+  set_target_properties(vox_tests PROPERTIES VOX_NOT_SANITIZED undefined)
   target_compile_definitions(vox_tests PRIVATE CATCH_CONFIG_FAST_COMPILE)
-  target_compile_options(vox_op_tests PRIVATE -fno-sanitize=all)  # formulas, summed in double for minutes
+  set_target_properties(vox_op_tests PROPERTIES VOX_NOT_SANITIZED all)  # formulas, summed in double for minutes
 endif()
 target_compile_definitions(vox_tests PRIVATE VOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 if(VOX_SANITIZE STREQUAL "thread")

@@ -6,16 +6,15 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
 #include <optional>
 #include <string>
 
 #include "benchmarks/measure/device_clock.h"
+#include "benchmarks/rivals/answers.h"
 #include "benchmarks/rivals/kernel_rivals.h"
 #include "benchmarks/rivals/nvidia/library.h"
 #include "benchmarks/workloads/kernel_operands.h"
 #include "engine/context.h"
-#include "engine/json_text.h"
 #include "kernels/base/check.h"
 
 namespace vox::nvidia {
@@ -74,20 +73,6 @@ class Session {
   bench::Cache cache_ = bench::Cache::flushed;
 };
 
-void serve(const Options& o) {
-  Session session(o);
-  for (std::string line; std::getline(std::cin, line);) {
-    Json answer;
-    try {
-      answer = session.answer(Json::parse(line));
-    } catch (const std::exception& e) {  // whoever asked is told
-      answer = {{"error", e.what()}};
-    }
-    fmt::print("{}\n", json_text(answer));
-    static_cast<void>(std::fflush(stdout));  // somebody waits for it
-  }
-}
-
 }  // namespace
 }  // namespace vox::nvidia
 
@@ -106,6 +91,7 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
-  vox::nvidia::serve(o);
+  vox::nvidia::Session session(o);
+  vox::bench::answer_questions([&](const vox::Json& question) { return session.answer(question); });
   return 0;
 }

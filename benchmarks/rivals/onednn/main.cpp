@@ -3,17 +3,15 @@
 
 #include <fmt/core.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 
 #include "benchmarks/measure/machine.h"
+#include "benchmarks/rivals/answers.h"
 #include "benchmarks/rivals/kernel_rivals.h"
 #include "benchmarks/rivals/onednn/work.h"
 #include "engine/context.h"
-#include "engine/json_text.h"
 #include "kernels/base/check.h"
 
 namespace vox::onednn {
@@ -67,22 +65,11 @@ void name_runtime() {
   if (std::filesystem::exists(runtime)) { setenv("OCL_ICD_FILENAMES", runtime.c_str(), 0); }
 }
 
-void serve() {
-  Session session;
-  for (std::string line; std::getline(std::cin, line);) {
-    Json answer;
-    try {
-      answer = session.answer(Json::parse(line));
-    } catch (const std::exception& e) { answer = {{"error", std::string("oneDNN: ") + e.what()}}; }
-    fmt::print("{}\n", json_text(answer));
-    static_cast<void>(std::fflush(stdout));
-  }
-}
-
 }  // namespace
 }  // namespace vox::onednn
 
 int main() {
   vox::onednn::name_runtime();
-  vox::onednn::serve();
+  vox::onednn::Session session;
+  vox::bench::answer_questions([&](const vox::Json& question) { return session.answer(question); });
 }
