@@ -49,11 +49,7 @@ foreach(target vox_op_tests vox_tests)
 endforeach()
 target_link_libraries(vox_tests PRIVATE ${vox_test_main} nlohmann_json::nlohmann_json)
 vox_optimise(vox_tests -O1)
-if(VOX_SANITIZE STREQUAL "address")  # what is tested keeps all checks; the tests themselves compile in half the time
-  set_target_properties(vox_tests PROPERTIES VOX_NOT_SANITIZED undefined)
-  target_compile_definitions(vox_tests PRIVATE CATCH_CONFIG_FAST_COMPILE)
-  set_target_properties(vox_op_tests PROPERTIES VOX_NOT_SANITIZED all)  # formulas, summed in double for minutes
-endif()
+set_target_properties(vox_op_tests PROPERTIES VOX_NOT_SANITIZED all)  # formulas, summed in double for minutes
 target_compile_definitions(vox_tests PRIVATE VOX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 if(VOX_SANITIZE STREQUAL "thread")
   target_link_libraries(vox_tests PRIVATE vox_run voxgrad::nifti)

@@ -18,8 +18,8 @@ template <class T> void grad_weight_gemm_amx(const CpuIsaQueue<Isa::amx>&, const
 #ifdef __AVX512F__
 /// Whether the kernels for this queue may hand T to the above: fits() says so on a queue whose isa is amx.
 template <class T, class Queue>
-inline constexpr bool kTakesAmx =
-    kLastIsa == Isa::amx&& std::is_same_v<Queue, CpuIsaQueue<Isa::avx512>> && !std::is_same_v<T, double>;
+inline constexpr bool kTakesAmx = (kLastIsa == Isa::amx) && std::is_same_v<Queue, CpuIsaQueue<Isa::avx512>> &&
+                                  !std::is_same_v<T, double>;
 #else
 template <class T, class Queue> inline constexpr bool kTakesAmx = false;
 #endif
