@@ -48,7 +48,7 @@ template <class T> __global__ void gather_channels_kernel(ConcatSources<T> sourc
   if (in_source + kLanes <= (in_a ? a.channel_count : b.channel_count) && channel % kLanes == 0) {
     const T* const from = channel_at(sources, chunk, grid.voxels, first);
     for (int i = static_cast<int>(threadIdx.x); i < chunk.voxels * kPieces<T>; i += kChunkThreads) {
-      store_pack(out + i * kWide<T>, load_pack<kWide<T>>(from + i * kWide<T>));
+      store_whole(out + i * kWide<T>, load_pack<kWide<T>>(from + i * kWide<T>));
     }
     return;
   }
@@ -61,7 +61,7 @@ template <class T> __global__ void gather_channels_kernel(ConcatSources<T> sourc
     Pack<T, kLanes> voxel;
     VOX_UNROLL
     for (int c = 0; c < kLanes; ++c) { voxel.v[c] = lanes[c] == nullptr ? T{} : lanes[c][v * kLanes]; }
-    store_pack(out + v * kLanes, voxel);
+    store_whole(out + v * kLanes, voxel);
   }
 }
 

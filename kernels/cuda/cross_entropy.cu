@@ -91,7 +91,7 @@ __global__ void cross_entropy_backward_kernel(const T* x, const std::uint8_t* la
       for (int c = 0; c < kLanes; ++c) {
         out.v[c] = store<T>(e[c] * softmax_factor - (b * kLanes + c == label ? factor : Acc<T>{0}));
       }
-      store_pack(dx + at + b * stride, out);
+      store_whole(dx + at + b * stride, out);
     }
   }
 }

@@ -126,7 +126,7 @@ __global__ void dice_backward_kernel(const std::uint8_t* labels, const double* s
     Pack<T, kLane> out;
     VOX_UNROLL
     for (int j = 0; j < kLane; ++j) { out.v[j] = label == j ? hit[lane + j] : miss[lane + j]; }
-    store_pack(dp + chunk.at + i * kLane, out);
+    store_whole(dp + chunk.at + i * kLane, out);
   }
 }
 

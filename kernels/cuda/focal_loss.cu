@@ -50,7 +50,7 @@ __global__ void focal_backward_kernel(const T* p, const std::uint8_t* labels, Cl
       Pack<T, kLanes> out;
       VOX_UNROLL
       for (int c = 0; c < kLanes; ++c) { out.v[c] = b * kLanes + c == label ? slope : T{}; }
-      store_pack(dp + chunk.at + (b * grid.voxels + v) * kBlock8, out);
+      store_whole(dp + chunk.at + (b * grid.voxels + v) * kBlock8, out);
     }
   }
 }

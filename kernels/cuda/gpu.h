@@ -30,34 +30,6 @@
 
 namespace vox {
 using GpuQueue = CudaQueue;  ///< what a kernel source defines its launchers for
-namespace gpu {
-
-template <bool OVERLAPS, class... P, class... A>
-void launch(const CudaQueue& q, const char* name, const char* file, int line, void (*kernel)(P...), dim3 grid,
-            dim3 block, std::size_t shared_bytes, A... a) {
-  constexpr std::size_t kWithoutAsking = 48 * 1024;
-  cudaError_t code = cudaSuccess;
-  if (shared_bytes > kWithoutAsking) {
-    code = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
-  }
-  if (code == cudaSuccess) {
-    // The next kernel is set up, which takes microseconds, while this one runs: wait_for_launches_before().
-    cudaLaunchAttribute overlap{};
-    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    overlap.val.programmaticStreamSerializationAllowed = 1;
-    cudaLaunchConfig_t config{};
-    config.gridDim = grid;
-    config.blockDim = block;
-    config.dynamicSmemBytes = shared_bytes;
-    config.stream = q.stream;
-    config.attrs = &overlap;
-    config.numAttrs = OVERLAPS && launches_overlap() ? 1 : 0;
-    code = cudaLaunchKernelEx(&config, kernel, static_cast<P>(a)...);
-  }
-  if (code != cudaSuccess) { launch_failed(name, file, line, grid, block, shared_bytes, code); }
-}
-
-}  // namespace gpu
 }  // namespace vox
 #else
 #include "kernels/base/queue.h"
@@ -140,6 +112,16 @@ template <class T> __device__ __forceinline__ void store_wide(T* p, const Acc<T>
     }
   }
   store_global_16(p, words);
+}
+
+/// Values that are in T already, by as many stores of 16 bytes. p is a multiple of 16 bytes, in global memory.
+template <class T, int N> __device__ __forceinline__ void store_whole(T* p, const Pack<T, N>& v) {
+  static_assert(sizeof v % sizeof(Words) == 0);
+  const auto pieces = std::bit_cast<Pack<Words, static_cast<int>(sizeof v / sizeof(Words))>>(v);
+  VOX_UNROLL
+  for (int i = 0; i < static_cast<int>(sizeof v / sizeof(Words)); ++i) {
+    store_global_16(p + i * kWide<T>, pieces.v[i].v);
+  }
 }
 
 /// Blocks of a one-dimensional grid that gives each of `items` a thread.

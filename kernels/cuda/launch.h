@@ -4,6 +4,8 @@
 
 #include <cstddef>
 
+#include "kernels/base/queue.h"
+
 namespace vox::gpu {
 
 /// Can a kernel of the calling thread's GPU begin while the one before it still runs? From compute capability 9.0 on.
@@ -12,6 +14,32 @@ namespace vox::gpu {
 /// Throws vox::Error naming the kernel, where it was launched, with what, and what the runtime said.
 [[noreturn]] void launch_failed(const char* kernel, const char* file, int line, dim3 grid, dim3 block,
                                 std::size_t shared_bytes, cudaError_t);
+
+/// OVERLAPS: the kernel may begin while the one before it in the stream still runs.
+template <bool OVERLAPS, class... P, class... A>
+void launch(const CudaQueue& q, const char* name, const char* file, int line, void (*kernel)(P...), dim3 grid,
+            dim3 block, std::size_t shared_bytes, A... a) {
+  constexpr std::size_t kWithoutAsking = 16 * 1024;  // 48 KiB, of which a kernel's own arrays may take 32
+  cudaError_t code = cudaSuccess;
+  if (shared_bytes > kWithoutAsking) {
+    code = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
+  }
+  if (code == cudaSuccess) {
+    // The next kernel is set up, which takes microseconds, while this one runs: wait_for_launches_before().
+    cudaLaunchAttribute overlap{};
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config{};
+    config.gridDim = grid;
+    config.blockDim = block;
+    config.dynamicSmemBytes = shared_bytes;
+    config.stream = q.stream;
+    config.attrs = &overlap;
+    config.numAttrs = OVERLAPS && launches_overlap() ? 1 : 0;
+    code = cudaLaunchKernelEx(&config, kernel, static_cast<P>(a)...);
+  }
+  if (code != cudaSuccess) { launch_failed(name, file, line, grid, block, shared_bytes, code); }
+}
 
 }  // namespace vox::gpu
 

@@ -18,7 +18,7 @@ template <class T> __global__ void to_blocked_kernel(const T* plain, T* blocked,
     Pack<T, kLanes> voxel;
     VOX_UNROLL
     for (int c = 0; c < kLanes; ++c) { voxel.v[c] = c < present ? from[c * grid.voxels + v] : T{}; }
-    store_pack(blocked + chunk.at + v * kLanes, voxel);
+    store_whole(blocked + chunk.at + v * kLanes, voxel);
   }
 }
 

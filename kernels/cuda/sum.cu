@@ -59,7 +59,7 @@ __global__ void spread_blocked_kernel(const Acc<T>* dy, double factor, T* dx, Ch
   VOX_UNROLL
   for (int i = 0; i < kLane; ++i) { v.v[i] = lane + i < present ? value : T{}; }
   for (int i = static_cast<int>(threadIdx.x); i < chunk.voxels * kPieces<T>; i += kChunkThreads) {
-    store_pack(dx + chunk.at + i * kLane, v);
+    store_whole(dx + chunk.at + i * kLane, v);
   }
 }
 
