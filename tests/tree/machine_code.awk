@@ -1,6 +1,6 @@
 # What every kernel's machine code does, and whether it keeps its limits. Reads, by the ends of their names: limits, names
 # (mangled, a tab, plain), PTX (threads and thread blocks that the source promises), ptxas' reports, cuobjdump's listings.
-# -v arch=sm_90a: the architecture of all of them.
+# -v arch=sm_90a: the architecture of all of them. -v only="stack spilled": the properties to check; without it all.
 FNR == 1 { kind = FILENAME; sub(/^.*\./, "", kind) }
 
 kind == "limits" {
@@ -33,6 +33,7 @@ kind == "report" {
   if (/Compiling entry function/) {
     split($0, quoted, "\x27")
     k = quoted[2]
+    names[++kernels] = k
   } else if (/stack frame/) {  # a function that is called has one of its own: as bad
     value[k, "stack"] += $1
     value[k, "spilled"] += $5 + $9
@@ -44,7 +45,6 @@ kind == "report" {
 }
 /Function : / {
   k = $NF
-  names[++kernels] = k
   next
 }
 match($0, /\/\*[0-9a-f][0-9a-f][0-9a-f][0-9a-f]+\*\/ +(@!?U?P[0-9T]+ +)?[A-Z][A-Z0-9_.]+/) {
@@ -100,7 +100,7 @@ END {
       n = split(wanted[j], words, " ")
       for (w = 1; w <= n; ++w) {
         split(words[w], sides, "<=")
-        most[sides[1]] = sides[2]
+        if (only == "" || index(" " only " ", " " sides[1] " ")) { most[sides[1]] = sides[2] }
       }
     }
     for (what in most) {
