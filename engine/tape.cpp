@@ -12,6 +12,7 @@
 #include "engine/tensor_body.h"
 #include "kernels/add.h"
 #include "kernels/base/check.h"
+#include "kernels/fill.h"
 
 namespace vox {
 namespace {
@@ -30,13 +31,13 @@ Tensor sum_of(Tensor&& a, const Tensor& b) {
   return sum;
 }
 
+/// Made where the loss is: a copy from the CPU would wait for all that was submitted.
 Tensor one_like(const Tensor& scalar) {
-  Tensor one(scalar.shape(), scalar.dtype(), Device::cpu, scalar.layout());
-  dispatch_type(one.dtype(), [&]<class T>(TypeTag<T>) {
-    std::ranges::fill(one.mutable_values<T>(), T{});  // a volume has padding
-    one.mutable_values<T>()[0] = store<T>(Acc<T>{1});
+  Tensor one = Tensor::zeros(scalar.shape(), scalar.dtype(), scalar.device(), scalar.layout());  // a volume has padding
+  dispatch(one.device(), one.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
+    fill_forward(queue, FillArgs<T>{.value = Acc<T>{1}, .y = one.mutable_values<T>().first(1)});
   });
-  return one.to(scalar.device());
+  return one;
 }
 
 }  // namespace

@@ -22,34 +22,18 @@ Adam::Adam(std::vector<NamedTensor> parameters, const AdamOptions& options) : op
   }
 }
 
-double Adam::step(double lr) {
-  std::vector<Slot*> moving;
+void Adam::submit_step(double lr) {
+  moving_.clear();
   for (Slot& s : slots_) {
-    if (s.parameter.tensor.grad().defined()) { moving.push_back(&s); }
+    if (s.parameter.tensor.grad().defined()) { moving_.push_back(&s); }
   }
-  std::vector<double> squares;
-  if (!moving.empty()) { squares = enqueue_step(moving, lr); }
-  double total = 0;
-  for (std::size_t k = 0; k < moving.size(); ++k) {
-    total += squares[k];
-    if (!std::isfinite(total)) {
-      fail<NonFiniteError>(
-          __FILE__, __LINE__,
-          fmt::format("the gradient of {} is not finite at step {}", moving[k]->parameter.name, steps_ + 1));
-    }
-  }
-  ++steps_;
-  for (Slot* s : moving) { s->parameter.tensor.clear_grad(); }
-  return std::sqrt(total);
-}
-
-std::vector<double> Adam::enqueue_step(const std::vector<Slot*>& moving, double lr) {
-  const Tensor& first = moving.front()->parameter.tensor;
+  if (moving_.empty()) { return; }
+  const Tensor& first = moving_.front()->parameter.tensor;
   const auto t = static_cast<double>(steps_ + 1);
-  Tensor squares({std::ssize(moving)}, DType::f64, first.device());
+  squares_ = Tensor({std::ssize(moving_)}, DType::f64, first.device());
   dispatch(first.device(), first.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
     std::vector<AdamTensor<T>> tensors;
-    for (Slot* s : moving) {
+    for (Slot* s : moving_) {
       tensors.push_back({.parameter = s->parameter.tensor.mutable_values<T>(),
                          .grad = s->parameter.tensor.grad().values<T>(),
                          .m = s->m.mutable_values<T>(),
@@ -59,9 +43,9 @@ std::vector<double> Adam::enqueue_step(const std::vector<Slot*>& moving, double 
     Tensor partials({adam_squares_scratch(queue, list)}, DType::f64, first.device());
     adam_squares(queue, AdamSquaresArgs<T>{.tensors = list,
                                            .partials = partials.mutable_values<double>(),
-                                           .sums = squares.mutable_values<double>()});
+                                           .sums = squares_.mutable_values<double>()});
     adam_step(queue, AdamArgs<T>{.tensors = list,
-                                 .squares = squares.values<double>(),
+                                 .squares = squares_.values<double>(),
                                  .clip_norm = options_.clip_norm,
                                  .lr = lr,
                                  .beta1 = options_.beta1,
@@ -72,7 +56,23 @@ std::vector<double> Adam::enqueue_step(const std::vector<Slot*>& moving, double 
                                  .beta2_correction = 1 - std::pow(options_.beta2, t),
                                  .epsilon = options_.epsilon});
   });
-  return squares.to_doubles();
+}
+
+double Adam::finish_step() {
+  const std::vector<double> squares = moving_.empty() ? std::vector<double>() : squares_.to_doubles();
+  squares_ = Tensor();
+  double total = 0;
+  for (std::size_t k = 0; k < moving_.size(); ++k) {
+    total += squares[k];
+    if (!std::isfinite(total)) {
+      fail<NonFiniteError>(
+          __FILE__, __LINE__,
+          fmt::format("the gradient of {} is not finite at step {}", moving_[k]->parameter.name, steps_ + 1));
+    }
+  }
+  ++steps_;
+  for (Slot* s : moving_) { s->parameter.tensor.clear_grad(); }
+  return std::sqrt(total);
 }
 
 std::vector<NamedTensor> Adam::state() const {

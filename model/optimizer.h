@@ -23,11 +23,18 @@ class Adam {
  public:
   Adam(std::vector<NamedTensor> parameters, const AdamOptions&);
 
-  /// One step with the gradients that backward() left, which are then cleared. All is submitted before the host waits
-  /// for the device, once. Returns the gradients' 2-norm before clipping, summed in a fixed order. Throws
-  /// NonFiniteError naming the first parameter whose gradient is not finite; nothing has changed then. A parameter
-  /// without a gradient is left as it is.
-  double step(double lr);
+  /// One step with the gradients that backward() left, which are then cleared: submit_step() and finish_step().
+  double step(double lr) {
+    submit_step(lr);
+    return finish_step();
+  }
+
+  /// Submits the step and returns at once: what a GPU has to do until then goes on, and more can be submitted. Nothing
+  /// moves where the gradients' norm is not finite. A parameter without a gradient is left as it is.
+  void submit_step(double lr);
+  /// Waits for the submitted step and clears the gradients. Returns their 2-norm before clipping, summed in a fixed
+  /// order. Throws NonFiniteError naming the first parameter whose gradient is not finite; nothing has changed then.
+  double finish_step();
 
   [[nodiscard]] std::int64_t steps() const { return steps_; }
   [[nodiscard]] const AdamOptions& options() const { return options_; }
@@ -42,12 +49,11 @@ class Adam {
     Tensor m;
     Tensor v;
   };
-  /// Submits the step of these; gives each gradient's sum of squares. Nothing changes where their sum is not finite.
-  [[nodiscard]] std::vector<double> enqueue_step(const std::vector<Slot*>& moving, double lr);
-
   std::vector<Slot> slots_;
   AdamOptions options_;
   std::int64_t steps_ = 0;
+  std::vector<Slot*> moving_;  ///< of the submitted step
+  Tensor squares_;             ///< each one's sum of squares
 };
 
 }  // namespace vox

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <tuple>
 #include <type_traits>
@@ -34,6 +35,7 @@ struct Body {
 
 /// Runs every thread of every block. Throws vox::Error with what was found: kernel, source line, block and thread.
 void run(const Launch&, const Body&);
+[[nodiscard]] std::int64_t launches();  ///< that run() was asked for, since the program began
 
 /// Where it is set, launches go there instead: the tests run what nvcc made of the same kernel.
 using Interpreter = void (*)(const Launch&);

@@ -1,11 +1,13 @@
 #include "kernels/simt/memory.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
 #include "kernels/base/check.h"
 #include "kernels/simt/arena.h"
+#include "kernels/simt/launch.h"
 #include "kernels/simt/options.h"
 
 namespace vox::simt_device {
@@ -16,6 +18,9 @@ constexpr std::align_val_t kAlignment{256};  // as cudaMalloc
 void mark_written(const void* p, std::size_t bytes) {
   if constexpr (simt::kChecked) { simt::Arena::get().mark_written(p, bytes); }
 }
+
+std::atomic<std::int64_t> copies_in{0};
+std::atomic<std::int64_t> copies_out{0};
 
 }  // namespace
 
@@ -39,11 +44,17 @@ void release(void* p) noexcept {
 }
 
 void copy_in(void* device, const void* host, std::size_t bytes) {
+  ++copies_in;
   std::memmove(device, host, bytes);
   mark_written(device, bytes);
 }
 
-void copy_out(void* host, const void* device, std::size_t bytes) { std::memmove(host, device, bytes); }
+void copy_out(void* host, const void* device, std::size_t bytes) {
+  ++copies_out;
+  std::memmove(host, device, bytes);
+}
+
+Work work() { return {.launches = simt::launches(), .copies_in = copies_in, .copies_out = copies_out}; }
 
 void fill_zero(void* device, std::size_t bytes) {
   std::memset(device, 0, bytes);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 /// Memory of the simt device. Fresh memory is NaN in every float type, and the checking build knows every block's
 /// bounds and what has been written.
@@ -11,6 +12,15 @@ void release(void*) noexcept;
 void copy_in(void* device, const void* host, std::size_t bytes);
 void copy_out(void* host, const void* device, std::size_t bytes);
 void fill_zero(void* device, std::size_t bytes);
+
+/// What the calling program asked of the device since it began. On a GPU the host waits for all that it submitted
+/// wherever it copies out, and for a copy in from memory that is not page-locked.
+struct Work {
+  std::int64_t launches = 0;
+  std::int64_t copies_in = 0;
+  std::int64_t copies_out = 0;
+};
+[[nodiscard]] Work work();
 void set_threads(int threads);  ///< blocks that run at the same time; the checking build always takes one
 
 }  // namespace vox::simt_device

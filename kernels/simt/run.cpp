@@ -10,6 +10,7 @@ namespace vox::simt {
 namespace {
 
 std::atomic<std::uint32_t> next_block{1};  // never twice the same, so that memory remembers who touched it
+std::atomic<std::int64_t> launch_count{0};
 Interpreter chosen_interpreter = nullptr;
 constexpr std::uint64_t kThreadsPerWorker = 2048;  // less is done sooner than a worker is woken
 
@@ -65,7 +66,10 @@ bool checks_accesses() { return kChecked; }
 void set_interpreter(Interpreter i) { chosen_interpreter = i; }
 Interpreter interpreter() { return chosen_interpreter; }
 
+std::int64_t launches() { return launch_count; }
+
 void run(const Launch& l, const Body& body) {
+  ++launch_count;
   static std::mutex one_at_a_time;  // faults and the history of memory belong to one launch
   const std::lock_guard lock(one_at_a_time);
   const Options o = options();

@@ -11,6 +11,7 @@
 #include "kernels/add.h"
 #include "kernels/batch_norm.h"
 #include "kernels/dropout.h"
+#include "kernels/fill.h"
 #include "kernels/softmax.h"
 #include "tests/engine/op_case.h"
 #include "tests/support/catch.h"
@@ -53,6 +54,21 @@ bool same(const Values& a, const Values& b) {
 }
 
 }  // namespace
+
+TEST_CASE("fill sets every value it is given and none beside", "[cpu][simt]") {
+  const Device device = GENERATE(Device::cpu, Device::simt);
+  const DType dtype = GENERATE(DType::f64, DType::f32, DType::bf16);
+  const std::int64_t count = GENERATE(0, 1, 3, 7, 8, 9, 16, 1001);
+  Tensor y = Tensor::zeros({1024}, dtype, device);
+  dispatch(device, dtype, [&]<class T>(auto& queue, TypeTag<T>) {
+    fill_forward(queue,
+                 FillArgs<T>{.value = Acc<T>{-1.5}, .y = y.mutable_values<T>().first(static_cast<std::size_t>(count))});
+  });
+  Values want(1024);
+  std::fill_n(want.begin(), count, -1.5);
+  INFO(name(device) << " " << name(dtype) << " " << count);
+  CHECK(y.to_doubles() == want);
+}
 
 TEST_CASE("ties, NaN and infinities are on simt and on a GPU what they are on the cpu", "[simt][cuda]") {
   VOX_EACH_KERNEL_DEVICE(device);

@@ -3,9 +3,11 @@
 #include <tuple>
 
 #include "engine/tape.h"
+#include "kernels/simt/memory.h"
 #include "model/checkpoint.h"
 #include "model/loss.h"
 #include "model/optimizer.h"
+#include "model/train_step.h"
 #include "tests/engine/op_case.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
@@ -111,6 +113,25 @@ TEST_CASE("ten training steps on simt and on a GPU stay with those of the cpu", 
     CHECK(near(other.loss_and_gradients(step), wants, allowed));
     CHECK(wants != first);
   }
+}
+
+// On a GPU every wait leaves it idle until the host has submitted more, and every launch takes the host microseconds.
+TEST_CASE("a training step waits for the device once, and launches no more kernels than it did", "[net][simt]") {
+  const auto [dtype, most_launches] = GENERATE(std::pair(DType::f32, 301), std::pair(DType::bf16, 301));
+  Lab lab(dtype, Device::simt);
+  const std::vector<MicroBatch> parts{{lab.images, lab.labels}};
+  const simt_device::Work before = simt_device::work();
+  const PendingLoss loss = submit_batch(lab.net, parts, {}, 3, 0);
+  lab.adam.submit_step(kLr);
+  const simt_device::Work submitted = simt_device::work();
+  CHECK(std::isfinite(loss.wait()));
+  CHECK(lab.adam.finish_step() > 0);
+  const simt_device::Work after = simt_device::work();
+  CHECK(submitted.copies_out == before.copies_out);  // the host has not waited so far
+  CHECK(after.copies_in == before.copies_in);
+  CHECK(after.copies_out == before.copies_out + 2);  // loss and norm, one after the other, once all is done
+  INFO(name(dtype));
+  CHECK(after.launches - before.launches <= most_launches);
 }
 
 TEST_CASE("bf16 activations on simt and on a GPU change the loss by no more than their rounding", "[net][simt][cuda]") {

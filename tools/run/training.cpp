@@ -197,10 +197,11 @@ Training::StepResult Training::run_step(const Batch& now, double lr, std::option
   const std::vector<MicroBatch> parts = uploader_->take(net_->dtype());
   const PendingLoss losses =
       submit_batch(*net_, parts, loss_, options_.seed, static_cast<std::uint32_t>(progress_.step));
+  adam_->submit_step(lr);
   next = stage_next();
   const double loss = losses.wait();
   check_finite(loss, now);
-  return {.loss = loss, .gradient_norm = adam_->step(lr)};
+  return {.loss = loss, .gradient_norm = adam_->finish_step()};
 }
 
 void Training::check_finite(double loss, const Batch& batch) const {
