@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "engine/types.h"
 
 namespace vox {
+
+struct Packed;
 
 struct ReleaseBytes {
   Device device = Device::cpu;
@@ -20,12 +23,20 @@ class Storage {
   Storage() = default;
   Storage(std::size_t bytes, Device);
 
-  [[nodiscard]] std::byte* data() { return bytes_.get(); }
+  [[nodiscard]] std::byte* data() {
+    ++writes_;
+    return bytes_.get();
+  }
   [[nodiscard]] const std::byte* data() const { return bytes_.get(); }
   [[nodiscard]] std::size_t size_bytes() const { return bytes_ ? bytes_.get_deleter().bytes : 0; }
+  /// How often somebody asked for the bytes to write them: as long as it is the same, so are they.
+  [[nodiscard]] std::uint64_t writes() const { return writes_; }
+
+  std::shared_ptr<Packed> packed;  ///< of a weight: what was made of its values
 
  private:
   std::unique_ptr<std::byte, ReleaseBytes> bytes_;
+  std::uint64_t writes_ = 0;
 };
 
 }  // namespace vox

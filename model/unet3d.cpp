@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/dispatch.h"
+#include "engine/tape.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -56,6 +57,13 @@ UNet3d::UNet3d(const UNetConfig& config, DType dtype, std::optional<std::uint64_
   }
   head_ = make_conv("head", {config_.classes, widths[0], 1, 1, 1}, config_.classes,
                     glorot_limit(widths[0], config_.classes));
+  if (device_ == Device::cpu || dtype_ != DType::bf16 || !records({head_.weight})) { return; }
+  const auto pack = [&](const Block& b, bool from_data) {
+    packed_.add(b.first.weight, from_data);
+    packed_.add(b.second.weight, false);
+  };
+  for (const Block& b : encoder_) { pack(b, &b == &encoder_.front()); }
+  for (const Block& b : decoder_) { pack(b, false); }
 }
 
 UNet3d::Conv UNet3d::make_conv(const std::string& name, const Shape& weight, std::int64_t out, double keras_limit) {
@@ -162,6 +170,7 @@ Tensor UNet3d::forward(const Tensor& x, const ForwardOptions& o) const {
   VOX_CHECK(s[2] % kDivisor == 0 && s[3] % kDivisor == 0 && s[4] % kDivisor == 0 && s.voxels() > 0,
             "unet3d: x is {}, wants extents divisible by {}", s.str(), kDivisor);
 
+  if (records({head_.weight})) { packed_.refresh(); }
   std::array<Tensor, kLevels - 1> skips;
   Tensor y = x;
   std::uint32_t place = 0;

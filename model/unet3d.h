@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/ops.h"
+#include "engine/packed_weights.h"
 
 namespace vox {
 
@@ -130,6 +131,7 @@ class UNet3d {
   std::array<Conv, kLevels - 1> up_;        ///< deep to shallow
   std::array<Block, kLevels - 1> decoder_;  ///< deep to shallow
   Conv head_;
+  PackedWeights packed_;  ///< on a GPU, in bf16, where gradients are recorded
 };
 
 }  // namespace vox

@@ -1,7 +1,10 @@
 #include "engine/ops/convolve.h"
 
+#include <type_traits>
+
 #include "engine/dispatch.h"
 #include "engine/ops/check.h"
+#include "engine/packed_weights.h"
 #include "kernels/base/check.h"
 #include "kernels/conv_transpose3d.h"
 #include "kernels/pointwise.h"
@@ -18,9 +21,13 @@ Tensor scratch_for(const Tensor& x, std::int64_t elements) {
   return Tensor({elements}, accumulator(x.dtype()), x.device());
 }
 
-/// What lies in a tensor that may be undefined: a bias, or the second part of a side.
+/// What lies in a tensor that may be undefined: a bias, the second part of a side, or a packed weight.
 template <class T> std::span<const T> values_or_none(const Tensor& t) {
   return t.defined() ? t.values<T>() : std::span<const T>{};
+}
+template <class T> std::span<const T> packed_values(const Tensor& t) {
+  if constexpr (std::is_same_v<T, Bf16>) { return values_or_none<T>(t); }
+  return {};
 }
 
 }  // namespace
@@ -52,11 +59,13 @@ Tensor correlate(const Conv3dGeometry& g, const TensorParts& x, const Tensor& we
       moments = Tensor({g.y.blocks() * boxes * kBoxMoments}, DType::f64, y.device());
       *epilogue.moments = moments;
     }
+    const Tensor packed = packed_weight(weight, Conv3dPass::correlate);
     conv3d_forward(queue, Conv3dArgs<T>{.geometry = g,
                                         .algorithm = algorithm,
                                         .x = x.first.values<T>(),
                                         .x2 = values_or_none<T>(x.second),
                                         .weight = weight.values<Acc<T>>(),
+                                        .packed = packed_values<T>(packed),
                                         .bias = values_or_none<Acc<T>>(bias),
                                         .y = y.mutable_values<T>(),
                                         .epilogue = {.relu = epilogue.relu && boxes > 0,
@@ -79,11 +88,13 @@ TensorParts spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weigh
   dispatch(y.device(), y.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
     const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::spread, g);
     Tensor scratch = scratch_for(y, conv_transpose3d_scratch(queue, g, algorithm));
+    const Tensor packed = packed_weight(weight, Conv3dPass::spread);
     conv_transpose3d_forward(
         queue, ConvTranspose3dArgs<T>{.geometry = g,
                                       .algorithm = algorithm,
                                       .x = y.values<T>(),
                                       .weight = weight.values<Acc<T>>(),
+                                      .packed = packed_values<T>(packed),
                                       .bias = values_or_none<Acc<T>>(bias),
                                       .y = x.first.mutable_values<T>(),
                                       .y2 = x.second.defined() ? x.second.mutable_values<T>() : std::span<T>(),

@@ -25,6 +25,7 @@ template <class T> void conv3d_forward(GpuQueue& q, const Conv3dArgs<T>& a) {
                                  .pass = Conv3dPass::correlate,
                                  .in = x_side(a.geometry, a.x, a.x2),
                                  .weight = a.weight.data(),
+                                 .packed = a.packed.empty() ? nullptr : a.packed.data(),
                                  .bias = a.bias.data(),
                                  .out = y_side(a.geometry, a.y),
                                  .scratch = a.scratch.data()});
@@ -36,6 +37,7 @@ template <class T> void conv_transpose3d_forward(GpuQueue& q, const ConvTranspos
                                  .pass = Conv3dPass::spread,
                                  .in = y_side(a.geometry, a.x),
                                  .weight = a.weight.data(),
+                                 .packed = a.packed.empty() ? nullptr : a.packed.data(),
                                  .bias = a.bias.data(),
                                  .out = x_side(a.geometry, a.y, a.y2),
                                  .scratch = a.scratch.data()});

@@ -1,4 +1,5 @@
 #include "kernels/cuda/conv3d/march_launch.cuh"
+#include "kernels/cuda/conv3d/pack_tensor_core.cuh"
 
 // 3^3, stride 1, padding 1, in bf16 on tensor cores: [voxels x input channels] x [input channels x output channels] for
 // each tap, sums in f32. Warp = 8x8 voxels by 16 output channels for three output slices, as 4 m16 tiles of two rows of
@@ -11,59 +12,6 @@
 // the first layer of a network, 4 channels in one block, takes 18 products of K = 16 and not 27.
 
 namespace vox::gpu {
-
-/// packed[16 output channels][step][kd][kh][kw][half of K][16][8]; kw is 0..2, or the pair of taps where one block is
-/// alone, which leaves a third of the chunk unused. A thread block packs a chunk: it reads the weights of 16 times 16
-/// channels row by row, and writes them in order.
-inline constexpr int kPackThreads = 1024;
-__global__ void __launch_bounds__(kPackThreads) pack_tensor_core_kernel(PackArgs<Bf16> a, Bf16* packed) {
-  wait_for_launches_before();
-  constexpr int kRow = 16 * 27;  ///< of the weight: one channel of its first axis, 16 of its second
-  constexpr int kElements = 16 * kRow;
-  constexpr int kEach = (kElements + kPackThreads - 1) / kPackThreads;
-  static_assert(kElements == kChunkBytes / 2);
-  VOX_SHARED(float, weights, [kElements]);
-  const int thread = static_cast<int>(threadIdx.x);
-  const int step = static_cast<int>(blockIdx.x) % a.steps;
-  const int out = static_cast<int>(blockIdx.x) / a.steps * 16;
-  const int in = step * 16;
-  const int first = a.spread != 0 ? in : out;  // the channels of the weight's axes
-  const int second = a.spread != 0 ? out : in;
-  const int firsts = a.spread != 0 ? a.in_channels : a.out_channels;
-  const int seconds = a.spread != 0 ? a.out_channels : a.in_channels;
-  const float* const from = a.weight + (static_cast<std::int64_t>(first) * seconds + second) * 27;
-  float read[kEach];
-  VOX_UNROLL
-  for (int k = 0; k < kEach; ++k) {  // all loads before the first use
-    const int e = thread + k * kPackThreads;
-    const bool there = e < kElements && first + e / kRow < firsts && second + e % kRow / 27 < seconds;
-    read[k] = there ? from[e / kRow * seconds * 27 + e % kRow] : 0.0F;
-  }
-  VOX_UNROLL
-  for (int k = 0; k < kEach; ++k) {
-    if (thread + k * kPackThreads < kElements) { weights[thread + k * kPackThreads] = read[k]; }
-  }
-  __syncthreads();
-  const bool single = in + 8 >= a.in_channels;
-  VOX_UNROLL
-  for (int k = 0; k < kEach; ++k) {
-    const int e = thread + k * kPackThreads;
-    if (e >= kElements) { break; }
-    const int o = e / 8 % 16;
-    const int half = e / 128 % 2;
-    int tap = e / 256;
-    int i = e % 8;
-    bool there = true;
-    if (single) {
-      there = tap < 18 && tap % 2 * 2 + half < 3;
-      tap = tap / 2 * 3 + tap % 2 * 2 + half;
-    } else {
-      i += half * 8;
-    }
-    const int at = a.spread != 0 ? (i * 16 + o) * 27 + 26 - tap : (o * 16 + i) * 27 + tap;
-    packed[static_cast<std::int64_t>(blockIdx.x) * kElements + e] = to_bf16(there ? weights[at] : 0.0F);
-  }
-}
 
 using Bf16Cell = Pack<Bf16, 8>;
 
@@ -268,14 +216,18 @@ template <class Tile> void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>
 void convolve_tensor_core(GpuQueue& q, const Convolve<Bf16>& a) {
   const Conv3dMarch m = conv3d_march(a.geometry, a.pass, 8);
   const int steps = static_cast<int>(ceil_div(m.in.blocks(), 2));
-  const PackArgs<Bf16> pack{.weight = a.weight,
-                            .in_channels = static_cast<int>(m.in.c),
-                            .out_channels = static_cast<int>(m.out.c),
-                            .steps = steps,
-                            .spread = a.pass == Conv3dPass::spread ? 1 : 0};
-  VOX_LAUNCH(q, pack_tensor_core_kernel, static_cast<unsigned>(m.groups * m.warps_n * steps), kPackThreads, 0, pack,
-             reinterpret_cast<Bf16*>(a.scratch));
-  const MarchArgs<Bf16> args = march_args(a, m, steps, 1);
+  MarchArgs<Bf16> args = march_args(a, m, steps, 1);
+  if (a.packed != nullptr) {
+    args.packed = a.packed;
+  } else {
+    pack_tensor_core(q,
+                     {.out_channels = a.geometry.y.c,
+                      .in_channels = a.geometry.x.c,
+                      .pass = a.pass,
+                      .weight = {a.weight, static_cast<std::size_t>(weight_elements(a.geometry))},
+                      .packed = {reinterpret_cast<Bf16*>(a.scratch), static_cast<std::size_t>(m.packed_elements())}},
+                     m.groups * m.warps_n);
+  }
   if (m.wide) {
     launch_tensor_core<MarchTile<2, 2, 1, 8, 2>>(q, args, m.blocks());
   } else {
