@@ -22,18 +22,51 @@ Adam::Adam(std::vector<NamedTensor> parameters, const AdamOptions& options) : op
   }
 }
 
-void Adam::submit_step(double lr) {
-  moving_.clear();
-  for (Slot& s : slots_) {
-    if (s.parameter.tensor.grad().defined()) { moving_.push_back(&s); }
+double SubmittedStep::norm(std::span<const double> of) const {
+  double total = 0;
+  for (std::size_t k = 0; k < names.size(); ++k) {
+    total += of[k];
+    if (!std::isfinite(total)) {
+      fail<NonFiniteError>(__FILE__, __LINE__,
+                           fmt::format("the gradient of {} is not finite at step {}", *names[k], number));
+    }
   }
-  if (moving_.empty()) { return; }
-  const Tensor& first = moving_.front()->parameter.tensor;
-  const auto t = static_cast<double>(steps_ + 1);
-  squares_ = Tensor({std::ssize(moving_)}, DType::f64, first.device());
+  return std::sqrt(total);
+}
+
+double Adam::step(double lr) {
+  const SubmittedStep s = enqueue(lr);
+  const double norm = s.norm(s.squares.defined() ? s.squares.to_doubles() : std::vector<double>());
+  accept();
+  return norm;
+}
+
+SubmittedStep Adam::submit_step(double lr) {
+  SubmittedStep s = enqueue(lr);
+  accept();
+  return s;
+}
+
+void Adam::accept() {
+  ++steps_;
+  for (Slot& s : slots_) { s.parameter.tensor.clear_grad(); }
+}
+
+SubmittedStep Adam::enqueue(double lr) {
+  SubmittedStep submitted{.squares = {}, .names = {}, .number = steps_ + 1};
+  std::vector<Slot*> moving;
+  for (Slot& s : slots_) {
+    if (!s.parameter.tensor.grad().defined()) { continue; }
+    moving.push_back(&s);
+    submitted.names.push_back(&s.parameter.name);
+  }
+  if (moving.empty()) { return submitted; }
+  const Tensor& first = moving.front()->parameter.tensor;
+  const auto t = static_cast<double>(submitted.number);
+  Tensor squares({std::ssize(moving)}, DType::f64, first.device());
   dispatch(first.device(), first.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
     std::vector<AdamTensor<T>> tensors;
-    for (Slot* s : moving_) {
+    for (Slot* s : moving) {
       tensors.push_back({.parameter = s->parameter.tensor.mutable_values<T>(),
                          .grad = s->parameter.tensor.grad().values<T>(),
                          .m = s->m.mutable_values<T>(),
@@ -43,9 +76,9 @@ void Adam::submit_step(double lr) {
     Tensor partials({adam_squares_scratch(queue, list)}, DType::f64, first.device());
     adam_squares(queue, AdamSquaresArgs<T>{.tensors = list,
                                            .partials = partials.mutable_values<double>(),
-                                           .sums = squares_.mutable_values<double>()});
+                                           .sums = squares.mutable_values<double>()});
     adam_step(queue, AdamArgs<T>{.tensors = list,
-                                 .squares = squares_.values<double>(),
+                                 .squares = squares.values<double>(),
                                  .clip_norm = options_.clip_norm,
                                  .lr = lr,
                                  .beta1 = options_.beta1,
@@ -56,23 +89,8 @@ void Adam::submit_step(double lr) {
                                  .beta2_correction = 1 - std::pow(options_.beta2, t),
                                  .epsilon = options_.epsilon});
   });
-}
-
-double Adam::finish_step() {
-  const std::vector<double> squares = moving_.empty() ? std::vector<double>() : squares_.to_doubles();
-  squares_ = Tensor();
-  double total = 0;
-  for (std::size_t k = 0; k < moving_.size(); ++k) {
-    total += squares[k];
-    if (!std::isfinite(total)) {
-      fail<NonFiniteError>(
-          __FILE__, __LINE__,
-          fmt::format("the gradient of {} is not finite at step {}", moving_[k]->parameter.name, steps_ + 1));
-    }
-  }
-  ++steps_;
-  for (Slot* s : moving_) { s->parameter.tensor.clear_grad(); }
-  return std::sqrt(total);
+  submitted.squares = squares;
+  return submitted;
 }
 
 std::vector<NamedTensor> Adam::state() const {

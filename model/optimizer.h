@@ -19,22 +19,29 @@ struct AdamOptions {
 
 /// Adam over a list of parameters of one type, on one device; formulas in kernels/adam.h. The moments are tensors like
 /// the parameters.
+/// A step of Adam whose outcome nobody has looked at yet.
+struct SubmittedStep {
+  Tensor squares;                         ///< [parameters that move], f64: each gradient's sum of squares; or undefined
+  std::vector<const std::string*> names;  ///< of these; the optimiser's
+  std::int64_t number = 0;                ///< counted from 1
+
+  /// The gradients' 2-norm before clipping, given the values of `squares`. Throws NonFiniteError naming the first
+  /// parameter whose gradient is not finite.
+  [[nodiscard]] double norm(std::span<const double> squares) const;
+};
+
 class Adam {
  public:
   Adam(std::vector<NamedTensor> parameters, const AdamOptions&);
 
-  /// One step with the gradients that backward() left, which are then cleared: submit_step() and finish_step().
-  double step(double lr) {
-    submit_step(lr);
-    return finish_step();
-  }
-
-  /// Submits the step and returns at once: what a GPU has to do until then goes on, and more can be submitted. Nothing
-  /// moves where the gradients' norm is not finite. A parameter without a gradient is left as it is.
-  void submit_step(double lr);
-  /// Waits for the submitted step and clears the gradients. Returns their 2-norm before clipping, summed in a fixed
-  /// order. Throws NonFiniteError naming the first parameter whose gradient is not finite; nothing has changed then.
-  double finish_step();
+  /// One step with the gradients that backward() left, which are then cleared. All is submitted before the host waits
+  /// for the device, once. Returns the gradients' 2-norm before clipping, summed in a fixed order. Throws
+  /// NonFiniteError naming the first parameter whose gradient is not finite; nothing has changed then. A parameter
+  /// without a gradient is left as it is.
+  double step(double lr);
+  /// The same without waiting. Where a gradient is not finite nothing moves, but the step is counted and its gradients
+  /// are gone when SubmittedStep::norm() finds it.
+  [[nodiscard]] SubmittedStep submit_step(double lr);
 
   [[nodiscard]] std::int64_t steps() const { return steps_; }
   [[nodiscard]] const AdamOptions& options() const { return options_; }
@@ -49,11 +56,12 @@ class Adam {
     Tensor m;
     Tensor v;
   };
+  [[nodiscard]] SubmittedStep enqueue(double lr);
+  void accept();  ///< the submitted step is done
+
   std::vector<Slot> slots_;
   AdamOptions options_;
   std::int64_t steps_ = 0;
-  std::vector<Slot*> moving_;  ///< of the submitted step
-  Tensor squares_;             ///< each one's sum of squares
 };
 
 }  // namespace vox

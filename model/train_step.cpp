@@ -4,9 +4,14 @@
 
 namespace vox {
 
-double PendingLoss::wait() const {
+void PendingLoss::add(const Tensor& loss, double share) {
+  losses_.push_back(loss);
+  shares_.push_back(share);
+}
+
+double PendingLoss::mean(std::span<const double> losses) const {
   double total = 0;
-  for (const auto& [loss, share] : parts_) { total += share * loss.item(); }
+  for (std::size_t i = 0; i < shares_.size(); ++i) { total += shares_[i] * losses[i]; }
   return total;
 }
 

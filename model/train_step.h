@@ -11,19 +11,23 @@
 
 namespace vox {
 
-/// Losses of micro-batches whose gradients are submitted; read once, so that a GPU is waited for once.
+/// Losses of micro-batches whose gradients are submitted, for a Readback.
 class PendingLoss {
  public:
-  void add(const Tensor& loss, double share) { parts_.emplace_back(loss, share); }
-  [[nodiscard]] double wait() const;  ///< the mean over the batch
+  void add(const Tensor& loss, double share);
+  [[nodiscard]] std::vector<Tensor> released() { return std::exchange(losses_, {}); }
+  [[nodiscard]] std::size_t parts() const { return shares_.size(); }
+  /// The mean over the batch, given the values of the tensors that were released.
+  [[nodiscard]] double mean(std::span<const double> losses) const;
 
  private:
-  std::vector<std::pair<Tensor, double>> parts_;  ///< with their share in the batch
+  std::vector<Tensor> losses_;
+  std::vector<double> shares_;  ///< of each in the batch
 };
 
-/// Submits forward pass, loss and backward pass of a batch: the first half of a training step, Adam::step() is the
-/// other. Gradients of the micro-batches are added up in the parameters. Batch-norm statistics and sums of the loss are
-/// those of each micro-batch.
+/// Submits forward pass, loss and backward pass of a batch: the first half of a training step, Adam's is the other.
+/// Gradients of the micro-batches are added up in the parameters. Batch-norm statistics and sums of the loss are those
+/// of each micro-batch.
 [[nodiscard]] PendingLoss submit_batch(const UNet3d&, std::span<const MicroBatch>, const LossOptions&,
                                        std::uint64_t seed, std::uint32_t step);
 

@@ -8,6 +8,7 @@
 #include "engine/context.h"
 #include "engine/dry_run.h"
 #include "engine/memory_limits.h"
+#include "engine/readback.h"
 #include "engine/tape.h"
 #include "engine/uploader.h"
 #include "kernels/base/check.h"
@@ -55,10 +56,14 @@ Ran two_steps(const StepRequest& r, const StepPlan* plan) {
       const ArenaPlan none;
       const ArenaScope arena(r.device, plan != nullptr ? plan->arena : none);
       const std::vector<MicroBatch> parts = uploader.take(r.dtype);
-      const PendingLoss loss = submit_batch(net, parts, r.loss, 1, step);
+      PendingLoss loss = submit_batch(net, parts, r.loss, 1, step);
+      std::vector<Tensor> results = loss.released();
+      results.push_back(adam.submit_step(1e-3).squares);
+      Readback readback(r.device);
+      readback.start(std::move(results));
       uploader.start(batch.plain(), at_a_time);
-      ran.losses.push_back(loss.wait());
-      adam.step(1e-3);
+      const std::vector<double> values = readback.wait();
+      ran.losses.push_back(loss.mean(std::span(values).first(loss.parts())));
       ran.strays += arena.strays();
     }
     ran.last_weights = net.parameters().front().tensor.to_doubles();

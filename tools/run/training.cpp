@@ -45,7 +45,11 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }  // namespace
 
 Training::Training(fs::path cache, fs::path run, const TrainOptions& options, Start start, const std::string& memory)
-    : folder_(std::move(run)), options_(options), device_(select_device(options.device)), loss_(loss_options(options)) {
+    : folder_(std::move(run)),
+      options_(options),
+      device_(select_device(options.device)),
+      loss_(loss_options(options)),
+      readbacks_{Readback(device_), Readback(device_)} {
   check_options(options_);
   const fs::path last = folder_ / "last.safetensors";
   if (start == Start::fresh) {
@@ -143,33 +147,20 @@ void Training::run_epoch() {
   loader_->start_epoch(static_cast<std::uint32_t>(progress_.epoch), progress_.batches);
   ProgressBar bar(fmt::format("epoch {}/{}", progress_.epoch + 1, options_.epochs), loader_->batches_per_epoch(),
                   "steps", progress_.batches);
-  auto start = std::chrono::steady_clock::now();
+  last_report_ = std::chrono::steady_clock::now();
+  // Where a device computes on its own, the next step is submitted before the host waits for this one.
+  std::optional<Step> before;
+  const auto report_before = [&] {
+    if (before) { report(*std::exchange(before, std::nullopt), bar); }
+  };
   for (auto staged = stage_next(); staged;) {
-    const double lr = schedule_->lr(progress_.step);
-    std::optional<Batch> next;
-    const StepResult r = run_step(*staged, lr, next);
-    const Batch batch = *std::exchange(staged, std::move(next));
-    if (!progress_.lr_first) { progress_.lr_first = lr; }
-    progress_.lr_last = lr;
-    ++progress_.step;
-    ++progress_.batches;
-    progress_.loss_sum += r.loss * static_cast<double>(batch.shape[0]);
-    progress_.samples += batch.shape[0];
-    const double seconds = seconds_since(start);
-    start = std::chrono::steady_clock::now();
-    progress_.seconds += seconds;
-    log_->write({{"type", "step"},
-                 {"step", progress_.step},
-                 {"epoch", progress_.epoch + 1},
-                 {"loss", r.loss},
-                 {"gradient_norm", r.gradient_norm},
-                 {"lr", lr},
-                 {"seconds", seconds},
-                 {"cases", batch.ids}});
-    const double mean = progress_.loss_sum / static_cast<double>(progress_.samples);
-    bar.update(progress_.batches, fmt::format("loss {:.4f} (mean {:.4f}) {:.2f} samples/s", r.loss, mean,
-                                              static_cast<double>(progress_.samples) / progress_.seconds));
+    Step step = submit(*std::move(staged), progress_.step + (before ? 1 : 0));
+    staged = stage_next();
+    report_before();
+    before = std::move(step);
+    if (device_ == Device::cpu) { report_before(); }
     if (InterruptGuard::interrupted()) {
+      report_before();
       bar.finish();
       save(folder_ / "last.safetensors");
       print_safely("interrupted at step {}: {} holds it; --resume goes on\n", progress_.step,
@@ -177,6 +168,7 @@ void Training::run_epoch() {
       throw ExitCode{kInterruptedExitCode};
     }
   }
+  report_before();
   bar.finish();
   end_epoch();
 }
@@ -192,16 +184,47 @@ std::optional<Batch> Training::stage_next() {
   return batch;
 }
 
-Training::StepResult Training::run_step(const Batch& now, double lr, std::optional<Batch>& next) {
-  const ArenaScope arena(device_, memory_->step(now.shape[0]).arena);
+Training::Step Training::submit(Batch batch, std::int64_t number) {
+  const ArenaScope arena(device_, memory_->step(batch.shape[0]).arena);
   const std::vector<MicroBatch> parts = uploader_->take(net_->dtype());
-  const PendingLoss losses =
-      submit_batch(*net_, parts, loss_, options_.seed, static_cast<std::uint32_t>(progress_.step));
-  adam_->submit_step(lr);
-  next = stage_next();
-  const double loss = losses.wait();
-  check_finite(loss, now);
-  return {.loss = loss, .gradient_norm = adam_->finish_step()};
+  Step step{.batch = std::move(batch),
+            .lr = schedule_->lr(number),
+            .losses = submit_batch(*net_, parts, loss_, options_.seed, static_cast<std::uint32_t>(number)),
+            .adam = {},
+            .results = &readbacks_[static_cast<std::size_t>(number % 2)]};
+  step.adam = adam_->submit_step(step.lr);
+  std::vector<Tensor> results = step.losses.released();
+  if (step.adam.squares.defined()) { results.push_back(std::exchange(step.adam.squares, {})); }
+  step.results->start(std::move(results));
+  return step;
+}
+
+void Training::report(Step step, ProgressBar& bar) {
+  const std::vector<double> results = step.results->wait();
+  const auto parts = step.losses.parts();
+  const double loss = step.losses.mean(std::span(results).first(parts));
+  check_finite(loss, step.batch);
+  const double norm = step.adam.norm(std::span(results).subspan(parts));
+  if (!progress_.lr_first) { progress_.lr_first = step.lr; }
+  progress_.lr_last = step.lr;
+  ++progress_.step;
+  ++progress_.batches;
+  progress_.loss_sum += loss * static_cast<double>(step.batch.shape[0]);
+  progress_.samples += step.batch.shape[0];
+  const double seconds = seconds_since(last_report_);
+  last_report_ = std::chrono::steady_clock::now();
+  progress_.seconds += seconds;
+  log_->write({{"type", "step"},
+               {"step", progress_.step},
+               {"epoch", progress_.epoch + 1},
+               {"loss", loss},
+               {"gradient_norm", norm},
+               {"lr", step.lr},
+               {"seconds", seconds},
+               {"cases", step.batch.ids}});
+  const double mean = progress_.loss_sum / static_cast<double>(progress_.samples);
+  bar.update(progress_.batches, fmt::format("loss {:.4f} (mean {:.4f}) {:.2f} samples/s", loss, mean,
+                                            static_cast<double>(progress_.samples) / progress_.seconds));
 }
 
 void Training::check_finite(double loss, const Batch& batch) const {

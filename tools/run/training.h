@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -9,8 +11,10 @@
 
 #include "data/loading/loader.h"
 #include "data/prepare/prepared_case.h"
+#include "engine/readback.h"
 #include "engine/uploader.h"
 #include "model/checkpoint.h"
+#include "model/optimizer.h"
 #include "model/schedule.h"
 #include "model/train_step.h"
 #include "tools/run/memory_plan.h"
@@ -20,7 +24,8 @@
 
 namespace vox {
 
-class RunLog;  // tools/run/run_log.h
+class RunLog;       // tools/run/run_log.h
+class ProgressBar;  // tools/ui/progress_bar.h
 
 /// A training run in a folder: config.toml, splits.json, log.jsonl, progress.png, best.safetensors and
 /// last.safetensors. Its result depends on the options, the cases and nothing else: neither on threads nor on where it
@@ -44,17 +49,23 @@ class Training {
   void run();
 
  private:
-  struct StepResult {
-    double loss;
-    double gradient_norm;
+  /// A step that is submitted and whose loss nobody has looked at.
+  struct Step {
+    Batch batch;  ///< without its values
+    double lr = 0;
+    PendingLoss losses;
+    SubmittedStep adam;
+    Readback* results = nullptr;  ///< losses, then Adam's squares
   };
 
   void say_start() const;
   void run_epoch();
   /// Gives the next batch to the uploader: what is returned has no values.
   [[nodiscard]] std::optional<Batch> stage_next();
-  /// One step on `now`, the batch that was staged last; meanwhile `next` is read and brought to the device.
-  [[nodiscard]] StepResult run_step(const Batch& now, double lr, std::optional<Batch>& next);
+  /// Submits a step on the batch that was staged last. number: of the steps before it.
+  [[nodiscard]] Step submit(Batch, std::int64_t number);
+  /// Waits for a step, checks and logs it and shows it on the bar.
+  void report(Step, ProgressBar&);
   void check_finite(double loss, const Batch&) const;
   void end_epoch();
   void save(const std::filesystem::path&) const;
@@ -70,11 +81,13 @@ class Training {
   LossOptions loss_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<Uploader> uploader_;
+  std::array<Readback, 2> readbacks_;  ///< of the step that runs and the one before it
   std::unique_ptr<UNet3d> net_;
   std::unique_ptr<Adam> adam_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<RunLog> log_;
   TrainingProgress progress_;
+  std::chrono::steady_clock::time_point last_report_;  ///< or the beginning of the epoch
   std::unique_ptr<RunMemory> memory_;
 };
 
