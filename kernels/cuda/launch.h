@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "kernels/base/queue.h"
+#include "kernels/base/shared_memory.h"
 
 namespace vox::gpu {
 
@@ -19,9 +20,8 @@ namespace vox::gpu {
 template <bool OVERLAPS, class... P, class... A>
 void launch(const CudaQueue& q, const char* name, const char* file, int line, void (*kernel)(P...), dim3 grid,
             dim3 block, std::size_t shared_bytes, A... a) {
-  constexpr std::size_t kWithoutAsking = 16 * 1024;  // 48 KiB, of which a kernel's own arrays may take 32
   cudaError_t code = cudaSuccess;
-  if (shared_bytes > kWithoutAsking) {
+  if (asks_for_shared(shared_bytes)) {
     code = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
   }
   if (code == cudaSuccess) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <tuple>
 #include <type_traits>
 
@@ -36,6 +37,9 @@ struct Body {
 /// Runs every thread of every block. Throws vox::Error with what was found: kernel, source line, block and thread.
 void run(const Launch&, const Body&);
 [[nodiscard]] std::int64_t launches();  ///< that run() was asked for, since the program began
+
+/// Why hardware refuses a launch with so much shared memory, or empty: see kernels/base/shared_memory.h.
+[[nodiscard]] std::string shared_excess(std::size_t static_bytes, std::size_t dynamic_bytes, std::size_t limit_bytes);
 
 /// Where it is set, launches go there instead: the tests run what nvcc made of the same kernel.
 using Interpreter = void (*)(const Launch&);

@@ -24,9 +24,9 @@ void check_limits(const Launch& l, const Options& o) {
   if (l.grid.count() == 0 || l.block.count() == 0) { refuse("empty"); }
   if (l.grid.x > 0x7FFFFFFFU || l.grid.y > 65535 || l.grid.z > 65535) { refuse("more blocks than CUDA allows"); }
   if (l.block.count() > kMaxThreads || l.block.z > 64) { refuse("more threads than CUDA allows"); }
-  if (l.shared_bytes > o.shared_limit_bytes) {
-    refuse(fmt::format("{} bytes of dynamic shared memory, a block has {}", l.shared_bytes, o.shared_limit_bytes));
-  }
+  const std::string excess =
+      shared_excess(0, l.shared_bytes, o.shared_limit_bytes);  // its own arrays: where they begin
+  if (!excess.empty()) { refuse(excess); }
 }
 
 struct Job {

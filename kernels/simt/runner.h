@@ -72,8 +72,8 @@ struct SharedMemory {
   std::byte* arena = nullptr;
   std::vector<Cell> cells;  ///< of the checking build
   std::vector<SharedArray> arrays;
-  std::size_t used = 0;   ///< with the gaps between arrays
-  std::size_t bytes = 0;  ///< without
+  std::size_t used = 0;          ///< with the gaps between arrays
+  std::size_t static_bytes = 0;  ///< without; of the kernel's own arrays, as far as a thread has come to them
   std::byte* dynamic = nullptr;
   std::size_t dynamic_bytes = 0;
 

@@ -9,14 +9,12 @@ namespace vox::simt {
 namespace {
 
 constexpr std::size_t kGap = 64;
-constexpr std::size_t kStaticLimit = 48 * 1024;
 
 std::byte* place(Runner& r, const void* key, std::size_t bytes, std::size_t alignment, const char* name) {
   SharedMemory& s = r.shared;
   const std::size_t offset = (s.used + kGap + alignment - 1) / alignment * alignment;
-  if (offset + bytes + kGap > kSharedArena) { return nullptr; }
+  VOX_CHECK(offset + bytes + kGap <= kSharedArena, "simt: no room for {}", name);
   s.used = offset + bytes;
-  s.bytes += bytes;
   std::byte* data = s.arena + offset;
   s.arrays.push_back({key, data, bytes, name});
   unpoison(data, bytes);
@@ -35,7 +33,7 @@ bool SharedMemory::holds(const void* p) const {
 void start_shared(Runner& r, std::size_t dynamic_bytes) {
   SharedMemory& s = r.shared;
   s.arrays.clear();
-  s.used = s.bytes = 0;
+  s.used = s.static_bytes = 0;
   s.dynamic = nullptr;
   s.dynamic_bytes = dynamic_bytes;
   poison(s.arena, kSharedArena);
@@ -48,14 +46,27 @@ void* shared_array(const void* key, std::size_t bytes, std::size_t alignment, co
   for (const SharedArray& a : s.arrays) {
     if (a.key == key) { return a.data; }
   }
-  std::byte* data = place(r, key, bytes, alignment, name);
-  if (data == nullptr || s.bytes > r.options.shared_limit_bytes || s.bytes - s.dynamic_bytes > kStaticLimit) {
-    stop_block(Fault::limit, at, [&] {
-      return fmt::format("{} bytes of shared memory, {} of them dynamic; a block has {}, of which {} static", s.bytes,
-                         s.dynamic_bytes, r.options.shared_limit_bytes, kStaticLimit);
-    });
+  s.static_bytes = (s.static_bytes + alignment - 1) / alignment * alignment + bytes;
+  const auto excess = [&] { return shared_excess(s.static_bytes, s.dynamic_bytes, r.options.shared_limit_bytes); };
+  if (!excess().empty()) { stop_block(Fault::limit, at, excess); }
+  return place(r, key, bytes, alignment, name);
+}
+
+std::string shared_excess(std::size_t static_bytes, std::size_t dynamic_bytes, std::size_t limit_bytes) {
+  const std::size_t both = static_bytes + dynamic_bytes;
+  if (static_bytes > kSharedUnasked) {
+    return fmt::format("{} bytes of static shared memory, a kernel may have {}", static_bytes, kSharedUnasked);
   }
-  return data;
+  if (both > limit_bytes) {
+    return fmt::format("{} bytes of shared memory, {} of them dynamic: a block has {}", both, dynamic_bytes,
+                       limit_bytes);
+  }
+  if (both > kSharedUnasked && !asks_for_shared(dynamic_bytes)) {
+    return fmt::format(
+        "{} bytes of shared memory, {} of them dynamic: so few are not asked for, and without a block has {}", both,
+        dynamic_bytes, kSharedUnasked);
+  }
+  return {};
 }
 
 void* shared_dynamic() { return runner().shared.dynamic; }

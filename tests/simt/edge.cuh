@@ -29,6 +29,19 @@ template <planted::Edge Bug> __global__ void edge_kernel(const float* other, flo
   y[t] = sum;
 }
 
+/// y[t] = t+1 for t < 64, through the last of its own shared memory and the first of what the launch adds.
+template <planted::Shared Bug> __global__ void shared_kernel(float* y) {
+  using enum planted::Shared;
+  constexpr int kKiB = Bug == not_asked_for ? 33 : Bug == more_than_a_kernel_has ? 49 : 32;
+  VOX_DYNAMIC_SHARED(float, dynamic);
+  VOX_SHARED(float, own, [kKiB * 256]);
+  const int t = static_cast<int>(threadIdx.x);
+  own[kKiB * 256 - 64 + t] = 1.0F;
+  dynamic[t] = static_cast<float>(t);
+  __syncthreads();
+  y[t] = dynamic[t ^ 1] + own[kKiB * 256 - 64 + (t ^ 1)] + static_cast<float>(t - (t ^ 1));
+}
+
 /// y[b] = the sum of x, of one number per block: what every block reads, and what a later launch may write.
 template <planted::Edge Bug> __global__ void turns_kernel(float* x, float* y) {
   if (threadIdx.x != 0) { return; }

@@ -1,4 +1,5 @@
-// The kernels without bugs, for nvcc: what the PTX interpreter runs to see whether kernels/cuda/ptx.h is right.
+// The kernels without bugs, for nvcc: what the PTX interpreter runs to see whether kernels/cuda/ptx.h is right. And one
+// that it must refuse to launch.
 #include "tests/simt/convolution.cuh"
 #include "tests/simt/edge.cuh"
 #include "tests/simt/gemm.cuh"
@@ -14,6 +15,8 @@ template __global__ void convolution_kernel<planted::Convolution::correct>(const
                                                                            int);
 template __global__ void tf32_kernel<planted::Tf32::correct>(const float*, const float*, float*);
 template __global__ void ring_kernel<planted::Ring::correct>(const float*, float*, int);
+template __global__ void shared_kernel<planted::Shared::correct>(float*);
+template __global__ void shared_kernel<planted::Shared::not_asked_for>(float*);
 template __global__ void edge_kernel<planted::Edge::correct>(const float*, float*);
 template __global__ void last_block_kernel<planted::Edge::correct>(float*, unsigned*, float*);
 

@@ -47,6 +47,8 @@ enum class Convolution {
 
 enum class Tf32 { correct, operands_not_rounded };
 
+enum class Shared { correct, not_asked_for, more_than_a_kernel_has, more_than_a_block_has };
+
 enum class Ring {
   correct,
   consumer_does_not_wait,

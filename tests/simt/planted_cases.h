@@ -17,7 +17,7 @@ struct Case {
 };
 
 [[nodiscard]] std::vector<Case> matrix_cases();  ///< gemm, convolution, tf32
-[[nodiscard]] std::vector<Case> thread_cases();  ///< reduce, compact, ring, edge
+[[nodiscard]] std::vector<Case> thread_cases();  ///< reduce, compact, shared, ring, edge
 
 /// Device memory with a copy in and out.
 template <class T> class DeviceArray {

@@ -73,6 +73,23 @@ template <Edge Bug> bool run_edge() {
   return close(y.host(), want, 0);
 }
 
+/// The correct one takes all that there is without asking, then all that there is.
+template <Shared Bug> bool run_shared() {
+  constexpr std::size_t kKiB = 1024;
+  std::vector<double> want;
+  for (int t = 0; t < 64; ++t) { want.push_back(t + 1.0); }
+  const DeviceArray<float> y(64, "y");
+  const std::size_t most = Bug == Shared::more_than_a_block_has ? 67 * kKiB + 16
+                           : Bug == Shared::not_asked_for       ? 66 * kKiB
+                                                                : 67 * kKiB;
+  for (const std::size_t dynamic_bytes : {16 * kKiB, most}) {
+    simt_device::fill_zero(y.data(), 64 * sizeof(float));
+    VOX_LAUNCH(SimtQueue{}, gpu::shared_kernel<Bug>, 1, 64, dynamic_bytes, y.data());
+    if (!close(y.host(), want, 0)) { return false; }
+  }
+  return true;
+}
+
 /// Two launches, the second writing what all blocks of the first have read.
 template <Edge Bug> bool run_turns() {
   const DeviceArray<float> x(std::vector<float>(4, 1.0F), "x");
@@ -111,6 +128,10 @@ std::vector<Case> thread_cases() {
       VOX_CASE(compact, Compact, correct),
       VOX_CASE(compact, Compact, no_barrier_after_zeroing),
       VOX_CASE(compact, Compact, plain_add_on_counter),
+      VOX_CASE(shared, Shared, correct),
+      VOX_CASE(shared, Shared, not_asked_for),
+      VOX_CASE(shared, Shared, more_than_a_kernel_has),
+      VOX_CASE(shared, Shared, more_than_a_block_has),
       VOX_CASE(ring, Ring, correct),
       VOX_CASE(ring, Ring, consumer_does_not_wait),
       VOX_CASE(ring, Ring, producer_does_not_wait),

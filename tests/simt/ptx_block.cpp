@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels/simt/options.h"
+
 namespace vox::ptx {
 namespace {
 constexpr int kMostFailedWaits = 100000;
@@ -17,6 +19,9 @@ Block::Block(const Module& m, const Function& f, const simt::Launch& l) : m_(m),
               f.name, f.parameters[i].bytes, l.arguments[i].bytes);
     std::memcpy(parameters_.data() + f.parameters[i].offset, l.arguments[i].data, l.arguments[i].bytes);
   }
+  // What the kernel calls may have arrays, too: with those of the file it is at least this.
+  const std::string excess = simt::shared_excess(f.shared_bytes, l.shared_bytes, simt::options().shared_limit_bytes);
+  VOX_CHECK(excess.empty(), "PTX: {}: {}", l.name, excess);
   dynamic_at_ = (kFileShared + f.shared_bytes + 1023) / 1024 * 1024;
   const auto threads = static_cast<unsigned>(l.block.count());
   warps_.resize((threads + kLanes - 1) / kLanes);

@@ -13,8 +13,8 @@ compile() { # ARCHITECTURE: with the wrappers in $work
   "$nvcc" -std=c++20 --expt-relaxed-constexpr -I"$work/include" -I. -arch="$1" -ptx tests/simt/planted.cu \
     -o "$work/ptx/planted.ptx" || { echo "nvcc does not compile it" && exit 1; }
 }
-runs_right() { # KERNEL
-  VOX_PTX="$work/ptx" timeout 60 "$build/vox_planted_ptx" "$1" 0 >"$work/log" 2>&1
+runs_right() { # KERNEL [BUG]
+  VOX_PTX="$work/ptx" timeout 60 "$build/vox_planted_ptx" "$1" "${2:-0}" >"$work/log" 2>&1
 }
 broken() { # WHAT ARCHITECTURE KERNEL SED_SCRIPT
   planted=$((planted + 1))
@@ -35,12 +35,16 @@ broken() { # WHAT ARCHITECTURE KERNEL SED_SCRIPT
 }
 cp kernels/cuda/ptx.h "$work/include/kernels/cuda/ptx.h"
 compile sm_90a
-for kernel in gemm convolution tf32 reduce compact edge last_block ring; do
+for kernel in gemm convolution tf32 reduce compact shared edge last_block ring; do
   if ! runs_right $kernel; then
     echo "$kernel is right, but: $(cat "$work/log")"
     bad=1
   fi
 done
+if runs_right shared 1; then
+  echo "shared memory that is not asked for: MISSED"
+  bad=1
+fi
 broken "operands 1 and 2 of A swapped" sm_80 convolution 's/"r"\(a\[1\]\), "r"\(a\[2\]\)/"r"(a[2]), "r"(a[1])/'
 broken "operands of B swapped" sm_80 convolution 's/"r"\(b\[0\]\), "r"\(b\[1\]\)/"r"(b[1]), "r"(b[0])/'
 broken "results of ldmatrix permuted" sm_80 convolution 's/\{%0,%1,%2,%3\}, \[%4\]/{%0,%2,%1,%3}, [%4]/'

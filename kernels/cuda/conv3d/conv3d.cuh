@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/base/shared_memory.h"
 #include "kernels/conv_transpose3d.h"
 #include "kernels/cuda/gpu.h"
 #include "kernels/plan/gpu.h"
@@ -7,9 +8,8 @@
 /// What the algorithms of a convolution share: conv3d.cu calls them, one file each defines them.
 namespace vox::gpu {
 
-/// Shared memory that a thread block may have on every GPU from sm_80 on: sm_86 and sm_89 have 99 KiB, and the marches
-/// take one for themselves.
-inline constexpr int kSharedBytesEverywhere = 98 * 1024;
+/// Dynamic shared memory that a thread block may have on every GPU; the marches take a KiB for themselves.
+inline constexpr int kSharedBytesEverywhere = kSharedEverywhere - 1024;
 
 /// Both directions of a convolution in one shape: correlate reads geometry.x and writes geometry.y, spread the reverse.
 template <class T> struct Convolve {
