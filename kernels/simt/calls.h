@@ -30,7 +30,7 @@ unsigned ballot(unsigned mask, bool predicate, Site);
 /// One, two or four 8x8 matrices of 16-bit elements from shared memory: row addresses come from lanes 0..8*matrices-1.
 void load_matrices(int matrices, bool transposed, std::uint32_t* r, const void* row, Site);
 enum class Mma : std::uint8_t { bf16_m16n8k16, tf32_m16n8k8 };
-/// d = a*b+c over the fragments of a warp: sums in double, rounded to float once
+/// d = a*b+c over the fragments of a warp, rounded as Options::tensor_core says
 void multiply(Mma, float* d, const std::uint32_t* a, const std::uint32_t* b, const float* c, Site);
 
 void copy_async(void* shared, const void* global, int bytes, int source_bytes, Site);

@@ -5,43 +5,43 @@
 
 #include "kernels/base/check.h"
 #include "kernels/simt/runner.h"
+#include "kernels/simt/tensor_core.h"
 
 /// Fragment layouts: NVIDIA, "Parallel Thread Execution ISA", mma.m16n8k16, mma.m16n8k8 and ldmatrix.
 namespace vox::simt {
 namespace {
 
 struct Tile {
-  double a[16][16];
-  double b[16][8];
-  double d[16][8];
+  Factors rows[16];
+  Factors columns[8];
 };
 
-double bf16_half(std::uint32_t pair, unsigned half) {
+float bf16_half(std::uint32_t pair, unsigned half) {
   return std::bit_cast<float>(half == 0 ? pair << 16U : pair & 0xFFFF0000U);
 }
 
-double tf32(std::uint32_t bits) { return std::bit_cast<float>(bits & ~0x1FFFU); }
+float tf32(std::uint32_t bits) { return std::bit_cast<float>(bits & ~0x1FFFU); }
 
 /// group = lane/4, t = lane%4: A holds rows group and group+8, columns 2t, 2t+1 and 8 more; B columns group.
 void gather_bf16(Tile& tile, const Fragments& f, unsigned group, unsigned t) {
   for (unsigned half = 0; half < 2; ++half) {
     const unsigned k = 2 * t + half;
-    tile.a[group][k] = bf16_half(f.a[0], half);
-    tile.a[group + 8][k] = bf16_half(f.a[1], half);
-    tile.a[group][k + 8] = bf16_half(f.a[2], half);
-    tile.a[group + 8][k + 8] = bf16_half(f.a[3], half);
-    tile.b[k][group] = bf16_half(f.b[0], half);
-    tile.b[k + 8][group] = bf16_half(f.b[1], half);
+    tile.rows[group].set(k, bf16_half(f.a[0], half));
+    tile.rows[group + 8].set(k, bf16_half(f.a[1], half));
+    tile.rows[group].set(k + 8, bf16_half(f.a[2], half));
+    tile.rows[group + 8].set(k + 8, bf16_half(f.a[3], half));
+    tile.columns[group].set(k, bf16_half(f.b[0], half));
+    tile.columns[group].set(k + 8, bf16_half(f.b[1], half));
   }
 }
 
 void gather_tf32(Tile& tile, const Fragments& f, unsigned group, unsigned t) {
-  tile.a[group][t] = tf32(f.a[0]);
-  tile.a[group + 8][t] = tf32(f.a[1]);
-  tile.a[group][t + 4] = tf32(f.a[2]);
-  tile.a[group + 8][t + 4] = tf32(f.a[3]);
-  tile.b[t][group] = tf32(f.b[0]);
-  tile.b[t + 4][group] = tf32(f.b[1]);
+  tile.rows[group].set(t, tf32(f.a[0]));
+  tile.rows[group + 8].set(t, tf32(f.a[1]));
+  tile.rows[group].set(t + 4, tf32(f.a[2]));
+  tile.rows[group + 8].set(t + 4, tf32(f.a[3]));
+  tile.columns[group].set(t, tf32(f.b[0]));
+  tile.columns[group].set(t + 4, tf32(f.b[1]));
 }
 
 void check_rounded(const Lane& lane, const Fragments& f) {
@@ -63,7 +63,6 @@ std::uint32_t fragment_of(const std::uint16_t (&m)[8][8], unsigned lane, bool tr
 }  // namespace
 
 void multiply_fragments(Runner& r, unsigned first) {
-  // Products of bf16 and tf32 are exact in double, and so is nearly every sum of 16 of them: one rounding, at the end.
   Tile tile;
   const auto kind = static_cast<Mma>(r.lanes[first].call.number);
   const int depth = kind == Mma::tf32_m16n8k8 ? 8 : 16;
@@ -78,20 +77,15 @@ void multiply_fragments(Runner& r, unsigned first) {
     } else {
       gather_bf16(tile, f, group, t);
     }
-    for (unsigned e = 0; e < 4; ++e) { tile.d[group + e / 2 * 8][2 * t + e % 2] = f.c[e]; }
-  }
-  for (auto row = 0; row < 16; ++row) {
-    double sums[8];
-    std::memcpy(sums, tile.d[row], sizeof sums);
-    for (int k = 0; k < depth; ++k) {
-      const double a = tile.a[row][k];
-      for (int n = 0; n < 8; ++n) { sums[n] += a * tile.b[k][n]; }
-    }
-    std::memcpy(tile.d[row], sums, sizeof sums);
   }
   for (unsigned i = 0; i < kWarp; ++i) {
-    auto* d = static_cast<float*>(r.lanes[first + i].call.out);
-    for (unsigned e = 0; e < 4; ++e) { d[e] = static_cast<float>(tile.d[i / 4 + e / 2 * 8][2 * (i % 4) + e % 2]); }
+    const WarpCall& call = r.lanes[first + i].call;
+    const float* const c = static_cast<const Fragments*>(call.in)->c;
+    auto* const d = static_cast<float*>(call.out);
+    for (unsigned e = 0; e < 4; ++e) {
+      d[e] = add_products(r.options.tensor_core, tile.rows[i / 4 + e / 2 * 8], tile.columns[2 * (i % 4) + e % 2], c[e],
+                          depth);
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 #include <bit>
 
 #include "kernels/base/bf16.h"
+#include "kernels/simt/tensor_core.h"
 #include "tests/simt/ptx_block.h"
 
 /// Instructions that the lanes of a warp execute together. Fragments are placed element by element, as the tables of
@@ -12,11 +13,11 @@ template <class Body> void for_lanes(unsigned lanes, const Body& body) {
   for (unsigned m = lanes; m != 0; m &= m - 1) { body(static_cast<unsigned>(std::countr_zero(m))); }
 }
 
-double bf16_at(std::uint64_t word, unsigned half) {
+float bf16_at(std::uint64_t word, unsigned half) {
   return to_float(Bf16{static_cast<std::uint16_t>(word >> (16 * half))});
 }
 
-double tf32_of(std::uint64_t word) { return std::bit_cast<float>(static_cast<std::uint32_t>(word) & ~0x1FFFU); }
+float tf32_of(std::uint64_t word) { return std::bit_cast<float>(static_cast<std::uint32_t>(word) & ~0x1FFFU); }
 
 }  // namespace
 
@@ -81,35 +82,35 @@ void Block::multiply(const Instruction& in) {
   const bool bf16 = in.has(Mod::m16n8k16);
   if (warp_->exist != ~0U || warp_->done != 0) { refuse(in, "the warp is not whole"); }
   if (!bf16 && !in.has(Mod::m16n8k8)) { refuse(in, "the interpreter does not know this shape"); }
-  double a[16][16] = {};
-  double b[16][8] = {};
+  simt::Factors rows[16];
+  simt::Factors columns[8];
   for (unsigned l = 0; l < kLanes; ++l) {
     const auto word = [&](std::size_t operand, unsigned i) { return get(in.operands[operand].parts[i], l); };
     for (unsigned i = 0; i < (bf16 ? 8U : 4U); ++i) {
       const bool upper = bf16 ? i < 2 || (i >= 4 && i < 6) : i == 0 || i == 2;
       const unsigned row = l / 4 + (upper ? 0 : 8);
       if (bf16) {
-        a[row][l % 4 * 2 + i % 2 + (i >= 4 ? 8 : 0)] = bf16_at(word(1, i / 2), i % 2);
+        rows[row].set(l % 4 * 2 + i % 2 + (i >= 4 ? 8 : 0), bf16_at(word(1, i / 2), i % 2));
       } else {
-        a[row][l % 4 + (i >= 2 ? 4 : 0)] = tf32_of(word(1, i));
+        rows[row].set(l % 4 + (i >= 2 ? 4 : 0), tf32_of(word(1, i)));
       }
     }
     for (unsigned i = 0; i < (bf16 ? 4U : 2U); ++i) {
       if (bf16) {
-        b[l % 4 * 2 + i % 2 + (i >= 2 ? 8 : 0)][l / 4] = bf16_at(word(2, i / 2), i % 2);
+        columns[l / 4].set(l % 4 * 2 + i % 2 + (i >= 2 ? 8 : 0), bf16_at(word(2, i / 2), i % 2));
       } else {
-        b[l % 4 + 4 * i][l / 4] = tf32_of(word(2, i));
+        columns[l / 4].set(l % 4 + 4 * i, tf32_of(word(2, i)));
       }
     }
   }
   for (unsigned l = 0; l < kLanes; ++l) {
-    double d[4];
+    float d[4];
     for (unsigned i = 0; i < 4; ++i) {
-      const unsigned row = l / 4 + (i >= 2 ? 8 : 0);
-      d[i] = to_double(get(in.operands[3].parts[i], l), {Kind::floating, 32});
-      for (unsigned k = 0; k < 16; ++k) { d[i] += a[row][k] * b[k][l % 4 * 2 + i % 2]; }
+      const auto c = std::bit_cast<float>(static_cast<std::uint32_t>(get(in.operands[3].parts[i], l)));
+      d[i] = simt::add_products(simt::options().tensor_core, rows[l / 4 + (i >= 2 ? 8 : 0)], columns[l % 4 * 2 + i % 2],
+                                c, bf16 ? 16 : 8);
     }
-    for (unsigned i = 0; i < 4; ++i) { put(in.operands[0].parts[i], l, from_double(d[i], {Kind::floating, 32}), 32); }
+    for (unsigned i = 0; i < 4; ++i) { put(in.operands[0].parts[i], l, std::bit_cast<std::uint32_t>(d[i]), 32); }
   }
 }
 

@@ -64,6 +64,26 @@ __global__ void fragment_kernel(const std::uint16_t* x, std::uint32_t* y) {
   }
 }
 
+/// d[16][8] = c[16][8] + a[16][16] * b[16][8]
+__global__ void multiply_kernel(const Bf16* a, const Bf16* b, const float* c, float* d) {
+  VOX_SHARED(Bf16, s, [16][16]);
+  const int t = static_cast<int>(threadIdx.x);
+  const int row = t / 4;
+  const int column = t % 4 * 2;
+  for (int i = t; i < 256; i += 32) { s[i / 16][i % 16] = a[i]; }
+  __syncthreads();
+  std::uint32_t rows[4];
+  ldmatrix_x4(rows, &s[t % 16][t / 16 * 8]);
+  const auto pair = [&](int k) {
+    return b[k * 8 + row].bits | static_cast<std::uint32_t>(b[(k + 1) * 8 + row].bits) << 16U;
+  };
+  const std::uint32_t columns[2] = {pair(column), pair(column + 8)};
+  float sums[4];
+  for (int i = 0; i < 4; ++i) { sums[i] = c[(row + i / 2 * 8) * 8 + column + i % 2]; }
+  mma_m16n8k16_bf16(sums, rows, columns, sums);
+  for (int i = 0; i < 4; ++i) { d[(row + i / 2 * 8) * 8 + column + i % 2] = sums[i]; }
+}
+
 __global__ void index_kernel(unsigned* y) {
   const unsigned block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
   const unsigned thread = (threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
@@ -156,6 +176,45 @@ TEST_CASE("ldmatrix gives lane t elements 2(t%4) and 2(t%4)+1 of row t/4 of each
       CHECK(y[8 * t + 4 + m] >> 16U == x[64 * m + 8 * (column + 1) + row]);
     }
   }
+}
+
+TEST_CASE("mma.sync puts products where they belong and rounds as the tensor core that was chosen", "[simt]") {
+  std::vector<Bf16> a;
+  std::vector<Bf16> b;
+  std::vector<float> c;
+  std::vector<float> wants;
+  for (int i = 0; i < 256; ++i) { a.push_back(to_bf16(static_cast<float>(i % 16 + i / 16 * 3))); }
+  for (int i = 0; i < 128; ++i) { b.push_back(to_bf16(static_cast<float>(i % 8 * 2 - i / 8))); }
+  for (std::size_t i = 0; i < 128; ++i) {
+    c.push_back(static_cast<float>(i));
+    float sum = c[i];
+    for (std::size_t k = 0; k < 16; ++k) { sum += to_float(a[i / 8 * 16 + k]) * to_float(b[k * 8 + i % 8]); }
+    wants.push_back(sum);
+  }
+  // The last row: 2^-25 eight times beside 1, four of them in either half of the products.
+  for (std::size_t k = 0; k < 16; ++k) { a[240 + k] = to_bf16(k % 2 == 0 ? 0x1p-25F : 0); }
+  for (std::size_t k = 0; k < 16; ++k) { b[k * 8 + 7] = to_bf16(1); }
+  for (std::size_t row = 0; row < 16; ++row) {
+    float sum = c[row * 8 + 7];
+    for (std::size_t k = 0; k < 16; ++k) { sum += to_float(a[row * 16 + k]); }
+    wants[row * 8 + 7] = sum;
+  }
+  c[127] = 1;
+  const OnDevice<Bf16> device_a(a);
+  const OnDevice<Bf16> device_b(b);
+  const OnDevice<float> device_c(c);
+  const simt::Options before = simt::options();
+  for (const auto& [how, last] :
+       {std::pair{simt::TensorCore::exact, 1 + 0x1p-22F}, std::pair{simt::TensorCore::sm_80, 1.0F},
+        std::pair{simt::TensorCore::sm_90, 1 + 0x1p-22F}}) {
+    simt::options().tensor_core = how;
+    const OnDevice<float> d(std::vector<float>(128));
+    VOX_LAUNCH(SimtQueue{}, gpu::multiply_kernel, 1, 32, 0, device_a.p(), device_b.p(), device_c.p(), d.p());
+    const auto got = d.host();
+    CHECK(got[127] == last);
+    for (std::size_t i = 0; i < 120; ++i) { CHECK(got[i] == wants[i]); }
+  }
+  simt::options() = before;
 }
 
 TEST_CASE("every thread of every block runs once, on one OS thread and on four, in every order", "[simt]") {

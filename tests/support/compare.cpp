@@ -32,6 +32,7 @@ double difference(double got, double want) {
 double tolerance(DType dtype, std::int64_t terms, double scale, Products products) {
   const double unit = dtype == DType::bf16 ? 0x1p-8 : dtype == DType::f32 ? 0x1p-24 : 0x1p-53;  // roundoff of one store
   const double carry = dtype == DType::f64 ? 0x1p-53 : 0x1p-24;                                 // roundoff of one add
+  // Tensor cores cut off 11/8 of a carry per product, which the 4 allows for (tests/kernels/tensor_core_sums_test.cpp).
   // Each factor keeps 2^-17 of its value or better, and the product of the low halves, 2^-18, may be missing.
   const double halved = products == Products::halves && dtype == DType::f32 ? 2 * 0x1p-17 + 0x1p-18 : 0;
   // The small factors first: 4 * scale may overflow.

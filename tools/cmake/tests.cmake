@@ -1,7 +1,7 @@
 # Catch2 2.13 and 3.x: tests include "tests/support/catch.h" and nothing of Catch2 itself.
 find_package(Catch2 REQUIRED)
 file(GLOB test_sources CONFIGURE_DEPENDS tests/support/*.cpp tests/kernels/*.cpp tests/engine/*.cpp tests/model/*.cpp tests/data/*.cpp
-  tests/tools/*.cpp tests/benchmarks/*.cpp tests/simt/simt_test.cpp)
+  tests/tools/*.cpp tests/benchmarks/*.cpp tests/simt/*_test.cpp)
 # The operators' cases and their harness are linked into several programs, and compiled once.
 file(GLOB op_test_sources CONFIGURE_DEPENDS tests/engine/op_*.cpp tests/support/compare.cpp tests/support/devices.cpp tests/kernels/conv3d_algorithms_test.cpp tests/kernels/winograd_error.cpp tests/engine/ops/*.cpp)
 list(REMOVE_ITEM test_sources ${PROJECT_SOURCE_DIR}/tests/support/main.cpp ${op_test_sources})
@@ -85,7 +85,6 @@ if(VOX_SANITIZE)
 endif()
 include(Catch)
 catch_discover_tests(vox_tests ${unit_tests} DISCOVERY_TIMEOUT 60)
-
 # Scripts: given the program and the build folder, they exit 0, or 77 where they lack what they need.
 if(VOX_TOOLS AND NOT VOX_SANITIZE STREQUAL "thread")
   file(GLOB script_tests CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*/*_test.sh)
