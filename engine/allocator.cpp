@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
 #include <new>
+#include <string_view>
 #include <utility>
 
 #include "engine/context.h"
@@ -30,6 +32,9 @@ constexpr bool kReuse = false;  // a reused block would hide a use after free
 #else
 constexpr bool kReuse = true;
 #endif
+
+/// The simt device's checks know where a block ends and what was written.
+bool exact(Device device) { return device == Device::simt || blocks() != Blocks::pooled; }
 
 std::atomic<FreshMemory> fresh_memory{FreshMemory::as_found};
 
@@ -128,7 +133,7 @@ class Pool {
     in_use_bytes_ -= counted_bytes(bytes, device_);
     if (arena_.holds(p)) { return arena_.give_back(p); }
     const std::size_t size = vox::pool_bytes(bytes, device_);
-    if (kReuse && device_ != Device::simt) {
+    if (kReuse && !exact(device_)) {
       try {
         kept_.emplace(size, p);
         return;
@@ -142,7 +147,7 @@ class Pool {
 
   void reserve_arena(std::size_t bytes) {
     const std::lock_guard lock(mutex_);
-    if (!kReuse || device_ == Device::simt || bytes <= arena_.size_bytes() || !arena_.empty()) { return; }
+    if (!kReuse || exact(device_) || bytes <= arena_.size_bytes() || !arena_.empty()) { return; }
     drop_arena();
     const std::size_t size = (bytes + kLarge - 1) / kLarge * kLarge;
     arena_ = Arena(from_system_or_fail(size), size);
@@ -235,18 +240,31 @@ std::size_t counted_bytes(std::size_t bytes, Device device) {
   return (bytes + alignment - 1) / alignment * alignment;
 }
 
-/// The simt device gets every block anew and of the very size: its checks know the ends and what was written.
-std::size_t pool_bytes(std::size_t bytes, Device device) { return device == Device::simt ? bytes : rounded(bytes); }
+std::size_t pool_bytes(std::size_t bytes, Device device) { return exact(device) ? bytes : rounded(bytes); }
 
 std::byte* allocate(std::size_t bytes, Device device) {
   if (bytes == 0) { return nullptr; }
   std::byte* const p = pool_of(device).allocate(bytes);
-  if (fresh_memory.load() == FreshMemory::nan) { make_nan(p, bytes, device); }
+  const bool nan = blocks() == Blocks::pooled ? fresh_memory.load() == FreshMemory::nan : blocks() == Blocks::exact_nan;
+  if (nan) { make_nan(p, bytes, device); }
   return p;
 }
 
 void release(std::byte* p, std::size_t bytes, Device device) noexcept {
   if (p != nullptr) { pool_of(device).release(p, bytes); }
+}
+
+Blocks blocks_of(const char* value) {
+  const std::string_view word = value == nullptr ? "" : value;
+  if (word == "nan") { return Blocks::exact_nan; }
+  if (word == "unwritten") { return Blocks::exact_unwritten; }
+  VOX_CHECK(word.empty(), "VOXGRAD_EXACT_MEMORY is '{}', wants nan or unwritten", word);
+  return Blocks::pooled;
+}
+
+Blocks blocks() {
+  static const Blocks b = blocks_of(std::getenv("VOXGRAD_EXACT_MEMORY"));  // NOLINT(concurrency-mt-unsafe)
+  return b;
 }
 
 MemoryReport memory_report(Device device) { return pool_of(device).report(); }

@@ -54,6 +54,16 @@ class ArenaScope {
   ArenaScope* outer_;
 };
 
+/// How blocks are taken from the system. exact: each at its very size, given back as soon as it is released, and no
+/// arena, so that compute-sanitizer or valgrind knows where a block ends and that it is gone. nan fills each with bytes
+/// 0xFF, for whoever reads what was never written; unwritten fills none, whatever set_fresh_memory() says, for a
+/// checker to which filling is writing. The simt device is exact anyhow.
+enum class Blocks : unsigned char { pooled, exact_nan, exact_unwritten };
+/// By the value of the environment variable VOXGRAD_EXACT_MEMORY: none or empty, nan, unwritten. Throws Error for
+/// others.
+[[nodiscard]] Blocks blocks_of(const char* value);
+[[nodiscard]] Blocks blocks();  ///< of this program, from its first block on
+
 /// What a test sees in memory nobody has written: as_found, or all bytes 0xFF, which is NaN in every float type. The
 /// simt device needs none of it: it knows what was written.
 enum class FreshMemory : unsigned char { as_found, nan };

@@ -3,8 +3,8 @@
 #   tools/gpu_check.sh [PACK]             correctness and our own speed, in minutes: every operator's tests in a process
 #                                         of its own, values at 128^3, whole steps, every kernel, profiles, a real training
 #   tools/gpu_check.sh --rivals [PACK]    beside PyTorch and cuDNN, in minutes
-#   tools/gpu_check.sh --parts A,B [PACK] some of: values, steps, kernels, tests, profiles, train, memcheck, cpu, torch, torch_f32,
-#                                         cudnn
+#   tools/gpu_check.sh --parts A,B [PACK] some of: values, steps, kernels, tests, profiles, train, memcheck, initcheck, cpu, torch,
+#                                         torch_f32, cudnn
 #   tools/gpu_check.sh --pack PACK        elsewhere, with nvcc: builds, and puts into the archive PACK (.tar.xz) what runs on a
 #                                         machine with nothing but a driver: stripped programs and the libraries they need
 # VOX_CHECK_SECONDS, VOX_TORCH_SECONDS and VOX_CUDNN_SECONDS bound the whole and the two longest parts.
@@ -51,7 +51,7 @@ pack() { # ARCHIVE
   echo "gpu_check: $1 holds $(cd "$folder/bin" && echo *) and $(find "$folder/lib" -type f | wc -l) libraries: $(du -sm "$folder" | cut -f1) MiB, packed $(du -m "$1" | cut -f1)"
 }
 
-parts=values,steps,kernels,tests,profiles,train,memcheck,cpu
+parts=values,steps,kernels,tests,profiles,train,memcheck,initcheck,cpu
 case "${1:-}" in
   --pack)
     archive=$(realpath "${2:?gpu_check --pack wants the name of an archive}") || exit 2
@@ -150,7 +150,7 @@ run_test() { # NAME ARGUMENT...: a failing test is run again, each launch waited
   if [ "$rc" -ne 0 ]; then
     CUDA_LAUNCH_BLOCKING=1 timeout -k 5 40 "$bin/vox_tests" "$@" >"$logs/test-$name-blocking.log" 2>&1
     if command -v compute-sanitizer >/dev/null; then
-      timeout -k 5 60 compute-sanitizer --print-limit 5 "$bin/vox_tests" "$@" >"$logs/test-$name-memcheck.log" 2>&1
+      VOXGRAD_EXACT_MEMORY=nan timeout -k 5 60 compute-sanitizer --print-limit 5 "$bin/vox_tests" "$@" >"$logs/test-$name-memcheck.log" 2>&1
     fi
   fi
   echo "$rc $name" >>"$logs/tests.txt"
@@ -274,15 +274,17 @@ check_cpu() {
   part cpu 30 bash -c cpu_steps
   grep -E '^\| step' "$logs/cpu.log" | head -10 | cut -c1-120 | tee -a "$summary"
 }
-check_memcheck() {
+sanitize() { # TOOL MEMORY: every block with an end of its own, which a pool hides
   if ! command -v compute-sanitizer >/dev/null; then
-    say "memcheck     not run: there is no compute-sanitizer"
+    say "$(printf '%-12s not run: there is no compute-sanitizer' "$1")"
     return
   fi
-  part memcheck 40 env VOXGRAD_TEST_DEVICE=cuda compute-sanitizer --tool memcheck --error-exitcode 9 --print-limit 10 \
+  part "$1" 40 env VOXGRAD_TEST_DEVICE=cuda "VOXGRAD_EXACT_MEMORY=$2" compute-sanitizer --tool "$1" --error-exitcode 9 --print-limit 10 \
     "$bin/vox_tests" "[ops][cuda]" -c conv3d_batch_norm_relu
-  say "             $(grep -E 'ERROR SUMMARY' "$logs/memcheck.log" | tail -1)"
+  say "             $(grep -E 'ERROR SUMMARY' "$logs/$1.log" | tail -1)"
 }
+check_memcheck() { sanitize memcheck nan; }
+check_initcheck() { sanitize initcheck unwritten; }
 
 # --- beside others ---------------------------------------------------------------------------------------------------
 

@@ -87,7 +87,10 @@ void fill(void* p, unsigned char byte, std::size_t bytes, CUstream_st* stream) {
   check(cudaMemsetAsync(p, byte, bytes, stream), "cudaMemsetAsync");
 }
 
-void release(void* p) noexcept { static_cast<void>(cudaFree(p)); }  // a destructor has no one to tell
+void release(void* p) noexcept {
+  static_cast<void>(cudaDeviceSynchronize());
+  static_cast<void>(cudaFree(p));  // a destructor has no one to tell
+}
 
 std::size_t free_bytes() {
   std::size_t free = 0;

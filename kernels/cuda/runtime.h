@@ -22,8 +22,8 @@ struct DeviceInfo {
 [[nodiscard]] std::vector<DeviceInfo> devices();  ///< empty where there is no GPU or no driver
 [[nodiscard]] std::string versions();             ///< "runtime 13.0, driver 13.0", or why there are none
 [[nodiscard]] void* allocate(std::size_t bytes);  ///< null when there is no room
-void release(void*) noexcept;
-[[nodiscard]] std::size_t free_bytes();  ///< of the calling thread's GPU
+void release(void*) noexcept;                     ///< waits for all work of the GPU, which may be on the memory
+[[nodiscard]] std::size_t free_bytes();           ///< of the calling thread's GPU
 
 /// Makes a GPU the calling thread's. Throws Error when this program was built without CUDA, when there is no driver or
 /// no such GPU, or when the program holds no code for it.

@@ -107,6 +107,37 @@ TEST_CASE("fresh memory can be made NaN, reused blocks included", "[allocator]")
   CHECK(std::ranges::all_of(fresh.values<float>(), [](float v) { return v != v; }));
 }
 
+TEST_CASE("VOXGRAD_EXACT_MEMORY takes blocks of their very size from the system, and none is kept", "[exact_memory]") {
+  CHECK(blocks_of(nullptr) == Blocks::pooled);
+  CHECK(blocks_of("") == Blocks::pooled);
+  CHECK(blocks_of("nan") == Blocks::exact_nan);
+  CHECK(blocks_of("unwritten") == Blocks::exact_unwritten);
+  CHECK_THROWS_WITH(blocks_of("1"), ContainsSubstring("VOXGRAD_EXACT_MEMORY is '1', wants nan or unwritten"));
+  const bool exact = blocks() != Blocks::pooled;  // ctest runs this with each value
+  CHECK((pool_bytes(kOdd, Device::cuda) == kOdd) == exact);
+  release_unused(Device::cpu);
+  const std::size_t before = now().reserved_bytes;
+  reserve_arena(Device::cpu, 4UL << 20U);
+  [[maybe_unused]] const bool arena = now().reserved_bytes != before;
+  release_unused(Device::cpu);
+  {
+    const Block b(kOdd);
+    CHECK((now().reserved_bytes == before + kOdd) == exact);
+    set_fresh_memory(FreshMemory::nan);  // exact_unwritten does not listen
+    const Block asked(kOdd);
+    set_fresh_memory(FreshMemory::as_found);
+    const auto filled = [](const Block& block) {
+      return std::all_of(block.data, block.data + block.bytes, [](std::byte x) { return x == std::byte{0xFF}; });
+    };
+    if (blocks() != Blocks::exact_unwritten) { CHECK(filled(asked)); }
+    if (blocks() == Blocks::exact_nan) { CHECK(filled(b)); }
+  }
+#if !defined(__SANITIZE_ADDRESS__)
+  CHECK(arena != exact);
+  CHECK((now().reserved_bytes == before) == exact);
+#endif
+}
+
 TEST_CASE("threads allocate and release at the same time", "[allocator]") {
   const std::size_t before = now().in_use_bytes;
   {

@@ -72,6 +72,17 @@ tar -tzf "$folder/out/logs.tar.gz" | grep -q './tests.txt' || fail "the logs are
 checked 'softmax' 1
 grep -q 'FAILED *op-softmax.*a == b' "$folder/out/summary.txt" || fail "the failing test is not named: $(cat "$folder/out/summary.txt")"
 tar -tzf "$folder/out/logs.tar.gz" | grep -q 'test-op-softmax-blocking.log' || fail "the failing test was not run again"
+cat >"$folder/path/compute-sanitizer" <<'STUB'
+#!/bin/sh
+echo "$2 on $VOXGRAD_TEST_DEVICE, memory $VOXGRAD_EXACT_MEMORY" >>"$RAN"
+echo "========= ERROR SUMMARY: 0 errors"
+STUB
+chmod +x "$folder/path/compute-sanitizer"
+rm "$folder/ran"
+PATH="$folder/path:$PATH" OUT="$folder/out" RAN="$folder/ran" bash tools/gpu_check.sh --parts memcheck,initcheck "$folder/pack.tar.xz" >"$folder/said" 2>&1 ||
+  fail "memcheck and initcheck fail: $(cat "$folder/said")"
+[ "$(cat "$folder/ran")" = "memcheck on cuda, memory nan
+initcheck on cuda, memory unwritten" ] || fail "what the sanitizer saw: $(cat "$folder/ran")"
 rc=0
 PATH="$folder/path:$PATH" OUT="$folder/out" bash tools/gpu_check.sh --parts nonsense "$folder/pack.tar.xz" >/dev/null 2>&1 || rc=$?
 [ "$rc" -eq 2 ] || fail "a part that does not exist exits $rc, not 2"
