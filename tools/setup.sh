@@ -2,7 +2,8 @@
 # Installs what building voxgrad needs, from the distribution (Debian 12, Ubuntu 24.04 and later).
 #   tools/setup.sh           install what is missing; does nothing, and quickly, where nothing is
 #   tools/setup.sh --check   list what is there and what is missing; exit 1 if anything is
-#   tools/setup.sh --tests   and clang, which builds for the sanitizers
+#   tools/setup.sh --tests   and clang, which builds for the sanitizers, and where there is an nvcc without them NVIDIA's
+#                            disassemblers from PyPI, into $PREFIX/bin (/usr/local/bin)
 set -euo pipefail
 
 # PACKAGE, or PACKAGE:PROGRAM where another package may provide the program as well
@@ -24,6 +25,22 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   exit 1
 fi
 
+# A CUDA Toolkit has cuobjdump, and nvdisasm, which it calls; nvcc alone does not bring them. They read the code of older
+# compilers too. Without them tests/tree/machine_code_test.sh says what it leaves out, and nothing else misses them.
+install_disassemblers() { # [sudo]
+  local nvcc version folder to="${PREFIX:-/usr/local}/bin"
+  nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null) || return 0
+  if command -v cuobjdump >/dev/null || [ -x "$(dirname "$nvcc")/cuobjdump" ]; then return 0; fi
+  version=$("$nvcc" --version | sed -n 's/^.*release \([0-9]*\.[0-9]*\).*/\1/p')
+  folder=$(mktemp -d)
+  echo "setup: installing cuobjdump and nvdisasm into $to"
+  if ! python3 -m pip install --quiet --no-deps --target "$folder" "nvidia-cuda-cuobjdump>=$version" "nvidia-cuda-nvdisasm>=$version" ||
+    ! "$@" install -D -m 755 -t "$to" "$folder"/nvidia/*/bin/nvdisasm "$folder"/nvidia/*/bin/cuobjdump; then
+    echo "setup: no cuobjdump of CUDA $version or later was installed: tests read less of the machine code" >&2
+  fi
+  rm -rf "$folder"
+}
+
 missing=()
 for entry in "${packages[@]}"; do
   state=installed
@@ -33,18 +50,21 @@ for entry in "${packages[@]}"; do
   fi
   if [ "${1:-}" = --check ]; then printf '%-22s %s\n' "${entry%%:*}" "$state"; fi
 done
-if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
-if [ "${1:-}" = --check ]; then exit 1; fi
+if [ "${1:-}" = --check ]; then exit $((${#missing[@]} > 0)); fi
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
-  if ! command -v sudo >/dev/null || { [ ! -t 0 ] && ! sudo -n true 2>/dev/null; }; then
+  if command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+    as_root=(sudo)
+  elif [ ${#missing[@]} -gt 0 ]; then
     echo "setup: packages are missing and this user may not install them. Run this as root, then try again:" >&2
     echo "  apt-get update && apt-get install -y --no-install-recommends ${missing[*]}" >&2
     exit 1
   fi
-  as_root=(sudo)
 fi
-echo "setup: installing ${missing[*]}"
-"${as_root[@]}" apt-get update -q
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "setup: installing ${missing[*]}"
+  "${as_root[@]}" apt-get update -q
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+fi
+if [ "${1:-}" = --tests ]; then install_disassemblers "${as_root[@]}"; fi
