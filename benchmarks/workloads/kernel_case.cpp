@@ -95,6 +95,19 @@ Times KernelCase::run_backward(Cache cache) {
   return t;
 }
 
+void KernelCase::run_once(const std::function<void()>& on_start) {
+  if (spec_.pass == Pass::forward) {
+    const NoGradScope no_grad;
+    on_start();
+    static_cast<void>(apply_(inputs_));
+    return;
+  }
+  const Tensor y = apply_(inputs_);
+  on_start();
+  backward(y, dy_);
+  clear_grads();
+}
+
 void KernelCase::clear_grads() const {
   for (Tensor input : inputs_) {
     if (input.defined() && input.wants_grad()) { input.clear_grad(); }

@@ -59,6 +59,8 @@ class KernelCase {
   /// So many calls of the pass, and what they took, on a GPU by its events. What comes before a gradient is run and not
   /// measured.
   [[nodiscard]] Times run(std::int64_t calls, Cache);
+  /// One call, not measured; on_start is called when what comes before a gradient has run.
+  void run_once(const std::function<void()>& on_start);
   /// What the pass makes: the result, or the gradients one after the other, as doubles.
   [[nodiscard]] std::vector<double> values() const;
 

@@ -10,7 +10,8 @@ namespace {
 constexpr int kMostFailedWaits = 100000;
 }
 
-Block::Block(const Module& m, const Function& f, const simt::Launch& l) : m_(m), f_(f), launch_(l) {
+Block::Block(const Module& m, const Function& f, const simt::Launch& l, Counts* counts)
+    : m_(m), f_(f), launch_(l), counts_(counts) {
   VOX_CHECK(f.parameters.size() == l.arguments.size(), "PTX: {} takes {} parameters, the launch has {}", f.name,
             f.parameters.size(), l.arguments.size());
   parameters_.resize(f.parameter_bytes);
@@ -99,6 +100,7 @@ bool Block::step(WarpState& w) {
       const bool holds = w.registers[static_cast<std::size_t>(in.guard) * kLanes + lane] != 0;
       if (holds == in.guard_negated) { active &= ~(1U << lane); }
     }
+    if (counts_ != nullptr) { count(in, active); }
     if (active == 0) { return true; }
     if (in.op == Op::mbarrier) {
       unsigned waits = 0;

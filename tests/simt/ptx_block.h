@@ -7,13 +7,13 @@
 
 #include "kernels/base/check.h"
 #include "kernels/simt/launch.h"
+#include "tests/simt/ptx_counts.h"
 #include "tests/simt/ptx_program.h"
+#include "tests/simt/transactions.h"
 
 /// Executes the instructions of one block, a warp at a time. What is checked is that nvcc's code and the inline PTX
 /// compute the right values; races and asynchronous copies are the business of kernels/simt.
 namespace vox::ptx {
-
-inline constexpr unsigned kLanes = 32;
 
 struct PendingCopy {
   std::byte* to;
@@ -55,11 +55,13 @@ struct PhaseBarrier {
 
 class Block {
  public:
-  Block(const Module&, const Function&, const simt::Launch&);
+  /// counts: where it adds what it executes, or null.
+  Block(const Module&, const Function&, const simt::Launch&, Counts* counts);
   void run(const uint3& index);
 
  private:
   bool step(WarpState&);  ///< one instruction of the lanes that are furthest behind; false when all wait or are done
+  void count(const Instruction&, unsigned lanes);
   void execute(const Instruction&, unsigned lanes);
   void flow(const Instruction&, unsigned lanes);
   void scalar(const Instruction&, unsigned lane);
@@ -89,6 +91,7 @@ class Block {
   const Module& m_;
   const Function& f_;
   const simt::Launch& launch_;
+  Counts* counts_;
   uint3 index_{};
   std::vector<std::byte> parameters_;
   std::vector<std::byte> shared_;

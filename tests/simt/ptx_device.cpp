@@ -1,5 +1,8 @@
+#include <cxxabi.h>
 #include <dlfcn.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <unordered_map>
@@ -34,13 +37,27 @@ const Kernel& find(const simt::Launch& l) {
   return found->second;
 }
 
+std::string demangled(const std::string& name) {
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> plain(abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status),
+                                                          &std::free);
+  return status == 0 ? plain.get() : name;
+}
+
 void launch(const simt::Launch& l) {
   const Kernel& k = find(l);
-  Block block(*k.module, *k.function, l);
-  for (unsigned z = 0; z < l.grid.z; ++z) {
-    for (unsigned y = 0; y < l.grid.y; ++y) {
-      for (unsigned x = 0; x < l.grid.x; ++x) { block.run({x, y, z}); }
-    }
+  const Watch& w = watch();
+  const std::uint64_t all = l.grid.count();
+  const std::uint64_t run = w.most_blocks == 0 ? all : std::min(all, w.most_blocks);
+  Counts counts;
+  Block block(*k.module, *k.function, l, w.launches == nullptr ? nullptr : &counts);
+  for (std::uint64_t i = 0; i < run; ++i) {
+    const std::uint64_t b = (2 * i + 1) * all / (2 * run);  // with all of them: i
+    block.run({static_cast<unsigned>(b % l.grid.x), static_cast<unsigned>(b / l.grid.x % l.grid.y),
+               static_cast<unsigned>(b / l.grid.x / l.grid.y)});
+  }
+  if (w.launches != nullptr) {
+    w.launches->push_back({short_name(demangled(k.function->name)), l.grid, l.block, l.shared_bytes, run, counts});
   }
 }
 

@@ -88,8 +88,14 @@ else()
   add_executable(vox_planted_ptx tests/simt/planted_main.cpp $<TARGET_OBJECTS:vox_planted_kernels_plain>
     $<TARGET_OBJECTS:vox_ptx_interpreter>)
   target_link_libraries(vox_planted_ptx PRIVATE vox ${CMAKE_DL_LIBS})
+  set(interpreting vox_ptx_tests vox_planted_ptx)
+  if(VOX_BENCHMARKS AND VOX_TOOLS)  # what the operators of `bench kernel` execute: tests/tree/counts_test.sh
+    add_executable(vox_counts tests/simt/counts_main.cpp $<TARGET_OBJECTS:vox_ptx_interpreter>)
+    target_link_libraries(vox_counts PRIVATE vox_benchmarks ${CMAKE_DL_LIBS})
+    list(APPEND interpreting vox_counts)
+  endif()
   # The interpreter asks the program for the names of its kernels.
-  set_target_properties(vox_ptx_tests vox_planted_ptx PROPERTIES ENABLE_EXPORTS ON)
+  set_target_properties(${interpreting} PROPERTIES ENABLE_EXPORTS ON)
   foreach(arch sm_80 sm_90a)
     set(ptx_test "nvcc's code of every op for ${arch} gives the right values")
     add_test(NAME ${ptx_test} COMMAND vox_ptx_tests "every op on simt*" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})

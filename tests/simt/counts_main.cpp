@@ -1,0 +1,105 @@
+// Prints, as CSV, what the kernels of operators execute: nvcc's PTX, interpreted. A line per launch. No GPU is wanted.
+//   vox_counts --ptx build/ptx/sm_90a --op conv3d --shape 16-16@16^3 --dtype bf16
+//   vox_counts --ptx build/ptx/sm_90a --size 128 --dtype bf16 --blocks 3      the network's own layers, three thread
+//   blocks of each
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "benchmarks/verbs/kernel_options.h"
+#include "engine/csv.h"
+#include "engine/kept.h"
+#include "kernels/base/check.h"
+#include "kernels/simt/launch.h"
+#include "tests/simt/ptx_block.h"
+
+namespace vox::bench {
+namespace {
+
+struct Requested {
+  const char* name;
+  ptx::Requests ptx::Counts::*requests;
+};
+constexpr Requested kRequests[] = {{"loads", &ptx::Counts::loads},
+                                   {"stores", &ptx::Counts::stores},
+                                   {"copies", &ptx::Counts::copies},
+                                   {"shared_loads", &ptx::Counts::shared_loads},
+                                   {"shared_stores", &ptx::Counts::shared_stores},
+                                   {"matrix_loads", &ptx::Counts::matrix_loads},
+                                   {"copied", &ptx::Counts::copied}};
+
+void print_head() {
+  std::string line = "op,pass,shape,batch,dtype,least_bytes,kernel,grid,threads,shared_bytes,blocks,blocks_run,all";
+  for (const std::string_view name : ptx::kClassNames) { line += fmt::format(",{}", name); }
+  for (const Requested& r : kRequests) { line += fmt::format(",{0},{0}_pieces,{0}_least", r.name); }
+  fmt::print("{}\n", line);
+}
+
+void print(const std::vector<std::string>& cells, const Cost& cost, const ptx::LaunchCounts& l) {
+  std::string line = fmt::format("{},{:.0f},{},{}x{}x{},{},{},{},{},{}", fmt::join(cells, ","), cost.bytes,
+                                 csv_field(l.kernel), l.grid.x, l.grid.y, l.grid.z, l.block.count(), l.shared_bytes,
+                                 l.grid.count(), l.blocks_run, l.counts.all());
+  for (const std::uint64_t n : l.counts.instructions) { line += fmt::format(",{}", n); }
+  for (const Requested& r : kRequests) {
+    const ptx::Requests& q = l.counts.*r.requests;
+    line += fmt::format(",{},{},{}", q.count, q.pieces, q.least);
+  }
+  fmt::print("{}\n", line);
+  static_cast<void>(std::fflush(stdout));
+}
+
+void skip(const simt::Launch&) {}
+
+void count_kernels(const KernelOptions& o, const std::string& folder, std::int64_t most_blocks) {
+  ptx::interpret(folder);
+  const simt::Interpreter interpreted = simt::interpreter();
+  const simt::Interpreter before = most_blocks == 0 ? nullptr : &skip;
+  set_keep_all(true);  // as on a GPU that has room
+  print_head();
+  for (const KernelSpec& spec : rows_of(o)) {
+    simt::set_interpreter(before);  // of the operands' values
+    KernelCase c(spec, Device::simt);
+    std::vector<ptx::LaunchCounts> launches;
+    ptx::watch() = {&launches, static_cast<std::uint64_t>(most_blocks)};
+    c.run_once([&] { simt::set_interpreter(interpreted); });
+    for (const ptx::LaunchCounts& l : launches) { print(cells_of(spec), c.cost(), l); }
+  }
+}
+
+}  // namespace
+}  // namespace vox::bench
+
+int main(int argc, char** argv) {
+  try {
+    vox::CommandLine app("What the kernels of operators execute, counted in nvcc's PTX: CSV, a line per launch",
+                         "vox_counts");
+    vox::bench::KernelOptions o;
+    std::string folder;
+    std::int64_t blocks = 0;
+    o.sizes = {128};
+    o.dtypes = {"bf16"};
+    app.option("--ptx", folder, "folder of .ptx files, as build/ptx/sm_90a").required();
+    app.option("--op", o.ops, "operators, as conv3d or batch_norm; without it all").delimiter(',');
+    app.option("--shape", o.shapes, "as bench kernel has it; without it the seed network's own").delimiter(',');
+    app.option("--pass", o.passes).delimiter(',').one_of({"forward", "grad-input", "grad-weight"});
+    app.option("--dtype", o.dtypes).delimiter(',').one_of({"f32", "f64", "bf16"});
+    app.option("--size", o.sizes, "of the network's images, for its shapes").delimiter(',').positive();
+    app.option("--batch", o.batches).delimiter(',').positive();
+    app.option("--widths", o.widths, "of the network: channels per level, shallow to deep")
+        .delimiter(',')
+        .expected(5)
+        .positive();
+    app.option("--blocks", blocks,
+               "run so many thread blocks of a launch, on values that nobody set: for counts that do not depend on "
+               "them; 0: all, on random values")
+        .not_negative();
+    if (const auto code = app.read(argc, argv)) { return *code; }
+    vox::bench::count_kernels(o, folder, blocks);
+    return 0;
+  } catch (const std::exception& e) {
+    static_cast<void>(std::fprintf(stderr, "vox_counts: %s\n", e.what()));
+    return 2;
+  }
+}
