@@ -1,7 +1,7 @@
 // Prints, as CSV, what the kernels of operators execute: nvcc's PTX, interpreted. A line per launch. No GPU is wanted.
 //   vox_counts --ptx build/ptx/sm_90a --op conv3d --shape 16-16@16^3 --dtype bf16
-//   vox_counts --ptx build/ptx/sm_90a --size 128 --dtype bf16 --blocks 3      the network's own layers, three thread
-//   blocks of each
+//   vox_counts --ptx build/ptx/sm_90a --size 128 --blocks 3 --blank      the network's own layers, three thread blocks of each
+//   thread blocks of each
 
 #include <fmt/format.h>
 
@@ -52,14 +52,14 @@ void print(const std::vector<std::string>& cells, const Cost& cost, const ptx::L
 
 void skip(const simt::Launch&) {}
 
-void count_kernels(const KernelOptions& o, const std::string& folder, std::int64_t most_blocks) {
+void count_kernels(const KernelOptions& o, const std::string& folder, std::int64_t most_blocks, bool blank) {
   ptx::interpret(folder);
   const simt::Interpreter interpreted = simt::interpreter();
-  const simt::Interpreter before = most_blocks == 0 ? nullptr : &skip;
+  const simt::Interpreter before = blank ? &skip : nullptr;
   set_keep_all(true);  // as on a GPU that has room
   print_head();
   for (const KernelSpec& spec : rows_of(o)) {
-    simt::set_interpreter(before);  // of the operands' values
+    simt::set_interpreter(before);  // makes the operands' values
     KernelCase c(spec, Device::simt);
     std::vector<ptx::LaunchCounts> launches;
     ptx::watch() = {&launches, static_cast<std::uint64_t>(most_blocks)};
@@ -78,6 +78,7 @@ int main(int argc, char** argv) {
     vox::bench::KernelOptions o;
     std::string folder;
     std::int64_t blocks = 0;
+    bool blank = false;
     o.sizes = {128};
     o.dtypes = {"bf16"};
     app.option("--ptx", folder, "folder of .ptx files, as build/ptx/sm_90a").required();
@@ -91,12 +92,10 @@ int main(int argc, char** argv) {
         .delimiter(',')
         .expected(5)
         .positive();
-    app.option("--blocks", blocks,
-               "run so many thread blocks of a launch, on values that nobody set: for counts that do not depend on "
-               "them; 0: all, on random values")
-        .not_negative();
+    app.option("--blocks", blocks, "of a launch so many thread blocks are run, spread evenly; 0: all").not_negative();
+    app.flag("--blank", blank, "operands are NaN, which takes no time: for counts that do not depend on values");
     if (const auto code = app.read(argc, argv)) { return *code; }
-    vox::bench::count_kernels(o, folder, blocks);
+    vox::bench::count_kernels(o, folder, blocks, blank);
     return 0;
   } catch (const std::exception& e) {
     static_cast<void>(std::fprintf(stderr, "vox_counts: %s\n", e.what()));

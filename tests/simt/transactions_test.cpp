@@ -58,7 +58,8 @@ TEST_CASE("lanes of different words in one bank of shared memory wait for each o
   // Parts of one word are one word.
   check_pieces(wavefronts(spaced(1), kAll, 1), 1, 1);
   check_pieces(wavefronts(spaced(2), kAll, 2), 1, 1);
-  check_pieces(wavefronts(spaced(64 * 4 + 2), kAll, 2), 32, 1);
+  check_pieces(wavefronts(spaced(64 * 4, 2), kAll, 2), 32, 1);
+  check_pieces(wavefronts(spaced(64 * 4 + 2), kAll, 2), 2, 1);  // two lanes a bank
 }
 
 TEST_CASE("wide accesses to shared memory go by halves and quarters of a warp", "[simt]") {
