@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Counts what the kernels of the network execute, in nvcc's PTX for Hopper: sectors of global memory, wavefronts of shared memory, warp
+# instructions per tensor core product and per sector; and holds each kernel to tests/tree/counts.limits. Prints a line per kernel, the
+# worst of its launches. The numbers of instructions hold for the compiler they were taken of, CUDA 13.0.
+#   counts_test.sh VOXGRAD BUILD
+counts="$2/vox_counts"
+ptx="$2/ptx/sm_90a"
+if [ ! -x "$counts" ] || [ ! -d "$ptx" ]; then
+  echo "skipped: this build has no vox_counts (nvcc, VOX_SIMT_CHECKS, VOX_BENCHMARKS)"
+  exit 77
+fi
+only=
+if ! grep -q 'release 13\.0,' "$ptx/adam.ptx"; then
+  only="load_sectors store_sectors copy_sectors shared_loads shared_stores matrix_loads copied"
+  echo "not CUDA 13.0: checked are $only"
+fi
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+count() { # OPERATORS SHAPES OPTIONS...
+  local operators="$1" shapes="$2"
+  shift 2
+  files=$((files + 1))
+  "$counts" --ptx "$ptx" --op "$operators" --shape "$shapes" --dtype bf16,f32 --blocks 2 "$@" >"$folder/$files.csv" || exit 1
+}
+files=0
+count conv3d '16-16@32^3,4-16@32^3,32-64@16^3,128-256@8^3,16-4@32^3k1,64-64@32^3' --blank
+count conv3d_concat '16+16-16@32^3' --blank
+count conv_transpose3d '32-16@32^3,128-64@8^3' --blank
+count batch_norm_relu,batch_norm,max_pool3d,relu,dropout,cast '16@32^3'
+count concat,add '16+16@32^3'
+count dice_focal_loss,dice_loss,focal_loss,cross_entropy,softmax '4@32^3'
+awk -v only="$only" -f tests/tree/counts.awk tests/tree/counts.limits "$folder"/*.csv
