@@ -1,6 +1,7 @@
 #include "kernels/dropout.h"
 
 #include "kernels/cuda/elementwise.cuh"
+#include "kernels/cuda/philox.cuh"
 
 namespace vox {
 namespace gpu {
@@ -10,12 +11,12 @@ inline constexpr int kNumbers = 4;  // of one Philox call
 template <class T> inline constexpr int kDropoutLane = kWide<T> > kNumbers ? kWide<T> : kNumbers;
 
 template <class T> struct Dropout {
-  RandomKey key;
+  PhiloxKeys keys;
   std::uint32_t largest_dropped;
   Acc<T> scale;
 
-  __device__ T operator()(T x, std::uint32_t random) const {
-    return store<T>(random > largest_dropped ? load(x) * scale : Acc<T>{0});
+  __device__ Acc<T> operator()(Acc<T> x, std::uint32_t random) const {
+    return random > largest_dropped ? x * scale : Acc<T>{0};
   }
 };
 
@@ -25,21 +26,27 @@ template <class T> __global__ void dropout_kernel(const T* x, T* y, std::int64_t
   constexpr int kLane = kDropoutLane<T>;
   const std::int64_t first = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * kLane;
   if (first + kLane <= count) {
-    Pack<T, kLane> v = load_pack<kLane>(x + first);
+    constexpr int kPiece = kWide<T>;
+    Acc<T> v[kLane / kPiece][kPiece];
+    VOX_UNROLL
+    for (int p = 0; p < kLane / kPiece; ++p) { unpack<T>(load_words(x + first + p * kPiece), v[p]); }
     VOX_UNROLL
     for (int i = 0; i < kLane; i += kNumbers) {
-      const Philox4 random = random4(drop.key, static_cast<std::uint64_t>(first + i) / kNumbers);
+      const Philox4 random = drop.keys.random4(static_cast<std::uint64_t>(first + i) / kNumbers);
       VOX_UNROLL
-      for (int k = 0; k < kNumbers; ++k) { v.v[i + k] = drop(v.v[i + k], random.v[k]); }
+      for (int k = i; k < i + kNumbers; ++k) {
+        v[k / kPiece][k % kPiece] = drop(v[k / kPiece][k % kPiece], random.v[k - i]);
+      }
     }
-    store_pack(y + first, v);
+    VOX_UNROLL
+    for (int p = 0; p < kLane / kPiece; ++p) { store_wide(y + first + p * kPiece, v[p]); }
     return;
   }
   for (std::int64_t group = first; group < count; group += kNumbers) {
-    const Philox4 random = random4(drop.key, static_cast<std::uint64_t>(group) / kNumbers);
+    const Philox4 random = drop.keys.random4(static_cast<std::uint64_t>(group) / kNumbers);
     VOX_UNROLL
     for (int k = 0; k < kNumbers; ++k) {
-      if (group + k < count) { y[group + k] = drop(x[group + k], random.v[k]); }
+      if (group + k < count) { y[group + k] = store<T>(drop(load(x[group + k]), random.v[k])); }
     }
   }
 }
@@ -50,8 +57,9 @@ template <class T> void dropout_forward(GpuQueue& q, const DropoutArgs<T>& a) {
   constexpr int kLane = gpu::kDropoutLane<T>;
   const std::int64_t count = std::ssize(a.y);
   if (count == 0) { return; }
-  const gpu::Dropout<T> drop{
-      .key = a.key, .largest_dropped = largest_dropped_number(a.p), .scale = static_cast<Acc<T>>(1 / (1 - a.p))};
+  const gpu::Dropout<T> drop{.keys = gpu::philox_keys(a.key),
+                             .largest_dropped = largest_dropped_number(a.p),
+                             .scale = static_cast<Acc<T>>(1 / (1 - a.p))};
   VOX_LAUNCH(q, (gpu::dropout_kernel<T>), gpu::blocks_for((count + kLane - 1) / kLane, gpu::kElementThreads),
              gpu::kElementThreads, 0, a.x.data(), a.y.data(), count, drop);
 }

@@ -7,12 +7,13 @@ namespace gpu {
 
 inline constexpr int kPoolThreads = 256;
 
-/// A grid of one thread per 16 bytes of a voxel's lanes of each 2x2x2 cell. Blocks are counted (volume, plane of
-/// cells, tile of the plane), volume = (case, block of channels).
+/// A grid of one thread per 16 bytes of a voxel's lanes of each 2x2x2 cell, or of each of its two columns along W.
+/// Blocks are counted (volume, plane of cells, tile of the plane), volume = (case, block of channels).
 struct PoolGrid {
-  int d, h, w;                    ///< extents of x
-  int cells_d, cells_h, cells_w;  ///< cells that have a thread
-  unsigned tiles;                 ///< blocks of threads per plane
+  int d, h, w;           ///< extents of x
+  int cells_d, cells_h;  ///< cells that have a thread
+  int columns;           ///< the same along W, cells or columns
+  unsigned tiles;        ///< blocks of threads per plane
 };
 
 template <class T>
@@ -22,19 +23,21 @@ template <class T>
           .w = static_cast<int>(x.w),
           .cells_d = static_cast<int>(d),
           .cells_h = static_cast<int>(h),
-          .cells_w = static_cast<int>(w),
+          .columns = static_cast<int>(w),
           .tiles = blocks_for(h * w * kPieces<T>, kPoolThreads)};
 }
 
-/// This thread's cell.
+/// This thread's cell, or column of a cell.
 struct PoolCell {
   bool present;
-  int d, h, w;     ///< in cells
-  std::int64_t x;  ///< element of x at the cell's first voxel
+  int d, h;        ///< in cells
+  int w;           ///< in cells or columns
+  std::int64_t x;  ///< element of x at its first voxel
   std::int64_t y;  ///< element of y
 };
 
-template <class T> __device__ __forceinline__ PoolCell this_cell(const PoolGrid& g) {
+/// WIDTH: 2 for cells, 1 for columns.
+template <class T, int WIDTH> __device__ __forceinline__ PoolCell this_cell(const PoolGrid& g) {
   constexpr int kLanes = static_cast<int>(kBlock8);
   const unsigned plane = blockIdx.x / g.tiles;
   const int i = static_cast<int>(blockIdx.x % g.tiles * kPoolThreads + threadIdx.x);
@@ -42,16 +45,16 @@ template <class T> __device__ __forceinline__ PoolCell this_cell(const PoolGrid&
   const int cell = i / kPieces<T>;
   const int lane = i % kPieces<T> * kWide<T>;
   const int d = static_cast<int>(plane % static_cast<unsigned>(g.cells_d));
-  const int h = cell / g.cells_w;
-  const int w = cell % g.cells_w;
+  const int h = cell / g.columns;
+  const int w = cell % g.columns;
   const std::int64_t row = (static_cast<std::int64_t>(volume) * g.d + 2 * d) * g.h + 2 * h;
   const std::int64_t row_y = (static_cast<std::int64_t>(volume) * (g.d / 2) + d) * (g.h / 2) + h;
   return {.present = h < g.cells_h,
           .d = d,
           .h = h,
           .w = w,
-          .x = (row * g.w + 2 * w) * kLanes + lane,
-          .y = (row_y * (g.w / 2) + w) * kLanes + lane};
+          .x = (row * g.w + WIDTH * w) * kLanes + lane,
+          .y = (row_y * (g.w / 2) + WIDTH * w / 2) * kLanes + lane};
 }
 
 /// Elements from a cell's first voxel to voxel k of it, in scan order.
@@ -79,7 +82,7 @@ __device__ __forceinline__ void compete(const T* x, const PoolGrid& g, Acc<T> (&
 /// winners: of the cells' lanes, or null.
 template <class T> __global__ void max_pool3d_kernel(const T* x, T* y, std::uint8_t* winners, PoolGrid g) {
   wait_for_launches_before();
-  const PoolCell cell = this_cell<T>(g);
+  const PoolCell cell = this_cell<T, 2>(g);
   if (!cell.present) { return; }
   Acc<T> best[kWide<T>];
   int winner[kWide<T>];
@@ -96,30 +99,30 @@ template <class T> __global__ void max_pool3d_kernel(const T* x, T* y, std::uint
 }
 
 /// dx grows by the cells' shares of dy, or becomes that: then there are threads, too, for the cells that an odd last
-/// plane cuts, whose voxels get 0.
+/// plane cuts, whose voxels get 0. A thread has a column, so that a warp writes whole sectors of memory.
 template <class T>
 __global__ void max_pool3d_backward_kernel(const std::uint8_t* winners, const T* dy, bool adds, T* dx, PoolGrid g) {
   wait_for_launches_before();
-  const PoolCell cell = this_cell<T>(g);
-  if (!cell.present) { return; }
+  const PoolCell column = this_cell<T, 1>(g);
+  if (!column.present) { return; }
   Pack<std::uint8_t, kWide<T>> winner{};
-  Pack<T, kWide<T>> share{};
-  const bool whole = 2 * cell.d + 1 < g.d && 2 * cell.h + 1 < g.h && 2 * cell.w + 1 < g.w;
+  Acc<T> share[kWide<T>]{};
+  const bool whole = 2 * column.d + 1 < g.d && 2 * column.h + 1 < g.h && column.w / 2 * 2 + 1 < g.w;
   if (whole) {
-    winner = load_pack<kWide<T>>(winners + cell.y);
-    share = load_pack<kWide<T>>(dy + cell.y);
+    winner = load_pack<kWide<T>>(winners + column.y);
+    unpack<T>(load_words(dy + column.y), share);
   }
   VOX_UNROLL
-  for (int k = 0; k < 8; ++k) {
-    if (2 * cell.d + k / 4 >= g.d || 2 * cell.h + k / 2 % 2 >= g.h || 2 * cell.w + k % 2 >= g.w) { continue; }
-    T* const to = dx + cell.x + voxel_of_cell(g, k);
-    Pack<T, kWide<T>> out{};
-    if (adds) { out = load_pack<kWide<T>>(to); }
+  for (int k = 0; k < 8; k += 2) {
+    if (2 * column.d + k / 4 >= g.d || 2 * column.h + k / 2 % 2 >= g.h) { continue; }
+    T* const to = dx + column.x + voxel_of_cell(g, k);
+    Acc<T> out[kWide<T>]{};
+    if (adds) { unpack<T>(load_words(to), out); }
     VOX_UNROLL
     for (int i = 0; i < kWide<T>; ++i) {
-      if (whole && winner.v[i] == k) { out.v[i] = store<T>(load(out.v[i]) + load(share.v[i])); }
+      if (whole && winner.v[i] == k + column.w % 2) { out[i] += share[i]; }
     }
-    store_pack(to, out);
+    store_wide(to, out);
   }
 }
 
@@ -139,7 +142,7 @@ template <class T> void max_pool3d_forward(GpuQueue& q, const MaxPool3dArgs<T>& 
 template <class T> void max_pool3d_backward(GpuQueue& q, const MaxPool3dGradArgs<T>& a) {
   const VolumeShape& s = a.shape;
   const std::int64_t cut = a.adds ? 0 : 1;
-  const gpu::PoolGrid g = gpu::pool_grid<T>(s, (s.d + cut) / 2, (s.h + cut) / 2, (s.w + cut) / 2);
+  const gpu::PoolGrid g = gpu::pool_grid<T>(s, (s.d + cut) / 2, (s.h + cut) / 2, a.adds ? s.w / 2 * 2 : s.w);
   VOX_LAUNCH(q, (gpu::max_pool3d_backward_kernel<T>), gpu::pool_blocks(s, g), gpu::kPoolThreads, 0, a.winners.data(),
              a.dy.data(), a.adds, a.dx.data(), g);
 }

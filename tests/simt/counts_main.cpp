@@ -1,7 +1,6 @@
 // Prints, as CSV, what the kernels of operators execute: nvcc's PTX, interpreted. A line per launch. No GPU is wanted.
 //   vox_counts --ptx build/ptx/sm_90a --op conv3d --shape 16-16@16^3 --dtype bf16
-//   vox_counts --ptx build/ptx/sm_90a --size 128 --blocks 3 --blank      the network's own layers, three thread blocks of each
-//   thread blocks of each
+//   vox_counts --ptx build/ptx/sm_90a --size 128 --dtype bf16 --blocks 3 --blank    the network, three blocks a launch
 
 #include <fmt/format.h>
 

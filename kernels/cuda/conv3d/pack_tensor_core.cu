@@ -28,53 +28,59 @@ template <int N> __device__ __forceinline__ int pack_entry(const PackTable<N>& t
   return low;
 }
 
-/// A thread block packs a chunk: it reads the weights of 16 times 16 channels row by row, and writes them in order.
+/// A thread block packs a chunk: it reads the weights of 16 times 16 channels row by row, and a thread writes the eight
+/// input channels of one output channel.
 template <int N> __global__ void __launch_bounds__(kPackThreads) pack_tensor_core_kernel(PackTable<N> table) {
   wait_for_launches_before();
-  constexpr int kRow = 16 * 27;  ///< of the weight: one channel of its first axis, 16 of its second
-  constexpr int kEach = (kPackedChunk + kPackThreads - 1) / kPackThreads;
-  VOX_SHARED(float, weights, [kPackedChunk]);
+  constexpr int kRow = 16 * 27;        ///< of the weight: one channel of its first axis, 16 of its second
+  constexpr int kPitch = kRow + 2;     ///< of rows in shared memory: fewest bank conflicts either way
+  constexpr int kCells = 27 * 2 * 16;  ///< of eight channels
+  constexpr int kRowThreads = kPackThreads / 16;
+  constexpr int kEach = (kRow + kRowThreads - 1) / kRowThreads;
+  static_assert(kCells * 8 == kPackedChunk && kCells <= kPackThreads);
+  VOX_SHARED(float, weights, [16 * kPitch]);
   const PackEntry a = table.of[pack_entry(table)];
   const int thread = static_cast<int>(threadIdx.x);
   const int chunk = static_cast<int>(blockIdx.x - a.first_chunk);
   const int out = chunk / a.steps * 16;
   const int in = chunk % a.steps * 16;
-  const int first = a.spread != 0 ? in : out;  // the channels of the weight's axes
+  const int first = (a.spread != 0 ? in : out) + thread / kRowThreads;  // the channels of the weight's axes
   const int second = a.spread != 0 ? out : in;
   const int firsts = a.spread != 0 ? a.in_channels : a.out_channels;
   const int seconds = a.spread != 0 ? a.out_channels : a.in_channels;
-  const float* const from = a.weight + (static_cast<std::int64_t>(first) * seconds + second) * 27;
+  const int column = thread % kRowThreads;
+  const int there = first < firsts ? min(16, seconds - second) * 27 : 0;
+  const float* const from =
+      a.weight + (static_cast<std::int64_t>(min(first, firsts - 1)) * seconds + min(second, seconds - 1)) * 27;
   float read[kEach];
   VOX_UNROLL
   for (int k = 0; k < kEach; ++k) {  // all loads before the first use
-    const int e = thread + k * kPackThreads;
-    const bool there = e < kPackedChunk && first + e / kRow < firsts && second + e % kRow / 27 < seconds;
-    read[k] = there ? from[e / kRow * seconds * 27 + e % kRow] : 0.0F;
+    const int c = column + k * kRowThreads;
+    read[k] = c < there ? from[c] : 0.0F;
   }
   VOX_UNROLL
   for (int k = 0; k < kEach; ++k) {
-    if (thread + k * kPackThreads < kPackedChunk) { weights[thread + k * kPackThreads] = read[k]; }
+    const int c = column + k * kRowThreads;
+    if (c < kRow) { weights[thread / kRowThreads * kPitch + c] = read[k]; }
   }
   __syncthreads();
-  const bool single = in + 8 >= a.in_channels;
-  VOX_UNROLL
-  for (int k = 0; k < kEach; ++k) {
-    const int e = thread + k * kPackThreads;
-    if (e >= kPackedChunk) { break; }
-    const int o = e / 8 % 16;
-    const int half = e / 128 % 2;
-    int tap = e / 256;
-    int i = e % 8;
-    bool there = true;
-    if (single) {
-      there = tap < 18 && tap % 2 * 2 + half < 3;
-      tap = tap / 2 * 3 + tap % 2 * 2 + half;
-    } else {
-      i += half * 8;
-    }
-    const int at = a.spread != 0 ? (i * 16 + o) * 27 + 26 - tap : (o * 16 + i) * 27 + tap;
-    a.packed[static_cast<std::int64_t>(chunk) * kPackedChunk + e] = to_bf16(there ? weights[at] : 0.0F);
+  if (thread >= kCells) { return; }
+  const int o = thread % 16;
+  const int half = thread / 16 % 2;
+  int tap = thread / 32;
+  int i = half * 8;
+  bool used = true;
+  if (in + 8 >= a.in_channels) {
+    used = tap < 18 && tap % 2 * 2 + half < 3;
+    tap = tap / 2 * 3 + tap % 2 * 2 + half;
+    i = 0;
   }
+  const int at = a.spread != 0 ? i * kPitch + o * 27 + 26 - tap : o * kPitch + i * 27 + tap;
+  const int next = a.spread != 0 ? kPitch : 27;
+  float v[8];
+  VOX_UNROLL
+  for (int k = 0; k < 8; ++k) { v[k] = used ? weights[at + k * next] : 0.0F; }
+  store_wide(a.packed + (static_cast<std::int64_t>(chunk) * kCells + thread) * 8, v);
 }
 
 namespace {

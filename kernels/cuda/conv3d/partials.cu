@@ -58,7 +58,7 @@ template <class A, int LANES> __global__ void sum_partials_kernel(Partials<A> a,
 template <class A> __global__ void turn_partials_kernel(Partials<A> a, std::int64_t elements, int in_groups) {
   wait_for_launches_before();
   constexpr int kTurns = 4;  // elements of a thread on their way together
-  VOX_SHARED(A, turned, [kPartialOut][kPartialIn * kTaps + 1]);
+  VOX_SHARED(A, turned, [kPartialOut * kPartialIn * kTaps]);
   const int in_parts = a.in_group / kPartialIn;
   const int out_parts = a.out_group / kPartialOut;
   const int part = static_cast<int>(blockIdx.x) % (in_parts * out_parts);
@@ -68,6 +68,7 @@ template <class A> __global__ void turn_partials_kernel(Partials<A> a, std::int6
   const A* const from =
       a.partial + static_cast<std::int64_t>(tile) * a.taps * a.in_group * a.out_group + i_first * a.out_group + o_first;
   const int row = kPartialIn * a.taps;
+  const int pitch = row + 1 - a.taps % 2;  // no bank conflicts: a warp writes 8 rows by 4 input channels
   const int count = row * kPartialOut;
   VOX_NO_UNROLL
   for (int first = static_cast<int>(threadIdx.x); first < count; first += kTurns * kPartialThreads) {
@@ -91,19 +92,20 @@ template <class A> __global__ void turn_partials_kernel(Partials<A> a, std::int6
     for (int k = 0; k < kTurns; ++k) {
       const int e = first + k * kPartialThreads;
       if (e < count) {
-        turned[e % kPartialOut][e / kPartialOut % kPartialIn * a.taps + e / (kPartialOut * kPartialIn)] = sum[k];
+        turned[e % kPartialOut * pitch + e / kPartialOut % kPartialIn * a.taps + e / (kPartialOut * kPartialIn)] =
+            sum[k];
       }
     }
   }
   __syncthreads();
   const int i = tile % in_groups * a.in_group + i_first;
-  const int o = tile / in_groups * a.out_group + o_first;
-  const int there = min(row, (a.in_channels - i) * a.taps);
-  for (int e = static_cast<int>(threadIdx.x); e < count; e += kPartialThreads) {
-    const int r = e % row;
-    if (r < there && o + e / row < a.out_channels) {
-      a.dweight[(static_cast<std::int64_t>(o + e / row) * a.in_channels + i) * a.taps + r] = turned[e / row][r];
-    }
+  static_assert(kPartialThreads == 32 * kPartialOut);  // a warp writes a row
+  const int of_part = static_cast<int>(threadIdx.x) / 32;
+  const int o = tile / in_groups * a.out_group + o_first + of_part;
+  const int there = o < a.out_channels ? min(row, (a.in_channels - i) * a.taps) : 0;
+  VOX_NO_UNROLL
+  for (int r = static_cast<int>(threadIdx.x) % 32; r < there; r += 32) {
+    a.dweight[(static_cast<std::int64_t>(o) * a.in_channels + i) * a.taps + r] = turned[of_part * pitch + r];
   }
 }
 
