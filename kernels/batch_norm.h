@@ -24,7 +24,7 @@ template <class T> struct BatchNormStatisticsArgs {
   VolumeShape shape;
   std::span<const T> x;  ///< blocked
   double momentum;
-  std::span<const double> boxes = {};  ///< CPU: what a convolution's epilogue made of x, which is not read then
+  std::span<const double> boxes = {};  ///< what a convolution's epilogue made of x, which is not read then
   std::span<double> partials;          ///< scratch, batch_norm_partials(shape); not needed where boxes are given
   std::span<Acc<T>> mean;              ///< [C], overwritten
   std::span<Acc<T>> variance;          ///< [C], overwritten

@@ -1,4 +1,5 @@
 #include "kernels/batch_norm.h"
+#include "kernels/conv3d.h"
 #include "kernels/cuda/run_moments.cuh"
 
 namespace vox {
@@ -15,28 +16,66 @@ __device__ __forceinline__ double blend(double running, double momentum, double 
   return (1 - momentum) * running + momentum * batch;
 }
 
-/// Merges the runs' moments, one block per channel: the distances of their means are taken from the first one.
-template <class A>
-__global__ void batch_norm_moments_kernel(const double* partials, BatchNormMoments<A> out, double momentum,
-                                          RunGrid grid) {
+/// Some voxels' moments in one channel.
+struct Moments {
+  double count;
+  double mean;
+  double m2;  ///< sum of the squared distances from the mean
+};
+
+/// Those of a channel's runs.
+struct RunMoments {
+  const double* partials;
+  RunGrid grid;
+
+  __device__ __forceinline__ unsigned count() const { return grid.of_channel; }
+  __device__ __forceinline__ Moments of(unsigned channel, unsigned i) const {
+    return {.count = static_cast<double>(voxels_of_run(grid, i % grid.per_row)),
+            .mean = partials_of(grid, partials, channel, 2, 0)[i],
+            .m2 = partials_of(grid, partials, channel, 2, 1)[i]};
+  }
+};
+
+/// Those of a convolution's boxes, Conv3dEpilogue::moments.
+struct BoxMoments {
+  const double* moments;
+  unsigned boxes;
+
+  __device__ __forceinline__ unsigned count() const { return boxes; }
+  __device__ __forceinline__ Moments of(unsigned channel, unsigned i) const {
+    constexpr auto kLanes = static_cast<unsigned>(kBlock8);
+    const std::int64_t box = static_cast<std::int64_t>(channel / kLanes) * boxes + i;
+    const double* const lane = moments + box * kBoxMoments + channel % kLanes;
+    return {.count = lane[0], .mean = lane[kBlock8], .m2 = lane[2 * kBlock8]};
+  }
+};
+
+/// Merges moments, one block of threads per channel: the distances of the means are taken from the first one.
+template <class A, class Source>
+__global__ void batch_norm_moments_kernel(Source source, BatchNormMoments<A> out, double momentum, double count) {
   wait_for_launches_before();
+  constexpr unsigned kTogether = 4;  // on their way at a time
   const unsigned channel = blockIdx.x;
-  const double* const means = partials_of(grid, partials, channel, 2, 0);
-  const double* const m2 = partials_of(grid, partials, channel, 2, 1);
-  const double about = means[0];
+  const double about = source.of(channel, 0).mean;
   const auto running_mean = static_cast<double>(out.running_mean[channel]);
   const auto running_variance = static_cast<double>(out.running_variance[channel]);
   double sum[2] = {0, 0};
-  VOX_UNROLL
-  for (unsigned i = threadIdx.x; i < grid.of_channel; i += kChunkThreads) {
-    const auto voxels = static_cast<double>(voxels_of_run(grid, i % grid.per_row));
-    const double d = means[i] - about;
-    sum[0] += voxels * d;
-    sum[1] += m2[i] + voxels * d * d;
+  for (unsigned first = threadIdx.x; first < source.count(); first += kTogether * kChunkThreads) {
+    Moments read[kTogether];
+    VOX_UNROLL
+    for (unsigned k = 0; k < kTogether; ++k) {
+      const unsigned i = first + k * kChunkThreads;
+      read[k] = i < source.count() ? source.of(channel, i) : Moments{.count = 0, .mean = about, .m2 = 0};
+    }
+    VOX_UNROLL
+    for (unsigned k = 0; k < kTogether; ++k) {
+      const double d = read[k].mean - about;
+      sum[0] += read[k].count * d;
+      sum[1] += read[k].m2 + read[k].count * d * d;
+    }
   }
   block_sum(sum);
   if (threadIdx.x != 0) { return; }
-  const auto count = static_cast<double>(grid.of_channel / grid.per_row * grid.voxels);
   const double mean = about + sum[0] / count;
   const double total = sum[1] - sum[0] * sum[0] / count;
   out.mean[channel] = static_cast<A>(mean);
@@ -49,15 +88,22 @@ __global__ void batch_norm_moments_kernel(const double* partials, BatchNormMomen
 
 template <class T> void batch_norm_statistics(GpuQueue& q, const BatchNormStatisticsArgs<T>& a) {
   const VolumeShape& s = a.shape;
-  const gpu::RunGrid grid = gpu::run_grid(s);
-  VOX_LAUNCH(q, (gpu::moments_of_runs_kernel<T>), grid.count, gpu::kChunkThreads, 0, a.x.data(), a.partials.data(),
-             grid);
   const gpu::BatchNormMoments<Acc<T>> out{.mean = a.mean.data(),
                                           .variance = a.variance.data(),
                                           .running_mean = a.running_mean.data(),
                                           .running_variance = a.running_variance.data()};
-  VOX_LAUNCH(q, (gpu::batch_norm_moments_kernel<Acc<T>>), static_cast<unsigned>(s.c), gpu::kChunkThreads, 0,
-             a.partials.data(), out, a.momentum, grid);
+  const auto merge = [&](const auto& source) {
+    VOX_LAUNCH(q, (gpu::batch_norm_moments_kernel<Acc<T>, std::decay_t<decltype(source)>>), static_cast<unsigned>(s.c),
+               gpu::kChunkThreads, 0, source, out, a.momentum, static_cast<double>(s.n * s.voxels()));
+  };
+  if (!a.boxes.empty()) {
+    const std::int64_t boxes = std::ssize(a.boxes) / kBoxMoments / s.blocks();
+    return merge(gpu::BoxMoments{.moments = a.boxes.data(), .boxes = static_cast<unsigned>(boxes)});
+  }
+  const gpu::RunGrid grid = gpu::run_grid(s);
+  VOX_LAUNCH(q, (gpu::moments_of_runs_kernel<T>), grid.count, gpu::kChunkThreads, 0, a.x.data(), a.partials.data(),
+             grid);
+  merge(gpu::RunMoments{.partials = a.partials.data(), .grid = grid});
 }
 
 VOX_INSTANTIATE(GpuQueue, batch_norm_statistics, BatchNormStatisticsArgs);

@@ -87,6 +87,13 @@ __device__ __forceinline__ uint32_t bf16x2_rn(float low, float high) {
   return r;
 }
 
+// the same of max(low, 0) and max(high, 0); a NaN stays one
+__device__ __forceinline__ uint32_t bf16x2_rn_relu(float low, float high) {
+  uint32_t r;
+  asm("cvt.rn.relu.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
+  return r;
+}
+
 // ---- 16 bytes of global memory as one instruction: of a struct the compiler makes several -----------
 __device__ __forceinline__ void store_global_16(void* p, const uint32_t (&v)[4]) {
   asm volatile("st.global.v4.b32 [%0], {%1,%2,%3,%4};" ::"l"(p), "r"(v[0]), "r"(v[1]), "r"(v[2]), "r"(v[3]) : "memory");

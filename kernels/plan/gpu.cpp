@@ -136,7 +136,11 @@ std::int64_t conv3d_direct_shares(const Conv3dGeometry& g) {
   return std::clamp<std::int64_t>(kDirectThreads / weight_elements(g), 1, std::max<std::int64_t>(1, most));
 }
 
-std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm) { return 0; }
+std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
+  if (algorithm != Conv3dAlgorithm::tensor_core) { return 0; }
+  const Conv3dMarch m = conv3d_march(g, Conv3dPass::correlate, kBlock8);
+  return m.shares == 1 ? m.columns() : 0;
+}
 bool conv3d_grad_weight_sums(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm) { return false; }
 std::int64_t conv3d_forward_scratch(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   return scratch_elements(g, Conv3dPass::correlate, algorithm);

@@ -52,6 +52,11 @@ inline std::uint32_t bf16x2_rn(float low, float high) {
   return half(high) << 16U | half(low);
 }
 
+/// cvt.rn.relu.bf16x2.f32: the same of max(low, 0) and max(high, 0); a NaN stays one
+inline std::uint32_t bf16x2_rn_relu(float low, float high) {
+  return bf16x2_rn(low <= 0 ? 0 : low, high <= 0 ? 0 : high);
+}
+
 inline void store_global_16(void* p, const std::uint32_t (&v)[4]) {
   struct alignas(16) Words {
     std::uint32_t v[4];

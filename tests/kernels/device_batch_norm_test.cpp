@@ -103,11 +103,13 @@ TEST_CASE("two floats become bf16 as the cpu rounds them, and every NaN 0x7FFF",
   for (const float low : odd) {
     for (const float high : odd) {
       CHECK(gpu::bf16x2_rn(low, high) == (std::uint32_t{to_bf16(high).bits} << 16U | to_bf16(low).bits));
+      CHECK(gpu::bf16x2_rn_relu(low, high) == gpu::bf16x2_rn(low > 0 ? low : 0, high > 0 ? high : 0));
     }
   }
   const auto other_nan = std::bit_cast<float>(0xFF812345U);
   CHECK(gpu::bf16x2_rn(other_nan, 1.0F) == 0x3F807FFFU);
   CHECK(gpu::bf16x2_rn(1.0F, other_nan) == 0x7FFF3F80U);
+  CHECK(gpu::bf16x2_rn_relu(-1.0F, other_nan) == 0x7FFF0000U);
 }
 
 }  // namespace vox::test

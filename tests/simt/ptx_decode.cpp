@@ -86,6 +86,7 @@ const std::unordered_map<std::string_view, Mod>& mods() {
       {"rpi", Mod::rpi},
       {"ftz", Mod::ftz},
       {"sat", Mod::sat},
+      {"relu", Mod::relu},
       {"approx", Mod::approx},
       {"full", Mod::full},
       {"lo", Mod::lo},

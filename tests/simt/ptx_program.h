@@ -83,6 +83,7 @@ enum class Mod : std::uint8_t {
   rpi,
   ftz,
   sat,
+  relu,
   approx,
   full,
   lo,

@@ -229,9 +229,11 @@ void Block::convert(const Instruction& in, unsigned lane) {
   if (in.to.kind == Kind::tf32) {
     r = to_tf32(v);
   } else if (in.to.kind == Kind::bf16_pair) {
-    const Type half{Kind::bf16, 16};
-    r = from_double(to_double(v, in.type), half) << 16U |
-        from_double(to_double(get(in.operands[2], lane), in.type), half);
+    const auto half = [&](std::uint64_t operand) {
+      const double d = to_double(operand, in.type);
+      return from_double(in.has(Mod::relu) && d <= 0 ? 0 : d, Type{Kind::bf16, 16});
+    };
+    r = half(v) << 16U | half(get(in.operands[2], lane));
   } else if (is_floating(in.type) && is_floating(in.to)) {
     double d = rounded_to_integer(in, to_double(v, in.type));
     if (in.has(Mod::sat)) { d = d >= 1 ? 1 : d > 0 ? d : 0; }

@@ -3,7 +3,7 @@ find_package(Catch2 REQUIRED)
 file(GLOB test_sources CONFIGURE_DEPENDS tests/support/*.cpp tests/kernels/*.cpp tests/engine/*.cpp tests/model/*.cpp tests/data/*.cpp
   tests/tools/*.cpp tests/benchmarks/*.cpp tests/simt/*_test.cpp)
 # The operators' cases and their harness are linked into several programs, and compiled once.
-file(GLOB op_test_sources CONFIGURE_DEPENDS tests/engine/op_*.cpp tests/support/compare.cpp tests/support/devices.cpp tests/kernels/conv3d_algorithms_test.cpp tests/kernels/winograd_error.cpp tests/engine/ops/*.cpp)
+file(GLOB op_test_sources CONFIGURE_DEPENDS tests/engine/op_*.cpp tests/support/compare.cpp tests/support/devices.cpp tests/kernels/conv3d_algorithms_test.cpp tests/kernels/conv3d_moments_test.cpp tests/kernels/winograd_error.cpp tests/engine/ops/*.cpp)
 list(REMOVE_ITEM test_sources ${PROJECT_SOURCE_DIR}/tests/support/main.cpp ${op_test_sources})
 if(NOT VOX_TOOLS)  # what is left tests kernels, engine and model
   foreach(source IN LISTS test_sources)

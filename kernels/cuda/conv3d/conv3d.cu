@@ -28,6 +28,7 @@ template <class T> void conv3d_forward(GpuQueue& q, const Conv3dArgs<T>& a) {
                                  .packed = a.packed.empty() ? nullptr : a.packed.data(),
                                  .bias = a.bias.data(),
                                  .out = y_side(a.geometry, a.y),
+                                 .epilogue = a.epilogue,
                                  .scratch = a.scratch.data()});
 }
 

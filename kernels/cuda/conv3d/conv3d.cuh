@@ -20,6 +20,7 @@ template <class T> struct Convolve {
   const T* packed;       ///< the same as tensor_core reads it, or null: not packed yet
   const Acc<T>* bias;    ///< of the channels of out, or null
   VolumeParts<T> out;
+  Conv3dEpilogue epilogue = {};
   Acc<T>* scratch;
 };
 

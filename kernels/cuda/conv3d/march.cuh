@@ -18,6 +18,7 @@ namespace vox::gpu {
 ///   add(input, weight, a, step, active, sums)           one step: input at the warp's first voxel, the warp's weights
 ///   store(a, at, d, warp, sums)                         the slice before
 ///   shift(sums)                                         what was of one slice is now of the one before
+///   end(a, at, warps, shared, sums)                     after the last slice, when `shared` is free for it
 template <class Algorithm, class T> __device__ __forceinline__ void march(const MarchArgs<T>& a) {
   using Tile = typename Algorithm::Tile;
   using Cell = Pack<T, kWide<T>>;
@@ -87,6 +88,7 @@ template <class Algorithm, class T> __device__ __forceinline__ void march(const 
     if (slice > at.first) { Algorithm::store(a, at, slice - 1, warps[threadIdx.x / 32], sums); }
     Algorithm::shift(sums);
   }
+  Algorithm::end(a, at, warps, shared, sums);
 }
 
 }  // namespace vox::gpu

@@ -46,7 +46,9 @@ template <class T>
           .share_steps = share_steps,
           .shares = static_cast<int>(m.shares),
           .partial = a.scratch + m.packed_elements(),
-          .resident = share_steps * m.warps_n * kChunkBytes <= kResidentBytes ? 1 : 0};
+          .resident = share_steps * m.warps_n * kChunkBytes <= kResidentBytes ? 1 : 0,
+          .relu = a.epilogue.relu ? 1 : 0,
+          .moments = a.epilogue.moments.data()};
 }
 
 /// Are there thread blocks for more than two thirds of the warps that a large GPU runs at a time?

@@ -51,6 +51,8 @@ template <class T> struct MarchArgs {
   int shares;
   Acc<T>* partial;  ///< [share], each laid out as the result; where there is more than one share
   int resident;     ///< 1: all weights of the thread block stay in shared memory
+  int relu;         ///< 1: out = max(out, 0)
+  double* moments;  ///< Conv3dEpilogue::moments, or null
 };
 
 /// What a thread block owns. Blocks that read the same voxels are neighbours.

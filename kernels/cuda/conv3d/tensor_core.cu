@@ -1,5 +1,6 @@
 #include "kernels/cuda/conv3d/march_launch.cuh"
 #include "kernels/cuda/conv3d/pack_tensor_core.cuh"
+#include "kernels/cuda/conv3d/tensor_core_store.cuh"
 
 // 3^3, stride 1, padding 1, in bf16 on tensor cores: [voxels x input channels] x [input channels x output channels] for
 // each tap, sums in f32. Warp = 8x8 voxels by 16 output channels for three output slices, as 4 m16 tiles of two rows of
@@ -60,78 +61,17 @@ __device__ __forceinline__ void add_tensor_step(const Bf16Cell* input, const Bf1
   }
 }
 
-/// Adds the bias; padding channels are zero whatever the sums say. `channel` is the lane's first of the block b.
-__device__ __forceinline__ void finish(const MarchArgs<Bf16>& a, int b, int channel, float (&acc)[4][2][4]) {
-  VOX_UNROLL
-  for (int i = 0; i < 2; ++i) {
-    const bool present = channel + i < a.out_channels;
-    const float bias = a.bias != nullptr && present ? a.bias[channel + i] : 0.0F;
-    VOX_UNROLL
-    for (int row = 0; row < 8; ++row) {
-      float& sum = acc[row / 2][b][row % 2 * 2 + i];
-      sum = present ? sum + bias : 0.0F;
-    }
-  }
-}
-
-/// Writes the warp's voxels of one output slice: 4 lanes have a cell, a warp writes 128 bytes in a row.
-__device__ __forceinline__ void store_tensor(const MarchArgs<Bf16>& a, int d, const MarchWarp<Bf16>& my,
-                                             float (&acc)[4][2][4]) {
-  const unsigned lane = threadIdx.x % 32;
-  if (my.w + static_cast<int>(lane / 4) >= a.w) { return; }
-  const int rows = a.h - my.h;
-  const std::int64_t offset = static_cast<std::int64_t>(d) * (a.h * a.w * 8) + lane / 4 * 8 + lane % 4 * 2;
-  VOX_UNROLL
-  for (int b = 0; b < 2; ++b) {
-    if (my.out[b] == nullptr) { return; }
-    const int channel = my.channel + b * 8 + static_cast<int>(lane % 4) * 2;
-    if (a.bias != nullptr || channel + 1 >= a.out_channels) { finish(a, b, channel, acc); }
-    Bf16* const out = my.out[b] + offset;
-    const auto write = [&](int row) {
-      *reinterpret_cast<std::uint32_t*>(out + static_cast<std::int64_t>(row) * (a.w * 8)) =
-          bf16x2_rn(acc[row / 2][b][row % 2 * 2], acc[row / 2][b][row % 2 * 2 + 1]);
-    };
-    if (rows >= 8) {
-      VOX_UNROLL
-      for (int row = 0; row < 8; ++row) { write(row); }
-    } else {
-      VOX_UNROLL
-      for (int row = 0; row < 8; ++row) {
-        if (row < rows) { write(row); }
-      }
-    }
-  }
-}
-
-/// The same to the share's place in scratch.
-__device__ __forceinline__ void store_partial(const MarchArgs<Bf16>& a, const MarchPlace& at, int d,
-                                              const MarchWarp<Bf16>& my, const float (&acc)[4][2][4]) {
-  const unsigned lane = threadIdx.x % 32;
-  const int w = my.w + static_cast<int>(lane / 4);
-  if (w >= a.w) { return; }
-  const int rows = a.h - my.h;
-  VOX_UNROLL
-  for (int b = 0; b < 2; ++b) {
-    if (my.out[b] == nullptr) { return; }
-    float* to = march_partial(a, at, d, my.channel / 8 + b) + (my.h * a.w + w) * 8 + lane % 4 * 2;
-    VOX_UNROLL
-    for (int row = 0; row < 8; ++row) {
-      if (row < rows) {
-        store_pack(to, Pack<float, 2>{{acc[row / 2][b][row % 2 * 2], acc[row / 2][b][row % 2 * 2 + 1]}});
-      }
-      to += a.w * 8;
-    }
-  }
-}
-
 /// Blocks of input channels: a kernel for each has the registers it needs.
 enum class Channels : std::uint8_t { one, even, odd };
+/// What is made of the sums: the result, its moments beside it, or a share's place in scratch.
+enum class Result : std::uint8_t { values, moments, partials };
 
-template <class TileOf, Channels CHANNELS, bool SHARES> struct TensorMarch {
+template <class TileOf, Channels CHANNELS, Result RESULT> struct TensorMarch {
   using Tile = TileOf;
   static constexpr bool kOneStep = CHANNELS == Channels::one;
   struct Sums {
     float acc[3][4][2][4];  ///< [output slice][m16 tile][n8 tile][of the fragment]
+    float moment;           ///< of the lane's, see sum_of_eight()
   };
   static __device__ __forceinline__ bool pair(const MarchArgs<Bf16>& a, int step) {
     return CHANNELS == Channels::even || (CHANNELS == Channels::odd && 2 * step + 1 < a.in_blocks);
@@ -166,10 +106,17 @@ template <class TileOf, Channels CHANNELS, bool SHARES> struct TensorMarch {
   }
   static __device__ __forceinline__ void store(const MarchArgs<Bf16>& a, const MarchPlace& at, int d,
                                                const MarchWarp<Bf16>& my, Sums& sums) {
-    if constexpr (SHARES) {
+    if constexpr (RESULT == Result::partials) {
       store_partial(a, at, d, my, sums.acc[0]);
     } else {
-      store_tensor(a, d, my, sums.acc[0]);
+      store_tensor<Tile, RESULT == Result::moments>(a, at, d, my, sums.acc[0], sums.moment);
+    }
+  }
+  static __device__ __forceinline__ void end(const MarchArgs<Bf16>& a, const MarchPlace& at,
+                                             const MarchWarp<Bf16>* warps, unsigned char* shared, const Sums& sums) {
+    if constexpr (RESULT == Result::moments) {
+      write_moments<Tile>(a, at, warps, reinterpret_cast<float*>(shared), sums.moment,
+                          [](int c, int k) { return c / 8 * 16 + c % 2 * 8 + k * 4 + c % 8 / 2; });
     }
   }
   static __device__ __forceinline__ void shift(Sums& sums) {
@@ -184,33 +131,39 @@ template <class TileOf, Channels CHANNELS, bool SHARES> struct TensorMarch {
   }
 };
 
-template <class Tile, Channels CHANNELS, bool SHARES>
+template <class Tile, Channels CHANNELS, Result RESULT>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks) convolve_tensor_core_kernel(MarchArgs<Bf16> a) {
   wait_for_launches_before();
-  march<TensorMarch<Tile, CHANNELS, SHARES>>(a);
+  march<TensorMarch<Tile, CHANNELS, RESULT>>(a);
 }
 
-template <class Tile, Channels CHANNELS, bool SHARES>
+template <class Tile, Channels CHANNELS, Result RESULT>
 void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>& a, std::int64_t blocks) {
   if (march_fills_gpu<Tile>(blocks)) {
-    VOX_LAUNCH(q, (convolve_tensor_core_kernel<Tile, CHANNELS, SHARES>), static_cast<unsigned>(blocks), Tile::kThreads,
+    VOX_LAUNCH(q, (convolve_tensor_core_kernel<Tile, CHANNELS, RESULT>), static_cast<unsigned>(blocks), Tile::kThreads,
                march_shared_bytes<Tile>(a), a);
   } else {
-    VOX_LAUNCH_ALONE(q, (convolve_tensor_core_kernel<Tile, CHANNELS, SHARES>), static_cast<unsigned>(blocks),
+    VOX_LAUNCH_ALONE(q, (convolve_tensor_core_kernel<Tile, CHANNELS, RESULT>), static_cast<unsigned>(blocks),
                      Tile::kThreads, march_shared_bytes<Tile>(a), a);
   }
 }
-template <class Tile, bool SHARES> void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>& a, std::int64_t blocks) {
-  if (a.in_blocks % 2 == 0) { return launch_tensor_core<Tile, Channels::even, SHARES>(q, a, blocks); }
-  if constexpr (!SHARES && Tile::kWarpsN == 1) {
-    if (a.in_blocks == 1) { return launch_tensor_core<Tile, Channels::one, SHARES>(q, a, blocks); }
+template <class Tile, Result RESULT>
+void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>& a, std::int64_t blocks) {
+  if (a.in_blocks % 2 == 0) { return launch_tensor_core<Tile, Channels::even, RESULT>(q, a, blocks); }
+  if constexpr (RESULT != Result::partials && Tile::kWarpsN == 1) {
+    if (a.in_blocks == 1) { return launch_tensor_core<Tile, Channels::one, RESULT>(q, a, blocks); }
   }
-  launch_tensor_core<Tile, Channels::odd, SHARES>(q, a, blocks);
+  launch_tensor_core<Tile, Channels::odd, RESULT>(q, a, blocks);
 }
 template <class Tile> void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>& a, std::int64_t blocks) {
-  if (a.shares == 1) { return launch_tensor_core<Tile, false>(q, a, blocks); }
-  launch_tensor_core<Tile, true>(q, a, blocks);
-  sum_shares(q, a);
+  if (a.shares > 1) {
+    launch_tensor_core<Tile, Result::partials>(q, a, blocks);
+    sum_shares(q, a);
+  } else if (a.moments != nullptr) {
+    launch_tensor_core<Tile, Result::moments>(q, a, blocks);
+  } else {
+    launch_tensor_core<Tile, Result::values>(q, a, blocks);
+  }
 }
 
 void convolve_tensor_core(GpuQueue& q, const Convolve<Bf16>& a) {

@@ -121,6 +121,8 @@ template <class T, class TileOf> struct TiledMarch {
                                                const MarchWarp<T>& my, const Sums& sums) {
     store_tiled<T, Tile>(a, at, d, my, sums.acc[0]);
   }
+  static __device__ __forceinline__ void end(const MarchArgs<T>&, const MarchPlace&, const MarchWarp<T>*,
+                                             unsigned char*, const Sums&) {}
   static __device__ __forceinline__ void shift(Sums& sums) {
     VOX_UNROLL
     for (int v = 0; v < Tile::kRows; ++v) {

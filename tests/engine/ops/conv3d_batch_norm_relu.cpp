@@ -148,6 +148,8 @@ const Register kCases(
         with({.a = {1, 2, 3, 2, 4}, .out_channels = 3, .norm = kInference}),
         with({.a = {2, 16, 5, 7, 33}, .b_channels = 16, .out_channels = 16, .dropout = kDropout, .gradients = false}),
         with({.a = {1, 24, 4, 5, 9}, .b_channels = 21, .out_channels = 35, .gradients = false}),
+        with({.a = {2, 9, 5, 7, 33}, .out_channels = 19, .gradients = false}),  // a GPU takes statistics in passing
+        with({.a = {2, 7, 3, 9, 11}, .out_channels = 10, .norm = kInference, .gradients = false}),
         with({.a = {2, 8, 5, 6, 9}, .b_channels = 5, .out_channels = 12, .norm = kInference, .gradients = false}),
         with({.a = {1, 5, 3, 3, 3}, .out_channels = 33, .norm = kInference, .gradients = false}),
         with({.a = {1, 3, 3, 3, 3}, .out_channels = 4, .norm = kInference, .dropout = kDropout, .gradients = false}),
