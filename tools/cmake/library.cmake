@@ -3,17 +3,17 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-file(GLOB vox_headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} kernels/base/*.h kernels/*.h model/*.h)
+file(GLOB vox_public CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} kernels/base/*.h kernels/*.h model/*.h)
 foreach(header allocator arena context dispatch dry_run gradcheck kept memory_limits micro_batch ops ops/check safetensors
     tape tensor types uploader)
-  list(APPEND vox_headers engine/${header}.h)
+  list(APPEND vox_public engine/${header}.h)
 endforeach()
-file(GLOB run_headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} data/cases/*.h data/prepare/*.h data/scoring/*.h)
+file(GLOB run_public CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} data/cases/*.h data/prepare/*.h data/scoring/*.h)
 foreach(header data/image data/check/check data/nifti/nifti data/loading/augment data/loading/batch_memory
     data/loading/loader data/loading/splits data/synth/phantom data/synth/synth tools/run/memory_plan tools/run/segmenter
     tools/run/train_options tools/run/training tools/run/training_cases tools/run/training_progress tools/run/validation
     tools/ui/exit_code)
-  list(APPEND run_headers ${header}.h)
+  list(APPEND run_public ${header}.h)
 endforeach()
 
 # In this tree a header says "engine/tensor.h"; the copy that others see says <voxgrad/engine/tensor.h>.
@@ -33,10 +33,10 @@ function(vox_public_headers target)
   target_sources(${target} INTERFACE FILE_SET HEADERS BASE_DIRS ${staged_include} FILES ${staged})
 endfunction()
 
-vox_public_headers(vox ${vox_headers})
+vox_public_headers(vox ${vox_public})
 add_library(voxgrad::vox ALIAS vox)
 if(TARGET vox_run)
-  vox_public_headers(vox_run ${run_headers})  # those of vox_data too
+  vox_public_headers(vox_run ${run_public})  # those of vox_data too
   set_target_properties(vox_data PROPERTIES EXPORT_NAME data)
   set_target_properties(vox_run PROPERTIES EXPORT_NAME run)
   add_library(voxgrad::run ALIAS vox_run)
