@@ -10,11 +10,10 @@
 #include "engine/dry_run.h"
 #include "engine/ops.h"
 #include "engine/tensor_body.h"
+#include "kernels/augment.h"
 #include "kernels/base/check.h"
-#include "kernels/cast.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/labels.h"
-#include "kernels/layout.h"
 
 namespace vox {
 namespace {
@@ -41,23 +40,16 @@ Tensor volume_here(const Shape& shape, std::span<const float> plain, DType dtype
   return dtype == DType::f32 ? x : cast(x, dtype);
 }
 
-/// Plain values of another device as a volume there. A narrower type is made before the padding channels are.
-Tensor volume_there(Device device, const Shape& shape, std::span<const float> plain, DType dtype) {
-  Tensor volume = Tensor::volume(shape, dtype, device);
-  dispatch(device, dtype, [&]<class T>(auto& queue, TypeTag<T>) {
-    const auto lay = [&](std::span<const T> values) {
-      to_blocked(queue,
-                 ToBlockedArgs<T>{.shape = shape.volume(), .plain = values, .blocked = volume.mutable_values<T>()});
-    };
-    if constexpr (std::is_same_v<T, float>) {
-      lay(plain);
-    } else {
-      Tensor cast(shape, dtype, device);
-      cast_forward(queue, CastArgs<float>{.x = plain, .y = cast.mutable_values<T>()});
-      lay(std::as_const(cast).values<T>());
-    }
-  });
-  return volume;
+/// A wrong number of lines would be read past its end where nobody looks.
+void check_drawn(std::span<const Augmentation> drawn, const Shape& shape, Device device) {
+  if (drawn.empty()) { return; }
+  VOX_CHECK(device != Device::cpu, "upload: on the CPU a batch is augmented before, by augment() of data/loading");
+  VOX_CHECK(std::ssize(drawn) == shape[0], "upload: augmentations of {} samples, the batch has {}", drawn.size(),
+            shape[0]);
+  for (const Augmentation& a : drawn) {
+    VOX_CHECK(a.intensity.empty() || std::ssize(a.intensity) == shape[1],
+              "upload: intensities of {} channels, the images have {}", a.intensity.size(), shape[1]);
+  }
 }
 
 }  // namespace
@@ -87,6 +79,7 @@ void Uploader::start(PlainBatch batch, std::int64_t at_a_time) {
                 std::ssize(batch.labels) == labels_of(batch.shape).count() && at_a_time >= 1,
             "upload: {} values and {} labels for shape {}, {} cases at a time", batch.images.size(),
             batch.labels.size(), batch.shape.str(), at_a_time);
+  check_drawn(batch.drawn, batch.shape, device_);
   if (lane_) { lane_->copied.wait(); }  // on the CPU: the batch before is read no more
   batch_ = std::move(batch);
   parts_.clear();
@@ -114,21 +107,34 @@ void Uploader::start(PlainBatch batch, std::int64_t at_a_time) {
   }
 }
 
-MicroBatch Uploader::made(const Part& part, DType dtype) const {
+MicroBatch Uploader::made_here(const Part& part, DType dtype) const {
   const Shape shape = with_cases(batch_.shape, part.count);
   const Shape label_shape = labels_of(shape);
-  const bool here = device_ == Device::cpu;
-  const auto images = cases_of(here ? batch_.images : images_.values<float>(), shape, part.first);
-  const auto labels = cases_of(here ? batch_.labels : labels_.values<std::uint8_t>(), label_shape, part.first);
-  MicroBatch m{.images = here ? volume_here(shape, images, dtype) : volume_there(device_, shape, images, dtype),
-               .labels = Tensor(label_shape, DType::u8, device_)};
-  std::byte* const to = m.labels.body().storage->data();
-  const auto from = std::as_bytes(labels);
-  if (lane_) {
-    cuda::copy_async(to, from.data(), from.size(), cuda_queue().stream);
-  } else {
-    copy_bytes(to, device_, from.data(), device_, from.size());
+  MicroBatch m{.images = volume_here(shape, cases_of(batch_.images, shape, part.first), dtype),
+               .labels = Tensor(label_shape, DType::u8)};
+  const auto labels = std::as_bytes(cases_of(batch_.labels, label_shape, part.first));
+  copy_bytes(m.labels.body().storage->data(), device_, labels.data(), device_, labels.size());
+  return m;
+}
+
+MicroBatch Uploader::made_there(const Part& part, DType dtype) const {
+  const Shape shape = with_cases(batch_.shape, part.count);
+  const Shape label_shape = labels_of(shape);
+  MicroBatch m{.images = Tensor::volume(shape, dtype, device_), .labels = Tensor(label_shape, DType::u8, device_)};
+  std::span<const Augmentation> drawn = batch_.drawn;
+  if (!drawn.empty()) {
+    drawn = drawn.subspan(static_cast<std::size_t>(part.first), static_cast<std::size_t>(part.count));
   }
+  dispatch(device_, dtype, [&]<class Queue, class T>(Queue& queue, TypeTag<T>) {
+    if constexpr (!std::is_same_v<Queue, CpuQueue>) {
+      augment_samples(queue, AugmentArgs<T>{.shape = shape.volume(),
+                                            .images = cases_of(images_.values<float>(), shape, part.first),
+                                            .labels = cases_of(labels_.values<std::uint8_t>(), label_shape, part.first),
+                                            .drawn = drawn,
+                                            .out_images = m.images.mutable_values<T>(),
+                                            .out_labels = m.labels.mutable_values<std::uint8_t>()});
+    }
+  });
   m.labels.body().largest_label = part.largest_label;
   return m;
 }
@@ -137,7 +143,9 @@ std::vector<MicroBatch> Uploader::take(DType dtype) {
   VOX_CHECK(!parts_.empty(), "upload: take() without a start() before it");
   if (lane_) { lane_->copied.hold_back(cuda_queue().stream); }
   std::vector<MicroBatch> there;
-  for (const Part& part : parts_) { there.push_back(made(part, dtype)); }
+  for (const Part& part : parts_) {
+    there.push_back(device_ == Device::cpu ? made_here(part, dtype) : made_there(part, dtype));
+  }
   if (lane_) { lane_->taken.record(cuda_queue().stream); }
   parts_.clear();
   if (!lane_) { batch_ = {}; }

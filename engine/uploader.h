@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/micro_batch.h"
+#include "kernels/base/augmentation.h"
 
 namespace vox {
 
@@ -18,10 +19,13 @@ struct PlainBatch {
   std::span<const std::uint8_t> labels;  ///< [N,D,H,W]
   /// Holds both while it lives. Null: the caller does, until the next start().
   std::shared_ptr<const void> memory = nullptr;
+  /// What is to happen to each case on the way, or empty: nothing. On the CPU it must have happened before.
+  std::vector<Augmentation> drawn = {};
 };
 
 /// Makes tensors of batch after batch. The plain values go to a GPU by a stream of their own, while it computes on the
-/// batch before; the GPU then changes their layout and type. On the CPU nothing is copied ahead.
+/// batch before; the GPU then augments them and changes their layout and type (kernels/augment.h). On the CPU nothing
+/// is copied ahead.
 class Uploader {
  public:
   /// largest: the shape of the largest batch.
@@ -43,10 +47,11 @@ class Uploader {
   struct Part {
     std::int64_t first;  ///< of its cases
     std::int64_t count;
-    std::uint8_t largest_label;
+    std::uint8_t largest_label;  ///< before the augmentation, which makes none larger
   };
-  struct Lane;  ///< of a GPU: a stream and events
-  [[nodiscard]] MicroBatch made(const Part&, DType) const;
+  struct Lane;                                                    ///< of a GPU: a stream and events
+  [[nodiscard]] MicroBatch made_here(const Part&, DType) const;   ///< on the CPU
+  [[nodiscard]] MicroBatch made_there(const Part&, DType) const;  ///< on any other device
 
   Device device_;
   std::unique_ptr<Lane> lane_;

@@ -14,11 +14,14 @@
 namespace vox {
 namespace {
 
+/// Of a sample's numbers in each stream that it draws from.
+std::uint64_t first_group(const SampleKey& key) { return std::uint64_t{key.position} << 32U; }
+
 /// Draws 0, 1, 2, ... of a sample, four from each Philox group: a draw keeps its number whatever the others are for.
 class Draws {
  public:
   explicit Draws(const SampleKey& key)
-      : key_{.seed = key.seed, .step = key.epoch, .place = kPlaceAugment}, base_(std::uint64_t{key.position} << 32U) {}
+      : key_{.seed = key.seed, .step = key.epoch, .place = kPlaceAugment}, base_(first_group(key)) {}
 
   [[nodiscard]] double uniform() {
     const std::uint64_t n = next_++;
@@ -55,28 +58,36 @@ Matrix product(const Matrix& x, const Matrix& y) {
   return m;
 }
 
-/// x * scale + offset where x is not 0, for each channel its own scale and offset.
-void change_intensity(const AugmentOptions& o, const SampleKey& key, std::size_t channels, std::span<float> image) {
+/// Each channel's own line.
+std::vector<ChannelLine> draw_intensity(const AugmentOptions& o, const SampleKey& key, std::size_t channels) {
   const RandomKey random{.seed = key.seed, .step = key.epoch, .place = kPlaceIntensity};
   std::vector<float> normal(2 * channels);
-  gaussian(random, std::uint64_t{key.position} << 32U, normal);
-  const std::size_t voxels = image.size() / channels;
+  gaussian(random, first_group(key), normal);
+  std::vector<ChannelLine> lines(channels);
   for (std::size_t c = 0; c < channels; ++c) {
-    const float scale = 1.0F + static_cast<float>(o.intensity_scale) * normal[2 * c];
-    const float offset = static_cast<float>(o.intensity_shift) * normal[2 * c + 1];
+    lines[c] = {.scale = 1.0F + static_cast<float>(o.intensity_scale) * normal[2 * c],
+                .offset = static_cast<float>(o.intensity_shift) * normal[2 * c + 1]};
+  }
+  return lines;
+}
+
+void change_intensity(std::span<const ChannelLine> lines, std::span<float> image) {
+  const std::size_t voxels = image.size() / lines.size();
+  for (std::size_t c = 0; c < lines.size(); ++c) {
+    const auto [scale, offset] = lines[c];
     for (float& x : image.subspan(c * voxels, voxels)) { x = x == 0.0F ? x : x * scale + offset; }
   }
 }
 
-void add_noise(double sigma, const SampleKey& key, std::span<float> image) {
-  const RandomKey random{.seed = key.seed, .step = key.epoch, .place = kPlaceNoise};
-  const auto s = static_cast<float>(sigma);
+void add_noise(const Augmentation& a, std::span<float> image) {
   std::array<float, 256> normal{};
   for (std::size_t done = 0; done < image.size(); done += normal.size()) {
     const std::span<float> part = image.subspan(done, std::min(normal.size(), image.size() - done));
     if (std::ranges::all_of(part, [](float x) { return x == 0.0F; })) { continue; }  // background: a third or more
-    gaussian(random, (std::uint64_t{key.position} << 32U) + done / 4, std::span(normal).first(part.size()));
-    for (std::size_t i = 0; i < part.size(); ++i) { part[i] = part[i] == 0.0F ? part[i] : part[i] + s * normal[i]; }
+    gaussian(a.noise, a.noise_group + done / 4, std::span(normal).first(part.size()));
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      part[i] = part[i] == 0.0F ? part[i] : part[i] + a.noise_sigma * normal[i];
+    }
   }
 }
 
@@ -130,41 +141,42 @@ void check_augment(const AugmentOptions& o) {
   }
 }
 
-Augmentation draw_augmentation(const AugmentOptions& o, const SampleKey& key) {
+Augmentation draw_augmentation(const AugmentOptions& o, const SampleKey& key, std::size_t channels) {
   Draws draws(key);
-  Augmentation a;
-  for (bool& flip : a.flip) { flip = draws.happens(o.flip_probability); }
-  a.rotated = draws.happens(o.rotate_probability);
+  Augmentation a{.noise_group = first_group(key), .noise = {.seed = key.seed, .step = key.epoch, .place = kPlaceNoise}};
+  Movement& m = a.movement;
+  for (bool& flip : m.flip) { flip = draws.happens(o.flip_probability); }
+  m.rotated = draws.happens(o.rotate_probability);
   std::array<double, 3> degrees{};
   for (double& d : degrees) { d = draws.within(o.rotate_degrees); }
   const bool shifted = draws.happens(o.shift_probability);
-  for (std::int64_t& s : a.shift) {
+  for (std::int64_t& s : m.shift) {
     const auto width = static_cast<double>(2 * o.shift_voxels + 1);
     s = static_cast<std::int64_t>(draws.uniform() * width) - o.shift_voxels;
     s = shifted ? s : 0;
   }
-  a.intensity = draws.happens(o.intensity_probability);
+  if (draws.happens(o.intensity_probability)) { a.intensity = draw_intensity(o, key, channels); }
   const bool noisy = draws.happens(o.noise_probability);
   const double sigma = draws.uniform() * o.noise_sigma;
-  a.noise_sigma = noisy ? sigma : 0;
-  if (a.rotated) {
-    a.rotation = product(turn(1, 2, degrees[0]), product(turn(2, 0, degrees[1]), turn(0, 1, degrees[2])));
+  a.noise_sigma = noisy ? static_cast<float>(sigma) : 0;
+  if (m.rotated) {
+    m.rotation = product(turn(1, 2, degrees[0]), product(turn(2, 0, degrees[1]), turn(0, 1, degrees[2])));
   }
   return a;
 }
 
 void augment(std::span<const float> image, std::span<const std::uint8_t> label, const Extent3& size,
-             const AugmentOptions& options, const SampleKey& key, std::span<float> out_image,
-             std::span<std::uint8_t> out_label) {
+             const Augmentation& a, std::span<float> out_image, std::span<std::uint8_t> out_label) {
   const auto voxels = static_cast<std::size_t>(size[0] * size[1] * size[2]);
   VOX_CHECK(voxels > 0 && label.size() == voxels && image.size() % voxels == 0 && !image.empty() &&
                 out_image.size() == image.size() && out_label.size() == voxels,
             "augment: image of {} values, label of {}, outputs of {} and {}, size {}x{}x{}", image.size(), label.size(),
             out_image.size(), out_label.size(), size[0], size[1], size[2]);
-  const Augmentation a = draw_augmentation(options, key);
-  warp(image, label, size, a, out_image, out_label);
-  if (a.intensity) { change_intensity(options, key, image.size() / voxels, out_image); }
-  if (a.noise_sigma > 0) { add_noise(a.noise_sigma, key, out_image); }
+  VOX_CHECK(a.intensity.empty() || a.intensity.size() == image.size() / voxels,
+            "augment: intensities of {} channels, the image has {}", a.intensity.size(), image.size() / voxels);
+  warp(image, label, size, a.movement, out_image, out_label);
+  if (!a.intensity.empty()) { change_intensity(a.intensity, out_image); }
+  if (a.noise_sigma > 0) { add_noise(a, out_image); }
 }
 
 }  // namespace vox

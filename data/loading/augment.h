@@ -1,11 +1,12 @@
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
-#include "data/prepare/resample.h"
+#include "data/image.h"
+#include "kernels/base/augmentation.h"
 
 namespace vox {
 
@@ -37,21 +38,12 @@ struct SampleKey {
   std::uint32_t position = 0;  ///< in the order of the epoch
 };
 
-/// What was drawn for a sample.
-struct Augmentation {
-  std::array<bool, 3> flip{};  ///< along D, H, W
-  bool rotated = false;
-  std::array<double, 9> rotation{1, 0, 0, 0, 1, 0, 0, 0, 1};  ///< row-major, on (D,H,W), about the centre
-  Extent3 shift{};                                            ///< voxels along D, H, W
-  bool intensity = false;
-  double noise_sigma = 0;
-};
-[[nodiscard]] Augmentation draw_augmentation(const AugmentOptions&, const SampleKey&);
+/// What happens to a sample of so many channels.
+[[nodiscard]] Augmentation draw_augmentation(const AugmentOptions&, const SampleKey&, std::size_t channels);
 
-/// out[o] = rotated(in)[flipped(o - shift)], rotated(in)[p] = in(R^T (p - centre) + centre), trilinear for the image,
-/// nearest for the label, 0 outside; then intensity and noise. The rotation is one of voxels, whatever their spacing.
-/// image, out_image [C,D,H,W]; label, out_label [D,H,W] of size.
+/// Does to a sample what was drawn for it: formula in kernels/base/augmentation.h. The rotation is one of voxels,
+/// whatever their spacing. image, out_image [C,D,H,W]; label, out_label [D,H,W] of size.
 void augment(std::span<const float> image, std::span<const std::uint8_t> label, const Extent3& size,
-             const AugmentOptions&, const SampleKey&, std::span<float> out_image, std::span<std::uint8_t> out_label);
+             const Augmentation&, std::span<float> out_image, std::span<std::uint8_t> out_label);
 
 }  // namespace vox

@@ -154,6 +154,7 @@ struct Loader::Impl {
     try {
       slot->errors.resize(static_cast<std::size_t>(n));
       slot->batch.ids.resize(static_cast<std::size_t>(n));
+      slot->batch.keys.resize(static_cast<std::size_t>(n));
       slot->batch.shape = {n, sample[0], sample[1], sample[2], sample[3]};
       slot->batch.memory = memory->take();
       std::byte* const images = slot->batch.memory.get();
@@ -194,9 +195,11 @@ struct Loader::Impl {
     const std::span<const std::uint8_t> label = file.label();
     const auto high = std::ranges::max(label);
     VOX_CHECK_DATA(high < kClasses, "{}: label holds class {}, wants 0 to {}", path.string(), high, kClasses - 1);
+    const SampleKey key{.seed = options.seed, .epoch = epoch, .position = static_cast<std::uint32_t>(position)};
     slot.batch.ids[s] = file.info().id;
-    augment(file.image(), label, {sample[1], sample[2], sample[3]}, options.augment,
-            {.seed = options.seed, .epoch = epoch, .position = static_cast<std::uint32_t>(position)},
+    slot.batch.keys[s] = key;
+    augment(file.image(), label, {sample[1], sample[2], sample[3]},
+            draw_augmentation(options.augment, key, static_cast<std::size_t>(sample[0])),
             slot.batch.images.subspan(s * values, values), slot.batch.labels.subspan(s * voxels, voxels));
   }
 

@@ -27,13 +27,14 @@ struct LoaderOptions {
   /// For batches that wait or are being filled, of which one must fit. 0: default_batches_ahead() full ones.
   std::size_t memory_bytes = 0;
   BatchMemory::Make memory = nullptr;  ///< what a batch lies in; called by any thread. Empty: ordinary memory
-  AugmentOptions augment = AugmentOptions::none();
+  AugmentOptions augment = AugmentOptions::none();  ///< what the threads do; a GPU may do it later, by Batch::keys
   bool shuffle = true;
   bool drop_last = false;  ///< leave out a last batch that is not full
 };
 
 struct Batch {
   std::vector<std::string> ids;
+  std::vector<SampleKey> keys;          ///< by sample: what it draws its augmentation by
   std::array<std::int64_t, 5> shape{};  ///< N,C,D,H,W
   std::span<float> images;              ///< [N,C,D,H,W]
   std::span<std::uint8_t> labels;       ///< [N,D,H,W]

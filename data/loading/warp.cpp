@@ -5,26 +5,22 @@
 #include <cstring>
 #include <vector>
 
+#include "kernels/base/sampling.h"
+
 namespace vox {
 namespace {
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-/// Where output index o of one axis comes from before any rotation; outside [0,size) it is filled with zeros.
-std::int64_t source_of(std::int64_t o, std::int64_t size, bool flip, std::int64_t shift) {
-  const std::int64_t moved = o - shift;
-  return flip ? size - 1 - moved : moved;
-}
-
 /// Flips and shifts one volume [D,H,W].
-template <class T> void move_rows(std::span<const T> in, const Extent3& size, const Augmentation& a, std::span<T> out) {
+template <class T> void move_rows(std::span<const T> in, const Extent3& size, const Movement& m, std::span<T> out) {
   const std::int64_t width = size[2];
-  const std::int64_t first = std::clamp<std::int64_t>(a.shift[2], 0, width);         // [first, last) comes from the row
-  const std::int64_t last = std::clamp<std::int64_t>(width + a.shift[2], 0, width);  // read, the rest is zero
+  const std::int64_t first = std::clamp<std::int64_t>(m.shift[2], 0, width);         // [first, last) comes from the row
+  const std::int64_t last = std::clamp<std::int64_t>(width + m.shift[2], 0, width);  // read, the rest is zero
   for (std::int64_t d = 0; d < size[0]; ++d) {
-    const std::int64_t from_d = source_of(d, size[0], a.flip[0], a.shift[0]);
+    const std::int64_t from_d = source_of(d, size[0], m.flip[0], m.shift[0]);
     for (std::int64_t h = 0; h < size[1]; ++h) {
-      const std::int64_t from_h = source_of(h, size[1], a.flip[1], a.shift[1]);
+      const std::int64_t from_h = source_of(h, size[1], m.flip[1], m.shift[1]);
       T* const to = out.data() + (d * size[1] + h) * width;
       if (from_d < 0 || from_d >= size[0] || from_h < 0 || from_h >= size[1] || first >= last) {
         std::fill_n(to, width, T{0});
@@ -33,41 +29,14 @@ template <class T> void move_rows(std::span<const T> in, const Extent3& size, co
       const T* const from = in.data() + (from_d * size[1] + from_h) * width;
       std::fill(to, to + first, T{0});
       std::fill(to + last, to + width, T{0});
-      if (a.flip[2]) {
-        const std::int64_t end = source_of(first, width, true, a.shift[2]) + 1;
+      if (m.flip[2]) {
+        const std::int64_t end = source_of(first, width, true, m.shift[2]) + 1;
         std::reverse_copy(from + end - (last - first), from + end, to + first);
       } else {
-        std::copy_n(from + first - a.shift[2], last - first, to + first);
+        std::copy_n(from + first - m.shift[2], last - first, to + first);
       }
     }
   }
-}
-
-/// A row of output voxels lies on a line through the input: p(w) = origin + w * step, on (D,H,W).
-struct Line {
-  std::array<float, 3> origin;
-  std::array<float, 3> step;
-};
-
-Line line_of(const Augmentation& a, const Extent3& size, std::int64_t d, std::int64_t h) {
-  const std::array<std::int64_t, 3> out{d, h, 0};
-  Line line{};
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    double p = 0.5 * static_cast<double>(size[axis] - 1);
-    for (std::size_t i = 0; i < 3; ++i) {  // R^T: column `axis` of R
-      const double centre = 0.5 * static_cast<double>(size[i] - 1);
-      p += a.rotation[3 * i + axis] * (static_cast<double>(source_of(out[i], size[i], a.flip[i], a.shift[i])) - centre);
-    }
-    line.origin[axis] = static_cast<float>(p);
-    line.step[axis] = static_cast<float>(a.flip[2] ? -a.rotation[6 + axis] : a.rotation[6 + axis]);
-  }
-  return line;
-}
-
-/// std::floor is a library call on the oldest x86-64.
-std::int32_t floor_of(float x) {
-  const auto towards_zero = static_cast<std::int32_t>(x);
-  return towards_zero - static_cast<std::int32_t>(static_cast<float>(towards_zero) > x);
 }
 
 /// Points of a row, those of [first, last).
@@ -111,16 +80,14 @@ Run run_of(const Row& row, const Extent3& size, std::int64_t margin) {
   return run;
 }
 
-void place(Row& row, const Line& line, const Extent3& size) {
+void place(Row& row, SampleLine line, const Extent3& size) {
   const std::int64_t width = size[2];
   for (std::size_t axis = 0; axis < 3; ++axis) {
     float* const point = row.point[axis].data();
     std::int32_t* const low = row.low[axis].data();
     float* const weight = row.weight[axis].data();
-    const float origin = line.origin[axis];
-    const float step = line.step[axis];
     for (std::int32_t w = 0; w < static_cast<std::int32_t>(width); ++w) {
-      point[w] = origin + static_cast<float>(w) * step;
+      point[w] = line.at(axis, w);
       low[w] = floor_of(point[w]);
       weight[w] = point[w] - static_cast<float>(low[w]);
     }
@@ -133,16 +100,6 @@ void place(Row& row, const Line& line, const Extent3& size) {
   for (std::int64_t i = row.inside.first; i < row.inside.last; ++i) {
     row.offset[at(i)] = (d[i] * size[1] + h[i]) * size[2] + w[i];
   }
-}
-
-template <class V> V mix(V low, V high, V weight) { return low + (high - low) * weight; }
-
-/// v: the lowest of eight neighbours.
-float interpolate(const float* v, std::int64_t row, std::int64_t plane, const std::array<float, 3>& weight) {
-  const float low = mix(mix(v[0], v[1], weight[2]), mix(v[row], v[row + 1], weight[2]), weight[1]);
-  const float* const u = v + plane;
-  const float high = mix(mix(u[0], u[1], weight[2]), mix(u[row], u[row + 1], weight[2]), weight[1]);
-  return mix(low, high, weight[0]);
 }
 
 /// Point w of a row, where neighbours outside the volume count as 0.
@@ -223,12 +180,12 @@ void nearest_row(const std::uint8_t* label, const Extent3& size, const Row& row,
   }
 }
 
-void rotate(std::span<const float> image, std::span<const std::uint8_t> label, const Extent3& size,
-            const Augmentation& a, std::span<float> out_image, std::span<std::uint8_t> out_label) {
+void rotate(std::span<const float> image, std::span<const std::uint8_t> label, const Extent3& size, const Movement& m,
+            std::span<float> out_image, std::span<std::uint8_t> out_label) {
   Row row(size[2]);
   for (std::int64_t d = 0; d < size[0]; ++d) {
     for (std::int64_t h = 0; h < size[1]; ++h) {
-      place(row, line_of(a, size, d, h), size);
+      place(row, line_of(m, size, d, h), size);
       const std::size_t o = at((d * size[1] + h) * size[2]);
       for (std::size_t volume = 0; volume < image.size(); volume += label.size()) {
         interpolate_row(image.data() + volume, size, row, out_image.data() + volume + o);
@@ -240,16 +197,16 @@ void rotate(std::span<const float> image, std::span<const std::uint8_t> label, c
 
 }  // namespace
 
-void warp(std::span<const float> image, std::span<const std::uint8_t> label, const Extent3& size, const Augmentation& a,
+void warp(std::span<const float> image, std::span<const std::uint8_t> label, const Extent3& size, const Movement& m,
           std::span<float> out_image, std::span<std::uint8_t> out_label) {
-  if (a.rotated) {
-    rotate(image, label, size, a, out_image, out_label);
+  if (m.rotated) {
+    rotate(image, label, size, m, out_image, out_label);
     return;
   }
   for (std::size_t first = 0; first < image.size(); first += label.size()) {
-    move_rows(image.subspan(first, label.size()), size, a, out_image.subspan(first, label.size()));
+    move_rows(image.subspan(first, label.size()), size, m, out_image.subspan(first, label.size()));
   }
-  move_rows(label, size, a, out_label);
+  move_rows(label, size, m, out_label);
 }
 
 }  // namespace vox

@@ -35,7 +35,7 @@ Case augmented(const Case& in, const AugmentOptions& options, const SampleKey& k
   Case out = in;
   std::fill(out.image.begin(), out.image.end(), -1.0F);
   std::fill(out.label.begin(), out.label.end(), std::uint8_t{255});
-  augment(in.image, in.label, in.size, options, key, out.image, out.label);
+  augment(in.image, in.label, in.size, draw_augmentation(options, key, in.channels), out.image, out.label);
   return out;
 }
 
@@ -48,7 +48,7 @@ AugmentOptions only_moves(double flip, double shift, std::int64_t shift_voxels) 
 }
 
 /// The documented formula, voxel by voxel in double.
-void check_against_formula(const Case& in, const Case& out, const Augmentation& a) {
+void check_against_formula(const Case& in, const Case& out, const Movement& m) {
   const auto& n = in.size;
   const auto read = [&](std::size_t c, std::int64_t d, std::int64_t h, std::int64_t w) {
     if (d < 0 || h < 0 || w < 0 || d >= n[0] || h >= n[1] || w >= n[2]) { return 0.0; }
@@ -61,8 +61,8 @@ void check_against_formula(const Case& in, const Case& out, const Augmentation& 
         const std::array<std::int64_t, 3> place{d, h, w};
         std::array<double, 3> q{};
         for (std::size_t i = 0; i < 3; ++i) {
-          const std::int64_t moved = place[i] - a.shift[i];
-          q[i] = static_cast<double>(a.flip[i] ? n[i] - 1 - moved : moved) - 0.5 * static_cast<double>(n[i] - 1);
+          const std::int64_t moved = place[i] - m.shift[i];
+          q[i] = static_cast<double>(m.flip[i] ? n[i] - 1 - moved : moved) - 0.5 * static_cast<double>(n[i] - 1);
         }
         std::array<std::int64_t, 3> low{};
         std::array<double, 3> weight{};
@@ -70,7 +70,7 @@ void check_against_formula(const Case& in, const Case& out, const Augmentation& 
         std::int64_t nearest = 0;
         bool inside = true;
         for (std::size_t i = 0; i < 3; ++i) {
-          const double p = a.rotation[i] * q[0] + a.rotation[3 + i] * q[1] + a.rotation[6 + i] * q[2] +
+          const double p = m.rotation[i] * q[0] + m.rotation[3 + i] * q[1] + m.rotation[6 + i] * q[2] +
                            0.5 * static_cast<double>(n[i] - 1);
           low[i] = static_cast<std::int64_t>(std::floor(p));
           weight[i] = p - std::floor(p);
@@ -115,7 +115,7 @@ TEST_CASE("augment: flips, shifts and rotations follow their formula, image and 
     for (std::uint32_t position = 0; position < 40; ++position) {
       const SampleKey key{.seed = 5, .epoch = 2, .position = position};
       CAPTURE(size[0], size[1], size[2], position);
-      check_against_formula(in, augmented(in, all_moves, key), draw_augmentation(all_moves, key));
+      check_against_formula(in, augmented(in, all_moves, key), draw_augmentation(all_moves, key, 3).movement);
     }
   }
 }
@@ -180,15 +180,16 @@ TEST_CASE("augment: each thing happens as often as its probability says, within 
   double furthest = 0;
   double angle = 0;
   for (std::uint32_t i = 0; i < kSamples; ++i) {
-    const Augmentation a = draw_augmentation(o, {.seed = 7, .epoch = 3, .position = i});
-    happened[0] += a.flip[0];
-    happened[1] += a.rotated;
-    happened[2] += a.shift != Extent3{};
-    happened[3] += a.intensity;
+    const Augmentation a = draw_augmentation(o, {.seed = 7, .epoch = 3, .position = i}, 1);
+    const Movement& m = a.movement;
+    happened[0] += m.flip[0];
+    happened[1] += m.rotated;
+    happened[2] += m.shift != Extent3{};
+    happened[3] += !a.intensity.empty();
     happened[4] += a.noise_sigma > 0;
-    for (const std::int64_t s : a.shift) { furthest = std::max(furthest, std::abs(static_cast<double>(s))); }
-    CHECK(a.noise_sigma <= o.noise_sigma);
-    const double trace = a.rotation[0] + a.rotation[4] + a.rotation[8];
+    for (const std::int64_t s : m.shift) { furthest = std::max(furthest, std::abs(static_cast<double>(s))); }
+    CHECK(static_cast<double>(a.noise_sigma) <= o.noise_sigma);
+    const double trace = m.rotation[0] + m.rotation[4] + m.rotation[8];
     angle = std::max(angle, std::acos(std::min(1.0, (trace - 1) / 2)) * 57.29577951308232);
   }
   const std::array<double, 5> wants{o.flip_probability, o.rotate_probability, o.shift_probability,
@@ -239,7 +240,7 @@ TEST_CASE("augment: noise has the deviation that was drawn, is new in each voxel
   AugmentOptions o = AugmentOptions::none();
   o.noise_probability = 1;
   const SampleKey key{.seed = 3, .epoch = 4, .position = 5};
-  const double sigma = draw_augmentation(o, key).noise_sigma;
+  const auto sigma = static_cast<double>(draw_augmentation(o, key, 2).noise_sigma);
   const Case out = augmented(in, o, key);
   CHECK(out.image[17] == 0.0F);
   double sum = 0;
@@ -292,6 +293,13 @@ TEST_CASE("augment: the list of names switches on what it names", "[augment]") {
   bad = {};
   bad.shift_voxels = -1;
   CHECK_THROWS_AS(check_augment(bad), Error);
+}
+
+TEST_CASE("augment: intensities for another number of channels are refused", "[augment]") {
+  Case c = derived({2, 2, 2}, 3);
+  const Augmentation two{.intensity = {{1, 0}, {1, 0}}};
+  CHECK_THROWS_WITH(augment(c.image, c.label, c.size, two, c.image, c.label),
+                    ContainsSubstring("intensities of 2 channels, the image has 3"));
 }
 
 }  // namespace

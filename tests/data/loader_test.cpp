@@ -152,8 +152,8 @@ TEST_CASE("loader: a sample is augmented by seed, epoch and its position in the 
     const Batch& b = batches[position / 2];
     const PreparedCase c = numbered(std::stoi(b.ids[position % 2].substr(4)));
     PreparedCase want = c;
-    augment(c.image, c.label, {kSize, kSize, kSize}, o.augment, {.seed = 42, .epoch = 7, .position = position},
-            want.image, want.label);
+    augment(c.image, c.label, {kSize, kSize, kSize},
+            draw_augmentation(o.augment, {.seed = 42, .epoch = 7, .position = position}, 4), want.image, want.label);
     const std::ptrdiff_t sample = position % 2;
     CHECK(std::equal(want.image.begin(), want.image.end(), b.images.begin() + sample * std::ssize(want.image)));
     CHECK(std::equal(want.label.begin(), want.label.end(), b.labels.begin() + sample * std::ssize(want.label)));
@@ -235,6 +235,31 @@ TEST_CASE("loader: an epoch may be left, started anew or destroyed at any moment
     Loader brief(o);
     if (i > 1) { brief.start_epoch(static_cast<std::uint32_t>(i)); }
     if (i > 5) { CHECK(brief.next()); }
+  }
+}
+
+TEST_CASE("loader: what the threads leave out can be done later, by a batch's keys, wherever an epoch is resumed",
+          "[loader]") {
+  const Cache cache(7);
+  LoaderOptions o = options(cache, 2);
+  o.threads = 3;
+  Loader plain(o);
+  o.augment = AugmentOptions{};
+  Loader augmenting(o);
+  const std::vector<Batch> want = epoch_of(augmenting, 3, 1);
+  const std::vector<Batch> got = epoch_of(plain, 3, 1);
+  REQUIRE(got.size() == 3);
+  for (std::size_t b = 0; b < got.size(); ++b) {
+    REQUIRE(got[b].keys.size() == got[b].ids.size());
+    std::vector<float> image(4 * kVoxels);
+    std::vector<std::uint8_t> label(kVoxels);
+    for (std::size_t s = 0; s < got[b].keys.size(); ++s) {
+      augment(got[b].images.subspan(s * image.size(), image.size()),
+              got[b].labels.subspan(s * label.size(), label.size()), {kSize, kSize, kSize},
+              draw_augmentation(o.augment, got[b].keys[s], 4), image, label);
+      CHECK(std::ranges::equal(image, want[b].images.subspan(s * image.size(), image.size())));
+      CHECK(std::ranges::equal(label, want[b].labels.subspan(s * label.size(), label.size())));
+    }
   }
 }
 

@@ -108,10 +108,13 @@ TEST_CASE("the planned peak of a training step is the measured one, to the byte"
 }
 
 TEST_CASE("the planned peak on the simt device is the measured one", "[plan][simt]") {
-  StepRequest r = small(16, 2, DType::f32);
-  r.config.widths = {1, 1, 1, 1, 1};
-  r.device = Device::simt;
-  CHECK(two_steps(r, nullptr).peak_bytes == plan_training(r).peak_bytes);
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    StepRequest r = small(16, 2, dtype);
+    r.config.widths = {1, 1, 1, 1, 1};
+    r.device = Device::simt;
+    INFO(name(dtype));
+    CHECK(two_steps(r, nullptr).peak_bytes == plan_training(r).peak_bytes);
+  }
 }
 
 TEST_CASE("an inference's planned peak is the measured one", "[plan]") {

@@ -3,7 +3,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -254,6 +256,36 @@ TEST_CASE("cases whose names are no UTF-8 are trained on, and a resumed run find
   CHECK(log_of(folder / "run", "epoch").size() == 2);
   fs::copy(folder / "cache" / "case_3.safetensors", folder / "cache" / "M\\xfc0.safetensors");
   CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o), ContainsSubstring("holds two cases 'M\\xfc0'"));
+}
+
+TEST_CASE("a device that augments a run's cases trains on what the cpu's loader makes of them", "[training][simt]") {
+  const TempFolder folder;
+  make_cache(folder / "cache");
+  TrainOptions o = small_options();
+  o.widths = {2, 2, 2, 2, 2};
+  o.epochs = 2;  // of one step each
+  o.batch = 4;
+  o.micro_batch = 2;
+  o.adam_eps = 1e-2;  // above the rounding errors of f32, which Adam would divide by their own size
+  const auto losses = [&](const char* device, const char* augment) {
+    o.device = device;
+    o.augment = augment;
+    const fs::path run = folder / (std::string(device) + augment);
+    train(folder / "cache", run, o);
+    std::vector<double> all;
+    for (const auto& step : log_of(run, "step")) { all.push_back(step.at("loss")); }
+    return all;
+  };
+  const auto furthest = [](const std::vector<double>& a, const std::vector<double>& b) {
+    REQUIRE(a.size() == 2);
+    REQUIRE(b.size() == 2);
+    return std::max(std::abs(a[0] / b[0] - 1), std::abs(a[1] / b[1] - 1));
+  };
+  const std::vector<double> cpu = losses("cpu", "all");
+  CHECK(furthest(losses("simt", "all"), cpu) < 1e-5);
+  const std::vector<double> plain = losses("cpu", "none");
+  CHECK(furthest(losses("simt", "none"), plain) < 1e-5);
+  CHECK(furthest(cpu, plain) > 1e-3);
 }
 
 TEST_CASE("threads of the kernels and of the loader do not change a run", "[training]") {

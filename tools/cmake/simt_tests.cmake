@@ -39,7 +39,7 @@ if(VOX_SIMT_CHECKS AND NOT VOX_SANITIZE)
   target_link_libraries(vox_simt_check_kernels PRIVATE vox_flags fmt::fmt)
   add_executable(vox_simt_check_tests $<TARGET_OBJECTS:vox_op_tests> $<TARGET_OBJECTS:vox_simt_check>
     $<TARGET_OBJECTS:vox_simt_check_kernels>)
-  target_link_libraries(vox_simt_check_tests PRIVATE vox ${vox_test_main})
+  target_link_libraries(vox_simt_check_tests PRIVATE ${vox_op_libraries} ${vox_test_main})
   # Without the tests that repeat a kernel in other orders: these checks find a race in any order.
   set(checked_march "conv3d by a march passes the checks of the simt device")  # as long as all others
   set(checked_ops "every op passes the checks of the simt device")
@@ -84,7 +84,7 @@ else()
   add_library(vox_ptx_interpreter OBJECT ${ptx_sources})
   target_link_libraries(vox_ptx_interpreter PRIVATE vox_flags fmt::fmt)
   add_executable(vox_ptx_tests $<TARGET_OBJECTS:vox_op_tests> $<TARGET_OBJECTS:vox_ptx_interpreter>)
-  target_link_libraries(vox_ptx_tests PRIVATE vox ${vox_test_main} ${CMAKE_DL_LIBS})
+  target_link_libraries(vox_ptx_tests PRIVATE ${vox_op_libraries} ${vox_test_main} ${CMAKE_DL_LIBS})
   add_executable(vox_planted_ptx tests/simt/planted_main.cpp $<TARGET_OBJECTS:vox_planted_kernels_plain>
     $<TARGET_OBJECTS:vox_ptx_interpreter>)
   target_link_libraries(vox_planted_ptx PRIVATE vox ${CMAKE_DL_LIBS})
@@ -98,7 +98,7 @@ else()
   set_target_properties(${interpreting} PROPERTIES ENABLE_EXPORTS ON)
   foreach(arch sm_80 sm_90a)
     set(ptx_test "nvcc's code of every op for ${arch} gives the right values")
-    add_test(NAME ${ptx_test} COMMAND vox_ptx_tests "every op on simt*" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    add_test(NAME ${ptx_test} COMMAND vox_ptx_tests "every op on simt*,every augmentation on simt*" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(${ptx_test} PROPERTIES TIMEOUT 600 ENVIRONMENT VOX_PTX=${PROJECT_BINARY_DIR}/ptx/${arch})
   endforeach()
   add_test(NAME "wrong PTX wrappers are noticed" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}

@@ -4,6 +4,9 @@ file(GLOB test_sources CONFIGURE_DEPENDS tests/support/*.cpp tests/kernels/*.cpp
   tests/tools/*.cpp tests/benchmarks/*.cpp tests/simt/*_test.cpp)
 # The operators' cases and their harness are linked into several programs, and compiled once.
 file(GLOB op_test_sources CONFIGURE_DEPENDS tests/engine/op_*.cpp tests/support/compare.cpp tests/support/devices.cpp tests/kernels/conv3d_algorithms_test.cpp tests/kernels/conv3d_moments_test.cpp tests/kernels/winograd_error.cpp tests/engine/ops/*.cpp)
+if(TARGET vox_data)
+  list(APPEND op_test_sources ${PROJECT_SOURCE_DIR}/tests/data/augment_on_device_test.cpp)
+endif()
 list(REMOVE_ITEM test_sources ${PROJECT_SOURCE_DIR}/tests/support/main.cpp ${op_test_sources})
 if(NOT VOX_TOOLS)  # what is left tests kernels, engine and model
   foreach(source IN LISTS test_sources)
@@ -41,7 +44,11 @@ else()
   set(vox_test_main vox_test_main)
 endif()
 add_library(vox_op_tests OBJECT ${op_test_sources})
-target_link_libraries(vox_op_tests PRIVATE vox ${vox_test_main})
+set(vox_op_libraries vox)
+if(TARGET vox_data)
+  set(vox_op_libraries vox_data)  # what a device does to samples is compared with what it does
+endif()
+target_link_libraries(vox_op_tests PRIVATE ${vox_op_libraries} ${vox_test_main})
 add_executable(vox_tests ${test_sources} $<TARGET_OBJECTS:vox_op_tests>)
 foreach(target vox_op_tests vox_tests)
   vox_trust_strings(${target})

@@ -70,7 +70,7 @@ void check_options(const TrainOptions&);
 /// The same for the size of a network that is planned or described: --size, --batch and --widths.
 void check_network_size(std::int64_t size, std::int64_t batch, const std::vector<std::int64_t>& widths);
 
-/// What --loader-threads 0 means: a GPU takes cases faster than one thread augments them.
+/// What --loader-threads 0 means: more for a GPU, which takes cases faster than a CPU.
 [[nodiscard]] int usual_loader_threads(Device);
 
 [[nodiscard]] UNetConfig unet_config(const TrainOptions&);

@@ -85,6 +85,8 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   if (device_ == Device::cuda) {
     memory_of_batches = [gpu = options_.device](std::size_t bytes) { return page_locked_memory(gpu, bytes); };
   }
+  const AugmentOptions augmentations = augment_named(options_.augment);
+  if (device_ != Device::cpu) { augments_there_ = augmentations; }
   loader_ = std::make_unique<Loader>(
       LoaderOptions{.files = train_files_,
                     .batch = options_.batch,
@@ -92,7 +94,7 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
                     .threads = options_.loader_threads > 0 ? options_.loader_threads : usual_loader_threads(device_),
                     .memory_bytes = static_cast<std::size_t>(options_.loader_memory_mib) << 20U,
                     .memory = memory_of_batches,
-                    .augment = augment_named(options_.augment)});
+                    .augment = device_ == Device::cpu ? augmentations : AugmentOptions::none()});
   const std::int64_t total_steps = options_.epochs * loader_->batches_per_epoch();
   VOX_CHECK(options_.schedule != "cosine" || options_.warmup < total_steps,
             "--warmup is {}, wants fewer than the {} steps of the run", options_.warmup, total_steps);
@@ -124,6 +126,10 @@ void Training::say_start() const {
   const StepPlan& step = memory_->largest_step();
   print_safely("step: peak of tensors {}, {} from the system\n", bytes_text(step.peak_bytes),
                bytes_text(step.system_bytes()));
+  if (options_.augment != "none" && !options_.augment.empty()) {
+    print_safely("augmentation: {}, by {}\n", options_.augment,
+                 augments_there_ ? "the device" : "the loader's threads");
+  }
   print_safely("{}; loss {}; Adam lr {:g}, schedule {}\n", describe(device_), loss_name(loss_.terms), options_.lr,
                options_.schedule);
   if (options_.micro_batch < options_.batch) {
@@ -176,11 +182,16 @@ void Training::run_epoch() {
 std::optional<Batch> Training::stage_next() {
   auto batch = loader_->next();
   if (!batch) { return std::nullopt; }
-  uploader_->start({.shape = Shape(batch->shape),
-                    .images = std::exchange(batch->images, {}),
-                    .labels = std::exchange(batch->labels, {}),
-                    .memory = std::exchange(batch->memory, {})},
-                   options_.micro_batch);
+  PlainBatch plain{.shape = Shape(batch->shape),
+                   .images = std::exchange(batch->images, {}),
+                   .labels = std::exchange(batch->labels, {}),
+                   .memory = std::exchange(batch->memory, {})};
+  if (augments_there_) {
+    for (const SampleKey& key : batch->keys) {
+      plain.drawn.push_back(draw_augmentation(*augments_there_, key, static_cast<std::size_t>(batch->shape[1])));
+    }
+  }
+  uploader_->start(std::move(plain), options_.micro_batch);
   return batch;
 }
 

@@ -79,6 +79,7 @@ class Training {
   std::vector<std::filesystem::path> train_files_;
   std::vector<std::filesystem::path> val_files_;
   LossOptions loss_;
+  std::optional<AugmentOptions> augments_there_;  ///< what the device does to a batch; nothing: the loader does it
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<Uploader> uploader_;
   std::array<Readback, 2> readbacks_;  ///< of the step that runs and the one before it

@@ -69,7 +69,8 @@ void add_machine_options(Command app, TrainOptions& o, std::string& memory) {
              "(wherever they can run)");
   app.option("--threads", o.threads, "CPU threads; 0: every core. Never changes the result");
   app.option("--loader-threads", o.loader_threads,
-             "threads that read and augment; 0: one, and for a GPU every core but one, at most 16. Never changes the "
+             "threads that read, and on the CPU augment; 0: one, and for a GPU every core but one, at most 16. Never "
+             "changes the "
              "result");
   app.option("--loader-memory-mib", o.loader_memory_mib,
              "MiB of batches read ahead; 0: three batches, or two samples for each loader thread where that is more");
