@@ -29,4 +29,15 @@ count conv_transpose3d '32-16@32^3,128-64@8^3' --blank
 count batch_norm_relu,batch_norm,max_pool3d,relu,dropout,cast '16@32^3'
 count concat,add '16+16@32^3'
 count dice_focal_loss,dice_loss,focal_loss,cross_entropy,softmax '4@32^3'
+# What is known beforehand: 2^19 values of bf16, 8 to a thread, are 2048 requests of 16 sectors each way.
+"$counts" --ptx "$ptx" --op relu --shape '16@32^3' --pass forward | awk -F, '
+  NR == 1 { for (i = 1; i <= NF; ++i) { column[$i] = i } }
+  NR == 2 && !/"/ { exit 1 }
+  NR == 2 {
+    sub(/"[^"]*"/, "kernel")
+    n = split($0, cell, ",")
+    right = n == length(column) && cell[column["global_load"]] == 2048 && cell[column["loads"]] == 2048 &&
+      cell[column["loads_pieces"]] == 32768 && cell[column["stores"]] == 2048 && cell[column["stores_pieces"]] == 32768
+  }
+  END { exit NR != 2 || !right }' || { echo "relu is counted wrongly" && exit 1; }
 awk -v only="$only" -f tests/tree/counts.awk tests/tree/counts.limits "$folder"/*.csv
