@@ -8,10 +8,13 @@
 #include <exception>
 
 #include "benchmarks/verbs/kernel_options.h"
+#include "benchmarks/workloads/kernel_operands.h"
 #include "engine/csv.h"
 #include "engine/kept.h"
+#include "engine/tape.h"
 #include "kernels/base/check.h"
 #include "kernels/simt/launch.h"
+#include "model/optimizer.h"
 #include "tests/simt/ptx_block.h"
 
 namespace vox::bench {
@@ -67,6 +70,21 @@ void count_kernels(const KernelOptions& o, const std::string& folder, std::int64
   }
 }
 
+/// A step of Adam on so many f32 values, whose gradients are 1. Its least bytes: value, gradient and moments read, and
+/// all but the gradient written.
+void count_adam(const std::string& folder, std::int64_t values) {
+  const Tensor weights = random_vector({values}, DType::f32, Device::simt, 1).requires_grad();
+  Adam adam({{"weights", weights}}, {});
+  backward(sum(weights));
+  ptx::interpret(folder);
+  std::vector<ptx::LaunchCounts> launches;
+  ptx::watch() = {.launches = &launches, .most_blocks = 0};
+  static_cast<void>(adam.step(1e-3));
+  print_head();
+  const Cost cost{.flops = 0, .bytes = 7.0 * 4 * static_cast<double>(values), .flops_on_voxels = 0};
+  for (const ptx::LaunchCounts& l : launches) { print({"adam", "step", std::to_string(values), "1", "f32"}, cost, l); }
+}
+
 }  // namespace
 }  // namespace vox::bench
 
@@ -77,6 +95,7 @@ int main(int argc, char** argv) {
     vox::bench::KernelOptions o;
     std::string folder;
     std::int64_t blocks = 0;
+    std::int64_t adam = 0;
     bool blank = false;
     o.sizes = {128};
     o.dtypes = {"bf16"};
@@ -93,8 +112,13 @@ int main(int argc, char** argv) {
         .positive();
     app.option("--blocks", blocks, "of a launch so many thread blocks are run, spread evenly; 0: all").not_negative();
     app.flag("--blank", blank, "operands are NaN, which takes no time: for counts that do not depend on values");
+    app.option("--adam", adam, "instead of operators a step of Adam on so many values; 0: operators").not_negative();
     if (const auto code = app.read(argc, argv)) { return *code; }
-    vox::bench::count_kernels(o, folder, blocks, blank);
+    if (adam > 0) {
+      vox::bench::count_adam(folder, adam);
+    } else {
+      vox::bench::count_kernels(o, folder, blocks, blank);
+    }
     return 0;
   } catch (const std::exception& e) {
     static_cast<void>(std::fprintf(stderr, "vox_counts: %s\n", e.what()));
