@@ -1,5 +1,7 @@
 #include "kernels/simt/shadow.h"
 
+#include <algorithm>
+
 #include "kernels/base/check.h"
 #include "kernels/simt/arena.h"
 #include "kernels/simt/runner.h"
@@ -35,6 +37,9 @@ class Check {
     const std::uintptr_t first = begin / kCellBytes;
     const std::uintptr_t last = (begin + bytes_ - 1) / kCellBytes;
     for (std::uintptr_t i = first; i <= last; ++i, ++c) {
+      const std::uintptr_t from = std::max(begin, i * kCellBytes) - i * kCellBytes;
+      const std::uintptr_t to = std::min(begin + bytes_ - i * kCellBytes, std::uintptr_t{kCellBytes});
+      touched_ = static_cast<std::uint8_t>((1U << to) - (1U << from));
       if (!usable(*c)) { return; }
       against_others(*c);
       remember(*c);
@@ -80,7 +85,7 @@ class Check {
   }
 
   bool meets(const Stamp& s, const char* did) {
-    if (s.block == 0 || ordered(s)) { return false; }
+    if (s.block == 0 || (s.bytes & touched_) == 0 || ordered(s)) { return false; }
     const std::string who = s.block == r_.history.block
                                 ? fmt::format("thread {} of the block with no barrier between", s.thread)
                                 : std::string("another block of this launch");
@@ -97,7 +102,7 @@ class Check {
   }
 
   void remember(Cell& c) const {
-    const Stamp now{r_.history.block, me_.clocks.now, static_cast<std::uint16_t>(me_.linear)};
+    const Stamp now{r_.history.block, me_.clocks.now, static_cast<std::uint16_t>(me_.linear), touched_};
     if (access_ == Access::write) {
       c.write = now;
     } else if (access_ == Access::atomic) {
@@ -118,6 +123,7 @@ class Check {
   Site at_;
   bool shared_;
   const std::byte* address_;
+  std::uint8_t touched_ = kWholeCell;  ///< of the cell at hand
 };
 
 Cell* shared_cells(Runner& r, const void* p) {

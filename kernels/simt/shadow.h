@@ -21,20 +21,22 @@ struct Runner;
 
 inline constexpr bool kChecked = VOX_SIMT_CHECK != 0;
 
-inline constexpr unsigned kCellShift = 1;  ///< two bytes: what the smallest type of the kernels, bf16, takes
+inline constexpr unsigned kCellShift = 1;  ///< two bytes: what the smallest type that is computed in, bf16, takes
 inline constexpr std::size_t kCellBytes = std::size_t{1} << kCellShift;
+inline constexpr std::uint8_t kWholeCell = (1U << kCellBytes) - 1;
 
 /// Which thread of which block, at what time on the thread's clock. Block 0: nobody.
 struct Stamp {
   std::uint32_t block = 0;
   std::uint32_t clock = 0;
   std::uint16_t thread = 0;
+  std::uint8_t bytes = kWholeCell;  ///< that it touched, a bit each: labels, of one byte, lie two to a cell
 };
 
 struct Cell {
-  Stamp write;
+  Stamp write;  ///< of two threads with a byte each the later: more may be missed, none is invented
   Stamp atomic;
-  Stamp read;         ///< two readers of a block: more may be missed, none is invented
+  Stamp read;         ///< two readers of a block: likewise
   Stamp second_read;  ///< of the same block as `read`
   bool allocated = false;
   bool written = false;

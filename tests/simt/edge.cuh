@@ -51,6 +51,12 @@ template <planted::Edge Bug> __global__ void turns_kernel(float* x, float* y) {
   if (Bug == planted::Edge::writes_what_others_read) { x[blockIdx.x] = sum; }
 }
 
+/// y[t] = 1: threads that write a byte each, side by side.
+template <planted::Edge Bug> __global__ void bytes_kernel(unsigned char* y) {
+  y[threadIdx.x] = 1;
+  if (Bug == planted::Edge::writes_neighbours_byte) { y[threadIdx.x ^ 1U] = 1; }
+}
+
 /// Each block writes one number; the last one to finish adds them up: y[0] = number of blocks.
 template <planted::Edge Bug> __global__ void last_block_kernel(float* partial, unsigned* count, float* y) {
   if (threadIdx.x != 0) { return; }

@@ -70,6 +70,7 @@ enum class Edge {
   shuffle_as_barrier,
   reads_freed_memory,
   writes_what_others_read,
+  writes_neighbours_byte,
 };
 
 }  // namespace vox::planted

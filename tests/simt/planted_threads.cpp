@@ -99,6 +99,12 @@ template <Edge Bug> bool run_turns() {
   return close(x.host(), {16.0, 16.0, 16.0, 16.0}, 0);
 }
 
+template <Edge Bug> bool run_bytes() {
+  const DeviceArray<unsigned char> y(64, "y");
+  VOX_LAUNCH(SimtQueue{}, gpu::bytes_kernel<Bug>, 1, 64, 0, y.data());
+  return y.host() == std::vector<unsigned char>(64, 1);
+}
+
 template <Edge Bug> bool run_last_block() {
   const DeviceArray<float> partial(4, "partial");
   const DeviceArray<float> y(1, "y");
@@ -151,6 +157,8 @@ std::vector<Case> thread_cases() {
       VOX_CASE(last_block, Edge, publishes_without_fence),
       VOX_CASE(turns, Edge, correct),
       VOX_CASE(turns, Edge, writes_what_others_read),
+      VOX_CASE(bytes, Edge, correct),
+      VOX_CASE(bytes, Edge, writes_neighbours_byte),
   };
 }
 
