@@ -2,7 +2,7 @@
 """What the counts of vox_counts let an H100 or H200 take, beside what an H100 took: a Markdown table.
 
   vox_counts --ptx build/ptx/sm_90a --size 128 --dtype bf16 --blocks 3 --blank > counts.csv
-  python3 benchmarks/output/gpu_model.py counts.csv [--measured benchmarks/results/h100.md]
+  python3 benchmarks/output/gpu_model.py counts.csv [--measured benchmarks/results/h100.md] [--step]
 
 Of each launch the longest of these times, on the multiprocessor that has most blocks:
   issue    warp instructions (of PTX), four a clock
@@ -11,6 +11,8 @@ Of each launch the longest of these times, on the multiprocessor that has most b
   L2       sectors, at the rate that reading from the L2 cache was measured to have
 The launches of a pass are added, LAUNCH each; memory then allows no less than the least bytes of the pass, or what it touches where
 that is less, at the rate of a copy. Packing of weights is left out, as it is in the measured table.
+
+--step: instead of a table of passes one of a training step of the seed network, which is the sum of its passes and of Adam's.
 """
 import argparse
 import collections
@@ -23,6 +25,8 @@ CLOCK = 1.755e9
 PRODUCTS = 638e12 / (2 * 16 * 8 * 16)  # a second
 L2 = 4947e9  # bytes a second, as measured on an H100
 COPY = {"H100": 3030e9, "H200": 3030e9 * 4.8 / 3.35}  # measured; as much more as its nominal rate is
+PARAMETERS = 5647732  # of the seed network
+PACKED_BYTES = 3 * 21.3e6  # f32 weights read twice, both orders in bf16 written
 LAUNCH = 3e-6  # what the smallest passes were measured to take, by their launches
 OPERATORS = {"conv3d": "conv", "conv3d_concat": "conv", "conv_transpose3d": "up", "max_pool3d": "max_pool"}
 
@@ -76,9 +80,73 @@ def measured_of(path):
     return found
 
 
+def step_passes(op, direction, shape):
+    """How often a training step of the seed network has this pass: 0 for what its fused layers do not run."""
+    channels, extent = shape.split("@")
+    if op == "conv3d":
+        one, other = channels.split("-")
+        twice = one == other and one != "256"  # the second convolution of an encoder's block, and of a decoder's
+        return 2 if twice else 1
+    if op == "batch_norm_relu":
+        return 2 if channels == "256" else 4
+    return 1 if op in ("conv3d_concat", "conv_transpose3d", "max_pool3d", "dice_focal_loss") else 0
+
+
+def group_of(op, direction):
+    if op.startswith("conv") and direction == "grad-weight":
+        return "weight gradients"
+    names = {"batch_norm_relu": "batch norm and ReLU", "max_pool3d": "pooling", "dice_focal_loss": "loss"}
+    return names.get(op, "convolutions and gradients of their inputs")
+
+
+def predict(rows, least_bytes):
+    """Seconds by GPU, and the sums of the bounds of a pass's launches."""
+    of_launch = [bounds(r) for r in rows]
+    sums = {k: sum(b[k] for b in of_launch) for k in of_launch[0]}
+    inside = sum(max(b.values()) for b in of_launch)
+    moved = min(least_bytes, sum(sector_bytes(r) for r in rows))
+    memory = {gpu: moved / rate for gpu, rate in COPY.items()}
+    total = {gpu: max(inside, t) + LAUNCH * len(rows) for gpu, t in memory.items()}
+    return total, sums, inside, memory
+
+
+def print_step(passes):
+    groups = collections.defaultdict(lambda: collections.Counter())
+    batch = 1
+    for (op, direction, shape, dtype), rows in passes.items():
+        times = step_passes(op, direction, shape)
+        if times:
+            batch = int(rows[0]["batch"])
+            rows = [r for r in rows if not r["kernel"].startswith("pack_")]
+            least = float(rows[0]["least_bytes"])
+            channels, extent = shape.split("@")
+            if (op, direction) == ("batch_norm_relu", "forward"):
+                before = passes["conv3d", "forward", f"{channels}-{channels}@{extent}", dtype]
+                if not any(r["kernel"].startswith("sum_shares") for r in before):  # the convolution took the statistics
+                    rows = [r for r in rows if not r["kernel"].startswith("moments_of_runs")]
+                    least *= 2 / 3
+            total = predict(rows, least)[0]
+            for gpu, seconds in total.items():
+                groups[group_of(op, direction)][gpu] += times * seconds
+            groups[group_of(op, direction)]["launches"] += times * len(rows)
+    bytes_of_adam = 7 * 4 * PARAMETERS + 4 * PARAMETERS  # its step, and the gradients' squares before it
+    for gpu, rate in COPY.items():
+        groups["Adam"][gpu] = bytes_of_adam / rate + 3 * LAUNCH
+        groups["packing weights"][gpu] = PACKED_BYTES / rate + LAUNCH
+    groups["Adam"]["launches"] = 3
+    groups["packing weights"]["launches"] = 1
+    print(f"| batch {batch} | launches | H100 us | H200 us |\n|:--|--:|--:|--:|")
+    for name, g in groups.items():
+        print(f"| {name} | {g['launches']} | {1e6 * g['H100']:.0f} | {1e6 * g['H200']:.0f} |")
+    whole = {gpu: sum(g[gpu] for g in groups.values()) for gpu in COPY}
+    print(f"| step | {sum(g['launches'] for g in groups.values())} | " + " | ".join(f"{1e6 * t:.0f}" for t in whole.values()) + " |")
+    print("| volumes/s | | " + " | ".join(f"{batch / t:.0f}" for t in whole.values()) + " |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("csv")
+    parser.add_argument("--step", action="store_true")
     parser.add_argument("--measured", default="benchmarks/results/h100.md")
     args = parser.parse_args()
     measured = measured_of(args.measured)
@@ -86,17 +154,14 @@ def main():
     with open(args.csv, newline="", encoding="utf-8") as f:
         for row in csv.DictReader(f):
             passes[row["op"], row["pass"], row["shape"], row["dtype"]].append(row)
+    if args.step:
+        return print_step(passes)
     print("| pass | launches | issue us | mma us | shared us | L2 us | memory us | binds | H100 us | measured us | measured / predicted | H200 us |")
     print("|:--|" + "--:|" * 6 + ":--|" + "--:|" * 4)
     printed = set()
     for (op, direction, shape, dtype), rows in passes.items():
         rows = [r for r in rows if not r["kernel"].startswith("pack_")]
-        of_launch = [bounds(r) for r in rows]
-        sums = {k: sum(b[k] for b in of_launch) for k in of_launch[0]}
-        inside = sum(max(b.values()) for b in of_launch)
-        moved = min(float(rows[0]["least_bytes"]), sum(sector_bytes(r) for r in rows))
-        memory = {gpu: moved / rate for gpu, rate in COPY.items()}
-        total = {gpu: max(inside, t) + LAUNCH * len(rows) for gpu, t in memory.items()}
+        total, sums, inside, memory = predict(rows, float(rows[0]["least_bytes"]))
         binds = max(sums, key=sums.get) if inside > memory["H100"] else "memory"
         name = line_of(op, direction, shape)
         if (name, dtype) in printed:  # dropout's two passes are one
