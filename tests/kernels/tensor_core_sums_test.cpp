@@ -4,6 +4,7 @@
 #include "engine/ops.h"
 #include "engine/tape.h"
 #include "kernels/base/bf16.h"
+#include "kernels/conv3d.h"
 #include "kernels/simt/options.h"
 #include "tests/engine/op_case.h"
 #include "tests/support/catch.h"
