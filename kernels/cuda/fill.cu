@@ -15,6 +15,7 @@ template <class T> __global__ void fill_kernel(Acc<T> value, T* y, std::int64_t 
     for (int i = 0; i < kLane; ++i) { v[i] = value; }
     store_wide(y + first, v);
   } else {
+    VOX_NO_UNROLL
     for (std::int64_t e = first; e < count; ++e) { y[e] = store<T>(value); }
   }
 }

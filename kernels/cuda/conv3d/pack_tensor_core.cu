@@ -16,7 +16,7 @@ template <int N> struct PackTable {
 /// The entry that chunk blockIdx.x belongs to: the last that does not begin after it.
 template <int N> __device__ __forceinline__ int pack_entry(const PackTable<N>& table) {
   int low = 0;
-  int high = table.entries;
+  int high = N == 1 ? 1 : table.entries;  // known: the table needs no local memory then
   while (high - low > 1) {
     const int middle = (low + high) / 2;
     if (table.of[middle].first_chunk <= blockIdx.x) {
