@@ -135,6 +135,7 @@ TEST_CASE("the moments that a convolution by tensor cores takes in passing are t
     const Values x = make_values(g.x.n * g.x.c * g.x.voxels(), 1);
     Values rectified;
     for (const bool relu : {false, true}) {
+      if (relu && g.x.n >= 100) { continue; }  // as many tiles to execute
       INFO(fmt::format("{}x{}x{}x{}x{} to {}, relu {}", g.x.n, g.x.c, g.x.d, g.x.h, g.x.w, g.y.c, relu));
       REQUIRE(conv3d_boxes(simt_queue(), g, kAlgorithm) > 0);
       const Convolved got = convolved(g, x, weights_of(g), relu, device);
