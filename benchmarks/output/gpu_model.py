@@ -80,7 +80,7 @@ def measured_of(path):
     return found
 
 
-def step_passes(op, direction, shape):
+def step_passes(op, shape):
     """How often a training step of the seed network has this pass: 0 for what its fused layers do not run."""
     channels, extent = shape.split("@")
     if op == "conv3d":
@@ -111,10 +111,10 @@ def predict(rows, least_bytes):
 
 
 def print_step(passes):
-    groups = collections.defaultdict(lambda: collections.Counter())
+    groups = collections.defaultdict(collections.Counter)
     batch = 1
     for (op, direction, shape, dtype), rows in passes.items():
-        times = step_passes(op, direction, shape)
+        times = step_passes(op, shape)
         if times:
             batch = int(rows[0]["batch"])
             rows = [r for r in rows if not r["kernel"].startswith("pack_")]

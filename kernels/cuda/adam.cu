@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/table.cuh"
 
 namespace vox {
 namespace gpu {
@@ -27,26 +28,11 @@ template <class T> struct AdamTable {
 /// What one value needs of the arguments, in the accumulator type.
 template <class A> struct AdamFactors { A keep, beta1, beta2, new1, new2, eps, step, unbias; };
 
-/// The entry that chunk blockIdx.x belongs to: the last that does not begin after it.
-template <class T> __device__ __forceinline__ int this_entry(const AdamTable<T>& table) {
-  int low = 0;
-  int high = table.tensors;
-  while (high - low > 1) {
-    const int middle = (low + high) / 2;
-    if (table.of[middle].first_chunk <= blockIdx.x) {
-      low = middle;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
-}
-
 /// partials[i] = sum of squares of chunk i, in double: one block per chunk, 16 bytes per thread and turn.
 template <class T> __global__ void adam_squares_chunks_kernel(AdamTable<T> table, double* partials) {
   wait_for_launches_before();
   constexpr int kLane = kWide<T>;
-  const int entry = this_entry(table);
+  const int entry = this_entry(table.of, table.tensors);
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x - table.of[entry].first_chunk) * kAdamChunk;
   const std::int64_t left = table.of[entry].count - first;
   const int size = static_cast<int>(left < kAdamChunk ? left : kAdamChunk);
@@ -97,7 +83,7 @@ __global__ void adam_step_kernel(AdamTable<T> table, const double* squares, int 
   const double norm = std::sqrt(total[0]);
   if (!(norm - norm == 0)) { return; }  // NaN or infinite
   const auto gradient = static_cast<A>(clip_norm > 0 && norm > clip_norm ? clip_norm / norm : 1.0);
-  const int entry = this_entry(table);
+  const int entry = this_entry(table.of, table.tensors);
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x - table.of[entry].first_chunk) * kAdamChunk;
   const std::int64_t left = table.of[entry].count - first;
   const int size = static_cast<int>(left < kAdamChunk ? left : kAdamChunk);

@@ -1,16 +1,5 @@
 # What every kernel executes, from the lines of vox_counts, and whether it keeps its limits. Reads limits and CSV, by the ends of their
-# names. -v only="load_sectors shared_loads": the properties to check; without it all.
-FNR == 1 { kind = FILENAME; sub(/^.*\./, "", kind) }
-
-kind == "limits" {
-  if (/^[^#]/) {  # NAMES | LIMITS
-    bar = index($0, " | ")
-    ++limits
-    pattern[limits] = "^(" substr($0, 1, bar - 1) ")$"
-    wanted[limits] = substr($0, bar + 3)
-  }
-  next
-}
+# names. After limits.awk.
 
 function worst(what, value) {
   if (value > most_of[name, what] + 0) { most_of[name, what] = value }
@@ -51,16 +40,7 @@ END {
   properties = split("load_sectors store_sectors copy_sectors shared_loads shared_stores matrix_loads copied per_product per_sector", property, " ")
   for (i = 1; i <= kernels; ++i) {
     name = names[i]
-    split("", most)
-    for (j = 1; j <= limits; ++j) {
-      if (name !~ pattern[j]) { continue }
-      ++met[j]
-      count = split(wanted[j], words, " ")
-      for (w = 1; w <= count; ++w) {
-        split(words[w], sides, "<=")
-        if (only == "" || index(" " only " ", " " sides[1] " ")) { most[sides[1]] = sides[2] }
-      }
-    }
+    find_limits(name)
     line = ""
     for (p = 1; p <= properties; ++p) {
       what = property[p]
@@ -70,9 +50,7 @@ END {
     }
     print name ":" line
   }
-  for (j = 1; j <= limits; ++j) {
-    if (!met[j]) { broken[++faults] = "no kernel is called " pattern[j] }
-  }
+  check_names()
   printf "%d kernels, %d limits broken\n", kernels, faults
   for (i = 1; i <= faults; ++i) { print broken[i] }
   exit kernels == 0 || faults > 0

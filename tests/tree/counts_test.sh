@@ -41,4 +41,4 @@ count dice_focal_loss,dice_loss,focal_loss,cross_entropy,softmax '4@32^3'
       cell[column["loads_pieces"]] == 32768 && cell[column["stores"]] == 2048 && cell[column["stores_pieces"]] == 32768
   }
   END { exit NR != 2 || !right }' || { echo "relu is counted wrongly" && exit 1; }
-awk -v only="$only" -f tests/tree/counts.awk tests/tree/counts.limits "$folder"/*.csv
+awk -v only="$only" -f tests/tree/limits.awk -f tests/tree/counts.awk tests/tree/counts.limits "$folder"/*.csv

@@ -1,17 +1,6 @@
 # What every kernel's machine code does, and whether it keeps its limits. Reads, by the ends of their names: limits, names
 # (mangled, a tab, plain), PTX (threads and thread blocks that the source promises), ptxas' reports, cuobjdump's listings.
-# -v arch=sm_90a: the architecture of all of them. -v only="stack spilled": the properties to check; without it all.
-FNR == 1 { kind = FILENAME; sub(/^.*\./, "", kind) }
-
-kind == "limits" {
-  if (/^[^#]/) {  # NAMES | LIMITS
-    bar = index($0, " | ")
-    ++limits
-    pattern[limits] = "^(" substr($0, 1, bar - 1) ")$"
-    wanted[limits] = substr($0, bar + 3)
-  }
-  next
-}
+# -v arch=sm_90a: the architecture of all of them. After limits.awk.
 kind == "names" {
   split($0, halves, "\t")
   plain[halves[1]] = halves[2]
@@ -93,24 +82,13 @@ END {
     if (value[k, "threads"] == 0) { value[k, "unbounded"] = value[k, "registers"] }
     if (value[k, "hmma"] > 0) { value[k, "per_hmma"] = value[k, "instructions"] / value[k, "hmma"] }
     if (value[k, "blocks"] < value[k, "promised"]) { broken[++faults] = name ": " value[k, "blocks"] " thread blocks of " value[k, "promised"] " that its launch bounds promise" }
-    split("", most)
-    for (j = 1; j <= limits; ++j) {
-      if (name !~ pattern[j]) { continue }
-      ++met[j]
-      n = split(wanted[j], words, " ")
-      for (w = 1; w <= n; ++w) {
-        split(words[w], sides, "<=")
-        if (only == "" || index(" " only " ", " " sides[1] " ")) { most[sides[1]] = sides[2] }
-      }
-    }
+    find_limits(name)
     for (what in most) {
       if (value[k, what] + 0 > most[what] + 0) { broken[++faults] = name ": " what " " value[k, what] ", at most " most[what] }
     }
     printf "%-7s %4d registers %6d shared %5d instructions %4d hmma %4d f64 %3d+%-3d loads %3d+%-3d stores %2d blocks  %s\n", arch, value[k, "registers"], value[k, "shared"], value[k, "instructions"], value[k, "hmma"], value[k, "f64"], value[k, "loads"], value[k, "narrow_loads"], value[k, "stores"], value[k, "narrow_stores"], value[k, "blocks"], name
   }
-  for (j = 1; j <= limits; ++j) {
-    if (!met[j]) { broken[++faults] = "no kernel is called " pattern[j] }
-  }
+  check_names()
   printf "%s: %d kernels, %d limits broken (16 bytes + less)\n", arch, kernels, faults
   for (i = 1; i <= faults; ++i) { print arch ": " broken[i] }
   exit kernels == 0 || faults > 0

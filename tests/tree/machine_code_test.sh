@@ -44,7 +44,7 @@ for architecture in sm_80 sm_90a; do
   names="$folder/$architecture/all.names"
   sed -n "s/^.*Compiling entry function '\([^']*\)'.*/\1/p" "$folder/$architecture"/*.report >"$names.mangled"
   c++filt <"$names.mangled" | paste "$names.mangled" - >"$names"
-  awk -v arch="$architecture" -v only="$only" -f tests/tree/machine_code.awk tests/tree/machine_code.limits "$names" "$2/ptx/$architecture"/*.ptx \
+  awk -v arch="$architecture" -v only="$only" -f tests/tree/limits.awk -f tests/tree/machine_code.awk tests/tree/machine_code.limits "$names" "$2/ptx/$architecture"/*.ptx \
     "$folder/$architecture"/*.report "$folder/$architecture"/*.sass || rc=1
 done
 exit "$rc"

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/cuda/table.cuh"
+
 namespace vox {
 namespace gpu {
 
@@ -12,21 +14,6 @@ template <int N> struct PackTable {
   PackEntry of[N];
   int entries;
 };
-
-/// The entry that chunk blockIdx.x belongs to: the last that does not begin after it.
-template <int N> __device__ __forceinline__ int pack_entry(const PackTable<N>& table) {
-  int low = 0;
-  int high = N == 1 ? 1 : table.entries;  // known: the table needs no local memory then
-  while (high - low > 1) {
-    const int middle = (low + high) / 2;
-    if (table.of[middle].first_chunk <= blockIdx.x) {
-      low = middle;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
-}
 
 /// A thread block packs a chunk: it reads the weights of 16 times 16 channels row by row, and a thread writes the eight
 /// input channels of one output channel.
@@ -39,7 +26,8 @@ template <int N> __global__ void __launch_bounds__(kPackThreads) pack_tensor_cor
   constexpr int kEach = (kRow + kRowThreads - 1) / kRowThreads;
   static_assert(kCells * 8 == kPackedChunk && kCells <= kPackThreads);
   VOX_SHARED(float, weights, [16 * kPitch]);
-  const PackEntry a = table.of[pack_entry(table)];
+  // Of a table of one the entry is known, and the table needs no local memory.
+  const PackEntry a = table.of[this_entry(table.of, N == 1 ? 1 : table.entries)];
   const int thread = static_cast<int>(threadIdx.x);
   const int chunk = static_cast<int>(blockIdx.x - a.first_chunk);
   const int out = chunk / a.steps * 16;
