@@ -97,8 +97,12 @@ StepPlan summed_up(const DryRun& run, Device device, std::size_t from, std::size
   return plan;
 }
 
+Shape batch_shape(const StepRequest& r, std::int64_t cases) {
+  return {cases, r.config.in_channels, r.extents[0], r.extents[1], r.extents[2]};
+}
+
 Tensor some_images(const StepRequest& r, std::int64_t cases) {
-  const Tensor x = Tensor::volume({cases, r.config.in_channels, r.size, r.size, r.size}, DType::f32);
+  const Tensor x = Tensor::volume(batch_shape(r, cases), DType::f32);
   return (r.dtype == DType::f32 ? x : cast(x, r.dtype)).to(r.device);
 }
 
@@ -112,9 +116,10 @@ PlainBatch some_batch(const Shape& shape) {
 }
 
 UNet3d network(DryRun& run, const StepRequest& r) {
-  VOX_CHECK(r.batch >= 1 && r.size >= 16 && r.size % 16 == 0 && r.micro_batch >= 0 && r.micro_batch <= r.batch,
-            "plan: batch {} in parts of {} at {}^3: wants at least 1 case and a multiple of 16 voxels", r.batch,
-            r.micro_batch, r.size);
+  const bool whole_levels = std::ranges::all_of(r.extents, [](std::int64_t n) { return n >= 16 && n % 16 == 0; });
+  VOX_CHECK(r.batch >= 1 && whole_levels && r.micro_batch >= 0 && r.micro_batch <= r.batch,
+            "plan: batch {} in parts of {} at {}: wants at least 1 case and a multiple of 16 voxels", r.batch,
+            r.micro_batch, extents_text(r.extents));
   run.enter(Stage::parameters);
   UNet3d net(r.config, r.dtype, kNoWeights, r.device);
   net.set_fusion(r.fusion);
@@ -128,7 +133,7 @@ StepPlan planned_training(const StepRequest& r, std::size_t tries) {
   run.enter(Stage::moments);
   Adam adam(net.parameters(), r.adam);
   run.enter(Stage::inputs);
-  const Shape shape{r.batch, r.config.in_channels, r.size, r.size, r.size};
+  const Shape shape = batch_shape(r, r.batch);
   const std::int64_t at_a_time = r.micro_batch == 0 ? r.batch : r.micro_batch;
   Uploader uploader(r.device, shape);
   uploader.start(some_batch(shape), at_a_time);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/arena.h"
+#include "model/extents.h"
 #include "model/loss.h"
 #include "model/optimizer.h"
 #include "model/unet3d.h"
@@ -43,7 +44,7 @@ struct StepRequest {
   UNetConfig config;
   DType dtype = DType::f32;
   Device device = Device::cpu;
-  std::int64_t size = 128;  ///< edge of the cube
+  Extents extents = cube(128);  ///< of a case, or a patch or window of it
   std::int64_t batch = 1;
   std::int64_t micro_batch = 0;  ///< cases at a time; 0: the batch
   LossOptions loss{};

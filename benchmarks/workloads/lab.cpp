@@ -81,7 +81,7 @@ template <class Plan> const ArenaPlan& Lab::arena_of(std::optional<StepPlan>& pl
     plan = make(StepRequest{.config = net_.config(),
                             .dtype = net_.dtype(),
                             .device = device_,
-                            .size = options_.size,
+                            .extents = cube(options_.size),
                             .batch = options_.batch,
                             .fusion = fusion_named(options_.fusion)});
     images_ = Tensor();  // of the other kind of work

@@ -23,7 +23,7 @@ void want_fit(const LabOptions& o, bool training, const std::string& what) {
   request.config = net;
   request.dtype = dtype_named(o.dtype);
   request.device = device;
-  request.size = o.size;
+  request.extents = cube(o.size);
   request.batch = o.batch;
   request.fusion = fusion_named(o.fusion);
   const StepPlan plan = training ? plan_training(request) : plan_inference(request);

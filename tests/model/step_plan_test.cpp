@@ -24,7 +24,7 @@ struct SomeBatch {
   std::vector<std::uint8_t> labels;
 
   explicit SomeBatch(const StepRequest& r)
-      : shape{r.batch, r.config.in_channels, r.size, r.size, r.size},
+      : shape{r.batch, r.config.in_channels, r.extents[0], r.extents[1], r.extents[2]},
         images(static_cast<std::size_t>(shape.count())),
         labels(images.size() / static_cast<std::size_t>(r.config.in_channels)) {
     for (std::size_t i = 0; i < images.size(); i += 3) { images[i] = static_cast<float>(i % 7); }
@@ -74,7 +74,7 @@ Ran two_steps(const StepRequest& r, const StepPlan* plan) {
 }
 
 StepRequest small(std::int64_t size, std::int64_t batch, DType dtype) {
-  StepRequest r{.config = unet_preset("seed"), .dtype = dtype, .size = size, .batch = batch};
+  StepRequest r{.config = unet_preset("seed"), .dtype = dtype, .extents = cube(size), .batch = batch};
   r.config.widths = {3, 8, 8, 16, 9};
   return r;
 }
@@ -94,10 +94,10 @@ TEST_CASE("the planned peak of a training step is the measured one, to the byte"
   requests.back().micro_batch = 2;
   requests.push_back(small(16, 4, DType::bf16));
   requests.back().micro_batch = 2;
-  requests.push_back({.config = unet_preset("tutorial"), .size = 16, .batch = 1});
-  requests.push_back({.config = unet_preset("seed"), .size = 32, .batch = 1});
+  requests.push_back({.config = unet_preset("tutorial"), .extents = cube(16), .batch = 1});
+  requests.push_back({.config = unet_preset("seed"), .extents = {32, 16, 48}, .batch = 1});
   for (const StepRequest& r : requests) {
-    INFO(name(r.dtype) << ' ' << r.size << "^3, batch " << r.batch << " by " << r.micro_batch);
+    INFO(name(r.dtype) << ' ' << extents_text(r.extents) << ", batch " << r.batch << " by " << r.micro_batch);
     const StepPlan plan = plan_training(r);
     CHECK(two_steps(r, nullptr).peak_bytes == plan.peak_bytes);
     CHECK(std::accumulate(plan.at_peak.begin(), plan.at_peak.end(), std::size_t{0}) == plan.peak_bytes);
@@ -191,7 +191,7 @@ TEST_CASE("no two blocks of a plan share a byte while both live", "[plan]") {
 }
 
 TEST_CASE("a dry run computes nothing, changes nothing, and takes no memory", "[plan]") {
-  const StepRequest r{.config = unet_preset("seed"), .dtype = DType::f32, .size = 256, .batch = 8};
+  const StepRequest r{.config = unet_preset("seed"), .dtype = DType::f32, .extents = cube(256), .batch = 8};
   const MemoryReport before = memory_report(Device::cpu);
   const StepPlan plan = plan_training(r);
   CHECK(plan.peak_bytes > 64UL << 30U);  // more than there is, on most machines

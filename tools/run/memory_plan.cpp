@@ -12,7 +12,7 @@ StepRequest step_request(const TrainOptions& o, Device device) {
   return {.config = unet_config(o),
           .dtype = dtype_named(o.dtype),
           .device = device,
-          .size = o.size,
+          .extents = cube(o.size),
           .batch = o.batch,
           .micro_batch = o.micro_batch,
           .loss = loss_options(o),
@@ -21,8 +21,8 @@ StepRequest step_request(const TrainOptions& o, Device device) {
 }
 
 std::size_t waiting_bytes(const StepRequest& r, std::int64_t batches_in_flight) {
-  const auto voxels = static_cast<std::size_t>(r.batch * r.size * r.size * r.size);
-  const std::size_t batch = voxels * (static_cast<std::size_t>(r.config.in_channels) * sizeof(float) + 1);
+  const auto values = static_cast<std::size_t>(r.batch * voxels_of(r.extents));
+  const std::size_t batch = values * (static_cast<std::size_t>(r.config.in_channels) * sizeof(float) + 1);
   return static_cast<std::size_t>(batches_in_flight + 1) * batch;
 }
 
@@ -76,11 +76,11 @@ void check_fits(const StepRequest& r, const StepPlan& plan, std::size_t waiting,
       r.device == Device::cuda ? "" : fmt::format(" beside {} of batches that wait", bytes_text(waiting));
   fail<MemoryError>(
       __FILE__, __LINE__,
-      fmt::format(
-          "a training step of {} cases at {}^3, {} at a time, takes {} for tensors (peak {}, {}){}; there is {} "
-          "({}); {}",
-          r.batch, r.size, r.micro_batch == 0 ? r.batch : r.micro_batch, bytes_text(plan.system_bytes()),
-          bytes_text(plan.peak_bytes), plan.peak_at, beside, bytes_text(limit.bytes), limit.source, advice(r, left)));
+      fmt::format("a training step of {} cases at {}, {} at a time, takes {} for tensors (peak {}, {}){}; there is {} "
+                  "({}); {}",
+                  r.batch, extents_text(r.extents), r.micro_batch == 0 ? r.batch : r.micro_batch,
+                  bytes_text(plan.system_bytes()), bytes_text(plan.peak_bytes), plan.peak_at, beside,
+                  bytes_text(limit.bytes), limit.source, advice(r, left)));
 }
 
 RunMemory::RunMemory(const StepRequest& run, std::int64_t training_cases, std::int64_t batches_in_flight,
