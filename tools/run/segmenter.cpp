@@ -5,12 +5,8 @@
 #include <functional>
 
 #include "engine/allocator.h"
-#include "engine/dispatch.h"
-#include "engine/tape.h"
 #include "kernels/base/check.h"
-#include "kernels/layout.h"
 #include "model/checkpoint.h"
-#include "tools/run/validation.h"
 
 namespace vox {
 namespace {
@@ -49,17 +45,19 @@ Recipe recipe_of(const CheckpointFile& checkpoint, const std::string& file) {
   return recipe;
 }
 
-/// values [C,size,size,size] mirrored along the axes whose bit is set: 1 for W, 2 for H, 4 for D. Its own inverse.
-std::vector<float> mirrored(std::span<const float> values, std::int64_t size, unsigned axes) {
+/// values [C,D,H,W] mirrored along the axes whose bit is set: 1 for W, 2 for H, 4 for D. Its own inverse.
+std::vector<float> mirrored(std::span<const float> values, const Extent3& size, unsigned axes) {
   std::vector<float> out(values.size());
-  const auto along = [&](unsigned axis, std::int64_t i) { return (axes & axis) != 0 ? size - 1 - i : i; };
-  const std::int64_t planes = std::ssize(values) / (size * size);
+  const auto along = [&](std::size_t axis, unsigned bit, std::int64_t i) {
+    return (axes & bit) != 0 ? size[axis] - 1 - i : i;
+  };
+  const std::int64_t planes = std::ssize(values) / (size[1] * size[2]);
   for (std::int64_t p = 0; p < planes; ++p) {
-    for (std::int64_t h = 0; h < size; ++h) {
-      const std::int64_t from_plane = p / size * size + along(4, p % size);
-      const auto row = values.subspan(static_cast<std::size_t>((from_plane * size + along(2, h)) * size),
-                                      static_cast<std::size_t>(size));
-      auto* const to = out.data() + (p * size + h) * size;
+    for (std::int64_t h = 0; h < size[1]; ++h) {
+      const std::int64_t from_plane = p / size[0] * size[0] + along(0, 4, p % size[0]);
+      const auto row = values.subspan(static_cast<std::size_t>((from_plane * size[1] + along(1, 2, h)) * size[2]),
+                                      static_cast<std::size_t>(size[2]));
+      auto* const to = out.data() + (p * size[1] + h) * size[2];
       if ((axes & 1U) != 0) {
         std::ranges::reverse_copy(row, to);
       } else {
@@ -68,12 +66,6 @@ std::vector<float> mirrored(std::span<const float> values, std::int64_t size, un
     }
   }
   return out;
-}
-
-std::vector<float> plain_values(const Tensor& t) {
-  std::vector<float> plain(static_cast<std::size_t>(t.shape().count()));
-  to_plain(cpu_queue(), ToPlainArgs<float>{.shape = t.shape().volume(), .blocked = t.values<float>(), .plain = plain});
-  return plain;
 }
 
 }  // namespace
@@ -87,49 +79,66 @@ Segmenter::Segmenter(const fs::path& run_or_file, Device device, Fusion fusion)
   checkpoint.load(*net_);
 }
 
-void Segmenter::reserve(const MemoryLimit& limit) {
-  const StepRequest request{
-      .config = config(), .dtype = DType::f32, .device = net_->device(), .size = recipe_.size, .fusion = fusion_};
-  plan_ = plan_inference(request);
-  const auto voxels = static_cast<std::size_t>(recipe_.size * recipe_.size * recipe_.size);
-  const auto channels = static_cast<std::size_t>(config().in_channels + 2 * config().classes);
-  const std::size_t beside = net_->device() == Device::cuda ? 0 : voxels * channels * sizeof(float);
-  const std::size_t wants = plan_.system_bytes() + beside;
-  if (wants > limit.bytes) {
-    fail<MemoryError>(__FILE__, __LINE__,
-                      fmt::format("{}: segmenting a case at {}^3 takes {} (peak of tensors {}, {}); there is {} ({})",
-                                  file_.string(), recipe_.size, bytes_text(wants), bytes_text(plan_.peak_bytes),
-                                  plan_.peak_at, bytes_text(limit.bytes), limit.source));
-  }
-  reserve_arena(net_->device(), plan_.arena.bytes);
+void Segmenter::set_windows(const WindowOptions& windows, OnWindow on_window) {
+  check_windows(windows);
+  windows_ = windows;
+  on_window_ = std::move(on_window);
 }
 
-Tensor Segmenter::logits(std::span<const float> image) const {
-  const std::array<std::int64_t, 5> shape{1, config().in_channels, recipe_.size, recipe_.size, recipe_.size};
-  Tensor logits = net_->forward(network_input(image, shape, DType::f32).to(net_->device()), {});
-  const Tensor host = logits.to(Device::cpu);
-  if (!std::ranges::all_of(host.values<float>(), [](float v) { return std::isfinite(v); })) {
+StepRequest Segmenter::request() const {
+  return {.config = config(),
+          .dtype = DType::f32,
+          .device = net_->device(),
+          .extents = windows_ ? windows_->window : cube(recipe_.size),
+          .batch = windows_ ? windows_->batch : 1,
+          .fusion = fusion_};
+}
+
+std::size_t Segmenter::reserve(const MemoryLimit& limit, const Extent3& largest) {
+  plan_ = plan_inference(request());
+  const std::int64_t channels = config().in_channels;
+  const std::int64_t classes = config().classes;
+  // image and probabilities, and behind case_logits() what it gives and takes
+  const std::size_t sliding = windows_ ? sliding_bytes(largest, channels, classes, *windows_)
+                                       : static_cast<std::size_t>(classes * voxels_of(largest)) * sizeof(float);
+  const std::size_t beside =
+      sliding + static_cast<std::size_t>((channels + classes) * voxels_of(largest)) * sizeof(float);
+  const std::size_t host = net_->device() == Device::cuda ? 0 : beside;
+  const std::size_t wants = plan_.system_bytes() + host;
+  if (wants > limit.bytes) {
+    const std::string what = windows_ ? fmt::format("{} by windows of {}, {} at a time", extents_text(largest),
+                                                    extents_text(windows_->window), windows_->batch)
+                                      : extents_text(largest);
+    fail<MemoryError>(__FILE__, __LINE__,
+                      fmt::format("{}: segmenting a case of {} takes {} (peak of tensors {}, {}); there is {} ({})",
+                                  file_.string(), what, bytes_text(wants), bytes_text(plan_.peak_bytes), plan_.peak_at,
+                                  bytes_text(limit.bytes), limit.source));
+  }
+  reserve_arena(net_->device(), plan_.arena.bytes);
+  return plan_.outside_bytes;
+}
+
+std::vector<float> Segmenter::logits(std::span<const float> image, const Extent3& size) const {
+  std::vector<float> logits = case_logits(*net_, image, size, windows_, plan_.arena, on_window_);
+  if (!std::ranges::all_of(logits, [](float v) { return std::isfinite(v); })) {
     fail<NonFiniteError>(__FILE__, __LINE__,
                          fmt::format("{}: the network's output is not finite: are its weights?", file_.string()));
   }
   return logits;
 }
 
-Segmenter::Output Segmenter::run(std::span<const float> image) const {
-  const NoGradScope no_grad;
-  const ArenaScope arena(net_->device(), plan_.arena);
-  const Tensor out = logits(image);
-  return {.logits = plain_values(out.to(Device::cpu)), .probabilities = plain_values(softmax(out).to(Device::cpu))};
+Segmenter::Output Segmenter::run(std::span<const float> image, const Extent3& size) const {
+  Output out{.logits = logits(image, size), .probabilities = {}};
+  out.probabilities = case_probabilities(out.logits, size);
+  return out;
 }
 
-Segmenter::Output Segmenter::run_mirrored(std::span<const float> image) const {
+Segmenter::Output Segmenter::run_mirrored(std::span<const float> image, const Extent3& size) const {
   constexpr unsigned kImages = 8;
-  Output mean = run(image);
-  const NoGradScope no_grad;
+  Output mean = run(image, size);
   for (unsigned axes = 1; axes < kImages; ++axes) {
-    const ArenaScope arena(net_->device(), plan_.arena);
-    const std::vector<float> out = plain_values(softmax(logits(mirrored(image, recipe_.size, axes))).to(Device::cpu));
-    const std::vector<float> back = mirrored(out, recipe_.size, axes);
+    const std::vector<float> out = case_probabilities(logits(mirrored(image, size, axes), size), size);
+    const std::vector<float> back = mirrored(out, size, axes);
     std::ranges::transform(mean.probabilities, back, mean.probabilities.begin(), std::plus<>());
   }
   for (float& p : mean.probabilities) { p /= kImages; }

@@ -8,6 +8,7 @@
 #include "engine/memory_limits.h"
 #include "model/step_plan.h"
 #include "model/unet3d.h"
+#include "tools/run/whole_case.h"
 
 namespace vox {
 
@@ -21,28 +22,35 @@ class Segmenter {
   [[nodiscard]] const std::filesystem::path& file() const { return file_; }
   [[nodiscard]] const Recipe& recipe() const { return recipe_; }
   [[nodiscard]] const UNetConfig& config() const { return net_->config(); }
+  [[nodiscard]] Device device() const { return net_->device(); }
 
   struct Output {
-    std::vector<float> logits;         ///< [classes,D,H,W] of the network's grid
+    std::vector<float> logits;         ///< [classes,D,H,W] of the prepared case; of windows their weighted mean
     std::vector<float> probabilities;  ///< their softmax
   };
-  /// Plans the memory of run() and takes it. Throws MemoryError when it does not fit beside what else a case needs.
-  void reserve(const MemoryLimit&);
+  /// Plans the memory of run() for cases up to this extent, and takes what tensors need. Throws MemoryError when it
+  /// does not fit beside what else such a case needs. Returns what weights take, which stay.
+  std::size_t reserve(const MemoryLimit&, const Extent3& largest);
 
-  /// image: [C,D,H,W] as the recipe prepares it. Throws NonFiniteError when a logit is not finite.
-  [[nodiscard]] Output run(std::span<const float> image) const;
+  /// image: [C,D,H,W] of size, as the recipe prepares it. Throws NonFiniteError when a logit is not finite.
+  [[nodiscard]] Output run(std::span<const float> image, const Extent3& size) const;
   /// The same, but the probabilities are the mean over the eight mirror images along D, H and W, each segmented on its
   /// own and mirrored back (nnU-Net's test-time augmentation). Takes eight times as long.
-  [[nodiscard]] Output run_mirrored(std::span<const float> image) const;
+  [[nodiscard]] Output run_mirrored(std::span<const float> image, const Extent3& size) const;
+
+  /// From now on cases go through the network by windows; whole before.
+  void set_windows(const WindowOptions&, OnWindow = {});
 
  private:
-  /// The logits on the network's device; throws NonFiniteError.
-  [[nodiscard]] Tensor logits(std::span<const float> image) const;
+  [[nodiscard]] StepRequest request() const;
+  [[nodiscard]] std::vector<float> logits(std::span<const float> image, const Extent3& size) const;
 
   std::filesystem::path file_;
   Recipe recipe_;
   std::unique_ptr<UNet3d> net_;
   Fusion fusion_;
+  std::optional<WindowOptions> windows_;
+  OnWindow on_window_;
   StepPlan plan_;  ///< of nothing until reserve()
 };
 

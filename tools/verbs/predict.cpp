@@ -12,9 +12,9 @@
 #include "data/prepare/restore.h"
 #include "engine/context.h"
 #include "kernels/base/check.h"
+#include "tools/run/ensemble.h"
 #include "tools/run/interrupt.h"
 #include "tools/run/memory_plan.h"
-#include "tools/run/segmenter.h"
 #include "tools/ui/process_clock.h"
 #include "tools/ui/progress_bar.h"
 #include "tools/verbs/case_options.h"
@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 struct PredictArgs {
   fs::path input;
   fs::path output;
-  fs::path model;
+  std::vector<std::string> models;
   bool save_probabilities = false;
   bool save_logits = false;
   bool mirror = false;
@@ -75,7 +75,7 @@ struct Times {
   double write = 0;
 };
 
-Times predict_case(const CaseFiles& files, const PreparedCase& prepared, const Segmenter& segmenter,
+Times predict_case(const CaseFiles& files, const PreparedCase& prepared, const Ensemble& ensemble,
                    const PredictArgs& args, int threads) {
   Times times;
   auto start = std::chrono::steady_clock::now();
@@ -84,7 +84,8 @@ Times predict_case(const CaseFiles& files, const PreparedCase& prepared, const S
     start = std::chrono::steady_clock::now();
     return seconds;
   };
-  const Segmenter::Output out = args.mirror ? segmenter.run_mirrored(prepared.image) : segmenter.run(prepared.image);
+  const auto mirror = args.mirror ? Ensemble::Mirror::all_axes : Ensemble::Mirror::off;
+  const Segmenter::Output out = ensemble.run(prepared.image, prepared.info.mapping.size, mirror);
   times.forward = lap();
   const GridMapping& mapping = prepared.info.mapping;
   LabelMap labels = restore_labels(out.probabilities, mapping, threads);
@@ -161,17 +162,20 @@ void say_labels(const std::vector<CaseFiles>& cases, const PredictArgs& args) {
 void predict(const PredictArgs& args) {
   if (args.threads > 0) { set_default_threads(args.threads); }
   set_conv_choice(args.conv);
-  Segmenter segmenter(args.model, select_device(args.device), fusion_named(args.fusion));
-  VOX_CHECK_DATA(segmenter.config().classes == kClasses, "{}: has {} classes, wants {}", segmenter.file().string(),
-                 segmenter.config().classes, kClasses);
-  segmenter.reserve(memory_limit(args.memory, select_device(args.device)));
+  VOX_CHECK(!args.save_logits || args.models.size() == 1,
+            "--save-logits: {} networks have no logits in common; give one --model", args.models.size());
+  Ensemble ensemble({args.models.begin(), args.models.end()}, select_device(args.device), fusion_named(args.fusion));
+  VOX_CHECK_DATA(ensemble.config().classes == kClasses, "{}: has {} classes, wants {}",
+                 ensemble.members().front().file().string(), ensemble.config().classes, kClasses);
+  ensemble.reserve(memory_limit(args.memory, select_device(args.device)), cube(ensemble.recipe().size));
   const CheckRules rules{.labels = {}, .allowed = allowed_findings(args.allow)};
   const std::vector<CaseFiles> cases = find_cases(args.input, args.mask_suffix);
   std::error_code error;
   fs::create_directories(args.output, error);
   if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", args.output.string(), error.message()); }
-  fmt::print("{}: {}, {} at {}^3\n", segmenter.file().string(), segmenter.config().preset,
-             name(segmenter.recipe().kind), segmenter.recipe().size);
+  for (const Segmenter& s : ensemble.members()) {
+    fmt::print("{}: {}, {} at {}^3\n", s.file().string(), s.config().preset, name(s.recipe().kind), s.recipe().size);
+  }
   say_labels(cases, args);
   const InterruptGuard guard;
   ProgressBar bar("predict", std::ssize(cases), "cases");
@@ -183,7 +187,7 @@ void predict(const PredictArgs& args) {
     const CaseFiles& c = cases[i];
     try {
       const auto start = std::chrono::steady_clock::now();
-      const ReadCase read = next.valid() ? next.get() : read_case(c, segmenter.recipe(), rules, threads);
+      const ReadCase read = next.valid() ? next.get() : read_case(c, ensemble.recipe(), rules, threads);
       const PreparedCase& prepared = read.prepared;
       notes.add(c.id, read.notes);
       const double waited = seconds_since(start);
@@ -191,9 +195,9 @@ void predict(const PredictArgs& args) {
         fmt::print("first layer {:.0f} ms after the start\n", 1e3 * seconds_since_process_start());
       }
       if (i + 1 < cases.size()) {
-        next = std::async(std::launch::async, read_case, cases[i + 1], segmenter.recipe(), rules, 1);
+        next = std::async(std::launch::async, read_case, cases[i + 1], ensemble.recipe(), rules, 1);
       }
-      Times times = predict_case(c, prepared, segmenter, args, threads);
+      Times times = predict_case(c, prepared, ensemble, args, threads);
       times.waited = waited;
       if (args.verbose) { say(c, prepared, times); }
     } catch (const DataError& e) { failures.push_back(fmt::format("{}: {}", c.id, e.what())); }
@@ -216,7 +220,9 @@ void add_predict(Command app) {
   const auto args = std::make_shared<PredictArgs>();
   sub.option("-i,--input", args->input, "a case, or a folder of cases").required();
   sub.option("-o,--output", args->output, "folder for <ID>.nii.gz: labels on the case's own grid").required();
-  sub.option("-m,--model", args->model, "run folder, or a checkpoint").required();
+  sub.option("-m,--model", args->models, "run folder, or a checkpoint; several: the mean of their probabilities")
+      .repeatable()
+      .required();
   sub.option("--labels", args->labels,
              "edition whose numbers are written: " + convention_names() +
                  "; auto: as files of such names have them, brats2023 for ID-t2f and brats2020 for ID_flair");

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/arena.h"
+#include "model/unet3d.h"
+#include "tools/run/sliding_window.h"
+
+namespace vox {
+
+/// An image [C,D,H,W] of a prepared case as the network's input [1,C,D,H,W].
+[[nodiscard]] Tensor network_input(std::span<const float> image, const std::array<std::int64_t, 5>& shape, DType);
+
+/// The logits of a network on a device, in f32 on the CPU, blocked.
+[[nodiscard]] Tensor scores_on_cpu(const Tensor& logits);
+
+/// Told after each window.
+using OnWindow = std::function<void(std::int64_t done, std::int64_t all)>;
+
+/// A network's logits [classes,D,H,W] of a case [in_channels,D,H,W], f32 in C order: by windows, or at once where none
+/// are given. Tensors of a forward pass lie in the device's arena, as the plan of an inference of one batch says.
+[[nodiscard]] std::vector<float> case_logits(const UNet3d&, std::span<const float> image, const Extent3&,
+                                             const std::optional<WindowOptions>&, const ArenaPlan& = {},
+                                             const OnWindow& = {});
+
+/// softmax over the classes, p[k] = exp(z[k]) / sum_j exp(z[j]), of logits [classes,D,H,W] in C order; on the CPU, some
+/// slices at a time. Memory beside the result does not depend on D.
+[[nodiscard]] std::vector<float> case_probabilities(std::span<const float> logits, const Extent3&);
+
+}  // namespace vox
