@@ -20,7 +20,8 @@ namespace vox {
   X(add) X(mul) X(scale) X(sum) X(mean) X(cast)                                                             \
   X(relu) X(leaky_relu) X(dropout) X(concat) X(max_pool3d)                                                  \
   X(conv3d) X(conv3d_concat) X(conv_transpose3d) X(batch_norm) X(batch_norm_relu) X(conv3d_batch_norm_relu) \
-  X(instance_norm) X(softmax) X(dice_loss) X(focal_loss) X(cross_entropy) X(dice_focal_loss)
+  X(instance_norm) X(softmax) X(dice_loss) X(focal_loss) X(cross_entropy) X(dice_focal_loss) \
+  X(dice_bce_loss)
 // clang-format on
 
 #define VOX_ENUMERATOR(op) op,
@@ -208,5 +209,22 @@ struct DiceFocalLossOptions {
 /// stored: the logits are read once in each direction. MONAI's DiceFocalLoss and DiceCELoss, with the means above.
 /// logits: [N,C,D,H,W], C <= 256   labels: u8 [N,D,H,W]
 [[nodiscard]] Tensor dice_focal_loss(const Tensor& logits, const Tensor& labels, const DiceFocalLossOptions& = {});
+
+struct DiceBceLossOptions {
+  /// Classes of each region, which may overlap; classes are 0 to 31. BraTS: {{1,2,3}, {1,3}, {3}}, the whole tumour,
+  /// its core and its enhancing part.
+  std::vector<std::vector<int>> regions = {{1, 2, 3}, {1, 3}, {3}};
+  std::int64_t classes = 4;  ///< that labels may have
+  double smooth = 1e-5;      ///< > 0: a region neither there nor predicted scores 1
+  Sums sums = Sums::batch;   ///< of the Dice term
+  double dice = 1;           ///< what each term is multiplied by
+  double bce = 1;
+};
+/// Region-based training, one sigmoid per region: with p = sigmoid(logit) and y = 1 in the region and 0 elsewhere,
+///   dice * (1 - mean over regions of (2 sum(p y) + smooth) / (sum p + sum y + smooth))
+///   + bce * mean over everything of -(y log p + (1 - y) log(1 - p)),
+/// nnU-Net's DC_and_BCE_loss plus dice. logits: [N,R,D,H,W], R <= 8   labels: u8 classes [N,D,H,W]
+/// F. Isensee et al., "nnU-Net for Brain Tumor Segmentation", BrainLes 2020.
+[[nodiscard]] Tensor dice_bce_loss(const Tensor& logits, const Tensor& labels, const DiceBceLossOptions& = {});
 
 }  // namespace vox

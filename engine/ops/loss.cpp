@@ -29,13 +29,18 @@ void check_label_values(Op op, const Tensor& labels, std::int64_t classes) {
 
 }  // namespace
 
-void check_loss_inputs(Op op, const char* operand, const Tensor& x, const Tensor& labels) {
+void check_loss_inputs(Op op, const char* operand, const Tensor& x, const Tensor& labels, std::int64_t classes) {
   check_volume(op, operand, x);
   check_labels(op, labels, x);
   VOX_CHECK(x.shape().count() > 0, "{}: {} is {}, wants at least one voxel", name(op), operand, x.shape().str());
-  VOX_CHECK(x.device() == Device::cpu || x.shape()[1] <= kMaxClasses, "{}: {} classes, wants at most {} on {}",
-            name(op), x.shape()[1], kMaxClasses, name(x.device()));
-  check_label_values(op, labels, x.shape()[1]);
+  VOX_CHECK(x.device() == Device::cpu || classes <= kMaxClasses, "{}: {} classes, wants at most {} on {}", name(op),
+            classes, kMaxClasses, name(x.device()));
+  check_label_values(op, labels, classes);
+}
+
+void check_loss_inputs(Op op, const char* operand, const Tensor& x, const Tensor& labels) {
+  check_volume(op, operand, x);
+  check_loss_inputs(op, operand, x, labels, x.shape()[1]);
 }
 
 std::vector<double> counted_weights(Op op, const std::vector<double>& class_weights, Background background,

@@ -8,6 +8,8 @@ namespace vox {
 
 /// What the losses share. Checks x [N,C,D,H,W] and labels [N,D,H,W]: types, shapes, and that every label is a class.
 void check_loss_inputs(Op, const char* operand, const Tensor& x, const Tensor& labels);
+/// The same where there are so many classes, whatever x has channels for.
+void check_loss_inputs(Op, const char* operand, const Tensor& x, const Tensor& labels, std::int64_t classes);
 
 /// One weight per class: class_weights or all 1, and 0 for a background that does not count.
 [[nodiscard]] std::vector<double> counted_weights(Op, const std::vector<double>& class_weights, Background,

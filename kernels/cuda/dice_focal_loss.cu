@@ -2,44 +2,11 @@
 
 #include "kernels/cuda/classes.cuh"
 #include "kernels/cuda/focal.cuh"
-#include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/loss_rows.cuh"
 #include "kernels/cuda/softmax.cuh"
 
 namespace vox {
 namespace gpu {
-
-inline constexpr int kLossLanes = static_cast<int>(kBlock8);
-
-/// Adds up 16 values over the kChunkThreads threads of a block: threads 0 ... 15 get a sum each, in double. No barrier
-/// is needed between two calls.
-template <class A> __device__ __forceinline__ double column_sums(const A (&v)[16]) {
-  constexpr int kColumns = 16;
-  constexpr int kRows = kChunkThreads / 2;  // two threads have one
-  constexpr int kStore = kWide<A>;
-  VOX_SHARED(A, rows, [kRows * kColumns]);
-  VOX_SHARED(A, of_thread, [kChunkThreads]);
-  const int t = static_cast<int>(threadIdx.x);
-  A* const row = rows + (t / kWarp * (kWarp / 2) + t % (kWarp / 2)) * kColumns;
-  VOX_UNROLL
-  for (int i = 0; i < kColumns; i += kStore) {
-    Pack<A, kStore> part;
-    VOX_UNROLL
-    for (int j = 0; j < kStore; ++j) { part.v[j] = v[i + j] + __shfl_xor_sync(kWholeWarp, v[i + j], kWarp / 2); }
-    if (t % kWarp < kWarp / 2) { store_pack(row + i, part); }
-  }
-  __syncthreads();
-  A sum = 0;
-  VOX_UNROLL
-  for (int i = 0; i < kRows * kColumns / kChunkThreads; ++i) { sum += rows[i * kChunkThreads + t]; }
-  of_thread[t] = sum;
-  __syncthreads();
-  double total = 0;
-  if (t < kColumns) {
-    VOX_UNROLL
-    for (int i = 0; i < kChunkThreads / kColumns; ++i) { total += static_cast<double>(of_thread[i * kColumns + t]); }
-  }
-  return total;
-}
 
 /// All sums of a chunk, from logits and labels: one block per chunk of a case, one thread per voxel and turn. Up to
 /// eight channels are read once; of more, all are read again for each block of them. LANES 4: there are at most four.
@@ -114,32 +81,6 @@ __global__ void dice_focal_chunks_kernel(const T* x, const std::uint8_t* labels,
   }
 }
 
-/// Adds up a row of a group's chunks: one block per group and row, eight lanes times blockDim.x / 8 threads.
-__global__ void dice_focal_sums_kernel(const double* partials, double* sums, unsigned rows, unsigned chunks_of_group) {
-  wait_for_launches_before();
-  constexpr unsigned kLoads = 8;  // on their way together
-  const unsigned group = blockIdx.x / rows;
-  const unsigned row = blockIdx.x % rows;
-  const unsigned lane = threadIdx.x % kLossLanes;
-  const unsigned apart = blockDim.x / kLossLanes;
-  const double* const from =
-      partials + (static_cast<std::int64_t>(group) * chunks_of_group * rows + row) * kLossLanes + lane;
-  double sum[1] = {0};
-  VOX_NO_UNROLL
-  for (unsigned i = threadIdx.x / kLossLanes; i < chunks_of_group; i += kLoads * apart) {
-    double part[kLoads];
-    VOX_UNROLL
-    for (unsigned k = 0; k < kLoads; ++k) {
-      const unsigned chunk = i + k * apart;
-      part[k] = chunk < chunks_of_group ? from[static_cast<std::int64_t>(chunk) * rows * kLossLanes] : 0.0;
-    }
-    VOX_UNROLL
-    for (unsigned k = 0; k < kLoads; ++k) { sum[0] += part[k]; }
-  }
-  sum_over_lane_threads(sum);
-  if (threadIdx.x < kLossLanes) { sums[static_cast<std::int64_t>(blockIdx.x) * kLossLanes + lane] = sum[0]; }
-}
-
 __device__ __forceinline__ DiceFocalSums group_sums(const double* sums, std::int64_t blocks, std::int64_t group) {
   return {.rows = sums + group * dice_focal_rows(blocks) * kBlock8, .blocks = blocks};
 }
@@ -164,14 +105,6 @@ __global__ void dice_focal_score_kernel(const double* sums, ClassTable weights, 
   block_sum(total);
   if (threadIdx.x == 0) { loss[0] = static_cast<A>(dice_focal_loss_of(terms, total[0], total[1], total[2])); }
 }
-
-/// Blocks of threads of the gradient, which are no chunks: nothing is added up.
-struct GradientGrid {
-  std::int64_t voxels;  ///< of a case
-  int voxels_of_block;
-  unsigned blocks_of_case;
-  int channel_blocks;
-};
 
 /// dx: one thread per voxel and turn, the probabilities recomputed; each thread first works out one class's gradients.
 template <class T, bool kOneBlock, int LANES>
@@ -250,18 +183,10 @@ template <class T, bool kOneBlock, int LANES> void dice_focal_chunks(GpuQueue& q
 }
 
 template <class T, bool kOneBlock, int LANES> void dice_focal_gradient(GpuQueue& q, const DiceFocalLossGradArgs<T>& a) {
-  constexpr std::int64_t kManyVoxels = 1 << 20;  // enough for blocks of threads that take more of them
-  const std::int64_t voxels = a.shape.voxels();
-  const std::int64_t of_block = a.shape.n * voxels < kManyVoxels ? kChunkThreads : 16 * kChunkThreads;
-  const std::int64_t blocks = (voxels + of_block - 1) / of_block;
-  const GradientGrid grid{.voxels = voxels,
-                          .voxels_of_block = static_cast<int>(of_block),
-                          .blocks_of_case = static_cast<unsigned>(blocks),
-                          .channel_blocks = static_cast<int>(a.shape.blocks())};
-  VOX_LAUNCH(q, (dice_focal_backward_kernel<T, kOneBlock, LANES>), static_cast<unsigned>(a.shape.n * blocks),
-             kChunkThreads, 0, a.x.data(), a.labels.data(), class_table(a.weights), a.terms,
-             focal_of<Acc<T>>(a.terms.gamma, a.terms.clip), a.sums.data(), a.dy.data(), a.dx.data(), grid,
-             static_cast<int>(a.shape.c));
+  const GradientGrid grid = gradient_grid(a.shape);
+  VOX_LAUNCH(q, (dice_focal_backward_kernel<T, kOneBlock, LANES>), grid.count(a.shape), kChunkThreads, 0, a.x.data(),
+             a.labels.data(), class_table(a.weights), a.terms, focal_of<Acc<T>>(a.terms.gamma, a.terms.clip),
+             a.sums.data(), a.dy.data(), a.dx.data(), grid, static_cast<int>(a.shape.c));
 }
 
 }  // namespace gpu
@@ -278,8 +203,8 @@ template <class T> void dice_focal_loss_forward(GpuQueue& q, const DiceFocalLoss
   const auto groups = static_cast<unsigned>(a.terms.groups);
   const auto rows = static_cast<unsigned>(dice_focal_rows(s.blocks()));
   const std::int64_t chunks = chunks_of_cases(s).count() / a.terms.groups;
-  VOX_LAUNCH(q, gpu::dice_focal_sums_kernel, groups * rows, gpu::fold_threads(chunks), 0, a.partials.data(),
-             a.sums.data(), rows, static_cast<unsigned>(chunks));
+  VOX_LAUNCH(q, gpu::loss_rows_kernel, groups * rows, gpu::fold_threads(chunks), 0, a.partials.data(), a.sums.data(),
+             rows, static_cast<unsigned>(chunks));
   VOX_LAUNCH(q, (gpu::dice_focal_score_kernel<Acc<T>>), 1, gpu::kChunkThreads, 0, a.sums.data(),
              gpu::class_table(a.weights), a.terms, static_cast<int>(s.c), static_cast<int>(s.blocks()), a.loss.data());
 }

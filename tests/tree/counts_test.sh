@@ -29,6 +29,7 @@ count conv_transpose3d '32-16@32^3,128-64@8^3' --blank
 count batch_norm_relu,batch_norm,max_pool3d,relu,dropout,cast '16@32^3'
 count concat,add '16+16@32^3'
 count dice_focal_loss,dice_loss,focal_loss,cross_entropy,softmax '4@32^3'
+count dice_bce_loss '3@32^3'
 "$counts" --ptx "$ptx" --adam 262144 >"$folder/adam.csv" || exit 1
 # What is known beforehand: 2^19 values of bf16, 8 to a thread, are 2048 requests of 16 sectors each way.
 "$counts" --ptx "$ptx" --op relu --shape '16@32^3' --pass forward | awk -F, '
