@@ -56,6 +56,7 @@ std::string to_json(const UNetConfig& c) {
       Json{{"preset", c.preset},
            {"in_channels", c.in_channels},
            {"classes", c.classes},
+           {"targets", c.targets == Targets::regions ? "regions" : "classes"},
            {"widths", c.widths},
            {"norm", c.norm == Norm::batch ? "batch" : "none"},
            {"block_order", c.block_order == BlockOrder::dropout_between ? "dropout_between" : "dropout_last"},
@@ -74,6 +75,7 @@ UNetConfig unet_config_from_json(const std::string& text, const std::string& fil
     j.at("preset").get_to(c.preset);
     j.at("in_channels").get_to(c.in_channels);
     j.at("classes").get_to(c.classes);
+    c.targets = j.value("targets", "classes") == "regions" ? Targets::regions : Targets::classes;
     j.at("widths").get_to(c.widths);
     c.norm = j.at("norm") == "batch" ? Norm::batch : Norm::none;
     c.block_order = j.at("block_order") == "dropout_last" ? BlockOrder::dropout_last : BlockOrder::dropout_between;

@@ -10,8 +10,10 @@
 namespace vox {
 namespace {
 
-constexpr std::array<std::pair<const char*, LossTerm>, 3> kTermNames{
-    {{"dice", LossTerm::dice}, {"focal", LossTerm::focal}, {"ce", LossTerm::cross_entropy}}};
+constexpr std::array<std::pair<const char*, LossTerm>, 4> kTermNames{{{"dice", LossTerm::dice},
+                                                                      {"focal", LossTerm::focal},
+                                                                      {"ce", LossTerm::cross_entropy},
+                                                                      {"bce", LossTerm::binary_cross_entropy}}};
 
 }  // namespace
 
@@ -20,11 +22,11 @@ std::vector<LossTerm> loss_terms(const std::string& text) {
   std::istringstream parts(text);
   for (std::string part; std::getline(parts, part, '+');) {
     const auto found = std::ranges::find_if(kTermNames, [&](const auto& entry) { return part == entry.first; });
-    VOX_CHECK(found != kTermNames.end(), "loss '{}': '{}' is none of dice, focal, ce", text, part);
+    VOX_CHECK(found != kTermNames.end(), "loss '{}': '{}' is none of dice, focal, ce, bce", text, part);
     VOX_CHECK(std::ranges::find(terms, found->second) == terms.end(), "loss '{}': '{}' stands there twice", text, part);
     terms.push_back(found->second);
   }
-  VOX_CHECK(!terms.empty(), "loss '{}': wants dice, focal, ce joined by '+'", text);
+  VOX_CHECK(!terms.empty(), "loss '{}': wants dice, focal, ce, bce joined by '+'", text);
   return terms;
 }
 
@@ -41,6 +43,15 @@ std::string loss_name(const std::vector<LossTerm>& terms) {
 Tensor segmentation_loss(const Tensor& logits, const Tensor& labels, const LossOptions& o) {
   VOX_CHECK(!o.terms.empty(), "segmentation_loss: no term");
   const auto weight = [&](LossTerm term) { return std::ranges::find(o.terms, term) != o.terms.end() ? 1.0 : 0.0; };
+  if (o.targets == Targets::regions) {
+    VOX_CHECK(weight(LossTerm::focal) + weight(LossTerm::cross_entropy) == 0,
+              "loss '{}': regions are trained by dice and bce", loss_name(o.terms));
+    return dice_bce_loss(
+        logits, labels,
+        {.sums = o.sums, .dice = weight(LossTerm::dice), .bce = weight(LossTerm::binary_cross_entropy)});
+  }
+  VOX_CHECK(weight(LossTerm::binary_cross_entropy) == 0, "loss '{}': bce is for regions, ce for classes",
+            loss_name(o.terms));
   return dice_focal_loss(logits, labels,
                          {.class_weights = o.class_weights,
                           .background = o.background,

@@ -5,25 +5,27 @@
 #include <vector>
 
 #include "engine/ops.h"
+#include "model/unet3d.h"
 
 namespace vox {
 
-enum class LossTerm : std::uint8_t { dice, focal, cross_entropy };
+enum class LossTerm : std::uint8_t { dice, focal, cross_entropy, binary_cross_entropy };
 
 struct LossOptions {
   std::vector<LossTerm> terms{LossTerm::dice, LossTerm::focal};  ///< added up
+  Targets targets = Targets::classes;                            ///< regions: of BraTS, by dice and bce alone
   std::vector<double> class_weights{};                           ///< [classes]; empty: all 1
   Background background = Background::include;
   Sums sums = Sums::batch;
   FocalMean focal_mean = FocalMean::voxels_and_classes;
 };
 
-/// "dice", "focal", "ce" joined by "+": "dice+focal". Throws Error naming the part that is none of them.
+/// "dice", "focal", "ce", "bce" joined by "+": "dice+focal". Throws Error naming the part that is none of them.
 [[nodiscard]] std::vector<LossTerm> loss_terms(const std::string&);
 [[nodiscard]] std::string loss_name(const std::vector<LossTerm>&);
 
-/// The sum of the terms, each as in engine/ops.h, in one operator that stores no probabilities.   logits: [N,C,D,H,W]
-/// labels: u8 [N,D,H,W]   loss: [1]
+/// The sum of the terms, each as in engine/ops.h, in one operator that stores no probabilities.   logits: [N,C,D,H,W],
+/// of regions WT, TC, ET where those are the targets   labels: u8 classes [N,D,H,W]   loss: [1]
 [[nodiscard]] Tensor segmentation_loss(const Tensor& logits, const Tensor& labels, const LossOptions&);
 
 }  // namespace vox

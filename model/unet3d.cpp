@@ -40,7 +40,7 @@ Fusion fusion_named(std::string_view name) {
 
 UNet3d::UNet3d(const UNetConfig& config, DType dtype, std::optional<std::uint64_t> seed, Device device)
     : config_(config), dtype_(dtype), device_(device), seed_(seed) {
-  VOX_CHECK(config.in_channels >= 1 && config.classes >= 2,
+  VOX_CHECK(config.in_channels >= 1 && config.classes >= (config.targets == Targets::regions ? 1 : 2),
             "unet3d: {} channels in and {} classes, wants >= 1 and >= 2", config.in_channels, config.classes);
   const auto& widths = config_.widths;
   for (const std::int64_t w : widths) { VOX_CHECK(w >= 1, "unet3d: a width is {}, wants >= 1", w); }

@@ -15,6 +15,9 @@ namespace vox {
 inline constexpr std::size_t kLevels = 5;  ///< four encoder levels and the bottleneck
 
 enum class Norm : std::uint8_t { none, batch };
+/// What a channel of the head stands for. classes: one class each, of which softmax makes probabilities. regions: a
+/// union of classes each, which may overlap, with a sigmoid of its own (nnU-Net's region-based training).
+enum class Targets : std::uint8_t { classes, regions };
 /// Where a block's dropout sits: between its two convolutions (the tutorial's place), or behind both.
 enum class BlockOrder : std::uint8_t { dropout_between, dropout_last };
 
@@ -30,7 +33,8 @@ enum class Init : std::uint8_t { keras, torch };
 struct UNetConfig {
   std::string preset;  ///< "tutorial", "seed": which named starting point this is
   std::int64_t in_channels = 4;
-  std::int64_t classes = 4;
+  std::int64_t classes = 4;  ///< channels of the head
+  Targets targets = Targets::classes;
   std::array<std::int64_t, kLevels> widths{16, 32, 64, 128, 256};
   Norm norm = Norm::batch;
   BlockOrder block_order = BlockOrder::dropout_between;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "data/cases/regions.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
 
@@ -68,8 +69,10 @@ template <class Body> void for_each_slice(const GridMapping& m, int threads, con
 
 }  // namespace
 
-LabelMap restore_labels(std::span<const float> probabilities, const GridMapping& m, int threads) {
+LabelMap restore_labels(std::span<const float> probabilities, const GridMapping& m, int threads, Decision decision) {
   const Restorer restorer(probabilities, m);
+  VOX_CHECK(decision == Decision::largest || restorer.classes() == std::ssize(kClassOfRegion),
+            "restore: {} probabilities a voxel, wants {} of regions", restorer.classes(), kClassOfRegion.size());
   LabelMap labels{m.source, std::vector<std::uint8_t>(at(m.source.voxels()))};
   for_each_slice(m, threads, [&](std::int64_t d, std::int64_t first) {
     std::vector<float> scratch(at(m.size[2]));
@@ -77,6 +80,13 @@ LabelMap restore_labels(std::span<const float> probabilities, const GridMapping&
     std::vector<float> rival(best.size());
     for (std::int64_t h = 0; h < m.box.size[1]; ++h) {
       std::uint8_t* const line = labels.values.data() + first + h * m.source.size[2];
+      if (decision == Decision::regions) {
+        for (std::size_t r = 0; r < kClassOfRegion.size(); ++r) {
+          restorer.row(static_cast<std::int64_t>(r), d, h, scratch, best);
+          for (std::size_t w = 0; w < best.size(); ++w) { line[w] = best[w] > 0.5F ? kClassOfRegion[r] : line[w]; }
+        }
+        continue;
+      }
       restorer.row(0, d, h, scratch, best);
       for (std::int64_t k = 1; k < restorer.classes(); ++k) {
         restorer.row(k, d, h, scratch, rival);
@@ -93,11 +103,12 @@ LabelMap restore_labels(std::span<const float> probabilities, const GridMapping&
 }
 
 Image restore_probability(std::span<const float> probabilities, std::int64_t class_index, const GridMapping& m,
-                          int threads) {
+                          int threads, Decision decision) {
   const Restorer restorer(probabilities, m);
   VOX_CHECK(class_index >= 0 && class_index < restorer.classes(), "restore: class {} of {}", class_index,
             restorer.classes());
-  Image image{m.source, std::vector<float>(at(m.source.voxels()), class_index == 0 ? 1.0F : 0.0F)};
+  Image image{m.source, std::vector<float>(at(m.source.voxels()),
+                                           class_index == 0 && decision == Decision::largest ? 1.0F : 0.0F)};
   for_each_slice(m, threads, [&](std::int64_t d, std::int64_t first) {
     std::vector<float> scratch(at(m.size[2]));
     for (std::int64_t h = 0; h < m.box.size[1]; ++h) {

@@ -10,12 +10,18 @@ namespace vox {
 // pasted into the canonical grid of the case. One row of every class at a time: no class is ever a full volume.
 // Deterministic for any thread count; exact where the box has the network's size.
 
-/// The class with the greatest interpolated probability, the lower one of equals; 0 outside the box.
-/// probabilities [K,d,h,w] with d, h, w = mapping.size, K <= 256. Throws NonFiniteError for NaN or infinity.
-[[nodiscard]] LabelMap restore_labels(std::span<const float> probabilities, const GridMapping&, int threads = 1);
+/// What a voxel's class is by its probabilities. largest: that of the greatest, the lower one of equals. regions: of
+/// WT, TC and ET, by data/cases/regions.h.
+enum class Decision : std::uint8_t { largest, regions };
 
-/// The interpolated probability of one class; outside the box 1 for class 0, the background, and 0 for the others.
+/// The class of each voxel by its interpolated probabilities; 0 outside the box. probabilities [K,d,h,w] with
+/// d, h, w = mapping.size, K <= 256, and 3 for regions. Throws NonFiniteError for NaN or infinity.
+[[nodiscard]] LabelMap restore_labels(std::span<const float> probabilities, const GridMapping&, int threads = 1,
+                                      Decision = Decision::largest);
+
+/// The interpolated probability of one class or region; outside the box 1 for class 0, the background, and 0 for all
+/// others.
 [[nodiscard]] Image restore_probability(std::span<const float> probabilities, std::int64_t class_index,
-                                        const GridMapping&, int threads = 1);
+                                        const GridMapping&, int threads = 1, Decision = Decision::largest);
 
 }  // namespace vox

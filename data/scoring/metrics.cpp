@@ -1,5 +1,6 @@
 #include "data/scoring/metrics.h"
 
+#include "data/cases/regions.h"
 #include "data/scoring/hd95.h"
 #include "kernels/base/check.h"
 
@@ -83,6 +84,22 @@ void Confusion::add_argmax(std::span<const std::uint8_t> truth, std::span<const 
     const std::uint8_t cls = truth[static_cast<std::size_t>(v)];
     VOX_CHECK(cls < kClasses, "Confusion: class {} at voxel {}, wants 0..{}", cls, v, kClasses - 1);
     ++counts[cls][best];
+  }
+}
+
+void Confusion::add_regions(std::span<const std::uint8_t> truth, std::span<const float> logits,
+                            std::int64_t voxel_stride, std::int64_t region_stride) {
+  const auto voxels = std::ssize(truth);
+  const auto regions = std::ssize(kRegions);
+  VOX_CHECK(voxels == 0 || (voxels - 1) * voxel_stride + (regions - 1) * region_stride < std::ssize(logits),
+            "Confusion: {} logits for {} voxels", logits.size(), voxels);
+  for (std::int64_t v = 0; v < voxels; ++v) {
+    const float* const of = logits.data() + v * voxel_stride;
+    const std::uint8_t predicted =
+        class_of_regions([&](std::size_t r) { return of[static_cast<std::int64_t>(r) * region_stride] > 0; });
+    const std::uint8_t cls = truth[static_cast<std::size_t>(v)];
+    VOX_CHECK(cls < kClasses, "Confusion: class {} at voxel {}, wants 0..{}", cls, v, kClasses - 1);
+    ++counts[cls][predicted];
   }
 }
 

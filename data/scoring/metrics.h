@@ -66,6 +66,10 @@ struct Confusion {
   /// the lowest class on ties. Blocked volumes are (8, 1), planar ones (1, voxels).
   void add_argmax(std::span<const std::uint8_t> truth, std::span<const float> scores, std::int64_t voxel_stride,
                   std::int64_t class_stride);
+  /// From logits of the regions WT, TC, ET: a region is there where its logit is above 0, its probability above 1/2
+  /// (data/cases/regions.h).
+  void add_regions(std::span<const std::uint8_t> truth, std::span<const float> logits, std::int64_t voxel_stride,
+                   std::int64_t region_stride);
   Confusion& operator+=(const Confusion&);
 
   [[nodiscard]] std::int64_t voxels() const;

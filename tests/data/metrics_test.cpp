@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/cases/regions.h"
 #include "data/scoring/hd95.h"
 #include "kernels/base/check.h"
 #include "tests/support/catch.h"
@@ -288,6 +289,28 @@ TEST_CASE("the largest score wins and ties go to the lowest class, in both layou
   CHECK(a.counts == b.counts);
   CHECK((a.counts[0][3] == 1 && a.counts[1][0] == 1 && a.counts[2][3] == 1));
   CHECK_THROWS_AS(a.add_argmax(truth, std::vector<float>(11), 1, 3), Error);
+}
+
+TEST_CASE("a class is what its regions say, and logits of regions count as the labels they make", "[metrics]") {
+  for (int cls = 0; cls < kClasses; ++cls) {
+    CHECK(class_of_regions([&](std::size_t r) { return in_region(kRegions[r], cls); }) == cls);
+  }
+  const std::vector<std::uint8_t> truth{0, 1, 2, 3};
+  const std::vector<float> planar{-1.0F, 1.0F, 0.5F,      0.0F,  /**/ -2.0F, 0.1F,
+                                  -0.1F, 0.0F, /**/ 0.0F, -1.0F, -3.0F,      2.0F};
+  std::vector<float> blocked(4 * 8, 9.0F);  // the padding must not be read
+  for (std::size_t v = 0; v < 4; ++v) {
+    for (std::size_t r = 0; r < 3; ++r) { blocked[v * 8 + r] = planar[r * 4 + v]; }
+  }
+  Confusion a;
+  a.add_regions(truth, planar, 1, 4);
+  Confusion b;
+  b.add_regions(truth, blocked, 8, 1);
+  Confusion wanted;
+  wanted.add(truth, std::vector<std::uint8_t>{0, 1, 2, 3});
+  CHECK(a.counts == wanted.counts);
+  CHECK(b.counts == wanted.counts);
+  CHECK_THROWS_AS(a.add_regions(truth, std::vector<float>(11), 1, 4), Error);
 }
 
 TEST_CASE("macro scores average the classes that are there", "[metrics]") {

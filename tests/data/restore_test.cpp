@@ -110,6 +110,20 @@ TEST_CASE("restore: of equal probabilities the lower class wins", "[restore]") {
   CHECK(restore_labels(p, m).values == std::vector<std::uint8_t>{0, 1, 2});
 }
 
+TEST_CASE("restore: of regions the last one above one half decides, nested or not", "[restore]") {
+  const GridMapping m = mapping({1, 1, 7}, {{0, 0, 1}, {1, 1, 6}}, {1, 1, 6});
+  const std::vector<float> p{0.9F, 0.9F, 0.9F, 0.5F, 0.1F, 0.2F,   // WT
+                             0.1F, 0.6F, 0.7F, 0.5F, 0.8F, 0.3F,   // TC
+                             0.2F, 0.5F, 0.8F, 0.5F, 0.0F, 0.6F};  // ET
+  CHECK(restore_labels(p, m, 1, Decision::regions).values == std::vector<std::uint8_t>{0, 2, 1, 3, 0, 1, 3});
+  CHECK(restore_labels(p, m, 3, Decision::regions).values == restore_labels(p, m, 1, Decision::regions).values);
+  CHECK(restore_probability(p, 0, m, 1, Decision::regions).values[0] == 0);
+  CHECK(restore_probability(p, 0, m, 1, Decision::largest).values[0] == 1);
+  const std::vector<float> four(4 * 6, 0.25F);
+  CHECK_THROWS_WITH(restore_labels(four, m, 1, Decision::regions),
+                    ContainsSubstring("4 probabilities a voxel, wants 3"));
+}
+
 TEST_CASE("restore: NaN, a wrong count and a box outside the case are refused", "[restore]") {
   const GridMapping m = mapping({4, 4, 4}, {{0, 0, 0}, {4, 4, 4}}, {2, 2, 2});
   std::vector<float> p(kFourClasses * 8, 0.25F);

@@ -48,6 +48,15 @@ TEST_CASE("a number that makes no sense is refused by its option's name", "[opti
            {[](TrainOptions& o) { o.micro_batch = -1; }, "--micro-batch is -1, wants 1 to the batch, 2"},
            {[](TrainOptions& o) { o.micro_batch = 3; }, "--micro-batch is 3, wants 1 to the batch, 2"},
            {[](TrainOptions& o) { o.epochs = 0; }, "--epochs is 0, wants 1 to"},
+           {[](TrainOptions& o) { o.targets = "labels"; }, "--targets is 'labels', wants one of: classes, regions"},
+           {[](TrainOptions& o) { o.targets = "regions"; }, "--loss is dice+focal, --targets regions wants dice, bce"},
+           {[](TrainOptions& o) { o.loss = "dice+bce"; }, "--loss is dice+bce: bce is for --targets regions"},
+           {[](TrainOptions& o) {
+              o.targets = "regions";
+              o.loss = "dice+bce";
+              o.background = "exclude";
+            },
+            "--targets regions has neither"},
            {[](TrainOptions& o) {
               o.class_weights = {1, 1};
             },

@@ -8,8 +8,9 @@ namespace vox {
 namespace {
 
 std::string text_of(const Segmenter& s) {
-  return fmt::format("{} at {} of {}, {} classes", name(s.recipe().kind), s.recipe().size,
-                     modality_list(s.recipe().modalities), s.config().classes);
+  return fmt::format("{} at {} of {}, {} {}", name(s.recipe().kind), s.recipe().size,
+                     modality_list(s.recipe().modalities), s.config().classes,
+                     s.config().targets == Targets::regions ? "regions" : "classes");
 }
 
 }  // namespace
@@ -20,7 +21,8 @@ Ensemble::Ensemble(const std::vector<std::filesystem::path>& runs_or_files, Devi
   for (const auto& path : runs_or_files) { members_.emplace_back(path, device, fusion); }
   const Segmenter& first = members_.front();
   for (const Segmenter& s : members_) {
-    VOX_CHECK_DATA(s.recipe() == first.recipe() && s.config().classes == first.config().classes,
+    VOX_CHECK_DATA(s.recipe() == first.recipe() && s.config().classes == first.config().classes &&
+                       s.config().targets == first.config().targets,
                    "{} wants {}, {} wants {}: networks of one ensemble see a case prepared alike",
                    first.file().string(), text_of(first), s.file().string(), text_of(s));
   }

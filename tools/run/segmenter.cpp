@@ -129,7 +129,7 @@ std::vector<float> Segmenter::logits(std::span<const float> image, const Extent3
 
 Segmenter::Output Segmenter::run(std::span<const float> image, const Extent3& size) const {
   Output out{.logits = logits(image, size), .probabilities = {}};
-  out.probabilities = case_probabilities(out.logits, size);
+  out.probabilities = case_probabilities(out.logits, size, config().targets);
   return out;
 }
 
@@ -137,7 +137,8 @@ Segmenter::Output Segmenter::run_mirrored(std::span<const float> image, const Ex
   constexpr unsigned kImages = 8;
   Output mean = run(image, size);
   for (unsigned axes = 1; axes < kImages; ++axes) {
-    const std::vector<float> out = case_probabilities(logits(mirrored(image, size, axes), size), size);
+    const std::vector<float> out =
+        case_probabilities(logits(mirrored(image, size, axes), size), size, config().targets);
     const std::vector<float> back = mirrored(out, size, axes);
     std::ranges::transform(mean.probabilities, back, mean.probabilities.begin(), std::plus<>());
   }

@@ -26,7 +26,7 @@ class Segmenter {
 
   struct Output {
     std::vector<float> logits;         ///< [classes,D,H,W] of the prepared case; of windows their weighted mean
-    std::vector<float> probabilities;  ///< their softmax
+    std::vector<float> probabilities;  ///< their softmax; of regions, sigmoids
   };
   /// Plans the memory of run() for cases up to this extent, and takes what tensors need. Throws MemoryError when it
   /// does not fit beside what else such a case needs. Returns what weights take, which stay.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <utility>
 
+#include "data/scoring/metrics.h"
 #include "engine/context.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
@@ -27,6 +28,7 @@ template <class Options, class Visit> void for_each_option(Options& o, const Vis
   visit("micro_batch", o.micro_batch);
   visit("epochs", o.epochs);
   visit("dtype", o.dtype);
+  visit("targets", o.targets);
   visit("loss", o.loss);
   visit("class_weights", o.class_weights);
   visit("background", o.background);
@@ -87,6 +89,12 @@ bool may_change(const std::string& key) {
   return std::ranges::find(kFree, key) != kFree.end();
 }
 
+/// An option that came later than runs which may be resumed: they were as it is by default.
+bool is_newer(const std::string& key) {
+  constexpr std::array kNewer{"targets"};
+  return std::ranges::find(kNewer, key) != kNewer.end();
+}
+
 constexpr std::int64_t kMostCases = 1'000'000;  // in a batch
 constexpr std::int64_t kWidest = 65'536;
 constexpr std::int64_t kMostThreads = 4096;
@@ -113,6 +121,25 @@ void check_widths(const std::vector<std::int64_t>& widths) {
   for (const std::int64_t w : widths) { check_whole("widths", w, 1, kWidest); }
 }
 
+Targets targets_of(const TrainOptions& o) {
+  return chosen<Targets, 2>("targets", o.targets, {{{"classes", Targets::classes}, {"regions", Targets::regions}}});
+}
+
+/// Regions have terms of their own, and no weights.
+void check_loss(const TrainOptions& o) {
+  const std::vector<LossTerm> terms = loss_terms(o.loss);
+  const auto has = [&](LossTerm term) { return std::ranges::find(terms, term) != terms.end(); };
+  if (targets_of(o) == Targets::classes) {
+    VOX_CHECK(!has(LossTerm::binary_cross_entropy), "--loss is {}: bce is for --targets regions, ce for classes",
+              o.loss);
+    return;
+  }
+  VOX_CHECK(!has(LossTerm::focal) && !has(LossTerm::cross_entropy),
+            "--loss is {}, --targets regions wants dice, bce or dice+bce", o.loss);
+  VOX_CHECK(o.class_weights.empty() && o.background == "include",
+            "--class-weights and --background are of classes; --targets regions has neither");
+}
+
 void check_class_weights(const TrainOptions& o) {
   const std::int64_t classes = unet_preset(o.preset).classes;
   VOX_CHECK(o.class_weights.empty() || std::ssize(o.class_weights) == classes,
@@ -136,6 +163,7 @@ void check_options(const TrainOptions& o) {
   VOX_CHECK(o.micro_batch >= 0 && o.micro_batch <= o.batch,
             "--micro-batch is {}, wants 1 to the batch, {}, or 0 for it", o.micro_batch, o.batch);
   check_whole("epochs", o.epochs, 1, kMostEpochs);
+  check_loss(o);
   check_class_weights(o);
   check_positive("lr", o.lr);
   VOX_CHECK(o.plateau_factor > 0 && o.plateau_factor < 1, "--plateau-factor is {}, wants a number between 0 and 1",
@@ -187,8 +215,8 @@ TrainOptions train_options_from_json(const std::string& text, const std::string&
   try {
     Json run = Json::parse(text);
     const Json usual = json_of({});
-    for (const auto& [key, value] : usual.items()) {  // what shapes no result a run from before the option may lack
-      if (may_change(key) && !run.contains(key)) { run[key] = value; }
+    for (const auto& [key, value] : usual.items()) {  // what a run from before the option may lack
+      if ((may_change(key) || is_newer(key)) && !run.contains(key)) { run[key] = value; }
     }
     return options_of(run);
   } catch (const JsonError& e) { VOX_FAIL_DATA("{}: the run's options are damaged: {}", file, e.what()); }
@@ -223,12 +251,15 @@ UNetConfig unet_config(const TrainOptions& o) {
   c.block_order = chosen<BlockOrder, 2>(
       "block-order", o.block_order,
       {{{"dropout-between", BlockOrder::dropout_between}, {"dropout-last", BlockOrder::dropout_last}}});
+  c.targets = targets_of(o);
+  if (c.targets == Targets::regions) { c.classes = std::ssize(kRegions); }
   c.init = chosen<Init, 2>("init", o.init, {{{"keras", Init::keras}, {"torch", Init::torch}}});
   return c;
 }
 
 LossOptions loss_options(const TrainOptions& o) {
   return {.terms = loss_terms(o.loss),
+          .targets = targets_of(o),
           .class_weights = o.class_weights,
           .background = chosen<Background, 2>("background", o.background,
                                               {{{"include", Background::include}, {"exclude", Background::exclude}}}),

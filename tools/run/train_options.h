@@ -23,6 +23,7 @@ struct TrainOptions {
   std::int64_t micro_batch = 0;  ///< 0: the batch
   std::int64_t epochs = 50;
   std::string dtype = "f32";
+  std::string targets = "classes";  ///< or "regions"
   std::string loss = "dice+focal";
   std::vector<double> class_weights;
   std::string background = "include";

@@ -42,7 +42,11 @@ Validation validate(const UNet3d& net, const std::vector<std::filesystem::path>&
     v.loss += share * segmentation_loss(logits, labels, loss).item();
     Confusion c;
     const Tensor scores = scores_on_cpu(logits);
-    c.add_argmax(file.label(), scores.values<float>(), kBlock8, 1);
+    if (net.config().targets == Targets::regions) {
+      c.add_regions(file.label(), scores.values<float>(), kBlock8, 1);
+    } else {
+      c.add_argmax(file.label(), scores.values<float>(), kBlock8, 1);
+    }
     for (std::size_t r = 0; r < kRegions.size(); ++r) {
       v.dice[r] += share * overlap_scores(c.of_region(kRegions[r])).dice;
       v.trivial[r] += share * overlap_scores(c.all_background().of_region(kRegions[r])).dice;

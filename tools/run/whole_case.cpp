@@ -1,12 +1,14 @@
 #include "tools/run/whole_case.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/allocator.h"
 #include "engine/context.h"
 #include "engine/dispatch.h"
 #include "engine/tape.h"
 #include "kernels/base/check.h"
+#include "kernels/base/parallel.h"
 #include "kernels/layout.h"
 
 namespace vox {
@@ -47,7 +49,7 @@ std::vector<float> case_logits(const UNet3d& net, std::span<const float> image, 
       cpu_queue().threads, on_window);
 }
 
-std::vector<float> case_probabilities(std::span<const float> logits, const Extent3& size) {
+std::vector<float> case_probabilities(std::span<const float> logits, const Extent3& size, Targets targets) {
   const NoGradScope no_grad;
   constexpr std::int64_t kSlices = 16;
   const std::int64_t slice = size[1] * size[2];
@@ -56,6 +58,15 @@ std::vector<float> case_probabilities(std::span<const float> logits, const Exten
             size[0], size[1], size[2]);
   const std::int64_t classes = std::ssize(logits) / voxels;
   std::vector<float> probabilities(logits.size());
+  if (targets == Targets::regions) {
+    parallel_for(cpu_queue().threads, classes * size[0], [&](std::int64_t task) {
+      for (std::int64_t i = task * slice; i < (task + 1) * slice; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        probabilities[at] = 1 / (1 + std::exp(-logits[at]));
+      }
+    });
+    return probabilities;
+  }
   std::vector<float> some;
   for (std::int64_t d = 0; d < size[0]; d += kSlices) {
     const std::int64_t slices = std::min(kSlices, size[0] - d);

@@ -26,8 +26,8 @@ using OnWindow = std::function<void(std::int64_t done, std::int64_t all)>;
                                              const std::optional<WindowOptions>&, const ArenaPlan& = {},
                                              const OnWindow& = {});
 
-/// softmax over the classes, p[k] = exp(z[k]) / sum_j exp(z[j]), of logits [classes,D,H,W] in C order; on the CPU, some
-/// slices at a time. Memory beside the result does not depend on D.
-[[nodiscard]] std::vector<float> case_probabilities(std::span<const float> logits, const Extent3&);
+/// Of logits z [K,D,H,W] in C order: of classes softmax, p[k] = exp(z[k]) / sum_j exp(z[j]), of regions
+/// p[k] = 1 / (1 + exp(-z[k])). On the CPU, some slices at a time: memory beside the result does not depend on D.
+[[nodiscard]] std::vector<float> case_probabilities(std::span<const float> logits, const Extent3&, Targets);
 
 }  // namespace vox

@@ -102,7 +102,8 @@ void add_plan(Command app) {
   sub.option("--batch", o.batch, "cases per step");
   sub.option("--micro-batch", o.micro_batch, "cases at a time, gradients are added up; 0: the batch");
   sub.option("--dtype,--amp", o.dtype, "storage of activations: f32, bf16 or f64");
-  sub.option("--loss", o.loss, "dice, focal, ce joined by '+'");
+  sub.option("--targets", o.targets, "classes, or regions with --loss dice+bce");
+  sub.option("--loss", o.loss, "dice, focal, ce joined by '+'; of regions dice, bce");
   sub.option("--device", o.device, "cpu, cuda or simt; needs none of them");
   sub.option("--fusion", o.fusion, "on; off: plain operators");
   sub.option("--threads", o.threads, "CPU threads; 0: every core");

@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 
+#include "data/cases/regions.h"
 #include "data/nifti/nifti.h"
 #include "data/prepare/prepare.h"
 #include "data/prepare/restore.h"
@@ -49,6 +50,7 @@ struct PredictArgs {
 };
 
 constexpr std::array<const char*, kClasses> kClassFiles{"background", "necrotic", "oedema", "enhancing"};
+constexpr std::array<const char*, kClassOfRegion.size()> kRegionFiles{"whole", "core", "enhancing"};
 
 void save_network_output(const fs::path& path, const PreparedCase& prepared, const std::vector<float>& logits) {
   const std::int64_t channels = std::ssize(prepared.info.recipe.modalities);
@@ -59,8 +61,10 @@ void save_network_output(const fs::path& path, const PreparedCase& prepared, con
                          .shape = {leading, s[0], s[1], s[2]},
                          .bytes = std::as_bytes(std::span(values))};
   };
-  write_safetensors(path, {entry("image", channels, prepared.image), entry("logits", kClasses, logits)},
-                    {{"id", prepared.info.id}});
+  write_safetensors(
+      path,
+      {entry("image", channels, prepared.image), entry("logits", std::ssize(logits) / (s[0] * s[1] * s[2]), logits)},
+      {{"id", prepared.info.id}});
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -88,13 +92,16 @@ Times predict_case(const CaseFiles& files, const PreparedCase& prepared, const E
   const Segmenter::Output out = ensemble.run(prepared.image, prepared.info.mapping.size, mirror);
   times.forward = lap();
   const GridMapping& mapping = prepared.info.mapping;
-  LabelMap labels = restore_labels(out.probabilities, mapping, threads);
+  const bool regions = ensemble.config().targets == Targets::regions;
+  const Decision decision = regions ? Decision::regions : Decision::largest;
+  LabelMap labels = restore_labels(out.probabilities, mapping, threads, decision);
   to_labels(labels.values, args.written(files));
   times.restore = lap();
   if (args.save_probabilities) {
-    for (std::int64_t c = 0; c < kClasses; ++c) {
-      write_nifti(args.output / fmt::format("{}_p_{}.nii.gz", files.id, kClassFiles[static_cast<std::size_t>(c)]),
-                  restore_probability(out.probabilities, c, mapping, threads), *prepared.header);
+    for (std::int64_t c = 0; c < ensemble.config().classes; ++c) {
+      const auto i = static_cast<std::size_t>(c);
+      write_nifti(args.output / fmt::format("{}_p_{}.nii.gz", files.id, regions ? kRegionFiles[i] : kClassFiles[i]),
+                  restore_probability(out.probabilities, c, mapping, threads, decision), *prepared.header);
     }
   }
   if (args.save_logits) { save_network_output(args.output / (files.id + "_logits.safetensors"), prepared, out.logits); }
@@ -165,8 +172,11 @@ void predict(const PredictArgs& args) {
   VOX_CHECK(!args.save_logits || args.models.size() == 1,
             "--save-logits: {} networks have no logits in common; give one --model", args.models.size());
   Ensemble ensemble({args.models.begin(), args.models.end()}, select_device(args.device), fusion_named(args.fusion));
-  VOX_CHECK_DATA(ensemble.config().classes == kClasses, "{}: has {} classes, wants {}",
-                 ensemble.members().front().file().string(), ensemble.config().classes, kClasses);
+  const bool regions = ensemble.config().targets == Targets::regions;
+  const auto wanted = static_cast<std::int64_t>(regions ? kClassOfRegion.size() : kClasses);
+  VOX_CHECK_DATA(ensemble.config().classes == wanted, "{}: has {} {}, wants {}",
+                 ensemble.members().front().file().string(), ensemble.config().classes, regions ? "regions" : "classes",
+                 wanted);
   ensemble.reserve(memory_limit(args.memory, select_device(args.device)), cube(ensemble.recipe().size));
   const CheckRules rules{.labels = {}, .allowed = allowed_findings(args.allow)};
   const std::vector<CaseFiles> cases = find_cases(args.input, args.mask_suffix);
@@ -228,7 +238,7 @@ void add_predict(Command app) {
                  "; auto: as files of such names have them, brats2023 for ID-t2f and brats2020 for ID_flair");
   add_allow_option(sub, args->allow);
   add_mask_option(sub, args->mask_suffix);
-  sub.flag("--save-probabilities", args->save_probabilities, "one <ID>_p_<class>.nii.gz per class as well");
+  sub.flag("--save-probabilities", args->save_probabilities, "one <ID>_p_<class>.nii.gz per class or region as well");
   sub.flag("--save-logits", args->save_logits, "the network's own input and output, <ID>_logits.safetensors");
   sub.flag("--mirror", args->mirror, "mean over the eight mirror images; takes eight times as long");
   sub.option("--device", args->device, "cpu, cuda, cuda:N or simt (the CUDA kernels' sources on the CPU: slow)");

@@ -29,7 +29,9 @@ void add_network_options(Command app, TrainOptions& o) {
 }
 
 void add_loss_options(Command app, TrainOptions& o) {
-  app.option("--loss", o.loss, "dice, focal, ce joined by '+'");
+  app.option("--targets", o.targets,
+             "classes (softmax), or regions: whole tumour, core, enhancing, a sigmoid each, with --loss dice+bce");
+  app.option("--loss", o.loss, "dice, focal, ce joined by '+'; of regions dice, bce");
   app.option("--class-weights", o.class_weights, "one per class; default: all 1");
   app.option("--background", o.background, "does class 0 count in the loss: include or exclude");
   app.option("--sums", o.sums, "of the loss: over the batch, or per-case and then the mean");
