@@ -89,6 +89,32 @@ TEST_CASE("evaluate writes its files when every case was scored, and none otherw
   CHECK_THAT(read_bytes(folder / "c.csv"), ContainsSubstring("\nA,1,0,1,"));
 }
 
+TEST_CASE("tune writes rules that help and leaves out a case without a prediction", "[cli]") {
+  const TempFolder folder;
+  for (const char* place : {"truth", "predicted"}) { std::filesystem::create_directories(folder / place); }
+  write_labels(folder / "truth" / "A.nii.gz", {2, 2, 2, 2, 2, 2, 0, 0, 0});
+  write_labels(folder / "truth" / "B.nii.gz", {0, 1, 2, 4});
+  write_labels(folder / "predicted" / "A.nii.gz", {2, 2, 2, 2, 2, 2, 0, 0, 2});
+  const std::string rules = (folder / "rules.json").string();
+  const std::string arguments = "tune --labels brats2020 -g " + (folder / "truth").string() + " -p " +
+                                (folder / "predicted").string() + " -o " + rules;
+  const Ended fine = voxgrad(arguments);
+  CHECK(fine.code == 0);
+  CHECK_THAT(fine.output, ContainsSubstring("left out, no prediction: 1 of 2 cases"));
+  CHECK_THAT(fine.output, ContainsSubstring("\"keep_largest\":{\"WT\":true}"));
+  const auto json = nlohmann::json::parse(read_bytes(rules));
+  CHECK(json["keep_largest"]["WT"].get<bool>());
+  CHECK(json["tuned"]["cases"].size() == 1);
+  CHECK(json["tuned"]["dice_after"]["WT"].get<double>() == 1);
+  const std::string predict = "predict -i . -o . -m . --postprocess " + (folder / "none.json").string();
+  CHECK(voxgrad(predict).code == 3);
+  CHECK_THAT(voxgrad(predict).output, ContainsSubstring("none.json: cannot open"));
+  std::filesystem::remove(folder / "predicted" / "A.nii.gz");
+  std::filesystem::remove(rules);
+  CHECK(voxgrad(arguments).code == 3);
+  CHECK_FALSE(std::filesystem::exists(rules));
+}
+
 TEST_CASE("doctor passes its self-test and speaks JSON", "[cli]") {
   const Ended e = voxgrad("doctor --json");
   CHECK(e.code == 0);

@@ -42,6 +42,7 @@ check data/check "$below|data/(nifti|cases|check)/"
 check data/prepare "$below|data/(nifti|cases|check|prepare)/"
 check data/loading "$below|data/(prepare|loading)/"
 check data/scoring "$below|data/(nifti|cases|check|scoring)/"
+check data/postprocess "$below|data/(cases|scoring|postprocess)/"
 check data/synth "$below|data/(nifti|cases|check|synth)/"
 check tools/ui '(kernels|engine|model|data)/|tools/ui/'
 check tools/run '(kernels|engine|model|data)/|tools/(ui|run)/'

@@ -8,7 +8,8 @@ foreach(header allocator arena context dispatch dry_run gradcheck kept memory_li
     readback safetensors tape tensor types uploader)
   list(APPEND vox_public engine/${header}.h)
 endforeach()
-file(GLOB run_public CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} data/cases/*.h data/prepare/*.h data/scoring/*.h)
+file(GLOB run_public CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} data/cases/*.h data/prepare/*.h data/scoring/*.h
+  data/postprocess/*.h)
 foreach(header data/image data/check/check data/nifti/nifti data/loading/augment data/loading/batch_memory
     data/loading/loader data/loading/splits data/synth/phantom data/synth/synth tools/run/ensemble tools/run/memory_plan
     tools/run/segmenter tools/run/sliding_window tools/run/train_options tools/run/training tools/run/training_cases

@@ -21,6 +21,7 @@ void add_prepare(Command);
 void add_train(Command);
 void add_predict(Command);
 void add_evaluate(Command);
+void add_tune(Command);
 void add_overlay(Command);
 void add_gradcheck(Command);
 void add_bench(Command);  ///< in builds with the benchmarks: for the list of verbs, see bench.h

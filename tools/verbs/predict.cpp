@@ -9,6 +9,7 @@
 
 #include "data/cases/regions.h"
 #include "data/nifti/nifti.h"
+#include "data/postprocess/postprocess.h"
 #include "data/prepare/prepare.h"
 #include "data/prepare/restore.h"
 #include "engine/context.h"
@@ -42,6 +43,8 @@ struct PredictArgs {
   std::string labels = "auto";
   std::vector<std::string> allow;
   std::string mask_suffix;
+  fs::path postprocess;
+  PostprocessRules rules;  ///< of that file
 
   /// The numbers to write for a case: those that a file of its name is read as again.
   [[nodiscard]] LabelConvention written(const CaseFiles& c) const {
@@ -95,6 +98,7 @@ Times predict_case(const CaseFiles& files, const PreparedCase& prepared, const E
   const bool regions = ensemble.config().targets == Targets::regions;
   const Decision decision = regions ? Decision::regions : Decision::largest;
   LabelMap labels = restore_labels(out.probabilities, mapping, threads, decision);
+  postprocess(labels, args.rules);
   to_labels(labels.values, args.written(files));
   times.restore = lap();
   if (args.save_probabilities) {
@@ -166,7 +170,8 @@ void say_labels(const std::vector<CaseFiles>& cases, const PredictArgs& args) {
   }
 }
 
-void predict(const PredictArgs& args) {
+void predict(PredictArgs args) {
+  if (!args.postprocess.empty()) { args.rules = read_postprocess_rules(args.postprocess); }
   if (args.threads > 0) { set_default_threads(args.threads); }
   set_conv_choice(args.conv);
   VOX_CHECK(!args.save_logits || args.models.size() == 1,
@@ -240,6 +245,8 @@ void add_predict(Command app) {
   add_mask_option(sub, args->mask_suffix);
   sub.flag("--save-probabilities", args->save_probabilities, "one <ID>_p_<class>.nii.gz per class or region as well");
   sub.flag("--save-logits", args->save_logits, "the network's own input and output, <ID>_logits.safetensors");
+  sub.option("--postprocess", args->postprocess, "rules of voxgrad tune, or of your own, as JSON")
+      .type_name("FILE.json");
   sub.flag("--mirror", args->mirror, "mean over the eight mirror images; takes eight times as long");
   sub.option("--device", args->device, "cpu, cuda, cuda:N or simt (the CUDA kernels' sources on the CPU: slow)");
   sub.option("--fusion", args->fusion, "on; off: plain operators, slower, the same but for rounding");
