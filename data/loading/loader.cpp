@@ -198,7 +198,8 @@ struct Loader::Impl {
     const SampleKey key{.seed = options.seed, .epoch = epoch, .position = static_cast<std::uint32_t>(position)};
     slot.batch.ids[s] = file.info().id;
     slot.batch.keys[s] = key;
-    augment(file.image(), label, {sample[1], sample[2], sample[3]},
+    std::vector<float> converted;
+    augment(file.image(converted), label, {sample[1], sample[2], sample[3]},
             draw_augmentation(options.augment, key, static_cast<std::size_t>(sample[0])),
             slot.batch.images.subspan(s * values, values), slot.batch.labels.subspan(s * voxels, voxels));
   }

@@ -105,20 +105,22 @@ std::vector<std::string> strays_in(const fs::path& folder, const std::vector<Cas
   return strays;
 }
 
-bool is_up_to_date(const fs::path& path, const CaseFiles& files, const Recipe& recipe, const CheckRules& rules) {
+bool is_up_to_date(const fs::path& path, const CaseFiles& files, const PrepareOptions& options,
+                   const CheckRules& rules) {
   if (!fs::exists(path)) { return false; }
   try {
     const PreparedFile file(path);
     const PreparedInfo& info = file.info();
     const bool as_asked = !info.labelled || !rules.labels.asked || info.convention == *rules.labels.asked;
-    return info.recipe == recipe && info.id == utf8_text(files.id) && as_asked &&
-           info.source_hash == hash_sources(files, recipe);
+    return info.recipe == options.recipe && info.image_type == options.image_type && info.has_positions &&
+           info.id == utf8_text(files.id) && as_asked && info.source_hash == hash_sources(files, options.recipe);
   } catch (const DataError&) { return false; }  // damaged or of another version: made anew
 }
 
-Outcome prepare_one(const CaseFiles& files, const fs::path& path, const Recipe& recipe, const CheckRules& rules,
-                    int threads, std::string& message) {
-  if (files.clashes.empty() && is_up_to_date(path, files, recipe, rules)) { return Outcome::up_to_date; }
+Outcome prepare_one(const CaseFiles& files, const fs::path& path, const PrepareOptions& options,
+                    const CheckRules& rules, int threads, std::string& message) {
+  if (files.clashes.empty() && is_up_to_date(path, files, options, rules)) { return Outcome::up_to_date; }
+  const Recipe& recipe = options.recipe;
   std::vector<std::string> notes;
   PreparedCase c = prepare_case(files, recipe, threads, &notes, rules);
   const double tumour = tumour_fraction(c);
@@ -128,6 +130,7 @@ Outcome prepare_one(const CaseFiles& files, const fs::path& path, const Recipe& 
     return Outcome::left_out;
   }
   c.info.source_hash = hash_sources(files, recipe);
+  c.info.image_type = options.image_type;
   write_prepared_case(path, c);
   message = fmt::format("{}", fmt::join(notes, "; "));
   return Outcome::prepared;
@@ -138,7 +141,7 @@ CaseReport report_one(const CaseFiles& files, const PrepareOptions& options, con
   const fs::path path = options.output / (files.id + ".safetensors");
   CaseReport report{files.id, Outcome::failed, {}, 0};
   try {
-    report.outcome = prepare_one(files, path, options.recipe, rules, threads, report.message);
+    report.outcome = prepare_one(files, path, options, rules, threads, report.message);
   } catch (const OutputError&) {
     throw;  // of no other case could it be written
   } catch (const std::bad_alloc&) { report.message = "does not fit in memory"; } catch (const std::exception& e) {
@@ -179,6 +182,8 @@ std::string hash_sources(const CaseFiles& files, const Recipe& recipe) {
 
 PrepareReport prepare_cases(const PrepareOptions& options) {
   VOX_CHECK(options.threads >= 1, "prepare: {} threads, wants at least 1", options.threads);
+  VOX_CHECK(options.image_type == FileDType::f32 || options.image_type == FileDType::bf16,
+            "prepare: images are held in f32 or bf16");
   const std::vector<CaseFiles> cases = find_cases(options.input, options.mask_suffix);
   std::error_code error;
   fs::create_directories(options.output, error);

@@ -10,7 +10,9 @@
 
 #include "data/check/case_reader.h"
 #include "data/check/read_classes.h"
+#include "data/prepare/native.h"
 #include "data/prepare/normalise.h"
+#include "data/prepare/spline.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
 
@@ -47,7 +49,7 @@ void take_labels(const CaseFiles& files, const ClassMap& labels, PreparedInfo& i
   }
 }
 
-/// The brain as zscore takes it: the mask that was asked for, or every voxel where some image is not 0.
+/// The brain as zscore and native take it: the mask that was asked for, or every voxel where some image is not 0.
 std::vector<std::uint8_t> find_brain(const std::vector<Image>& images, const LoadedCase& loaded, const CaseFiles& files,
                                      const CheckRules& rules, std::vector<std::string>& notes) {
   if (loaded.mask) {
@@ -74,9 +76,15 @@ void check_tutorial_fits(const Extent3& size, const CaseFiles& files) {
   }
 }
 
-/// Scales the images in place and returns the box that the recipe keeps.
-Box normalise(std::vector<Image>& images, const LoadedCase& loaded, const Recipe& recipe, const CaseFiles& files,
-              const CheckRules& rules, int threads, std::vector<std::string>& notes) {
+/// What a recipe keeps of a case.
+struct Kept {
+  Box box;
+  std::vector<std::uint8_t> brain;  ///< on the case's grid; of recipes that look for it
+};
+
+/// Scales the images in place.
+Kept normalise(std::vector<Image>& images, const LoadedCase& loaded, const Recipe& recipe, const CaseFiles& files,
+               const CheckRules& rules, int threads, std::vector<std::string>& notes) {
   const auto each = [&](const auto& body) {
     parallel_for(threads, std::ssize(images), [&](std::int64_t i) { body(images[static_cast<std::size_t>(i)]); });
   };
@@ -89,17 +97,17 @@ Box normalise(std::vector<Image>& images, const LoadedCase& loaded, const Recipe
         scale_to_unit(std::span(image.values).subspan(static_cast<std::size_t>(d) * slice, slice));
       }
     });
-    return kTutorialCrop;
+    return {kTutorialCrop, {}};
   }
   if (recipe.kind == RecipeKind::seed) {
     each([](Image& image) { scale_to_unit(image.values); });
-    return {{0, 0, 0}, size};
+    return {{{0, 0, 0}, size}, {}};
   }
-  const std::vector<std::uint8_t> mask = find_brain(images, loaded, files, rules, notes);
+  std::vector<std::uint8_t> mask = find_brain(images, loaded, files, rules, notes);
   const Box box = bounding_box(mask, size);
   VOX_CHECK_DATA(box.size[0] > 0, "{}: every voxel of every image is 0: there is no brain", files.folder.string());
   each([&](Image& image) { standardise(image.values, mask); });
-  return box;
+  return {box, std::move(mask)};
 }
 
 std::int64_t count_tumour(const std::vector<std::uint8_t>& classes) {
@@ -135,11 +143,15 @@ PreparedCase prepare_case(const CaseFiles& files, const Recipe& recipe, int thre
   const auto read = std::chrono::steady_clock::now();
   GridMapping& m = c.info.mapping;
   m.source = images.front().geometry;
-  m.box = normalise(images, loaded, recipe, files, rules, threads, unusual);
-  m.size.fill(recipe.size);
-  c.image.reserve(images.size() * static_cast<std::size_t>(recipe.size * recipe.size * recipe.size));
+  const Kept kept = normalise(images, loaded, recipe, files, rules, threads, unusual);
+  m.box = kept.box;
+  m.size = is_cube(recipe) ? Extent3{recipe.size, recipe.size, recipe.size}
+                           : native_size(m.source, m.box, recipe.spacing_mm, files.folder.string());
+  c.image.reserve(images.size() * static_cast<std::size_t>(m.size[0] * m.size[1] * m.size[2]));
   for (Image& image : images) {
-    const std::vector<float> channel = resize_trilinear(image.values, m.source.size, m.box, m.size, threads);
+    const std::vector<float> channel = is_cube(recipe)
+                                           ? resize_trilinear(image.values, m.source.size, m.box, m.size, threads)
+                                           : native_image(image.values, kept.brain, m, threads);
     c.image.insert(c.image.end(), channel.begin(), channel.end());
     image.values = {};
   }
@@ -148,7 +160,8 @@ PreparedCase prepare_case(const CaseFiles& files, const Recipe& recipe, int thre
   if (labels) {
     take_labels(files, *labels, c.info, unusual);
     note_lost_tumour(labels->classes, m.box, unusual);
-    c.label = resize_nearest(labels->classes.values, m.source.size, m.box, m.size, threads);
+    c.label = is_cube(recipe) ? resize_nearest(labels->classes.values, m.source.size, m.box, m.size, threads)
+                              : resize_classes(labels->classes.values, m.source.size, m.box, m.size, threads);
   }
   if (loaded.mask) { c.info.sources.push_back(loaded.mask->file.filename().string()); }
   if (notes != nullptr) { *notes = std::move(unusual); }

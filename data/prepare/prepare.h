@@ -12,9 +12,10 @@
 namespace vox {
 
 /// Reads a case and applies the recipe. Labels are taken where there are any; the mask, where the case was searched
-/// with a suffix, is zscore's brain. Throws DataError with code and words of check for what check calls an error in the
-/// files that the recipe reads, unless `rules` allow it; for a volume that the recipe's crop does not fit; and for
-/// zscore where nothing is background (BT-026). `notes` receives what is unusual but usable, one sentence each.
+/// with a suffix, is the brain of zscore and native. Throws DataError with code and words of check for what check calls
+/// an error in the files that the recipe reads, unless `rules` allow it; for a volume that the recipe's crop does not
+/// fit; for zscore and native where nothing is background (BT-026); and for native where the spacing makes a grid too
+/// large. `notes` receives what is unusual but usable, one sentence each.
 [[nodiscard]] PreparedCase prepare_case(const CaseFiles&, const Recipe&, int threads = 1,
                                         std::vector<std::string>* notes = nullptr, const CheckRules& rules = {});
 
@@ -43,6 +44,7 @@ struct PrepareOptions {
   std::filesystem::path input;
   std::filesystem::path output;
   Recipe recipe;
+  FileDType image_type = FileDType::f32;       ///< what a prepared file holds images in: f32 or bf16
   int threads = 1;                             ///< cases at a time; each holds its volumes in memory
   std::optional<LabelConvention> labels = {};  ///< of all label files; found case by case where it is not given
   std::vector<Check> allowed = {};             ///< findings that stop no case
@@ -52,9 +54,9 @@ struct PrepareOptions {
   std::function<void(const CaseReport&, std::size_t done, std::size_t total)> on_report = {};
 };
 
-/// Every case below input to `output/<ID>.safetensors`. A file whose recipe and source hash are right is kept as it is;
-/// a case that fails or is left out leaves no file behind, and the others go on. Reports are sorted by id. Throws
-/// DataError when there is no case, OutputError when the output cannot be written, Error when another process is
+/// Every case below input to `output/<ID>.safetensors`. A file whose recipe, type and source hash are right is kept as
+/// it is; a case that fails or is left out leaves no file behind, and the others go on. Reports are sorted by id.
+/// Throws DataError when there is no case, OutputError when the output cannot be written, Error when another process is
 /// preparing there.
 [[nodiscard]] PrepareReport prepare_cases(const PrepareOptions&);
 

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 
+#include "data/prepare/foreground.h"
+#include "data/prepare/read_box.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
+#include "kernels/base/bf16.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -13,8 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kFormat = "voxgrad prepared case 1";  // the number goes up when old readers would go wrong
-constexpr const char* kClasses = "0 background, 1 necrotic and non-enhancing, 2 oedema, 3 enhancing";
+constexpr const char* kFormat = "voxgrad prepared case 2";        // the number goes up when old readers would go wrong
+constexpr const char* kFormatBefore = "voxgrad prepared case 1";  // cubes in f32, no positions of the foreground
+constexpr const char* kClassMeanings = "0 background, 1 necrotic and non-enhancing, 2 oedema, 3 enhancing";
 constexpr const char* kSuffix = ".safetensors";
 
 Metadata metadata_of(const PreparedInfo& info) {
@@ -24,16 +28,19 @@ Metadata metadata_of(const PreparedInfo& info) {
           {"recipe", std::string(name(info.recipe.kind))},
           {"modalities", modality_list(info.recipe.modalities)},
           {"size", std::to_string(info.recipe.size)},
+          {"recipe_spacing_mm", spacing_text(info.recipe.spacing_mm)},
+          {"grid", json_text(Json(info.mapping.size))},
           {"source_geometry", json_text(Json{{"size", g.size}, {"spacing_mm", g.spacing_mm}, {"affine", g.affine}})},
           {"crop_box", json_text(Json{{"start", info.mapping.box.start}, {"size", info.mapping.box.size}})},
           {"label_convention", info.labelled ? std::string(name(info.convention)) : "none"},
-          {"classes", kClasses},
+          {"classes", kClassMeanings},
           {"sources", json_text(Json(info.sources))},
           {"source_hash", info.source_hash}};
 }
 
 PreparedInfo info_of(const SafetensorsFile& file) {
   PreparedInfo info;
+  info.has_positions = file.meta("format") == kFormat;
   info.id = file.meta("id");
   info.recipe = recipe_named(file.meta("recipe"), Json::parse(file.meta("size")).get<std::int64_t>());
   VOX_CHECK(file.meta("modalities") == modality_list(info.recipe.modalities), "recipe {} with modalities {}, wants {}",
@@ -47,10 +54,16 @@ PreparedInfo info_of(const SafetensorsFile& file) {
   info.mapping.box.start = box.at("start").get<Extent3>();
   info.mapping.box.size = box.at("size").get<Extent3>();
   info.mapping.size.fill(info.recipe.size);
+  if (!is_cube(info.recipe)) {
+    info.recipe.spacing_mm = spacing_named(file.meta("recipe_spacing_mm"));
+    info.mapping.size = Json::parse(file.meta("grid")).get<Extent3>();
+  }
+  info.image_type = file.tensor("image").dtype == FileDType::bf16 ? FileDType::bf16 : FileDType::f32;
   for (std::size_t a = 0; a < 3; ++a) {
     const Box& b = info.mapping.box;
     VOX_CHECK(b.start[a] >= 0 && b.size[a] >= 1 && b.start[a] <= g.size[a] - b.size[a],
               "crop_box {} from {} does not lie in {} voxels", b.size[a], b.start[a], g.size[a]);
+    VOX_CHECK(info.mapping.size[a] >= 1, "a grid of {} voxels along axis {}", info.mapping.size[a], a);
   }
   info.labelled = file.meta("label_convention") != "none";
   if (info.labelled) {
@@ -64,6 +77,11 @@ PreparedInfo info_of(const SafetensorsFile& file) {
   return info;
 }
 
+template <class T> std::span<const T> values_of(const SafetensorsFile& file, const std::string& tensor) {
+  const std::span<const std::byte> bytes = file.tensor(tensor).bytes;
+  return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
+}
+
 void check_tensor(const SafetensorsFile& file, const std::string& tensor, FileDType dtype,
                   const std::vector<std::int64_t>& shape) {
   const TensorInFile& t = file.tensor(tensor);
@@ -71,6 +89,16 @@ void check_tensor(const SafetensorsFile& file, const std::string& tensor, FileDT
             fmt::join(t.shape, ","), size_of(t.dtype), fmt::join(shape, ","), size_of(dtype));
   VOX_CHECK(reinterpret_cast<std::uintptr_t>(t.bytes.data()) % size_of(dtype) == 0, "tensor '{}' is not aligned",
             tensor);
+}
+
+std::string positions_name(int foreground_class) { return fmt::format("foreground.{}", foreground_class); }
+
+void check_positions(const SafetensorsFile& file) {
+  for (int k = 1; k < kClasses; ++k) {
+    const std::vector<std::int64_t>& shape = file.tensor(positions_name(k)).shape;
+    VOX_CHECK(shape.size() == 1, "tensor '{}' has {} axes, wants 1", positions_name(k), shape.size());
+    check_tensor(file, positions_name(k), FileDType::i64, shape);
+  }
 }
 
 std::vector<std::int64_t> image_shape(const PreparedInfo& info) {
@@ -86,36 +114,79 @@ std::vector<std::int64_t> label_shape(const PreparedInfo& info) {
 
 void write_prepared_case(const fs::path& path, const PreparedCase& c) {
   std::vector<TensorToWrite> tensors;
-  tensors.push_back({"image", FileDType::f32, image_shape(c.info), std::as_bytes(std::span(c.image))});
+  std::vector<Bf16> rounded;
+  std::array<std::vector<std::int64_t>, kClasses - 1> positions;
+  if (c.info.image_type == FileDType::bf16) {
+    rounded.resize(c.image.size());
+    std::ranges::transform(c.image, rounded.begin(), to_bf16);
+  }
+  tensors.push_back({"image", c.info.image_type, image_shape(c.info),
+                     rounded.empty() ? std::as_bytes(std::span(c.image)) : std::as_bytes(std::span(rounded))});
   if (c.info.labelled) {
     tensors.push_back({"label", FileDType::u8, label_shape(c.info), std::as_bytes(std::span(c.label))});
+    positions = foreground_positions(c.label);
+    for (std::size_t k = 0; k < positions.size(); ++k) {
+      tensors.push_back({positions_name(static_cast<int>(k) + 1),
+                         FileDType::i64,
+                         {std::ssize(positions[k])},
+                         std::as_bytes(std::span(positions[k]))});
+    }
   }
   write_safetensors(path, tensors, metadata_of(c.info));
 }
 
 PreparedFile::PreparedFile(const fs::path& path) : file_(path.string()), tensors_(path) {
   const auto format = tensors_.metadata().find("format");
-  VOX_CHECK_DATA(format != tensors_.metadata().end() && format->second == kFormat, "{}: is {}, wants a '{}'", file_,
+  VOX_CHECK_DATA(format != tensors_.metadata().end() && (format->second == kFormat || format->second == kFormatBefore),
+                 "{}: is {}, wants a '{}'", file_,
                  format == tensors_.metadata().end() ? "a safetensors file of something else" : format->second,
                  kFormat);
   try {
     info_ = info_of(tensors_);
-    check_tensor(tensors_, "image", FileDType::f32, image_shape(info_));
+    check_tensor(tensors_, "image", info_.image_type, image_shape(info_));
     if (info_.labelled) { check_tensor(tensors_, "label", FileDType::u8, label_shape(info_)); }
+    if (info_.labelled && info_.has_positions) { check_positions(tensors_); }
   } catch (const DataError&) { throw; } catch (const std::exception& e) {
     VOX_FAIL_DATA("{}: is a damaged prepared case: {}", file_, e.what());
   }
 }
 
-std::span<const float> PreparedFile::image() const {
-  const std::span<const std::byte> bytes = tensors_.tensor("image").bytes;
-  return {reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)};
+std::span<const float> PreparedFile::image(std::vector<float>& converted) const {
+  if (info_.image_type == FileDType::f32) { return values_of<float>(tensors_, "image"); }
+  const std::span<const Bf16> stored = values_of<Bf16>(tensors_, "image");
+  converted.resize(stored.size());
+  std::ranges::transform(stored, converted.begin(), to_float);
+  return converted;
 }
 
 std::span<const std::uint8_t> PreparedFile::label() const {
   VOX_CHECK_DATA(info_.labelled, "{}: the case has no labels, and training and scoring need them", file_);
-  const std::span<const std::byte> bytes = tensors_.tensor("label").bytes;
-  return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
+  return values_of<std::uint8_t>(tensors_, "label");
+}
+
+std::span<const std::int64_t> PreparedFile::positions(int foreground_class) const {
+  VOX_CHECK_DATA(info_.labelled, "{}: the case has no labels, and training and scoring need them", file_);
+  VOX_CHECK_DATA(info_.has_positions,
+                 "{}: holds no positions of its foreground, which patches want: an earlier version prepared it, "
+                 "`voxgrad prepare` makes it anew",
+                 file_);
+  VOX_CHECK(foreground_class >= 1 && foreground_class < kClasses, "class {} is no foreground", foreground_class);
+  return values_of<std::int64_t>(tensors_, positions_name(foreground_class));
+}
+
+void PreparedFile::read(const Box& box, std::span<float> image, std::span<std::uint8_t> label) const {
+  VOX_CHECK(std::ranges::min(box.size) >= 1, "read: a box of {} voxels", fmt::join(box.size, "x"));
+  const auto voxels = static_cast<std::size_t>(box.size[0] * box.size[1] * box.size[2]);
+  const std::size_t channels = info_.recipe.modalities.size();
+  VOX_CHECK(image.size() == channels * voxels && label.size() == voxels,
+            "read: image of {} values and label of {}, a box of {} wants {} and {}", image.size(), label.size(),
+            fmt::join(box.size, "x"), channels * voxels, voxels);
+  read_box(this->label(), info_.mapping.size, box, label, [](std::uint8_t c) { return c; });
+  if (info_.image_type == FileDType::f32) {
+    read_box(values_of<float>(tensors_, "image"), info_.mapping.size, box, image, [](float x) { return x; });
+  } else {
+    read_box(values_of<Bf16>(tensors_, "image"), info_.mapping.size, box, image, to_float);
+  }
 }
 
 std::vector<fs::path> find_prepared_cases(const fs::path& cache) {
@@ -133,9 +204,10 @@ std::vector<fs::path> find_prepared_cases(const fs::path& cache) {
 
 void check_recipe(const PreparedInfo& info, const Recipe& wanted, const std::string& file) {
   const Recipe& r = info.recipe;
-  VOX_CHECK_DATA(r.kind == wanted.kind && r.modalities == wanted.modalities && r.size == wanted.size,
-                 "{}: was prepared with recipe {} ({}) at {} voxels, wants {} ({}) at {}", file, name(r.kind),
-                 modality_list(r.modalities), r.size, name(wanted.kind), modality_list(wanted.modalities), wanted.size);
+  const bool same = r.kind == wanted.kind && r.modalities == wanted.modalities && r.size == wanted.size &&
+                    r.spacing_mm == wanted.spacing_mm;
+  VOX_CHECK_DATA(same, "{}: was prepared with recipe {} ({}), wants {} ({})", file, recipe_text(r),
+                 modality_list(r.modalities), recipe_text(wanted), modality_list(wanted.modalities));
 }
 
 }  // namespace vox

@@ -16,12 +16,14 @@ namespace {
 Tensor logits_of(const UNet3d& net, const PreparedFile& file, const std::optional<WindowOptions>& windows,
                  const ArenaPlan& plan) {
   const Extent3& size = file.info().mapping.size;
+  std::vector<float> converted;
+  const std::span<const float> image = file.image(converted);
   if (windows) {
     return Tensor::volume_of<float>({1, net.config().classes, size[0], size[1], size[2]},
-                                    case_logits(net, file.image(), size, windows, plan));
+                                    case_logits(net, image, size, windows, plan));
   }
   const std::array<std::int64_t, 5> shape{1, net.config().in_channels, size[0], size[1], size[2]};
-  return net.forward(network_input(file.image(), shape, net.dtype()).to(net.device()), {});
+  return net.forward(network_input(image, shape, net.dtype()).to(net.device()), {});
 }
 
 }  // namespace

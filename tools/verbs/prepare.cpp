@@ -23,6 +23,8 @@ struct Options {
   std::string output;
   std::string recipe = "seed";
   std::int64_t size = 128;
+  std::string spacing_mm = "1,1,1";
+  std::string cache_type = "f32";
   std::string labels = "auto";
   std::vector<std::string> allow;
   std::string mask_suffix;
@@ -41,7 +43,9 @@ void print_json(const Options& o, const Recipe& recipe, const PrepareReport& rep
   Json document{{"recipe", o.recipe},
                 {"modalities", modality_list(recipe.modalities)},
                 {"size", recipe.size},
+                {"cache_type", o.cache_type},
                 {"output", o.output}};
+  if (!is_cube(recipe)) { document["spacing_mm"] = spacing_text(recipe.spacing_mm); }
   for (const Outcome outcome : {Outcome::prepared, Outcome::up_to_date, Outcome::left_out, Outcome::failed}) {
     document["counts"][std::string(name(outcome))] = count(reports, outcome);
   }
@@ -60,6 +64,7 @@ PrepareReport prepare_with_progress(const Options& o, const Recipe& recipe) {
   return prepare_cases({.input = o.input,
                         .output = o.output,
                         .recipe = recipe,
+                        .image_type = o.cache_type == "bf16" ? FileDType::bf16 : FileDType::f32,
                         .threads = threads_or_all(o.threads),
                         .labels = labels_option(o.labels),
                         .allowed = allowed_findings(o.allow),
@@ -86,15 +91,36 @@ void print_text(const Options& o, const Recipe& recipe, const PrepareReport& rep
   for (const CaseReport& r : reports) {
     fmt::print("{}: {}{}{}\n", r.id, name(r.outcome), r.message.empty() ? "" : ": ", r.message);
   }
-  fmt::print("recipe {} ({} at {} voxels): {} prepared, {} up to date, {} left out, {} failed, in {}\n", o.recipe,
-             modality_list(recipe.modalities), recipe.size, count(reports, Outcome::prepared),
+  std::string grid = fmt::format("{} voxels", recipe.size);
+  if (!is_cube(recipe)) {
+    const std::string spacing = spacing_text(recipe.spacing_mm);
+    grid = spacing == "keep" ? "their own spacing" : spacing + " mm";
+  }
+  fmt::print("recipe {} ({} at {}): {} prepared, {} up to date, {} left out, {} failed, in {}\n", o.recipe,
+             modality_list(recipe.modalities), grid, count(reports, Outcome::prepared),
              count(reports, Outcome::up_to_date), count(reports, Outcome::left_out), count(reports, Outcome::failed),
              o.output);
   print_strays(o, report.strays);
 }
 
-void run(const Options& o) {
-  const Recipe recipe = recipe_named(o.recipe, o.size);
+bool is_given(Command verb, const std::string& option) {
+  return std::ranges::any_of(
+      verb.options(), [&](const Option& o) { return o.is_given() && std::ranges::count(o.long_names(), option) > 0; });
+}
+
+Recipe recipe_of(Command verb, const Options& o) {
+  Recipe recipe = recipe_named(o.recipe, o.size);
+  VOX_CHECK(is_cube(recipe) || !is_given(verb, "size"), "--size: recipe {} keeps every case's own extent", o.recipe);
+  VOX_CHECK(!is_cube(recipe) || !is_given(verb, "spacing-mm"),
+            "--spacing-mm: recipe {} resizes to a cube, whatever the "
+            "spacing; recipe native has one",
+            o.recipe);
+  if (!is_cube(recipe)) { recipe.spacing_mm = spacing_named(o.spacing_mm); }
+  return recipe;
+}
+
+void run(Command verb, const Options& o) {
+  const Recipe recipe = recipe_of(verb, o);
   const PrepareReport report = prepare_with_progress(o, recipe);
   if (o.json) {
     print_json(o, recipe, report);
@@ -114,20 +140,28 @@ void add_prepare(Command app) {
       "  tutorial  flair,t1ce,t2; each axial slice scaled to [0,1]; crop of 128^3; only cases over 1 % tumour\n"
       "  seed      t1,t1ce,t2,flair; each volume scaled to [0,1]; resized\n"
       "  zscore    t1,t1ce,t2,flair; mean 0, deviation 1 inside the brain; cropped to the brain; resized\n"
+      "  native    as zscore, but of one spacing and not of one size, for train --patch: other spacings are "
+      "resampled,\n"
+      "            images by a cubic spline, labels class by class\n"
       "A case whose source files and recipe have not changed is not prepared again. A case in which check finds an "
       "error\n"
       "is not prepared (exit 3), the others are; docs/check-codes.md lists the codes.");
   verb.option("-i,--input", o->input, "folder of cases, or one case").required();
   verb.option("-o,--output", o->output, "folder for ID.safetensors, made when absent").required();
-  verb.option("--recipe", o->recipe, "tutorial, seed or zscore");
-  verb.option("--size", o->size, "edge of the prepared cube in voxels");
+  verb.option("--recipe", o->recipe, "tutorial, seed, zscore or native");
+  verb.option("--size", o->size, "edge of the prepared cube in voxels; not of native");
+  verb.option("--spacing-mm", o->spacing_mm, "native: voxel edge along D,H,W, or one for all; keep: each case's own");
+  verb.option("--cache-type", o->cache_type,
+              "type of prepared images: f32, or bf16, which takes half the room and rounds each value to 8 bits (half "
+              "to even)")
+      .one_of({"f32", "bf16"});
   add_labels_option(verb, o->labels);
   add_allow_option(verb, o->allow);
   add_mask_option(verb, o->mask_suffix);
   verb.flag("--prune", o->prune, "remove prepared cases from the output that are not below the input any more");
   verb.option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core").not_negative();
   verb.flag("--json", o->json, "print the outcome of every case as JSON");
-  verb.run([o] { run(*o); });
+  verb.run([verb, o] { run(verb, *o); });
 }
 
 }  // namespace vox
