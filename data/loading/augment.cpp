@@ -141,6 +141,18 @@ void check_augment(const AugmentOptions& o) {
   }
 }
 
+bool changes_samples(const AugmentOptions& o) {
+  return o.flip_probability > 0 || o.rotate_probability > 0 || o.shift_probability > 0 || o.intensity_probability > 0 ||
+         o.noise_probability > 0;
+}
+
+bool does_nothing(const Augmentation& a) {
+  const Movement& m = a.movement;
+  const bool moves = m.rotated || std::ranges::any_of(m.flip, [](bool f) { return f; }) ||
+                     std::ranges::any_of(m.shift, [](std::int64_t s) { return s != 0; });
+  return !moves && a.intensity.empty() && !(a.noise_sigma > 0);
+}
+
 Augmentation draw_augmentation(const AugmentOptions& o, const SampleKey& key, std::size_t channels) {
   Draws draws(key);
   Augmentation a{.noise_group = first_group(key), .noise = {.seed = key.seed, .step = key.epoch, .place = kPlaceNoise}};

@@ -30,6 +30,8 @@ struct AugmentOptions {
 [[nodiscard]] AugmentOptions augment_named(std::string_view list);
 /// Throws Error unless probabilities lie in [0,1] and magnitudes are finite and not negative.
 void check_augment(const AugmentOptions&);
+/// Is there a sample that something may happen to?
+[[nodiscard]] bool changes_samples(const AugmentOptions&);
 
 /// Which sample draws: its numbers depend on nothing else.
 struct SampleKey {
@@ -40,6 +42,9 @@ struct SampleKey {
 
 /// What happens to a sample of so many channels.
 [[nodiscard]] Augmentation draw_augmentation(const AugmentOptions&, const SampleKey&, std::size_t channels);
+
+/// Does it leave every value as it is?
+[[nodiscard]] bool does_nothing(const Augmentation&);
 
 /// Does to a sample what was drawn for it: formula in kernels/base/augmentation.h. The rotation is one of voxels,
 /// whatever their spacing. image, out_image [C,D,H,W]; label, out_label [D,H,W] of size.

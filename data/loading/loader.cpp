@@ -10,17 +10,12 @@
 #include <thread>
 #include <utility>
 
+#include "data/loading/sample.h"
 #include "data/loading/shuffle.h"
-#include "data/prepare/prepared_case.h"
 #include "kernels/base/check.h"
 
 namespace vox {
 namespace {
-
-std::array<std::int64_t, 4> shape_of(const PreparedInfo& info) {
-  const Extent3& s = info.mapping.size;
-  return {std::ssize(info.recipe.modalities), s[0], s[1], s[2]};
-}
 
 /// A batch that is being filled or waits to be taken. Each sample of it is written by one worker.
 struct Slot {
@@ -33,10 +28,20 @@ struct Slot {
 /// The same bytes as n values of another type.
 template <class T> std::span<T> values_at(std::byte* p, std::size_t n) { return {reinterpret_cast<T*>(p), n}; }
 
-std::vector<std::size_t> order_of(const LoaderOptions& options, std::uint32_t epoch) {
-  std::vector<std::size_t> order =
-      shuffled(options.files.size(), {.seed = options.seed, .step = epoch, .place = kPlaceOrder});
-  if (!options.shuffle) { std::ranges::sort(order); }
+/// The cases of an epoch of so many samples: passes over all cases, each in an order of its own, joined end to end.
+std::vector<std::size_t> order_of(const LoaderOptions& options, std::uint32_t epoch, std::int64_t samples) {
+  const std::size_t cases = options.files.size();
+  const std::uint64_t first = std::uint64_t{epoch} * static_cast<std::uint64_t>(samples);
+  std::vector<std::size_t> order;
+  std::vector<std::size_t> pass;
+  for (std::uint64_t i = first; i < first + static_cast<std::uint64_t>(samples); ++i) {
+    if (pass.empty() || i % cases == 0) {
+      const auto which = static_cast<std::uint32_t>(i / cases);
+      pass = shuffled(cases, {.seed = options.seed, .step = which, .place = kPlaceOrder});
+      if (!options.shuffle) { std::ranges::sort(pass); }
+    }
+    order.push_back(pass[i % cases]);
+  }
   return order;
 }
 
@@ -55,12 +60,22 @@ struct Loader::Impl {
     VOX_CHECK(options.batch >= 1 && options.threads >= 1, "loader: batch {} and {} threads, wants at least 1 of each",
               options.batch, options.threads);
     check_augment(options.augment);
-    sample = shape_of(PreparedFile(options.files.front()).info());
+    constexpr std::int64_t kMostSamples = 100'000'000;  // of an epoch: their order is kept
+    VOX_CHECK(options.steps_per_epoch >= 0 && options.steps_per_epoch <= kMostSamples / options.batch,
+              "loader: {} steps of {} samples an epoch, wants at most {} samples", options.steps_per_epoch,
+              options.batch, kMostSamples);
+    const PreparedInfo first = PreparedFile(options.files.front()).info();
+    sample = shape_of(first);
+    if (options.patch) {
+      check_patch(*options.patch);
+      std::ranges::copy(options.patch->size, sample.begin() + 1);
+    }
+    scratch_bytes = sample_maker_bytes(options, sample, first.image_type);
     voxels = static_cast<std::size_t>(sample[1] * sample[2] * sample[3]);
     values = static_cast<std::size_t>(sample[0]) * voxels;
-    const std::int64_t cases = std::ssize(options.files);
-    batches = options.drop_last ? cases / options.batch : (cases + options.batch - 1) / options.batch;
-    VOX_CHECK(batches >= 1, "loader: {} cases make no full batch of {}", cases, options.batch);
+    samples = options.steps_per_epoch > 0 ? options.steps_per_epoch * options.batch : std::ssize(options.files);
+    batches = options.drop_last ? samples / options.batch : (samples + options.batch - 1) / options.batch;
+    VOX_CHECK(batches >= 1, "loader: {} cases make no full batch of {}", samples, options.batch);
     if (options.memory_bytes == 0) {
       const std::int64_t all = default_batches_ahead(options.threads, samples_in(0));
       options.memory_bytes = static_cast<std::size_t>(all) * bytes_of(0);
@@ -84,7 +99,7 @@ struct Loader::Impl {
   }
 
   [[nodiscard]] std::int64_t samples_in(std::int64_t batch) const {
-    return std::min(options.batch, std::ssize(options.files) - batch * options.batch);
+    return std::min(options.batch, samples - batch * options.batch);
   }
   [[nodiscard]] std::size_t bytes_of(std::int64_t batch) const {
     return static_cast<std::size_t>(samples_in(batch)) * (values * sizeof(float) + voxels);
@@ -101,7 +116,7 @@ struct Loader::Impl {
       filling = nullptr;
       in_flight_bytes = 0;
       epoch = which;
-      order = order_of(options, epoch);
+      order = order_of(options, epoch, samples);
       taken = opened = first_batch;
       started = true;
     }
@@ -126,13 +141,14 @@ struct Loader::Impl {
   }
 
   void serve() {
+    SampleMaker maker(options, sample);
     std::unique_lock lock(mutex);
     for (;;) {
       work.wait(lock, [this] { return stop || (!draining && (filling != nullptr || may_open())); });
       if (stop) { return; }
       ++busy;
       if (filling != nullptr) {
-        fill(lock);
+        fill(lock, maker);
       } else {
         open(lock);
       }
@@ -172,44 +188,36 @@ struct Loader::Impl {
     work.notify_all();
   }
 
-  void fill(std::unique_lock<std::mutex>& lock) {
+  void fill(std::unique_lock<std::mutex>& lock, SampleMaker& maker) {
     Slot& slot = *filling;
     const std::int64_t s = next_sample++;
     if (next_sample == std::ssize(slot.batch.ids)) { filling = nullptr; }
     lock.unlock();
     try {
-      load(slot, static_cast<std::size_t>(s));
+      load(slot, static_cast<std::size_t>(s), maker);
     } catch (...) { slot.errors[static_cast<std::size_t>(s)] = std::current_exception(); }
     lock.lock();
     if (--slot.unfinished == 0) { filled.notify_one(); }
     if (filling == nullptr) { work.notify_one(); }
   }
 
-  void load(Slot& slot, std::size_t s) const {
+  void load(Slot& slot, std::size_t s, SampleMaker& maker) const {
     const std::size_t position = static_cast<std::size_t>(slot.index * options.batch) + s;
-    const std::filesystem::path& path = options.files[order[position]];
-    const PreparedFile file(path);
-    const std::array<std::int64_t, 4> shape = shape_of(file.info());
-    VOX_CHECK_DATA(shape == sample, "{}: holds {}, wants {} as {} has", path.string(), fmt::join(shape, "x"),
-                   fmt::join(sample, "x"), options.files.front().string());
-    const std::span<const std::uint8_t> label = file.label();
-    const auto high = std::ranges::max(label);
-    VOX_CHECK_DATA(high < kClasses, "{}: label holds class {}, wants 0 to {}", path.string(), high, kClasses - 1);
     const SampleKey key{.seed = options.seed, .epoch = epoch, .position = static_cast<std::uint32_t>(position)};
-    slot.batch.ids[s] = file.info().id;
     slot.batch.keys[s] = key;
-    std::vector<float> converted;
-    augment(file.image(converted), label, {sample[1], sample[2], sample[3]},
-            draw_augmentation(options.augment, key, static_cast<std::size_t>(sample[0])),
-            slot.batch.images.subspan(s * values, values), slot.batch.labels.subspan(s * voxels, voxels));
+    slot.batch.ids[s] =
+        maker.make(options.files[order[position]], key, static_cast<std::int64_t>(s),
+                   slot.batch.images.subspan(s * values, values), slot.batch.labels.subspan(s * voxels, voxels));
   }
 
   LoaderOptions options;
   std::array<std::int64_t, 4> sample{};
   std::size_t voxels = 0;    // of a sample
   std::size_t values = 0;    // of a sample's image
+  std::int64_t samples = 0;  // of an epoch
   std::int64_t batches = 0;  // of an epoch
-  std::int64_t ahead = 0;    // slots the budget holds
+  std::size_t scratch_bytes = 0;
+  std::int64_t ahead = 0;  // slots the budget holds
   std::unique_ptr<BatchMemory> memory;
 
   std::mutex mutex;  // guards everything below
@@ -238,6 +246,8 @@ Loader::~Loader() = default;
 void Loader::start_epoch(std::uint32_t epoch, std::int64_t first_batch) { impl_->start(epoch, first_batch); }
 std::optional<Batch> Loader::next() { return impl_->next(); }
 std::int64_t Loader::batches_per_epoch() const { return impl_->batches; }
+std::int64_t Loader::samples_per_epoch() const { return impl_->samples; }
+std::size_t Loader::scratch_bytes() const { return impl_->scratch_bytes; }
 std::array<std::int64_t, 4> Loader::sample_shape() const { return impl_->sample; }
 std::int64_t Loader::batches_in_flight() const { return impl_->ahead; }
 std::size_t Loader::batch_bytes() const { return impl_->bytes_of(0); }
@@ -249,8 +259,11 @@ std::size_t Loader::peak_bytes() const {
 
 std::string Loader::memory_plan() const {
   const auto mib = [](std::size_t bytes) { return static_cast<double>(bytes) * 0x1p-20; };
-  return fmt::format("loader: {} threads, at most {} batches of {:.1f} MiB in a budget of {:.1f} MiB",
-                     impl_->options.threads, impl_->ahead, mib(batch_bytes()), mib(impl_->options.memory_bytes));
+  const std::string beside =
+      impl_->scratch_bytes > 0 ? fmt::format(", and {:.1f} MiB of its threads", mib(impl_->scratch_bytes)) : "";
+  return fmt::format("loader: {} threads, at most {} batches of {:.1f} MiB in a budget of {:.1f} MiB{}",
+                     impl_->options.threads, impl_->ahead, mib(batch_bytes()), mib(impl_->options.memory_bytes),
+                     beside);
 }
 
 }  // namespace vox

@@ -12,6 +12,7 @@
 
 #include "data/loading/augment.h"
 #include "data/loading/batch_memory.h"
+#include "data/loading/patch.h"
 
 namespace vox {
 
@@ -20,7 +21,7 @@ namespace vox {
 [[nodiscard]] std::int64_t default_batches_ahead(int threads, std::int64_t batch);
 
 struct LoaderOptions {
-  std::vector<std::filesystem::path> files;  ///< prepared and labelled cases, all of one shape
+  std::vector<std::filesystem::path> files;  ///< prepared and labelled cases, all of one shape or with `patch`
   std::int64_t batch = 1;
   std::uint64_t seed = 0;
   int threads = 1;  ///< that read and augment
@@ -28,6 +29,10 @@ struct LoaderOptions {
   std::size_t memory_bytes = 0;
   BatchMemory::Make memory = nullptr;  ///< what a batch lies in; called by any thread. Empty: ordinary memory
   AugmentOptions augment = AugmentOptions::none();  ///< what the threads do; a GPU may do it later, by Batch::keys
+  std::optional<PatchOptions> patch = {};           ///< a patch of each case; nothing: the whole case
+  /// Full batches in an epoch; passes over the cases then go on from one epoch to the next, so that every case comes as
+  /// often. 0: an epoch is one pass.
+  std::int64_t steps_per_epoch = 0;
   bool shuffle = true;
   bool drop_last = false;  ///< leave out a last batch that is not full
 };
@@ -46,7 +51,7 @@ struct Batch {
 /// One thread at a time may call it.
 class Loader {
  public:
-  /// Reads the first file for the shape. Throws Error for options out of range, among them a budget below one batch.
+  /// Reads the first file's header. Throws Error for options out of range, among them a budget below one batch.
   explicit Loader(LoaderOptions);
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
@@ -59,10 +64,12 @@ class Loader {
   [[nodiscard]] std::optional<Batch> next();
 
   [[nodiscard]] std::int64_t batches_per_epoch() const;
+  [[nodiscard]] std::int64_t samples_per_epoch() const;
   [[nodiscard]] std::array<std::int64_t, 4> sample_shape() const;  ///< C,D,H,W
   [[nodiscard]] std::int64_t batches_in_flight() const;            ///< at most: what fits in the budget
   [[nodiscard]] std::size_t batch_bytes() const;                   ///< of a full batch
   [[nodiscard]] std::size_t peak_bytes() const;                    ///< most that was ever in flight
+  [[nodiscard]] std::size_t scratch_bytes() const;                 ///< what its threads take beside batches
   [[nodiscard]] std::string memory_plan() const;                   ///< "loader: 2 threads, 3 batches of ... in ..."
 
  private:

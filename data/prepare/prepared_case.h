@@ -58,6 +58,7 @@ class PreparedFile {
  public:
   explicit PreparedFile(const std::filesystem::path&);
 
+  [[nodiscard]] const std::string& file() const { return file_; }
   [[nodiscard]] const PreparedInfo& info() const { return info_; }
   [[nodiscard]] std::span<const std::uint8_t> label() const;  ///< [D,H,W], throws DataError where not labelled
   /// [C,D,H,W]: a view into the file where that is f32, else into `converted`, which must live as long.
