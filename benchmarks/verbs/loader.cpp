@@ -27,6 +27,8 @@ struct Options {
   std::int64_t cases = 8;
   std::vector<int> threads{1, 2};
   std::vector<std::string> augment{"none", "all"};
+  std::vector<std::int64_t> patch;
+  double foreground = 0.33;
   int rounds = 5;
   std::string json;
   std::string csv;
@@ -86,7 +88,13 @@ double read_all(const std::vector<fs::path>& files) {
 
 void measure(Report& report, const Options& o, const std::vector<fs::path>& files, int threads,
              const std::string& augment) {
-  Loader loader({.files = files, .batch = o.batch, .seed = 1, .threads = threads, .augment = augment_named(augment)});
+  LoaderOptions options{
+      .files = files, .batch = o.batch, .seed = 1, .threads = threads, .augment = augment_named(augment)};
+  if (!o.patch.empty()) {
+    options.patch = PatchOptions{.size = {o.patch.front(), o.patch[o.patch.size() / 2], o.patch.back()},
+                                 .foreground = o.foreground};
+  }
+  Loader loader(std::move(options));
   std::vector<double> read_s;
   std::vector<double> case_s;
   std::vector<double> processor_s;
@@ -107,7 +115,9 @@ void measure(Report& report, const Options& o, const std::vector<fs::path>& file
   }
   const Spread s = spread_of(case_s);
   const auto shape = loader.sample_shape();
-  const std::string label = fmt::format("{}@{}^3", shape[0], shape[1]);
+  const bool cube = shape[1] == shape[2] && shape[2] == shape[3];
+  const std::string label = cube ? fmt::format("{}@{}^3", shape[0], shape[1])
+                                 : fmt::format("{}@{}x{}x{}", shape[0], shape[1], shape[2], shape[3]);
   const double processor = spread_of(processor_s).median;
   const double plain = spread_of(read_s).median;
   report.row(
@@ -126,12 +136,14 @@ void measure(Report& report, const Options& o, const std::vector<fs::path>& file
 }
 
 void run(const Options& o) {
+  VOX_CHECK(o.patch.empty() || o.patch.size() == 1 || o.patch.size() == 3,
+            "--patch has {} numbers, wants one or three (D,H,W)", o.patch.size());
   Report report({.json = o.json, .csv = o.csv});
   report.head(machine_facts(Device::cpu));
   report.head({{"cases", o.cache.empty() ? fmt::format("{} of noise in {}", o.cases, fs::temp_directory_path().string())
                                          : o.cache},
                {"rounds", fmt::format("{} epochs after one that brings the files into memory", o.rounds)}});
-  report.table({{.heading = "case", .width = 8, .text = true},
+  report.table({{.heading = "case", .width = 13, .text = true},
                 {.heading = "n"},
                 {.heading = "threads"},
                 {.heading = "augment", .width = 7, .text = true},
@@ -163,6 +175,11 @@ void add_loader_verb(Command bench) {
   verb.option("--batch", o->batch).positive();
   verb.option("--threads", o->threads, "that read and augment").delimiter(',').positive();
   verb.option("--augment", o->augment, "none, all, or rot, flip, shift, intensity, noise; each a line").delimiter(',');
+  verb.option("--patch", o->patch, "voxels along D,H,W, or one for all: a patch of each case instead of the whole")
+      .delimiter(',')
+      .positive()
+      .default_text("whole cases");
+  verb.option("--foreground", o->foreground, "share of patches that is made to hold a label above 0");
   verb.option("--rounds", o->rounds).positive();
   verb.option("--json", o->json, "a file for all figures, samples included");
   verb.option("--csv", o->csv, "a file for the rows of the table");

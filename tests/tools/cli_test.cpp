@@ -165,7 +165,7 @@ TEST_CASE("plan says the peak that train then has, and what does not fit exits 4
   const std::string predict = "predict -m " + at("run") + " -i " + at("raw") + " -o " + at("out");
   const Ended small = voxgrad(predict + " --memory 1MiB");
   CHECK(small.code == 4);
-  CHECK_THAT(small.output, ContainsSubstring("segmenting a case at 32^3 takes "));
+  CHECK_THAT(small.output, ContainsSubstring("segmenting a case of 32^3 takes "));
   CHECK_FALSE(std::filesystem::exists(folder / "out"));
   const Ended timed = voxgrad(predict + " --verbose");
   CHECK(timed.code == 0);

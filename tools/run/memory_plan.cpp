@@ -12,7 +12,7 @@ StepRequest step_request(const TrainOptions& o, Device device) {
   return {.config = unet_config(o),
           .dtype = dtype_named(o.dtype),
           .device = device,
-          .extents = cube(o.size),
+          .extents = step_extents(o),
           .batch = o.batch,
           .micro_batch = o.micro_batch,
           .loss = loss_options(o),
@@ -20,10 +20,10 @@ StepRequest step_request(const TrainOptions& o, Device device) {
           .fusion = fusion_named(o.fusion)};
 }
 
-std::size_t waiting_bytes(const StepRequest& r, std::int64_t batches_in_flight) {
+std::size_t waiting_bytes(const StepRequest& r, const LoaderHolds& loader) {
   const auto values = static_cast<std::size_t>(r.batch * voxels_of(r.extents));
   const std::size_t batch = values * (static_cast<std::size_t>(r.config.in_channels) * sizeof(float) + 1);
-  return static_cast<std::size_t>(batches_in_flight + 1) * batch;
+  return static_cast<std::size_t>(loader.batches_in_flight + 1) * batch + loader.scratch_bytes;
 }
 
 MemoryLimit memory_limit(const std::string& asked, Device device) {
@@ -83,7 +83,7 @@ void check_fits(const StepRequest& r, const StepPlan& plan, std::size_t waiting,
                   bytes_text(limit.bytes), limit.source, advice(r, left)));
 }
 
-RunMemory::RunMemory(const StepRequest& run, std::int64_t training_cases, std::int64_t batches_in_flight,
+RunMemory::RunMemory(const StepRequest& run, const LoaderHolds& loader, const Extents& validation,
                      const MemoryLimit& limit) {
   const auto request = [&](std::int64_t batch) {
     StepRequest r = run;
@@ -91,12 +91,14 @@ RunMemory::RunMemory(const StepRequest& run, std::int64_t training_cases, std::i
     r.micro_batch = std::min(run.micro_batch, batch);
     return r;
   };
-  const StepRequest largest = request(std::min(run.batch, training_cases));
+  const StepRequest largest = request(std::min(run.batch, loader.samples_per_epoch));
   steps_[largest.batch] = plan_and_decide_keeping(largest, limit);
-  const std::int64_t rest = training_cases % run.batch;
+  const std::int64_t rest = loader.samples_per_epoch % run.batch;
   if (rest > 0) { steps_[rest] = plan_training(request(rest)); }
-  check_fits(largest, largest_step(), waiting_bytes(largest, batches_in_flight), limit);
-  validation_ = plan_inference(request(1));
+  check_fits(largest, largest_step(), waiting_bytes(largest, loader), limit);
+  StepRequest whole = request(1);
+  whole.extents = validation;
+  validation_ = plan_inference(whole);
   std::size_t arena = validation_.arena.bytes;
   for (const auto& entry : steps_) { arena = std::max(arena, entry.second.arena.bytes); }
   reserve_arena(run.device, arena);

@@ -14,10 +14,16 @@ namespace vox {
 /// What a training run asks the step plan for. `options.size` must be set.
 [[nodiscard]] StepRequest step_request(const TrainOptions&, Device);
 
-/// Batches that wait on the CPU: those the loader holds, usually of one thread, and the one that is being turned into
-/// tensors.
-[[nodiscard]] std::size_t waiting_bytes(const StepRequest&,
-                                        std::int64_t batches_in_flight = default_batches_ahead(1, 1));
+/// What a loader holds on the CPU.
+struct LoaderHolds {
+  std::int64_t samples_per_epoch = 0;
+  std::int64_t batches_in_flight = default_batches_ahead(1, 1);
+  std::size_t scratch_bytes = 0;  ///< of its threads
+};
+
+/// Batches that wait on the CPU: those the loader holds, usually of one thread, the one that is being turned into
+/// tensors, and what the loader's threads take beside.
+[[nodiscard]] std::size_t waiting_bytes(const StepRequest&, const LoaderHolds& = {});
 
 /// The size that --memory names, or what is available where it is empty.
 [[nodiscard]] MemoryLimit memory_limit(const std::string& asked, Device);
@@ -40,7 +46,8 @@ void check_fits(const StepRequest&, const StepPlan&, std::size_t waiting_bytes, 
 /// (MemoryError), and reserves the arena that all of them share.
 class RunMemory {
  public:
-  RunMemory(const StepRequest&, std::int64_t training_cases, std::int64_t batches_in_flight, const MemoryLimit&);
+  /// validation: extents of what goes through the network then.
+  RunMemory(const StepRequest&, const LoaderHolds&, const Extents& validation, const MemoryLimit&);
 
   [[nodiscard]] const StepPlan& step(std::int64_t batch) const { return steps_.at(batch); }
   [[nodiscard]] const StepPlan& largest_step() const { return steps_.rbegin()->second; }

@@ -38,6 +38,7 @@ Recipe recipe_of(const CheckpointFile& checkpoint, const std::string& file) {
     VOX_FAIL_DATA("{}: recipe_size is '{}', wants a number", file, get("recipe_size"));
   }
   Recipe recipe = recipe_named(get("recipe"), size);
+  if (!is_cube(recipe)) { recipe.spacing_mm = spacing_named(get("recipe_spacing_mm")); }
   recipe.modalities = modalities_listed(get("recipe_modalities"));
   VOX_CHECK_DATA(std::ssize(recipe.modalities) == checkpoint.config().in_channels,
                  "{}: names {} modalities for a network with {} channels", file, recipe.modalities.size(),

@@ -44,6 +44,9 @@ template <class Options, class Visit> void for_each_option(Options& o, const Vis
   visit("adam_eps", o.adam_eps);
   visit("weight_decay", o.weight_decay);
   visit("clip_norm", o.clip_norm);
+  visit("patch", o.patch);
+  visit("foreground", o.foreground);
+  visit("steps_per_epoch", o.steps_per_epoch);
   visit("augment", o.augment);
   visit("seed", o.seed);
   visit("fold", o.fold);
@@ -59,7 +62,8 @@ template <class Options, class Visit> void for_each_option(Options& o, const Vis
 }
 
 /// One flat object, in the order of its keys.
-Json json_of(const TrainOptions& o) {
+Json json_of(TrainOptions o) {
+  if (o.patch.size() == 1) { o.patch.assign(3, o.patch.front()); }
   Json all;
   for_each_option(o, [&](const char* key, const auto& value) { all[key] = value; });
   return all.sorted();
@@ -91,13 +95,15 @@ bool may_change(const std::string& key) {
 
 /// An option that came later than runs which may be resumed: they were as it is by default.
 bool is_newer(const std::string& key) {
-  constexpr std::array kNewer{"targets"};
+  constexpr std::array kNewer{"targets", "patch", "foreground", "steps_per_epoch"};
   return std::ranges::find(kNewer, key) != kNewer.end();
 }
 
 constexpr std::int64_t kMostCases = 1'000'000;  // in a batch
 constexpr std::int64_t kWidest = 65'536;
+constexpr std::int64_t kLongest = 4096;  // along an axis
 constexpr std::int64_t kMostThreads = 4096;
+constexpr std::int64_t kMostSteps = 1'000'000;  // of an epoch
 constexpr std::int64_t kMostEpochs = 1'000'000'000;
 constexpr std::int64_t kMostMiB = std::int64_t{1} << 30U;  // a PiB
 
@@ -140,6 +146,14 @@ void check_loss(const TrainOptions& o) {
             "--class-weights and --background are of classes; --targets regions has neither");
 }
 
+void check_patch_size(const std::vector<std::int64_t>& patch) {
+  const bool whole_levels =
+      std::ranges::all_of(patch, [](std::int64_t n) { return n >= 16 && n <= kLongest && n % 16 == 0; });
+  VOX_CHECK((patch.empty() || patch.size() == 1 || patch.size() == 3) && whole_levels,
+            "--patch is {}, wants one number or three (D,H,W), each a multiple of 16 from 16 to {}",
+            fmt::join(patch, ","), kLongest);
+}
+
 void check_class_weights(const TrainOptions& o) {
   const std::int64_t classes = unet_preset(o.preset).classes;
   VOX_CHECK(o.class_weights.empty() || std::ssize(o.class_weights) == classes,
@@ -174,6 +188,9 @@ void check_options(const TrainOptions& o) {
   check_positive("adam-eps", o.adam_eps);
   check_not_negative("weight-decay", o.weight_decay);
   check_not_negative("clip-norm", o.clip_norm);
+  check_patch_size(o.patch);
+  VOX_CHECK(o.foreground >= 0 && o.foreground <= 1, "--foreground is {}, wants a share from 0 to 1", o.foreground);
+  check_whole("steps-per-epoch", o.steps_per_epoch, 0, kMostSteps);
   check_at_least("fold", o.fold, 0);
   if (o.splits.empty()) { check_at_least("folds", o.folds, 2); }
   check_whole("threads", o.threads, 0, kMostThreads);
@@ -183,7 +200,6 @@ void check_options(const TrainOptions& o) {
 }
 
 void check_network_size(std::int64_t size, std::int64_t batch, const std::vector<std::int64_t>& widths) {
-  constexpr std::int64_t kLongest = 4096;
   constexpr std::int64_t kTriedBatch = 1024;  // by largest_batch()
   VOX_CHECK(size >= 16 && size <= kLongest && size % 16 == 0, "--size is {}, wants a multiple of 16 from 16 to {}",
             size, kLongest);
@@ -235,6 +251,11 @@ TrainOptions resumed(const TrainOptions& run, const TrainOptions& asked, const s
     result[key] = value;
   }
   return options_of(result);
+}
+
+Extents step_extents(const TrainOptions& o) {
+  if (o.patch.empty()) { return cube(o.size); }
+  return {o.patch.front(), o.patch[o.patch.size() / 2], o.patch.back()};
 }
 
 int usual_loader_threads(Device device) {

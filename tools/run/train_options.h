@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "model/extents.h"
 #include "model/loss.h"
 #include "model/optimizer.h"
 #include "model/schedule.h"
@@ -39,6 +40,9 @@ struct TrainOptions {
   double adam_eps = 1e-8;
   double weight_decay = 0;
   double clip_norm = 0;
+  std::vector<std::int64_t> patch;   ///< voxels along D, H, W, or one for all; empty: whole cases
+  double foreground = 0.33;          ///< share of patches that are made to hold foreground
+  std::int64_t steps_per_epoch = 0;  ///< 0: one pass over the cases
   std::string augment = "all";
   std::uint64_t seed = 42;
   std::int64_t fold = 0;
@@ -56,8 +60,8 @@ struct TrainOptions {
 
 [[nodiscard]] std::string to_json(const TrainOptions&);  ///< one flat object
 [[nodiscard]] std::string to_toml(const TrainOptions&);  ///< the same, as a file for --config
-/// What to_json() wrote, of this version or an earlier one: options that shape no result may be missing and are then as
-/// usual. Throws DataError, which names the file.
+/// What to_json() wrote, of this version or an earlier one: options that shape no result, and those of patches, may be
+/// missing and are then as usual. Throws DataError, which names the file.
 [[nodiscard]] TrainOptions train_options_from_json(const std::string& text, const std::string& file);
 
 /// For --resume: the options of the run, with those that were given explicitly. Throws Error when a given one differs
@@ -70,6 +74,9 @@ struct TrainOptions {
 void check_options(const TrainOptions&);
 /// The same for the size of a network that is planned or described: --size, --batch and --widths.
 void check_network_size(std::int64_t size, std::int64_t batch, const std::vector<std::int64_t>& widths);
+
+/// Voxels along D, H, W of what goes through the network in a step: a patch, or the cube.
+[[nodiscard]] Extents step_extents(const TrainOptions&);
 
 /// What --loader-threads 0 means: more for a GPU, which takes cases faster than a CPU.
 [[nodiscard]] int usual_loader_threads(Device);

@@ -37,6 +37,11 @@ std::string rates_text(double first, double last) {
   return first == last ? fmt::format("{:g}", last) : fmt::format("{:g} to {:g}", first, last);
 }
 
+std::optional<PatchOptions> patch_options(const TrainOptions& o) {
+  if (o.patch.empty()) { return std::nullopt; }
+  return PatchOptions{.size = step_extents(o), .foreground = o.foreground};
+}
+
 }  // namespace
 
 Training::Training(fs::path cache, fs::path run, const TrainOptions& options, Start start, const std::string& memory)
@@ -60,22 +65,41 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   const fs::path own_splits = folder_ / "splits.json";
   TrainingCases cases =
       training_cases(cache, start == Start::resume ? own_splits : fs::path(options_.splits), options_);
+  recipe_ = common_recipe(cases, cache, options_);
+  options_.size = recipe_.size;
   train_files_ = std::move(cases.train);
   val_files_ = std::move(cases.val);
+  if (!is_cube(recipe_)) { windows_ = WindowOptions{.window = step_extents(options_)}; }
 
-  UNetConfig config = unet_config(options_);
-  prepared_ = PreparedFile(train_files_.front()).info();
-  const Recipe& recipe = prepared_.recipe;
-  VOX_CHECK_DATA(config.in_channels == std::ssize(recipe.modalities),
-                 "{}: is prepared with {} modalities ({}), preset '{}' wants {}", cache.string(),
-                 recipe.modalities.size(), modality_list(recipe.modalities), options_.preset, config.in_channels);
-  VOX_CHECK_DATA(options_.size == 0 || options_.size == recipe.size, "{}: is prepared at size {}, --size wants {}",
-                 cache.string(), recipe.size, options_.size);
-  options_.size = recipe.size;
-  for (const auto* const files : {&train_files_, &val_files_}) {
-    for (const fs::path& p : *files) { check_recipe(PreparedFile(p).info(), recipe, p.string()); }
-  }
+  make_loader();
+  const std::int64_t total_steps = options_.epochs * loader_->batches_per_epoch();
+  VOX_CHECK(options_.schedule != "cosine" || options_.warmup < total_steps,
+            "--warmup is {}, wants fewer than the {} steps of the run", options_.warmup, total_steps);
+  schedule_ = std::make_unique<Schedule>(schedule_options(options_, total_steps));
+  memory_ =
+      std::make_unique<RunMemory>(step_request(options_, device_),
+                                  LoaderHolds{.samples_per_epoch = loader_->samples_per_epoch(),
+                                              .batches_in_flight = loader_->batches_in_flight(),
+                                              .scratch_bytes = loader_->scratch_bytes()},
+                                  windows_ ? windows_->window : cube(recipe_.size), memory_limit(memory, device_));
+  net_ = std::make_unique<UNet3d>(unet_config(options_), dtype_named(options_.dtype), options_.seed, device_);
+  net_->set_fusion(fusion_named(options_.fusion));
+  const std::array<std::int64_t, 4> sample = loader_->sample_shape();
+  uploader_ = std::make_unique<Uploader>(device_, Shape{std::min(options_.batch, loader_->samples_per_epoch()),
+                                                        sample[0], sample[1], sample[2], sample[3]});
+  adam_ = std::make_unique<Adam>(net_->parameters(), adam_options(options_));
+  progress_.schedule = schedule_->state();
 
+  make_folder(folder_);
+  if (start == Start::resume) { restore(); }
+  if (start == Start::fresh) { write_splits(own_splits, cases.folds); }
+  write_file(folder_ / "config.toml", to_toml(options_));
+  log_ = std::make_unique<RunLog>(folder_ / "log.jsonl", progress_.step);
+}
+
+Training::~Training() = default;
+
+void Training::make_loader() {
   BatchMemory::Make memory_of_batches;
   if (device_ == Device::cuda) {
     memory_of_batches = [gpu = options_.device](std::size_t bytes) { return page_locked_memory(gpu, bytes); };
@@ -89,34 +113,20 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
                     .threads = options_.loader_threads > 0 ? options_.loader_threads : usual_loader_threads(device_),
                     .memory_bytes = static_cast<std::size_t>(options_.loader_memory_mib) << 20U,
                     .memory = memory_of_batches,
-                    .augment = device_ == Device::cpu ? augmentations : AugmentOptions::none()});
-  const std::int64_t total_steps = options_.epochs * loader_->batches_per_epoch();
-  VOX_CHECK(options_.schedule != "cosine" || options_.warmup < total_steps,
-            "--warmup is {}, wants fewer than the {} steps of the run", options_.warmup, total_steps);
-  schedule_ = std::make_unique<Schedule>(schedule_options(options_, total_steps));
-  memory_ = std::make_unique<RunMemory>(step_request(options_, device_), std::ssize(train_files_),
-                                        loader_->batches_in_flight(), memory_limit(memory, device_));
-  net_ = std::make_unique<UNet3d>(config, dtype_named(options_.dtype), options_.seed, device_);
-  net_->set_fusion(fusion_named(options_.fusion));
-  const std::array<std::int64_t, 4> sample = loader_->sample_shape();
-  uploader_ = std::make_unique<Uploader>(
-      device_, Shape{std::min(options_.batch, std::ssize(train_files_)), sample[0], sample[1], sample[2], sample[3]});
-  adam_ = std::make_unique<Adam>(net_->parameters(), adam_options(options_));
-  progress_.schedule = schedule_->state();
-
-  make_folder(folder_);
-  if (start == Start::resume) { restore(); }
-  if (start == Start::fresh) { write_splits(own_splits, cases.folds); }
-  write_file(folder_ / "config.toml", to_toml(options_));
-  log_ = std::make_unique<RunLog>(folder_ / "log.jsonl", progress_.step);
+                    .augment = device_ == Device::cpu ? augmentations : AugmentOptions::none(),
+                    .patch = patch_options(options_),
+                    .steps_per_epoch = options_.steps_per_epoch});
 }
 
-Training::~Training() = default;
-
 void Training::say_start() const {
-  print_safely("{}: preset {}, {} parameters, {} at {}^3, batch {}\n", folder_.string(), options_.preset,
-               net_->parameter_count(), name(prepared_.recipe.kind), options_.size, options_.batch);
+  print_safely("{}: preset {}, {} parameters, {}, batch {}\n", folder_.string(), options_.preset,
+               net_->parameter_count(), recipe_text(recipe_), options_.batch);
   print_safely("cases: {} to train, {} to validate (fold {})\n", train_files_.size(), val_files_.size(), options_.fold);
+  if (const auto patch = patch_options(options_)) {
+    print_safely("patches of {}, a share of {:g} with tumour; validation {}\n", extents_text(patch->size),
+                 patch->foreground, windows_ ? "by windows of that extent" : "on whole cubes");
+    for (const std::string& note : patch_notes(train_files_, *patch)) { print_safely("note: {}\n", note); }
+  }
   print_safely("{}\n", loader_->memory_plan());
   const StepPlan& step = memory_->largest_step();
   print_safely("step: peak of tensors {}, {} from the system\n", bytes_text(step.peak_bytes),
@@ -196,7 +206,7 @@ void Training::end_epoch() {
                static_cast<double>(progress_.samples) / progress_.seconds,
                static_cast<double>(memory_report(device_).peak_bytes) / 0x1p20);
   if (validates) {
-    const Validation v = validate(*net_, val_files_, loss_, memory_->validation().arena);
+    const Validation v = validate(*net_, val_files_, loss_, memory_->validation().arena, windows_);
     score = v.mean_dice();
     line.update(to_json(v));
     say(v);
@@ -217,11 +227,14 @@ void Training::end_epoch() {
 }
 
 Metadata Training::metadata() const {
-  return {{"training", to_json(progress_)},
-          {"options", to_json(options_)},
-          {"recipe", std::string(name(prepared_.recipe.kind))},
-          {"recipe_size", std::to_string(prepared_.recipe.size)},
-          {"recipe_modalities", modality_list(prepared_.recipe.modalities)}};
+  Metadata all{{"training", to_json(progress_)},
+               {"options", to_json(options_)},
+               {"recipe", std::string(name(recipe_.kind))},
+               {"recipe_size", std::to_string(recipe_.size)},
+               {"recipe_modalities", modality_list(recipe_.modalities)}};
+  if (!is_cube(recipe_)) { all["recipe_spacing_mm"] = spacing_text(recipe_.spacing_mm); }
+  if (!options_.patch.empty()) { all["recipe_patch"] = fmt::format("{}", fmt::join(step_extents(options_), ",")); }
+  return all;
 }
 
 void Training::save(const fs::path& path) const { save_checkpoint(path, *net_, adam_.get(), metadata()); }

@@ -58,6 +58,7 @@ class Training {
     Readback* results = nullptr;  ///< losses, then Adam's squares
   };
 
+  void make_loader();
   void say_start() const;
   void run_epoch();
   /// Gives the next batch to the uploader: what is returned has no values.
@@ -74,10 +75,11 @@ class Training {
 
   std::filesystem::path folder_;
   TrainOptions options_;
-  PreparedInfo prepared_;  ///< of the first case: recipe and size are the same in all
+  Recipe recipe_;  ///< of all cases
   Device device_;
   std::vector<std::filesystem::path> train_files_;
   std::vector<std::filesystem::path> val_files_;
+  std::optional<WindowOptions> windows_;  ///< of validation; nothing: cases go through the network whole
   LossOptions loss_;
   std::optional<AugmentOptions> augments_there_;  ///< what the device does to a batch; nothing: the loader does it
   std::unique_ptr<Loader> loader_;

@@ -1,5 +1,7 @@
 #include "tools/run/training_cases.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <string>
@@ -42,6 +44,31 @@ TrainingCases training_cases(const fs::path& cache, const fs::path& splits_file,
   cases.train = files_of(split.train, by_id);
   cases.val = files_of(split.val, by_id);
   return cases;
+}
+
+Recipe common_recipe(const TrainingCases& cases, const fs::path& cache, const TrainOptions& o) {
+  const Recipe recipe = PreparedFile(cases.train.front()).info().recipe;
+  const std::int64_t channels = unet_config(o).in_channels;
+  VOX_CHECK_DATA(channels == std::ssize(recipe.modalities),
+                 "{}: is prepared with {} modalities ({}), preset '{}' wants {}", cache.string(),
+                 recipe.modalities.size(), modality_list(recipe.modalities), o.preset, channels);
+  if (is_cube(recipe)) {
+    VOX_CHECK_DATA(o.size == 0 || o.size == recipe.size, "{}: is prepared at size {}, --size wants {}", cache.string(),
+                   recipe.size, o.size);
+    VOX_CHECK(o.patch.empty() || std::ranges::max(o.patch) <= recipe.size,
+              "--patch is {}, wants at most {} along each axis: the cases of {} are cubes ({})",
+              fmt::join(o.patch, ","), recipe.size, cache.string(), recipe_text(recipe));
+  } else {
+    VOX_CHECK_DATA(o.size == 0, "{}: cases of recipe {} have extents of their own, --size wants {}", cache.string(),
+                   name(recipe.kind), o.size);
+    VOX_CHECK(!o.patch.empty(),
+              "{}: cases of recipe {} have extents of their own, and a batch wants one: give --patch, such as 128",
+              cache.string(), name(recipe.kind));
+  }
+  for (const auto* const files : {&cases.train, &cases.val}) {
+    for (const fs::path& p : *files) { check_recipe(PreparedFile(p).info(), recipe, p.string()); }
+  }
+  return recipe;
 }
 
 }  // namespace vox

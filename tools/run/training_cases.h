@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "data/cases/recipe.h"
 #include "data/loading/splits.h"
 #include "tools/run/train_options.h"
 
@@ -20,5 +21,10 @@ struct TrainingCases {
 /// must agree, whatever bytes the name has.
 [[nodiscard]] TrainingCases training_cases(const std::filesystem::path& cache, const std::filesystem::path& splits_file,
                                            const TrainOptions&);
+
+/// The recipe that all of them were prepared with, once it suits the options: as many modalities as the preset wants,
+/// the size that --size names, and a patch, which native cases want, that is no larger than a cube. Throws DataError or
+/// Error saying which does not.
+[[nodiscard]] Recipe common_recipe(const TrainingCases&, const std::filesystem::path& cache, const TrainOptions&);
 
 }  // namespace vox

@@ -50,22 +50,35 @@ void print(const char* title, const StepPlan& p) {
 
 Json inputs_of(const PlanArgs& args) {
   const TrainOptions& o = args.options;
-  return {{"preset", o.preset}, {"size", o.size},
-          {"batch", o.batch},   {"micro_batch", o.micro_batch == 0 ? o.batch : o.micro_batch},
-          {"dtype", o.dtype},   {"device", o.device}};
+  Json inputs{{"preset", o.preset}, {"extents", step_extents(o)},
+              {"batch", o.batch},   {"micro_batch", o.micro_batch == 0 ? o.batch : o.micro_batch},
+              {"dtype", o.dtype},   {"device", o.device}};
+  if (o.patch.empty()) { inputs["size"] = o.size; }
+  return inputs;
+}
+
+/// A loader of one thread, which on the CPU augments patches, from memory of its own.
+LoaderHolds loader_holds(const TrainOptions& o, const StepRequest& r) {
+  LoaderHolds holds;
+  if (!o.patch.empty() && r.device == Device::cpu) {
+    holds.scratch_bytes =
+        static_cast<std::size_t>(voxels_of(r.extents) * (r.config.in_channels * std::int64_t{sizeof(float)} + 1));
+  }
+  return holds;
 }
 
 void plan(const PlanArgs& args) {
   const TrainOptions& o = args.options;
   check_options(o);
-  check_network_size(o.size, o.batch, o.widths);
+  const Extents extents = step_extents(o);
+  check_network_size(std::ranges::max(extents), o.batch, o.widths);
   if (o.threads > 0) { set_default_threads(o.threads); }
   const StepRequest request = step_request(o, device_kind(o.device));
   const MemoryLimit limit = memory_limit(args.memory, request.device);
   const StepPlan training = plan_and_decide_keeping(request, limit);
   set_keep_all(false);  // of the largest batches, too, nothing is kept that can be made again
   const StepPlan inference = plan_inference(request);
-  const std::size_t waiting = waiting_bytes(request);
+  const std::size_t waiting = waiting_bytes(request, loader_holds(o, request));
   const std::int64_t largest_batch = vox::largest_batch(request, limit);
   const std::int64_t largest_part = largest_micro_batch(request, left_for_tensors(limit, waiting, request.device));
   if (args.json) {
@@ -80,7 +93,7 @@ void plan(const PlanArgs& args) {
     fmt::print("{}\n", json_text(all, 2));
     return;
   }
-  fmt::print("{}: batch {} at {}^3, {} on {}\n\n", o.preset, o.batch, o.size, o.dtype, o.device);
+  fmt::print("{}: batch {} at {}, {} on {}\n\n", o.preset, o.batch, extents_text(extents), o.dtype, o.device);
   print("training step", training);
   print("inference", inference);
   fmt::print("batches that wait on the CPU: {:.1f} MiB\n", mib(waiting));
@@ -99,6 +112,9 @@ void add_plan(Command app) {
   sub.option("--widths", o.widths, "channels of the five levels; default: the preset's").expected(5);
   sub.option("--block-order", o.block_order, "dropout-between or dropout-last of the two convs of a block");
   sub.option("--size", o.size, "edge of the input cube in voxels, a multiple of 16");
+  sub.option("--patch", o.patch, "instead of --size: voxels along D,H,W, multiples of 16, or one for all")
+      .delimiter(',')
+      .default_text("--size");
   sub.option("--batch", o.batch, "cases per step");
   sub.option("--micro-batch", o.micro_batch, "cases at a time, gradients are added up; 0: the batch");
   sub.option("--dtype,--amp", o.dtype, "storage of activations: f32, bf16 or f64");

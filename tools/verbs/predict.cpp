@@ -182,6 +182,9 @@ void predict(PredictArgs args) {
   VOX_CHECK_DATA(ensemble.config().classes == wanted, "{}: has {} {}, wants {}",
                  ensemble.members().front().file().string(), ensemble.config().classes, regions ? "regions" : "classes",
                  wanted);
+  VOX_CHECK_DATA(is_cube(ensemble.recipe()),
+                 "{}: was trained on patches of native cases, which this version of predict does not segment",
+                 ensemble.members().front().file().string());
   ensemble.reserve(memory_limit(args.memory, select_device(args.device)), cube(ensemble.recipe().size));
   const CheckRules rules{.labels = {}, .allowed = allowed_findings(args.allow)};
   const std::vector<CaseFiles> cases = find_cases(args.input, args.mask_suffix);

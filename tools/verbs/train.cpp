@@ -41,7 +41,7 @@ void add_loss_options(Command app, TrainOptions& o) {
 void add_optimizer_options(Command app, TrainOptions& o) {
   app.option("--batch", o.batch, "cases per step");
   app.option("--micro-batch", o.micro_batch, "cases at a time, gradients are added up; 0: the batch");
-  app.option("--epochs", o.epochs, "passes over the training cases");
+  app.option("--epochs", o.epochs, "passes over the training cases, or so many times --steps-per-epoch");
   app.option("--lr", o.lr, "learning rate of Adam");
   app.option("--schedule", o.schedule, "plateau (of the training loss), cosine or constant");
   app.option("--plateau-factor", o.plateau_factor, "plateau: the learning rate is multiplied by this");
@@ -55,6 +55,16 @@ void add_optimizer_options(Command app, TrainOptions& o) {
 }
 
 void add_data_options(Command app, TrainOptions& o) {
+  app.option("--patch", o.patch,
+             "train on patches of so many voxels along D,H,W, multiples of 16, or one for all; cases of recipe native "
+             "want it, those of a cube may have it")
+      .delimiter(',')
+      .default_text("whole cases");
+  app.option(
+      "--foreground", o.foreground,
+      "patches: share that is made to hold tumour, by nnU-Net's rule: the last ones of a batch, at 0.33 one of 2");
+  app.option("--steps-per-epoch", o.steps_per_epoch,
+             "steps of an epoch, whatever the number of cases; 0: one pass over them");
   app.option("--augment", o.augment, "rot, flip, shift, intensity, noise joined by ','; or all, none");
   app.option("--seed", o.seed, "of weights, order, augmentation and dropout").not_negative();
   app.option("--fold", o.fold, "which fold validates, from 0");
