@@ -285,6 +285,11 @@ TEST_CASE("starting and loading are measured alone", "[bench]") {
   const Ended loader = bench_verb("loader --size 16 --cases 2 --rounds 1 --threads 1 --augment none");
   CHECK(loader.code == 0);
   CHECK_THAT(loader.output, ContainsSubstring("4@16^3"));
+  const Ended patches =
+      bench_verb("loader --size 16 --cases 3 --rounds 1 --threads 2 --augment all --patch 8,16,4 --foreground 1");
+  CHECK(patches.code == 0);
+  CHECK_THAT(patches.output, ContainsSubstring("4@8x16x4"));
+  CHECK(bench_verb("loader --size 16 --cases 1 --patch 8,8").code == 2);
   CHECK(bench_verb("loader --cache /no/such/folder").code == 3);
 }
 

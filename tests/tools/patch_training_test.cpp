@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "data/loading/splits.h"
 #include "data/prepare/prepared_case.h"
 #include "engine/safetensors.h"
 #include "kernels/base/check.h"
@@ -166,6 +167,22 @@ TEST_CASE("patches that do not suit the cases are refused, and options that make
   refused("native", o, "--foreground is nan, wants a share from 0 to 1");
   o.foreground = 1.5;
   refused("native", o, "--foreground is 1.5");
+  o = small_options();
+  const fs::path first = folder / "cubes" / "case_0.safetensors";
+  {
+    const SafetensorsFile file(first);
+    std::vector<TensorToWrite> tensors;
+    for (const char* tensor : {"image", "label"}) {
+      tensors.push_back({tensor, file.tensor(tensor).dtype, file.tensor(tensor).shape, file.tensor(tensor).bytes});
+    }
+    Metadata metadata = file.metadata();
+    metadata["format"] = "voxgrad prepared case 1";
+    write_safetensors(folder / "old", tensors, metadata);
+    fs::rename(folder / "old", first);
+  }
+  o.splits = (folder / "all.json").string();
+  write_splits(o.splits, {{.train = {"case_0", "case_1"}, .val = {}}});
+  refused("cubes", o, "case_0.safetensors: holds no positions of its foreground, which patches want");
   o = small_options();
   o.steps_per_epoch = -1;
   refused("native", o, "--steps-per-epoch is -1, wants 0 to");

@@ -71,6 +71,7 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   val_files_ = std::move(cases.val);
   if (!is_cube(recipe_)) { windows_ = WindowOptions{.window = step_extents(options_)}; }
 
+  if (const auto patch = patch_options(options_)) { notes_ = patch_notes(train_files_, *patch); }
   make_loader();
   const std::int64_t total_steps = options_.epochs * loader_->batches_per_epoch();
   VOX_CHECK(options_.schedule != "cosine" || options_.warmup < total_steps,
@@ -125,7 +126,7 @@ void Training::say_start() const {
   if (const auto patch = patch_options(options_)) {
     print_safely("patches of {}, a share of {:g} with tumour; validation {}\n", extents_text(patch->size),
                  patch->foreground, windows_ ? "by windows of that extent" : "on whole cubes");
-    for (const std::string& note : patch_notes(train_files_, *patch)) { print_safely("note: {}\n", note); }
+    for (const std::string& note : notes_) { print_safely("note: {}\n", note); }
   }
   print_safely("{}\n", loader_->memory_plan());
   const StepPlan& step = memory_->largest_step();

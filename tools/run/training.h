@@ -79,6 +79,7 @@ class Training {
   Device device_;
   std::vector<std::filesystem::path> train_files_;
   std::vector<std::filesystem::path> val_files_;
+  std::vector<std::string> notes_;        ///< what is unusual about them
   std::optional<WindowOptions> windows_;  ///< of validation; nothing: cases go through the network whole
   LossOptions loss_;
   std::optional<AugmentOptions> augments_there_;  ///< what the device does to a batch; nothing: the loader does it
