@@ -71,6 +71,8 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Op::count
 struct DropoutOptions {
   double p = 0.5;      ///< probability that an element becomes 0, in [0,1)
   RandomKey key = {};  ///< the mask is a function of the key and the element's place in memory, never stored
+  /// Not on the CPU: where the key's step lies when the kernels run (kernels/step_values.h), or null: it is the key's.
+  const std::uint32_t* step_there = nullptr;
 };
 /// Element-wise inverted dropout: y = 0 with probability p, x / (1-p) otherwise. Element e is dropped where number e of
 /// the key's stream (kernels/base/philox.h) is below p * 2^32. A dropped element is 0 even if it was NaN; p = 0 is the

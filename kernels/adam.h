@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 
@@ -7,6 +8,13 @@
 #include "kernels/base/queue.h"
 
 namespace vox {
+
+/// What a step of Adam takes from lr and t, worked out in double by adam_rates().
+template <class A> struct AdamRates {
+  A keep;    ///< 1 - lr * weight_decay: of the parameter
+  A step;    ///< of m / (...)
+  A unbias;  ///< of sqrt(v)
+};
 
 /// Where epsilon stands: torch divides by sqrt(v/(1-b2^t)) + eps; keras by sqrt(v) + eps with both bias corrections in
 /// the step size, so its eps is larger by 1/sqrt(1-b2^t).
@@ -47,7 +55,19 @@ template <class T> struct AdamArgs {
   double beta1_correction;  ///< 1 - b1^t, t counted from 1
   double beta2_correction;  ///< 1 - b2^t
   AdamEpsilon epsilon;
+  /// On a GPU: where adam_rates() of lr and the corrections lie when the kernel runs (kernels/step_values.h), which are
+  /// then not read; or null.
+  const AdamRates<Acc<T>>* rates_there = nullptr;
 };
+
+/// Rounded to A, each from its value in double.
+template <class A, class T> [[nodiscard]] AdamRates<A> adam_rates(const AdamArgs<T>& a) {
+  const bool torch = a.epsilon == AdamEpsilon::torch;
+  const double root = std::sqrt(a.beta2_correction);
+  return {.keep = static_cast<A>(1 - a.lr * a.weight_decay),
+          .step = static_cast<A>(a.lr / a.beta1_correction * (torch ? 1.0 : root)),
+          .unbias = static_cast<A>(torch ? 1 / root : 1.0)};
+}
 
 VOX_KERNEL(adam_squares, AdamSquaresArgs);
 VOX_KERNEL(adam_step, AdamArgs);

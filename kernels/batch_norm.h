@@ -40,6 +40,7 @@ struct Activation {
   Kind kind = Kind::none;
   double p = 0;  ///< in (0,1) for relu_dropout
   RandomKey key = {};
+  const std::uint32_t* step_there = nullptr;  ///< as DropoutArgs::step_there
 };
 
 /// Bytes of the bits of a blocked volume: bit c of a byte is channel c of a block at a voxel.

@@ -16,6 +16,8 @@ template <class T> struct DropoutArgs {
   double p;  ///< in (0,1)
   RandomKey key;
   std::span<T> y;  ///< overwritten; may be x
+  /// On a GPU: where the step lies when the kernel runs (kernels/step_values.h), or null: it is the key's.
+  const std::uint32_t* step_there = nullptr;
 };
 
 /// The largest number of a stream that drops its element, p in (0,1).

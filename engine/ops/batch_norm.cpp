@@ -43,7 +43,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tens
 Tensor batch_norm_relu(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
                        Tensor running_var, const BatchNormOptions& options, const DropoutOptions& dropout) {
   return normalise(Op::batch_norm_relu, x, {gamma, beta, std::move(running_mean), std::move(running_var)}, options,
-                   relu_and(Op::batch_norm_relu, dropout));
+                   relu_and(Op::batch_norm_relu, dropout, x));
 }
 
 }  // namespace vox

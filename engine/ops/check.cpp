@@ -45,4 +45,10 @@ void check_labels(Op op, const Tensor& labels, const Tensor& x) {
             "{}: labels are {}, wants {} u8 on {}", name(op), describe(labels), wants.str(), name(x.device()));
 }
 
+void check_dropout(Op op, const DropoutOptions& o, const Tensor& x) {
+  VOX_CHECK(o.p >= 0 && o.p < 1, "{}: p is {}, wants [0,1)", name(op), o.p);
+  VOX_CHECK(o.step_there == nullptr || x.device() != Device::cpu,
+            "{}: a step that lies in a device's memory, and x on the cpu", name(op));
+}
+
 }  // namespace vox

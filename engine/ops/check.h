@@ -13,5 +13,7 @@ void check_concat(Op, const Tensor& a, const Tensor& b);
 void check_parameter(Op, const char* operand, const Tensor& parameter, const Shape& wants, const Tensor& x);
 /// u8 class indices [N,D,H,W] for a volume batch x, on x's device.
 void check_labels(Op, const Tensor& labels, const Tensor& x);
+/// A p in [0,1), and a step that lies elsewhere only where kernels read it there.
+void check_dropout(Op, const DropoutOptions&, const Tensor& x);
 
 }  // namespace vox

@@ -70,7 +70,7 @@ Tensor conv3d_batch_norm_relu(Tensor a, Tensor b, const Tensor& weight, const Te
   }
   Conv3dGeometry g = checked_conv3d(kOp, x, a, weight, {}, {});
   NormTensors of{gamma, beta, std::move(running_mean), std::move(running_var)};
-  const Activation activation = relu_and(kOp, dropout);
+  const Activation activation = relu_and(kOp, dropout, a);
   check_norm(kOp, {g.y.n, g.y.c, g.y.d, g.y.h, g.y.w}, a, of, norm);
   if (b.defined() && a.shape()[1] % kBlock8 != 0) {  // b's blocks begin inside one of a
     return conv3d_batch_norm_relu(concat(a, b), {}, weight, gamma, beta, of.running_mean, of.running_var, norm,

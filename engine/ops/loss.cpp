@@ -18,6 +18,8 @@ constexpr std::int64_t kMaxClasses = 256;  // a label is a byte
            at / (s[2] * s[3]) % s[1], at / s[3] % s[2], at % s[3], classes);
 }
 
+}  // namespace
+
 void check_label_values(Op op, const Tensor& labels, std::int64_t classes) {
   if (classes >= kMaxClasses || labels.largest_label() < classes) { return; }
   VOX_CHECK(labels.device() == Device::cpu, "{}: label {}, wants less than {}, the number of classes", name(op),
@@ -26,8 +28,6 @@ void check_label_values(Op op, const Tensor& labels, std::int64_t classes) {
   const auto at = std::ranges::find_if(values, [classes](std::uint8_t label) { return label >= classes; });
   refuse_label(op, labels, at - values.begin(), classes);
 }
-
-}  // namespace
 
 void check_loss_inputs(Op op, const char* operand, const Tensor& x, const Tensor& labels, std::int64_t classes) {
   check_volume(op, operand, x);

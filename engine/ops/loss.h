@@ -11,6 +11,9 @@ void check_loss_inputs(Op, const char* operand, const Tensor& x, const Tensor& l
 /// The same where there are so many classes, whatever x has channels for.
 void check_loss_inputs(Op, const char* operand, const Tensor& x, const Tensor& labels, std::int64_t classes);
 
+/// That every label is a class, without waiting for a device: by Tensor::largest_label().
+void check_label_values(Op, const Tensor& labels, std::int64_t classes);
+
 /// One weight per class: class_weights or all 1, and 0 for a background that does not count.
 [[nodiscard]] std::vector<double> counted_weights(Op, const std::vector<double>& class_weights, Background,
                                                   std::int64_t classes);

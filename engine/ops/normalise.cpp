@@ -54,11 +54,12 @@ void check_norm(Op op, const Shape& x, const Tensor& like, const NormTensors& of
             "{}: training wants more than one value per channel, x is {}", name(op), x.str());
 }
 
-Activation relu_and(Op op, const DropoutOptions& dropout) {
-  VOX_CHECK(dropout.p >= 0 && dropout.p < 1, "{}: p is {}, wants [0,1)", name(op), dropout.p);
+Activation relu_and(Op op, const DropoutOptions& dropout, const Tensor& x) {
+  check_dropout(op, dropout, x);
   return {.kind = dropout.p > 0 ? Activation::Kind::relu_dropout : Activation::Kind::relu,
           .p = dropout.p,
-          .key = dropout.key};
+          .key = dropout.key,
+          .step_there = dropout.step_there};
 }
 
 Normalisation normalisation_of(const Tensor& x, const Tensor& boxes, NormTensors& of, const BatchNormOptions& options,

@@ -18,8 +18,8 @@ struct NormTensors {
 /// Throws where they or the options do not fit a volume batch of this shape, in the dtype and on the device of `like`.
 void check_norm(Op, const Shape& x, const Tensor& like, const NormTensors&, const BatchNormOptions&);
 
-/// relu, or relu and dropout where its p is not 0. Throws where p is none.
-[[nodiscard]] Activation relu_and(Op, const DropoutOptions&);
+/// relu, or relu and dropout where its p is not 0. Throws where p is none. x: of the operator.
+[[nodiscard]] Activation relu_and(Op, const DropoutOptions&, const Tensor& x);
 
 /// A batch norm whose mean and variance are known: a function of x alone.
 struct Normalisation {

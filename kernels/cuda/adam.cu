@@ -25,8 +25,8 @@ template <class T> struct AdamTable {
   int tensors;
 };
 
-/// What one value needs of the arguments, in the accumulator type.
-template <class A> struct AdamFactors { A keep, beta1, beta2, new1, new2, eps, step, unbias; };
+/// What one value needs of the arguments that no step changes, in the accumulator type.
+template <class A> struct AdamFactors { A beta1, beta2, new1, new2, eps; };
 
 /// partials[i] = sum of squares of chunk i, in double: one block per chunk, 16 bytes per thread and turn.
 template <class T> __global__ void adam_squares_chunks_kernel(AdamTable<T> table, double* partials) {
@@ -70,7 +70,7 @@ template <class T> __global__ void adam_squares_kernel(AdamTable<T> table, const
 /// so that all clip alike, or do nothing alike.
 template <class T>
 __global__ void adam_step_kernel(AdamTable<T> table, const double* squares, int squares_count, double clip_norm,
-                                 AdamFactors<Acc<T>> f) {
+                                 AdamFactors<Acc<T>> f, AdamRates<Acc<T>> given, const AdamRates<Acc<T>>* rates_there) {
   wait_for_launches_before();
   constexpr int kLane = kWide<T>;
   using A = Acc<T>;
@@ -82,6 +82,7 @@ __global__ void adam_step_kernel(AdamTable<T> table, const double* squares, int 
   __syncthreads();
   const double norm = std::sqrt(total[0]);
   if (!(norm - norm == 0)) { return; }  // NaN or infinite
+  const AdamRates<A> rates = rates_there != nullptr ? *rates_there : given;
   const auto gradient = static_cast<A>(clip_norm > 0 && norm > clip_norm ? clip_norm / norm : 1.0);
   const int entry = this_entry(table.of, table.tensors);
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x - table.of[entry].first_chunk) * kAdamChunk;
@@ -97,7 +98,7 @@ __global__ void adam_step_kernel(AdamTable<T> table, const double* squares, int 
     const A square = f.beta2 * load(v1) + f.new2 * g * g;
     m1 = store<T>(mean);
     v1 = store<T>(square);
-    p1 = store<T>(load(p1) * f.keep - f.step * mean / (std::sqrt(square) * f.unbias + f.eps));
+    p1 = store<T>(load(p1) * rates.keep - rates.step * mean / (std::sqrt(square) * rates.unbias + f.eps));
   };
   for (int e = static_cast<int>(threadIdx.x) * kLane; e < size; e += kAdamThreads * kLane) {
     if (e + kLane <= size) {
@@ -151,20 +152,16 @@ template <class T> void adam_squares(GpuQueue& q, const AdamSquaresArgs<T>& a) {
 
 template <class T> void adam_step(GpuQueue& q, const AdamArgs<T>& a) {
   using A = Acc<T>;
-  const bool torch = a.epsilon == AdamEpsilon::torch;
-  const double root = std::sqrt(a.beta2_correction);
-  const gpu::AdamFactors<A> factors{.keep = static_cast<A>(1 - a.lr * a.weight_decay),
-                                    .beta1 = static_cast<A>(a.beta1),
+  const gpu::AdamFactors<A> factors{.beta1 = static_cast<A>(a.beta1),
                                     .beta2 = static_cast<A>(a.beta2),
                                     .new1 = static_cast<A>(1 - a.beta1),
                                     .new2 = static_cast<A>(1 - a.beta2),
-                                    .eps = static_cast<A>(a.eps),
-                                    .step = static_cast<A>(a.lr / a.beta1_correction * (torch ? 1.0 : root)),
-                                    .unbias = static_cast<A>(torch ? 1 / root : 1.0)};
+                                    .eps = static_cast<A>(a.eps)};
+  const AdamRates<A> rates = adam_rates<A>(a);
   gpu::for_tables(a.tensors, [&](const gpu::AdamTable<T>& table, unsigned chunks, std::size_t, std::int64_t) {
     if (chunks == 0) { return; }
     VOX_LAUNCH(q, (gpu::adam_step_kernel<T>), chunks, gpu::kAdamThreads, 0, table, a.squares.data(),
-               static_cast<int>(a.squares.size()), a.clip_norm, factors);
+               static_cast<int>(a.squares.size()), a.clip_norm, factors, rates, a.rates_there);
   });
 }
 

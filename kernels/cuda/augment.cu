@@ -69,7 +69,7 @@ __device__ __forceinline__ float sample(const float* volume, const std::array<st
 
 /// Normal number `value` of a sample.
 __device__ __forceinline__ float noise_at(const BlockChange& change, std::uint64_t value) {
-  const Philox4 bits = change.noise.random4(change.noise_group + value / 4);
+  const Philox4 bits = change.noise.random4(change.noise_group + value / 4, change.noise.step);
   const bool second = (value & 2U) != 0;
   const NormalPair pair = normal_pair(second ? bits.v[2] : bits.v[0], second ? bits.v[3] : bits.v[1]);
   return (value & 1U) != 0 ? pair.sine : pair.cosine;

@@ -43,10 +43,16 @@ template <class A> struct BatchNormActivation {
   A scale;
 };
 
+/// The step whose mask is meant: read once, where there is one.
+template <Activation::Kind Kind, class A>
+__device__ __forceinline__ std::uint32_t step_of(const BatchNormActivation<A>& activation) {
+  return Kind == Activation::Kind::relu_dropout ? activation.keys.step_now() : 0;
+}
+
 /// passes[j]: is it not made 0? Of W elements from number `first` of the tensor on, a multiple of W.
 template <Activation::Kind Kind, int W, class A>
-__device__ __forceinline__ void activate(const BatchNormActivation<A>& activation, std::int64_t first,
-                                         const A (&normalised)[W], bool (&passes)[W]) {
+__device__ __forceinline__ void activate(const BatchNormActivation<A>& activation, std::uint32_t step,
+                                         std::int64_t first, const A (&normalised)[W], bool (&passes)[W]) {
   VOX_UNROLL
   for (int j = 0; j < W; ++j) { passes[j] = Kind == Activation::Kind::none || !(normalised[j] <= 0); }  // NaN passes
   if constexpr (Kind == Activation::Kind::relu_dropout) {
@@ -54,7 +60,7 @@ __device__ __forceinline__ void activate(const BatchNormActivation<A>& activatio
     const auto group = static_cast<std::uint64_t>(first) / kNumbers;
     VOX_UNROLL
     for (int call = 0; call * kNumbers < W; ++call) {
-      const Philox4 random = activation.keys.random4(group | static_cast<unsigned>(call));  // W is a power of 2
+      const Philox4 random = activation.keys.random4(group | static_cast<unsigned>(call), step);  // W is a power of 2
       VOX_UNROLL
       for (int k = 0; k < kNumbers && call * kNumbers + k < W; ++k) {
         const bool second_half = W < kNumbers && first % kNumbers != 0;  // two doubles are half a call
@@ -77,6 +83,7 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
   VOX_SHARED(A, shifts, [kLanes8]);
   const Run run = this_run(grid);
   const int t = static_cast<int>(threadIdx.x);
+  const std::uint32_t step = step_of<Kind>(activation);
   const T* const from[1] = {x + run.at};
   A slope[kLane];
   A shift[kLane];
@@ -102,7 +109,7 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
           unpack<T>(tile.of[0][turn], v);
           VOX_UNROLL
           for (int j = 0; j < kLane; ++j) { v[j] = v[j] * slope[j] + shift[j]; }
-          activate<Kind>(activation, first, v, passes);
+          activate<Kind>(activation, step, first, v, passes);
           VOX_UNROLL
           for (int j = 0; j < kLane; ++j) { v[j] = passes[j] ? v[j] : A{0}; }
           store_wide(y + first, v);
@@ -125,6 +132,7 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
   VOX_SHARED(A, shifts, [kLanes8]);
   const Run run = this_run_backwards(grid);
   const int t = static_cast<int>(threadIdx.x);
+  const std::uint32_t step = step_of<Kind>(activation);
   const T* const from[2] = {x + run.at, dy + run.at};
   A mean[kLane];
   A slope[kLane]{};
@@ -160,7 +168,7 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
           unpack<T>(tile.of[1][turn], dn);
           VOX_UNROLL
           for (int j = 0; j < kLane; ++j) { normalised[j] = v[j] * slope[j] + shift[j]; }
-          activate<Kind>(activation, run.at + (i + turn * kChunkThreads) * kLane, normalised, passes);
+          activate<Kind>(activation, step, run.at + (i + turn * kChunkThreads) * kLane, normalised, passes);
           VOX_UNROLL
           for (int j = 0; j < kLane; ++j) {
             const A passed = passes[j] ? dn[j] : A{0};
@@ -211,6 +219,7 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
   VOX_SHARED(A, offsets, [kLanes8]);
   const Run run = this_run(grid);
   const int t = static_cast<int>(threadIdx.x);
+  const std::uint32_t step = step_of<Kind>(activation);
   const T* const from[2] = {x + run.at, dy + run.at};
   A slope[kLane];
   A shift[kLane]{};
@@ -249,7 +258,7 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
           unpack<T>(tile.of[1][turn], dn);
           VOX_UNROLL
           for (int j = 0; j < kLane; ++j) { normalised[j] = v[j] * slope[j] + shift[j]; }
-          activate<Kind>(activation, first, normalised, passes);
+          activate<Kind>(activation, step, first, normalised, passes);
           VOX_UNROLL
           for (int j = 0; j < kLane; ++j) {
             v[j] = v[j] * pull[j] + offset[j];
@@ -262,7 +271,7 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
 
 template <class A> [[nodiscard]] BatchNormActivation<A> ready(const Activation& a) {
   const bool drops = a.kind == Activation::Kind::relu_dropout;
-  return {.keys = philox_keys(a.key),
+  return {.keys = philox_keys(a.key, a.step_there),
           .largest_dropped = drops ? largest_dropped_number(a.p) : 0,
           .scale = static_cast<A>(1 / (1 - (drops ? a.p : 0)))};
 }

@@ -24,6 +24,7 @@ template <class T> struct Dropout {
 template <class T> __global__ void dropout_kernel(const T* x, T* y, std::int64_t count, Dropout<T> drop) {
   wait_for_launches_before();
   constexpr int kLane = kDropoutLane<T>;
+  const std::uint32_t step = drop.keys.step_now();
   const std::int64_t first = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * kLane;
   if (first + kLane <= count) {
     constexpr int kPiece = kWide<T>;
@@ -32,7 +33,7 @@ template <class T> __global__ void dropout_kernel(const T* x, T* y, std::int64_t
     for (int p = 0; p < kLane / kPiece; ++p) { unpack<T>(load_words(x + first + p * kPiece), v[p]); }
     VOX_UNROLL
     for (int i = 0; i < kLane; i += kNumbers) {
-      const Philox4 random = drop.keys.random4(static_cast<std::uint64_t>(first + i) / kNumbers);
+      const Philox4 random = drop.keys.random4(static_cast<std::uint64_t>(first + i) / kNumbers, step);
       VOX_UNROLL
       for (int k = i; k < i + kNumbers; ++k) {
         v[k / kPiece][k % kPiece] = drop(v[k / kPiece][k % kPiece], random.v[k - i]);
@@ -43,7 +44,7 @@ template <class T> __global__ void dropout_kernel(const T* x, T* y, std::int64_t
     return;
   }
   for (std::int64_t group = first; group < count; group += kNumbers) {
-    const Philox4 random = drop.keys.random4(static_cast<std::uint64_t>(group) / kNumbers);
+    const Philox4 random = drop.keys.random4(static_cast<std::uint64_t>(group) / kNumbers, step);
     VOX_UNROLL
     for (int k = 0; k < kNumbers; ++k) {
       if (group + k < count) { y[group + k] = store<T>(drop(load(x[group + k]), random.v[k])); }
@@ -57,7 +58,7 @@ template <class T> void dropout_forward(GpuQueue& q, const DropoutArgs<T>& a) {
   constexpr int kLane = gpu::kDropoutLane<T>;
   const std::int64_t count = std::ssize(a.y);
   if (count == 0) { return; }
-  const gpu::Dropout<T> drop{.keys = gpu::philox_keys(a.key),
+  const gpu::Dropout<T> drop{.keys = gpu::philox_keys(a.key, a.step_there),
                              .largest_dropped = largest_dropped_number(a.p),
                              .scale = static_cast<Acc<T>>(1 / (1 - a.p))};
   VOX_LAUNCH(q, (gpu::dropout_kernel<T>), gpu::blocks_for((count + kLane - 1) / kLane, gpu::kElementThreads),

@@ -11,13 +11,16 @@ namespace vox::gpu {
 /// no instruction.
 struct PhiloxKeys {
   static constexpr int kRounds = 10;
+  const std::uint32_t* step_there;  ///< null: `step` it is
   std::uint32_t step;
   std::uint32_t place;
   std::uint32_t round[kRounds][2];
 
-  /// What vox::random4 gives.
-  __device__ __forceinline__ Philox4 random4(std::uint64_t group) const {
-    Philox4 c{{static_cast<std::uint32_t>(group), static_cast<std::uint32_t>(group >> 32U), step, place}};
+  /// The step, for random4(): a kernel reads it once, behind wait_for_launches_before().
+  __device__ __forceinline__ std::uint32_t step_now() const { return step_there != nullptr ? *step_there : step; }
+  /// What vox::random4 gives for the key with this step.
+  __device__ __forceinline__ Philox4 random4(std::uint64_t group, std::uint32_t of_step) const {
+    Philox4 c{{static_cast<std::uint32_t>(group), static_cast<std::uint32_t>(group >> 32U), of_step, place}};
     VOX_UNROLL
     for (int r = 0; r < kRounds; ++r) {
       const std::uint64_t a = std::uint64_t{0xD2511F53U} * c.v[0];
@@ -29,8 +32,9 @@ struct PhiloxKeys {
   }
 };
 
-[[nodiscard]] inline PhiloxKeys philox_keys(const RandomKey& key) {
-  PhiloxKeys keys{.step = key.step, .place = key.place, .round = {}};
+/// step_there: device memory that holds the step when the kernel runs, or null: it is the key's.
+[[nodiscard]] inline PhiloxKeys philox_keys(const RandomKey& key, const std::uint32_t* step_there = nullptr) {
+  PhiloxKeys keys{.step_there = step_there, .step = key.step, .place = key.place, .round = {}};
   auto key0 = static_cast<std::uint32_t>(key.seed);
   auto key1 = static_cast<std::uint32_t>(key.seed >> 32U);
   for (auto& round : keys.round) {
