@@ -20,9 +20,11 @@ void copy_bytes(std::byte* to, Device to_device, const std::byte* from, Device f
       std::memcpy(to, from, bytes);
       return;
     case Device::cuda:
-      cuda::copy(to, from, bytes, cuda_queue().stream);
+      to_device == from_device ? cuda::copy_async(to, from, bytes, cuda_queue().stream)
+                               : cuda::copy(to, from, bytes, cuda_queue().stream);
       return;
     case Device::simt:
+      if (to_device == from_device) { return simt_device::copy_within(to, from, bytes); }
       to_device == Device::cpu ? simt_device::copy_out(to, from, bytes) : simt_device::copy_in(to, from, bytes);
       return;
   }

@@ -26,6 +26,11 @@ void Event::record(CUstream_st*) {}
 void Event::hold_back(CUstream_st*) const {}
 void Event::wait() const {}
 float Event::milliseconds_since(const Event&) const { return 0; }
+Graph::~Graph() = default;
+void Graph::begin(CUstream_st*) { not_built(); }
+void Graph::end(CUstream_st*) { not_built(); }
+void Graph::abandon(CUstream_st*) noexcept {}
+void Graph::launch(CUstream_st*) const { not_built(); }
 PinnedBytes::PinnedBytes(std::size_t) { not_built(); }
 void PinnedBytes::Release::operator()(void*) const noexcept {}
 void copy_async(void*, const void*, std::size_t, CUstream_st*) { not_built(); }

@@ -5,8 +5,9 @@
 #include <string>
 #include <vector>
 
-struct CUevent_st;   // cudaEvent_t
-struct CUstream_st;  // cudaStream_t
+struct CUevent_st;      // cudaEvent_t
+struct CUgraphExec_st;  // cudaGraphExec_t
+struct CUstream_st;     // cudaStream_t
 
 /// All of the CUDA runtime that the rest of the tree sees. Without VOX_CUDA, none.cpp answers instead.
 namespace vox::cuda {
@@ -69,6 +70,27 @@ class Event {
   [[maybe_unused]] CUevent_st* event_ = nullptr;  // unused in a build without CUDA
 };
 
+/// Work of a stream that is captured instead of done, and then done as often as wanted by one launch. Meanwhile the
+/// calling thread may neither wait for the GPU nor ask for memory or give it back; other threads may.
+class Graph {
+ public:
+  Graph() = default;
+  ~Graph();
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+  Graph(Graph&&) = delete;
+  Graph& operator=(Graph&&) = delete;
+  static void begin(CUstream_st*);  ///< what is submitted to the stream from here on is captured
+  void end(CUstream_st*);           ///< and ready to be launched. Throws Error saying why it cannot be
+  static void abandon(CUstream_st*) noexcept;
+  void launch(CUstream_st*) const;
+  [[nodiscard]] std::size_t size() const { return nodes_; }  ///< launches, copies, fills
+
+ private:
+  [[maybe_unused]] CUgraphExec_st* graph_ = nullptr;  // unused in a build without CUDA
+  std::size_t nodes_ = 0;
+};
+
 /// Page-locked memory on the CPU: what copies at full speed and beside the work of another stream.
 class PinnedBytes {
  public:
@@ -87,7 +109,7 @@ class PinnedBytes {
 /// the copy is done.
 void copy_async(void* to, const void* from, std::size_t bytes, CUstream_st* stream);
 
-/// Host to device, device to host or within the device, after all work of the stream; returns when it is done.
+/// Host to device or device to host, after all work of the stream; returns when it is done.
 void copy(void* to, const void* from, std::size_t bytes, CUstream_st* stream);
 /// Makes every byte this one, after all work of the stream; returns at once.
 void fill(void*, unsigned char byte, std::size_t bytes, CUstream_st* stream);

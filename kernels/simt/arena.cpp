@@ -61,11 +61,27 @@ void* Arena::allocate(std::size_t bytes, const char* name) {
   free_.erase(found);
   if (size > room) { free_[at + room] = size - room; }
   blocks_[at] = {bytes, room, name};
+  make_fresh(at, bytes);
+  return memory_ + at;
+}
+
+void Arena::make_fresh(std::size_t at, std::size_t bytes) {
   std::memset(memory_ + at, 0xFF, bytes);
   Cell fresh;
   fresh.allocated = true;
   std::fill_n(cells(memory_ + at), cell_count(bytes), fresh);
-  return memory_ + at;
+}
+
+void Arena::retire(const void* p) {
+  const std::lock_guard lock(mutex_);
+  const auto& [at, block] = *blocks_.find(offset(p));
+  forget(at, block);
+}
+
+void Arena::renew(const void* p) {
+  const std::lock_guard lock(mutex_);
+  const auto& [at, block] = *blocks_.find(offset(p));
+  make_fresh(at, block.bytes);
 }
 
 /// Its memory back to the system and its cells to "not allocated", whole pages of them without touching them.

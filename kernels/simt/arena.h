@@ -19,6 +19,8 @@ class Arena {
   [[nodiscard]] void* allocate(std::size_t bytes, const char* name);
   void release(void*);
   void mark_written(const void*, std::size_t bytes);
+  void retire(const void*);  ///< a block that nobody may touch until renew() makes it as allocate() does
+  void renew(const void*);
 
   [[nodiscard]] bool holds(const void*) const;
   [[nodiscard]] Cell* cells(const void*);  ///< of an address that it holds
@@ -36,6 +38,7 @@ class Arena {
   void recycle_oldest();
   [[nodiscard]] std::size_t offset(const void*) const;
   void forget(std::size_t offset, const Block&);
+  void make_fresh(std::size_t offset, std::size_t bytes);
 
   std::mutex mutex_;
   std::byte* memory_ = nullptr;

@@ -9,6 +9,7 @@
 #include "kernels/base/queue.h"
 #include "kernels/simt/builtins.h"
 #include "kernels/simt/calls.h"
+#include "kernels/simt/recording.h"
 
 namespace vox::simt {
 
@@ -36,7 +37,7 @@ struct Body {
 
 /// Runs every thread of every block. Throws vox::Error with what was found: kernel, source line, block and thread.
 void run(const Launch&, const Body&);
-[[nodiscard]] std::int64_t launches();  ///< that run() was asked for, since the program began
+[[nodiscard]] std::int64_t launches();  ///< since the program began, without those of replays
 
 /// Why hardware refuses a launch with so much shared memory, or empty: see kernels/base/shared_memory.h.
 [[nodiscard]] std::string shared_excess(std::size_t static_bytes, std::size_t dynamic_bytes, std::size_t limit_bytes);
@@ -64,21 +65,22 @@ namespace vox::gpu {
 template <class... P, class... A>
 void launch(const SimtQueue&, const char* name, const char* file, int line, void (*kernel)(P...), dim3 grid, dim3 block,
             std::size_t shared_bytes, A... a) {
-  simt::Closure<P...> closure{kernel, {static_cast<std::decay_t<P>>(a)...}};
-  std::apply(
-      [&](const auto&... v) {
-        const simt::Argument arguments[] = {{&v, sizeof v}..., {nullptr, 0}};
-        const simt::Launch what{reinterpret_cast<const void*>(kernel),
-                                name,
-                                {file, line, nullptr},
-                                grid,
-                                block,
-                                shared_bytes,
-                                {arguments, sizeof...(P)}};
-        if (simt::interpreter() != nullptr) { return simt::interpreter()(what); }
-        simt::run(what, {&simt::call_kernel<P...>, &closure, sizeof closure});
-      },
-      closure.arguments);
+  simt_device::submit([=, closure = simt::Closure<P...>{kernel, {static_cast<std::decay_t<P>>(a)...}}]() mutable {
+    std::apply(
+        [&](const auto&... v) {
+          const simt::Argument arguments[] = {{&v, sizeof v}..., {nullptr, 0}};
+          const simt::Launch what{reinterpret_cast<const void*>(kernel),
+                                  name,
+                                  {file, line, nullptr},
+                                  grid,
+                                  block,
+                                  shared_bytes,
+                                  {arguments, sizeof...(P)}};
+          if (simt::interpreter() != nullptr) { return simt::interpreter()(what); }
+          simt::run(what, {&simt::call_kernel<P...>, &closure, sizeof closure});
+        },
+        closure.arguments);
+  });
 }
 
 }  // namespace vox::gpu

@@ -4,6 +4,7 @@
 
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
+#include "kernels/simt/recording.h"
 #include "kernels/simt/runner.h"
 
 namespace vox::simt {
@@ -69,7 +70,7 @@ Interpreter interpreter() { return chosen_interpreter; }
 std::int64_t launches() { return launch_count; }
 
 void run(const Launch& l, const Body& body) {
-  ++launch_count;
+  if (!simt_device::replaying()) { ++launch_count; }
   static std::mutex one_at_a_time;  // faults and the history of memory belong to one launch
   const std::lock_guard lock(one_at_a_time);
   const Options o = options();
