@@ -15,6 +15,7 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/arena_follower.h"
 #include "engine/context.h"
 #include "kernels/base/check.h"
 #include "kernels/cuda/runtime.h"
@@ -67,47 +68,6 @@ void to_system(std::byte* p, std::size_t size, Device device) noexcept {
   }
 }
 
-thread_local ArenaScope* scope = nullptr;
-
-}  // namespace
-
-/// Finds the place of a request in the plan of this thread's scope.
-class ArenaFollower {
- public:
-  explicit ArenaFollower(Device device) : scope_(scope != nullptr && scope->device_ == device ? scope : nullptr) {}
-
-  /// Null: from the pool.
-  [[nodiscard]] std::byte* take(Arena& arena, std::size_t bytes) {
-    if (scope_ == nullptr || arena.size_bytes() == 0) { return nullptr; }
-    std::byte* p = nullptr;
-    if (const ArenaPlan::Request* const planned = next(bytes)) {
-      if (planned->offset == ArenaPlan::kOutside) { return nullptr; }
-      p = arena.take_at(planned->offset, bytes);
-    }
-    if (p != nullptr) { return p; }
-    ++scope_->strays_;
-    return arena.take_smallest_gap(bytes);
-  }
-
- private:
-  /// The next request of the plan if this one fits into it, else one that comes soon and has the very size.
-  const ArenaPlan::Request* next(std::size_t bytes) {
-    constexpr std::size_t kLookAhead = 8;
-    const auto& all = scope_->plan_.requests;
-    for (std::size_t i = scope_->next_; i < std::min(all.size(), scope_->next_ + kLookAhead); ++i) {
-      if (all[i].bytes == bytes || (i == scope_->next_ && all[i].bytes > bytes)) {
-        scope_->next_ = i + 1;
-        return &all[i];
-      }
-    }
-    return nullptr;
-  }
-
-  ArenaScope* scope_;
-};
-
-namespace {
-
 class Pool {
  public:
   explicit Pool(Device device) : device_(device) {}
@@ -121,8 +81,13 @@ class Pool {
   std::byte* allocate(std::size_t bytes) {
     const std::size_t counted = counted_bytes(bytes, device_);
     const std::lock_guard lock(mutex_);
-    std::byte* p = ArenaFollower(device_).take(arena_, counted);
-    if (p == nullptr) { p = from_pool(bytes); }
+    ArenaFollower follower(device_);
+    std::byte* p = follower.take(arena_, counted);
+    if (p == nullptr) {
+      p = from_pool(bytes);
+    } else if (follower.blocks() != nullptr) {
+      planned_[p] = follower.blocks();
+    }
     in_use_bytes_ += counted;
     peak_bytes_ = std::max(peak_bytes_, in_use_bytes_);
     return p;
@@ -132,6 +97,11 @@ class Pool {
     const std::lock_guard lock(mutex_);
     in_use_bytes_ -= counted_bytes(bytes, device_);
     if (arena_.holds(p)) { return arena_.give_back(p); }
+    if (const auto found = planned_.find(p); found != planned_.end()) {
+      found->second->give_back(p);
+      planned_.erase(found);
+      return;
+    }
     const std::size_t size = vox::pool_bytes(bytes, device_);
     if (kReuse && !exact(device_)) {
       try {
@@ -157,6 +127,10 @@ class Pool {
     const std::lock_guard lock(mutex_);
     return {
         .in_use_bytes = in_use_bytes_, .peak_bytes = peak_bytes_, .reserved_bytes = pool_bytes_ + arena_.size_bytes()};
+  }
+  ArenaScope::Memory arena_memory() {
+    const std::lock_guard lock(mutex_);
+    return {.at = arena_.data(), .bytes = arena_.size_bytes(), .taken = arena_.taken()};
   }
   void reset_peak() {
     const std::lock_guard lock(mutex_);
@@ -213,6 +187,7 @@ class Pool {
   std::size_t pool_bytes_ = 0;  // in use or kept
   std::multimap<std::size_t, std::byte*> kept_;
   Arena arena_;
+  std::map<std::byte*, PlannedBlocks*> planned_;  // of the simt device: taken ones
 };
 
 /// Never destroyed: a tensor with static storage may outlive any static pool.
@@ -230,9 +205,10 @@ void make_nan(std::byte* p, std::size_t bytes, Device device) {
 
 }  // namespace
 
-ArenaScope::ArenaScope(Device device, const ArenaPlan& plan)
-    : device_(device), plan_(plan), outer_(std::exchange(scope, this)) {}
-ArenaScope::~ArenaScope() { scope = outer_; }
+ArenaScope::Memory ArenaScope::memory() const {
+  return blocks_ != nullptr ? Memory{.at = blocks_, .bytes = 0, .taken = blocks_->taken()}
+                            : pool_of(device_).arena_memory();
+}
 
 std::size_t counted_bytes(std::size_t bytes, Device device) {
   if (device == Device::simt) { return bytes; }

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "engine/arena.h"
+#include "engine/planned_blocks.h"
 #include "engine/types.h"
 
 namespace vox {
@@ -36,7 +37,8 @@ void reserve_arena(Device, std::size_t bytes);
 /// into the smallest gap. What finds no place there comes from the pool, so that any request is served.
 class ArenaScope {
  public:
-  ArenaScope(Device, const ArenaPlan&);
+  /// blocks: on the simt device, what stands for the arena there.
+  ArenaScope(Device, const ArenaPlan&, PlannedBlocks* blocks = nullptr);
   ~ArenaScope();
   ArenaScope(const ArenaScope&) = delete;
   ArenaScope& operator=(const ArenaScope&) = delete;
@@ -44,6 +46,18 @@ class ArenaScope {
   ArenaScope& operator=(ArenaScope&&) = delete;
   /// Requests that were not served where the plan says.
   [[nodiscard]] std::size_t strays() const { return strays_; }
+  /// Requests that came from the pool: strays for which there was no gap, blocks that the plan has no place for, and
+  /// all of them where there is no arena.
+  [[nodiscard]] std::size_t from_pool() const { return from_pool_; }
+  [[nodiscard]] const ArenaPlan& plan() const { return plan_; }
+  /// The memory that planned blocks lie in, and how many blocks of it are taken now, by whomever.
+  struct Memory {
+    const void* at = nullptr;
+    std::size_t bytes = 0;
+    std::size_t taken = 0;
+    friend bool operator==(const Memory&, const Memory&) = default;
+  };
+  [[nodiscard]] Memory memory() const;
 
  private:
   friend class ArenaFollower;
@@ -51,6 +65,8 @@ class ArenaScope {
   const ArenaPlan& plan_;
   std::size_t next_ = 0;
   std::size_t strays_ = 0;
+  std::size_t from_pool_ = 0;
+  PlannedBlocks* blocks_;
   ArenaScope* outer_;
 };
 

@@ -38,6 +38,7 @@ class Arena {
   [[nodiscard]] std::byte* data() const { return data_; }
   [[nodiscard]] std::size_t size_bytes() const { return bytes_; }
   [[nodiscard]] bool empty() const { return taken_.empty(); }
+  [[nodiscard]] std::size_t taken() const { return taken_.size(); }  ///< blocks
   [[nodiscard]] bool holds(const std::byte* p) const { return p >= data_ && p < data_ + bytes_; }
 
   [[nodiscard]] std::byte* take_at(std::size_t offset, std::size_t bytes);  ///< null where some of it is taken
