@@ -1,6 +1,7 @@
 #include "model/optimizer.h"
 
 #include <cmath>
+#include <type_traits>
 
 #include "engine/dispatch.h"
 #include "kernels/base/check.h"
@@ -22,6 +23,18 @@ Adam::Adam(std::vector<NamedTensor> parameters, const AdamOptions& options) : op
   }
 }
 
+namespace {
+
+template <class T> const AdamRates<Acc<T>>* rates_of(const StepValues& there) {
+  if constexpr (std::is_same_v<Acc<T>, double>) {
+    return &there.f64;
+  } else {
+    return &there.f32;
+  }
+}
+
+}  // namespace
+
 double SubmittedStep::norm(std::span<const double> of) const {
   double total = 0;
   for (std::size_t k = 0; k < names.size(); ++k) {
@@ -35,16 +48,47 @@ double SubmittedStep::norm(std::span<const double> of) const {
 }
 
 double Adam::step(double lr) {
-  const SubmittedStep s = enqueue(lr);
+  const SubmittedStep s = enqueue(lr, nullptr);
   const double norm = s.norm(s.squares.defined() ? s.squares.to_doubles() : std::vector<double>());
   accept();
   return norm;
 }
 
 SubmittedStep Adam::submit_step(double lr) {
-  SubmittedStep s = enqueue(lr);
+  SubmittedStep s = enqueue(lr, nullptr);
   accept();
   return s;
+}
+
+SubmittedStep Adam::submit_repeatable(const StepValues* there) {
+  SubmittedStep s = enqueue(0, there);
+  accept();
+  return s;
+}
+
+void Adam::next_rates(double lr, StepValues& values) const {
+  values.f32 = adam_rates<float>(next_args<float>(lr));
+  values.f64 = adam_rates<double>(next_args<double>(lr));
+}
+
+void Adam::repeated(SubmittedStep& step) {
+  accept();
+  step.number = steps_;
+}
+
+template <class T> AdamArgs<T> Adam::next_args(double lr) const {
+  const auto t = static_cast<double>(steps_ + 1);
+  return {.tensors = {},
+          .squares = {},
+          .clip_norm = options_.clip_norm,
+          .lr = lr,
+          .beta1 = options_.beta1,
+          .beta2 = options_.beta2,
+          .eps = options_.eps,
+          .weight_decay = options_.weight_decay,
+          .beta1_correction = 1 - std::pow(options_.beta1, t),
+          .beta2_correction = 1 - std::pow(options_.beta2, t),
+          .epsilon = options_.epsilon};
 }
 
 void Adam::accept() {
@@ -52,7 +96,7 @@ void Adam::accept() {
   for (Slot& s : slots_) { s.parameter.tensor.clear_grad(); }
 }
 
-SubmittedStep Adam::enqueue(double lr) {
+SubmittedStep Adam::enqueue(double lr, const StepValues* there) {
   SubmittedStep submitted{.squares = {}, .names = {}, .number = steps_ + 1};
   std::vector<Slot*> moving;
   for (Slot& s : slots_) {
@@ -62,7 +106,6 @@ SubmittedStep Adam::enqueue(double lr) {
   }
   if (moving.empty()) { return submitted; }
   const Tensor& first = moving.front()->parameter.tensor;
-  const auto t = static_cast<double>(submitted.number);
   Tensor squares({std::ssize(moving)}, DType::f64, first.device());
   dispatch(first.device(), first.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
     std::vector<AdamTensor<T>> tensors;
@@ -77,17 +120,11 @@ SubmittedStep Adam::enqueue(double lr) {
     adam_squares(queue, AdamSquaresArgs<T>{.tensors = list,
                                            .partials = partials.mutable_values<double>(),
                                            .sums = squares.mutable_values<double>()});
-    adam_step(queue, AdamArgs<T>{.tensors = list,
-                                 .squares = squares.values<double>(),
-                                 .clip_norm = options_.clip_norm,
-                                 .lr = lr,
-                                 .beta1 = options_.beta1,
-                                 .beta2 = options_.beta2,
-                                 .eps = options_.eps,
-                                 .weight_decay = options_.weight_decay,
-                                 .beta1_correction = 1 - std::pow(options_.beta1, t),
-                                 .beta2_correction = 1 - std::pow(options_.beta2, t),
-                                 .epsilon = options_.epsilon});
+    AdamArgs<T> args = next_args<T>(lr);
+    args.tensors = list;
+    args.squares = squares.values<double>();
+    if (there != nullptr) { args.rates_there = rates_of<T>(*there); }
+    adam_step(queue, args);
   });
   submitted.squares = squares;
   return submitted;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/adam.h"
+#include "kernels/step_values.h"
 #include "model/unet3d.h"
 
 namespace vox {
@@ -43,6 +44,15 @@ class Adam {
   /// are gone when SubmittedStep::norm() finds it.
   [[nodiscard]] SubmittedStep submit_step(double lr);
 
+  // Of a step that is captured and launched again (model/step_graph.h):
+
+  /// submit_step() whose kernels find next_rates() there when they run.
+  [[nodiscard]] SubmittedStep submit_repeatable(const StepValues* there);
+  /// What lr and the number of the next step come to, for either type of parameters.
+  void next_rates(double lr, StepValues&) const;
+  /// Counts a step that was submitted before and whose launches have been submitted again; gives it the new number.
+  void repeated(SubmittedStep&);
+
   [[nodiscard]] std::int64_t steps() const { return steps_; }
   [[nodiscard]] const AdamOptions& options() const { return options_; }
 
@@ -56,8 +66,9 @@ class Adam {
     Tensor m;
     Tensor v;
   };
-  [[nodiscard]] SubmittedStep enqueue(double lr);
-  void accept();  ///< the submitted step is done
+  [[nodiscard]] SubmittedStep enqueue(double lr, const StepValues* there);
+  template <class T> [[nodiscard]] AdamArgs<T> next_args(double lr) const;  ///< without tensors
+  void accept();                                                            ///< the submitted step is done
 
   std::vector<Slot> slots_;
   AdamOptions options_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/micro_batch.h"
+#include "kernels/step_values.h"
 #include "model/loss.h"
 #include "model/unet3d.h"
 
@@ -15,6 +16,7 @@ namespace vox {
 class PendingLoss {
  public:
   void add(const Tensor& loss, double share);
+  [[nodiscard]] const std::vector<Tensor>& losses() const { return losses_; }
   [[nodiscard]] std::vector<Tensor> released() { return std::exchange(losses_, {}); }
   [[nodiscard]] std::size_t parts() const { return shares_.size(); }
   /// The mean over the batch, given the values of the tensors that were released.
@@ -27,8 +29,9 @@ class PendingLoss {
 
 /// Submits forward pass, loss and backward pass of a batch: the first half of a training step, Adam's is the other.
 /// Gradients of the micro-batches are added up in the parameters. Batch-norm statistics and sums of the loss are those
-/// of each micro-batch.
+/// of each micro-batch. there: where a step that is captured (model/step_graph.h) finds its number when it runs, or
+/// null.
 [[nodiscard]] PendingLoss submit_batch(const UNet3d&, std::span<const MicroBatch>, const LossOptions&,
-                                       std::uint64_t seed, std::uint32_t step);
+                                       std::uint64_t seed, std::uint32_t step, const StepValues* there = nullptr);
 
 }  // namespace vox

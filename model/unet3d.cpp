@@ -152,10 +152,11 @@ Tensor UNet3d::layer(Tensor x, Tensor skip, const ConvNorm& c, UNetMode mode, co
 
 Tensor UNet3d::run_block(Tensor x, Tensor skip, const Block& b, std::uint32_t place, const ForwardOptions& o) const {
   const bool drops = o.mode == UNetMode::training && o.dropout == Dropout::on;
-  const DropoutOptions none{.p = 0, .key = {}};
+  const DropoutOptions none{.p = 0};
   const DropoutOptions some{
       .p = drops ? b.dropout : 0,
-      .key = {.seed = o.seed, .step = o.step, .place = o.micro_batch * kPlacesPerMicroBatch + place}};
+      .key = {.seed = o.seed, .step = o.step, .place = o.micro_batch * kPlacesPerMicroBatch + place},
+      .step_there = o.step_there};
   const bool between = config_.block_order == BlockOrder::dropout_between;
   Tensor y = layer(std::move(x), std::move(skip), b.first, o.mode, between ? some : none);
   return layer(std::move(y), {}, b.second, o.mode, between ? none : some);

@@ -69,6 +69,7 @@ struct ForwardOptions {
   std::uint64_t seed = 0;         ///< dropout masks are a function of seed, step, micro_batch and block
   std::uint32_t step = 0;
   std::uint32_t micro_batch = 0;
+  const std::uint32_t* step_there = nullptr;  ///< DropoutOptions::step_there
 };
 
 /// Instead of a seed: weights are whatever their memory holds, for a network that is loaded or only planned.
@@ -84,6 +85,7 @@ class UNet3d {
   [[nodiscard]] Tensor forward(const Tensor& x, const ForwardOptions&) const;
 
   void set_fusion(Fusion fusion) { fusion_ = fusion; }  ///< on at first
+  [[nodiscard]] Fusion fusion() const { return fusion_; }
 
   [[nodiscard]] const UNetConfig& config() const { return config_; }
   [[nodiscard]] DType dtype() const { return dtype_; }

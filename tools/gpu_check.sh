@@ -189,16 +189,19 @@ for r in json.load(open(sys.argv[1]))["rows"]:
     if "error" in r:
         print(f"   {what:>5} {r['dtype']:>4} n={r['batch']:<3} {r['error'][:100]}")
     elif r["program"] == "voxgrad":
+        graph = " as a graph" if "graph_ms" in r else ""
         print(f"   {what:>5} {r['dtype']:>4} n={r['batch']:<3} {r['ms']:9.2f} ms (lowest {1e3 * min(r['samples_s']):.2f}) "
-              f"{1e3 * r['batch'] / r['ms']:8.1f} vol/s  {r['peak_tensor_bytes'] / 2**20:8.0f} MiB  loss {r.get('loss', 0):.4f}")
+              f"{1e3 * r['batch'] / r['ms']:8.1f} vol/s  {r['peak_tensor_bytes'] / 2**20:8.0f} MiB  loss {r.get('loss', 0):.4f}{graph}")
 PYTHON
 }
 
-steps() { # OUT: the network at 128^3
-  local common=(--device cuda --size 128 --rounds 10)
-  "$bin/vox_bench" step "${common[@]}" --dtype bf16,f32 --batch 1,2,16 --json "$1/steps.json" &&
-    "$bin/vox_bench" predict "${common[@]}" --dtype bf16,f32 --batch 1,16 --json "$1/predict.json" &&
-    "$bin/vox_bench" step "${common[@]}" --dtype bf16 --batch 16 --recompute --json "$1/recompute.json"
+steps() { # OUT: the network at 128^3, kernel by kernel and, in bf16, as a graph
+  local common=(--device cuda --size 128 --rounds 10) rc=0
+  "$bin/vox_bench" step "${common[@]}" --dtype bf16,f32 --batch 1,2,16 --graph off --json "$1/steps.json" || rc=1
+  timeout -k 5 40 "$bin/vox_bench" step "${common[@]}" --dtype bf16 --batch 1,16 --graph on --json "$1/graph.json" || rc=1
+  "$bin/vox_bench" predict "${common[@]}" --dtype bf16,f32 --batch 1,16 --json "$1/predict.json" &&
+    "$bin/vox_bench" step "${common[@]}" --dtype bf16 --batch 16 --graph off --recompute --json "$1/recompute.json" || rc=1
+  return "$rc"
 }
 
 metrics=gpu__time_duration.sum,dram__bytes.sum
@@ -247,8 +250,8 @@ check_values() {
   grep WRONG "$logs/values.log" | head -10 | tee -a "$summary"
 }
 check_steps() {
-  part steps 90 bash -c "steps '$out'"
-  for name in steps predict recompute; do
+  part steps 110 bash -c "steps '$out'"
+  for name in steps graph predict recompute; do
     if [ -e "$out/$name.json" ]; then rate "$out/$name.json" | tee -a "$summary"; fi
   done
 }

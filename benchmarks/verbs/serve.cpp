@@ -50,6 +50,7 @@ class Session {
     o.batch = q.value("batch", o.batch);
     o.widths = q.value("widths", o.widths);
     o.fusion = q.value("fusion", o.fusion);
+    o.graph = q.value("graph", o.graph);
     o.recompute = q.value("recompute", o.recompute);
     lab_ = std::make_unique<Lab>(o);
     return {{"name", fmt::format("voxgrad {}", describe(lab_->device()))}};

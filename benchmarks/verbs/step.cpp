@@ -24,6 +24,7 @@ struct Options {
   std::vector<std::string> dtypes{"f32"};
   std::vector<std::int64_t> widths{16, 32, 64, 128, 256};
   std::string fusion = "on";
+  std::string graph = "auto";
   bool profile = false;
   bool nsight = false;
   bool recompute = false;
@@ -45,7 +46,7 @@ struct Task {
   }
 };
 
-constexpr const char* kPhases[] = {"forward", "loss", "backward", "update", "data"};
+constexpr const char* kPhases[] = {"forward", "loss", "backward", "update", "graph", "data"};
 
 std::vector<Column> columns() {
   std::vector<Column> all{{.heading = "work", .width = 13, .text = true},
@@ -146,6 +147,7 @@ LabOptions lab_options(const Options& o, const Task& task) {
           .batch = task.batch,
           .widths = o.widths,
           .fusion = o.fusion,
+          .graph = o.profile || o.nsight ? "off" : o.graph,  // profiles are of kernels
           .recompute = o.recompute};
 }
 
@@ -162,6 +164,7 @@ void run_task(Report& report, const Options& o, const Task& task, const std::vec
                       {"dtype", task.dtype},
                       {"widths", o.widths},
                       {"fusion", o.fusion},
+                      {"graph", o.graph},
                       {"device", o.common.device},
                       {"threads", cpu_queue().threads},
                       {"conv", name(cpu_queue().conv)},
@@ -264,6 +267,11 @@ void add_one(Command bench, const std::string& work, const char* says) {
   verb.option("--dtype", o->dtypes, "of activations: f32, f64, bf16").delimiter(',').one_of({"f32", "f64", "bf16"});
   verb.option("--widths", o->widths, "channels per level, shallow to deep").delimiter(',').expected(5).positive();
   verb.option("--fusion", o->fusion, "off: plain operators, ours and another build's").one_of({"on", "off"});
+  if (work == "step") {
+    verb.option("--graph", o->graph,
+                "a step as one launch, timed as `graph`: auto (on a GPU), on (on simt, too) or off")
+        .one_of({"auto", "on", "off"});
+  }
   verb.flag("--profile", o->profile, "time, share and roofline of every operator, layer by layer, instead");
   verb.flag("--nsight", o->nsight,
             "instead: one step that a waiting profiler sees, as ncu --profile-from-start off, after two it does not");

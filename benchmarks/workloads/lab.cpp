@@ -38,7 +38,8 @@ Lab::Lab(const LabOptions& o)
       options_(checked(o)),
       clock_(device_),
       net_(config_of(o.widths), dtype_named(o.dtype), kSeed, device_),
-      adam_(net_.parameters(), {}) {
+      adam_(net_.parameters(), {}),
+      graphs_(net_, adam_, {}, kSeed, graph_named(o.graph)) {
   net_.set_fusion(fusion_named(o.fusion));
   set_keep_all(device_ == Device::cuda && !o.recompute);
   const auto voxels = static_cast<std::size_t>(o.batch * o.size * o.size * o.size);
@@ -92,13 +93,19 @@ template <class Plan> const ArenaPlan& Lab::arena_of(std::optional<StepPlan>& pl
 }
 
 std::vector<Phase> Lab::train() {
-  const ArenaScope arena(device_, arena_of(training_, plan_training));
+  const ArenaPlan& plan = arena_of(training_, plan_training);
+  PlannedBlocks* const blocks = graphs_.prepare(plan, 1);
+  const ArenaScope arena(device_, plan, blocks);
   std::vector<Phase> phases;
   phases.push_back(data_phase([&] {
     load_images();
     load_labels();
   }));
   if (on_start_) { on_start_(); }
+  if (graphs_.used()) {
+    phases.push_back(graph_phase(arena));
+    return phases;
+  }
   clock_.restart();
   clock_.mark();
   Tensor logits = net_.forward(images_, {.mode = UNetMode::training, .seed = kSeed, .step = step_++});
@@ -113,6 +120,19 @@ std::vector<Phase> Lab::train() {
   add_phases(phases, {"forward", "loss", "backward", "update"});
   last_loss_ = loss.item();
   return phases;
+}
+
+Phase Lab::graph_phase(const ArenaScope& arena) {
+  const std::int64_t before = graphs_.launches();
+  const MicroBatch batch{.images = images_, .labels = labels_};
+  clock_.restart();
+  clock_.mark();
+  const SubmittedTraining submitted = graphs_.submit(arena, {&batch, 1}, step_++, kLearningRate);
+  clock_.mark();
+  const Times taken = clock_.between().front();
+  last_loss_ = submitted.losses.mean(submitted.results.front().to_doubles());
+  static_cast<void>(submitted.adam.norm(submitted.results.back().to_doubles()));
+  return {graphs_.launches() > before ? "graph" : "step", taken};
 }
 
 void Lab::add_phases(std::vector<Phase>& phases, const std::vector<const char*>& names) {

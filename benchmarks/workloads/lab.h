@@ -9,6 +9,7 @@
 #include "benchmarks/measure/device_clock.h"
 #include "model/loss.h"
 #include "model/optimizer.h"
+#include "model/step_graph.h"
 #include "model/step_plan.h"
 
 namespace vox::bench {
@@ -21,6 +22,7 @@ struct LabOptions {
   std::int64_t batch = 2;
   std::vector<std::int64_t> widths{16, 32, 64, 128, 256};
   std::string fusion = "on";
+  std::string graph = "auto";
   bool recompute = false;  ///< make again what backward needs, where `voxgrad train` would keep it: on a GPU with room
 };
 
@@ -39,7 +41,8 @@ class Lab {
   explicit Lab(const LabOptions&);
 
   /// "data": from a batch as the loader gives it to tensors on the device. "forward", "loss", "backward", "update": on
-  /// a GPU by its events, without waiting for one phase before the next is submitted.
+  /// a GPU by its events, without waiting for one phase before the next is submitted. Where steps are graphs "graph"
+  /// instead of these four, or "step" for one that was submitted kernel by kernel.
   [[nodiscard]] std::vector<Phase> train();
   /// "data", and "forward" with its softmax.
   [[nodiscard]] std::vector<Phase> infer();
@@ -54,6 +57,7 @@ class Lab {
  private:
   template <class Work> [[nodiscard]] Phase data_phase(const Work& load) const;  ///< by the clocks, and waited for
   void add_phases(std::vector<Phase>&, const std::vector<const char*>& names);   ///< between the points of the clock
+  [[nodiscard]] Phase graph_phase(const ArenaScope&);
   void load_images();
   void load_labels();
   /// Made the first time, while nothing else holds the arena.
@@ -64,6 +68,7 @@ class Lab {
   DeviceClock clock_;
   UNet3d net_;
   Adam adam_;
+  StepGraphs graphs_;
   std::vector<float> host_images_;
   std::vector<std::uint8_t> host_labels_;
   std::optional<StepPlan> training_;

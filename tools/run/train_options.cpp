@@ -59,6 +59,7 @@ template <class Options, class Visit> void for_each_option(Options& o, const Vis
   visit("loader_threads", o.loader_threads);
   visit("loader_memory_mib", o.loader_memory_mib);
   visit("validate_every", o.validate_every);
+  visit("graph", o.graph);
 }
 
 /// One flat object, in the order of its keys.
@@ -89,7 +90,8 @@ E chosen(const char* option, const std::string& word, const std::array<std::pair
 
 bool may_change(const std::string& key) {
   constexpr std::array kFree{
-      "epochs", "device", "fusion", "conv", "threads", "loader_threads", "loader_memory_mib", "validate_every"};
+      "epochs",         "device", "fusion", "conv", "threads", "loader_threads", "loader_memory_mib",
+      "validate_every", "graph"};
   return std::ranges::find(kFree, key) != kFree.end();
 }
 
@@ -197,6 +199,7 @@ void check_options(const TrainOptions& o) {
   check_whole("loader-threads", o.loader_threads, 0, kMostThreads);
   check_whole("loader-memory-mib", o.loader_memory_mib, 0, kMostMiB);
   check_at_least("validate-every", o.validate_every, 1);
+  static_cast<void>(graph_named(o.graph));
 }
 
 void check_network_size(std::int64_t size, std::int64_t batch, const std::vector<std::int64_t>& widths) {

@@ -10,6 +10,7 @@
 #include "model/loss.h"
 #include "model/optimizer.h"
 #include "model/schedule.h"
+#include "model/step_graph.h"
 
 namespace vox {
 
@@ -56,6 +57,7 @@ struct TrainOptions {
   int loader_threads = 0;              ///< 0: one, and for a GPU usual_loader_threads()
   std::int64_t loader_memory_mib = 0;  ///< 0: three batches, or two samples a thread
   std::int64_t validate_every = 1;     ///< epochs
+  std::string graph = "auto";          ///< of a GPU's steps (model/step_graph.h)
 };
 
 [[nodiscard]] std::string to_json(const TrainOptions&);  ///< one flat object

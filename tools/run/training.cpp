@@ -89,6 +89,7 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   uploader_ = std::make_unique<Uploader>(device_, Shape{std::min(options_.batch, loader_->samples_per_epoch()),
                                                         sample[0], sample[1], sample[2], sample[3]});
   adam_ = std::make_unique<Adam>(net_->parameters(), adam_options(options_));
+  steps_ = std::make_unique<StepGraphs>(*net_, *adam_, loss_, options_.seed, graph_named(options_.graph));
   progress_.schedule = schedule_->state();
 
   make_folder(folder_);
@@ -136,8 +137,8 @@ void Training::say_start() const {
     print_safely("augmentation: {}, by {}\n", options_.augment,
                  augments_there_ ? "the device" : "the loader's threads");
   }
-  print_safely("{}; loss {}; Adam lr {:g}, schedule {}\n", describe(device_), loss_name(loss_.terms), options_.lr,
-               options_.schedule);
+  print_safely("{}; loss {}; Adam lr {:g}, schedule {}{}\n", describe(device_), loss_name(loss_.terms), options_.lr,
+               options_.schedule, steps_->used() ? "; a step is one launch of a graph" : "");
   if (options_.micro_batch < options_.batch) {
     print_safely(
         "note: gradients are accumulated over micro-batches of {}; batch-norm statistics and dice sums are those "
@@ -182,6 +183,7 @@ void Training::run_epoch() {
   }
   report_before();
   bar.finish();
+  say_notes();
   end_epoch();
 }
 

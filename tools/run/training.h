@@ -16,7 +16,7 @@
 #include "model/checkpoint.h"
 #include "model/optimizer.h"
 #include "model/schedule.h"
-#include "model/train_step.h"
+#include "model/step_graph.h"
 #include "tools/run/memory_plan.h"
 #include "tools/run/train_options.h"
 #include "tools/run/training_progress.h"
@@ -53,8 +53,7 @@ class Training {
   struct Step {
     Batch batch;  ///< without its values
     double lr = 0;
-    PendingLoss losses;
-    SubmittedStep adam;
+    SubmittedTraining submitted;
     Readback* results = nullptr;  ///< losses, then Adam's squares
   };
 
@@ -65,6 +64,7 @@ class Training {
   [[nodiscard]] std::optional<Batch> stage_next();
   /// Submits a step on the batch that was staged last. number: of the steps before it.
   [[nodiscard]] Step submit(Batch, std::int64_t number);
+  void say_notes();  ///< of steps that were not what say_start() promised
   /// Waits for a step, checks and logs it and shows it on the bar.
   void report(Step, ProgressBar&);
   void check_finite(double loss, const Batch&) const;
@@ -88,6 +88,7 @@ class Training {
   std::array<Readback, 2> readbacks_;  ///< of the step that runs and the one before it
   std::unique_ptr<UNet3d> net_;
   std::unique_ptr<Adam> adam_;
+  std::unique_ptr<StepGraphs> steps_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<RunLog> log_;
   TrainingProgress progress_;

@@ -11,6 +11,7 @@
 #include "engine/json.h"
 #include "kernels/base/check.h"
 #include "tools/run/run_log.h"
+#include "tools/ui/output.h"
 #include "tools/ui/progress_bar.h"
 
 namespace vox {
@@ -39,26 +40,33 @@ std::optional<Batch> Training::stage_next() {
 }
 
 Training::Step Training::submit(Batch batch, std::int64_t number) {
-  const ArenaScope arena(device_, memory_->step(batch.shape[0]).arena);
+  const std::int64_t cases = batch.shape[0];
+  const ArenaPlan& plan = memory_->step(cases).arena;
+  PlannedBlocks* const blocks = steps_->prepare(plan, (cases + options_.micro_batch - 1) / options_.micro_batch);
+  const ArenaScope arena(device_, plan, blocks);
   const std::vector<MicroBatch> parts = uploader_->take(net_->dtype());
+  const double lr = schedule_->lr(number);
   Step step{.batch = std::move(batch),
-            .lr = schedule_->lr(number),
-            .losses = submit_batch(*net_, parts, loss_, options_.seed, static_cast<std::uint32_t>(number)),
-            .adam = {},
+            .lr = lr,
+            .submitted = steps_->submit(arena, parts, static_cast<std::uint32_t>(number), lr),
             .results = &readbacks_[static_cast<std::size_t>(number % 2)]};
-  step.adam = adam_->submit_step(step.lr);
-  std::vector<Tensor> results = step.losses.released();
-  if (step.adam.squares.defined()) { results.push_back(std::exchange(step.adam.squares, {})); }
-  step.results->start(std::move(results));
+  step.results->start(std::exchange(step.submitted.results, {}));
   return step;
+}
+
+void Training::say_notes() {
+  for (const std::string& note : steps_->notes()) {
+    print_safely("note: {}\n", note);
+    log_->write({{"type", "note"}, {"step", progress_.step}, {"note", note}});
+  }
 }
 
 void Training::report(Step step, ProgressBar& bar) {
   const std::vector<double> results = step.results->wait();
-  const auto parts = step.losses.parts();
-  const double loss = step.losses.mean(std::span(results).first(parts));
+  const auto parts = step.submitted.losses.parts();
+  const double loss = step.submitted.losses.mean(std::span(results).first(parts));
   check_finite(loss, step.batch);
-  const double norm = step.adam.norm(std::span(results).subspan(parts));
+  const double norm = step.submitted.adam.norm(std::span(results).subspan(parts));
   if (!progress_.lr_first) { progress_.lr_first = step.lr; }
   progress_.lr_last = step.lr;
   ++progress_.step;

@@ -79,6 +79,8 @@ void add_machine_options(Command app, TrainOptions& o, std::string& memory) {
   app.option("--conv", o.conv,
              "3x3x3 convolutions on the CPU: auto (the fastest), direct, winograd or amx "
              "(wherever they can run)");
+  app.option("--graph", o.graph,
+             "a training step as one launch: auto (on a GPU), on (on simt, too) or off. Never changes the result");
   app.option("--threads", o.threads, "CPU threads; 0: every core. Never changes the result");
   app.option("--loader-threads", o.loader_threads,
              "threads that read, and on the CPU augment; 0: one, and for a GPU every core but one, at most 16. Never "
