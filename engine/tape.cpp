@@ -58,6 +58,16 @@ Tensor GradSink::take(std::size_t input) {
   return std::exchange(inputs_[input]->grad, Tensor());
 }
 
+GradientSums* GradSink::sums(std::size_t input) const {
+  if (!wants(input)) { return nullptr; }
+  const GradSlot& x = *inputs_[input];
+  return x.uses == 1 && !x.grad.defined() ? x.sums.get() : nullptr;
+}
+
+void wants_sums(const Tensor& y, std::shared_ptr<GradientSums> sums) {
+  if (y.wants_grad()) { y.body().slot->sums = std::move(sums); }
+}
+
 bool records(std::initializer_list<Tensor> inputs) {
   return recording && std::ranges::any_of(inputs, &Tensor::wants_grad);
 }
@@ -69,7 +79,10 @@ Tensor record(Op op, Tensor y, std::initializer_list<Tensor> inputs, Backward ru
   if (DryRun* const dry = DryRun::current()) { dry->ran(op, y, inputs); }
   if (records(inputs)) {
     auto node = std::make_shared<Node>(Node{.op = op, .serial = serial, .inputs = {}, .backward = std::move(rule)});
-    for (const Tensor& t : inputs) { node->inputs.push_back(t.wants_grad() ? t.body().slot : nullptr); }
+    for (const Tensor& t : inputs) {
+      node->inputs.push_back(t.wants_grad() ? t.body().slot : nullptr);
+      if (t.wants_grad()) { ++t.body().slot->uses; }
+    }
     y.requires_grad();
     if (DryRun* const dry = DryRun::current()) { dry->recorded(*node); }
     y.body().slot->node = std::move(node);
@@ -119,6 +132,7 @@ void backward(const Tensor& y, const Tensor& dy) {
   while (!pending.empty()) {
     const std::shared_ptr<GradSlot> at = pending.extract(pending.begin()).mapped();
     const std::shared_ptr<Node> node = std::move(at->node);
+    at->sums.reset();  // who could take them has run
     if (DryRun* const dry = DryRun::current()) { dry->runs_backward(*node); }
     const Tensor arriving = std::exchange(at->grad, Tensor());  // only leaves keep theirs
     VOX_CHECK(arriving.defined(),

@@ -11,7 +11,8 @@
 
 namespace vox {
 
-struct GradSlot;  // engine/tensor_body.h
+struct GradSlot;      // engine/tensor_body.h
+struct GradientSums;  // engine/ops/normalise.h
 
 /// What a backward rule writes into: one slot per input of the op, null for an input that wants no gradient.
 class GradSink {
@@ -22,6 +23,9 @@ class GradSink {
   /// Takes out the sum so far: the rule adds its own share to it in place and gives it back by add(). Undefined where
   /// there is no sum yet, or where another handle sees it.
   [[nodiscard]] Tensor take(std::size_t input);
+  /// The sums that the op which made the input takes of its gradient, where this op alone gives it one: a rule that can
+  /// take them in passing does, and gives the gradient by one add(). Null where nobody wants sums, or others add to it.
+  [[nodiscard]] GradientSums* sums(std::size_t input) const;
 
  private:
   Op op_;
@@ -44,6 +48,9 @@ using Backward = std::function<void(const Tensor& dy, GradSink& dx)>;
 ///   }
 [[nodiscard]] Tensor record(std::string_view name, Tensor y, std::initializer_list<Tensor> inputs, Backward);
 [[nodiscard]] Backward no_gradient(std::string_view name);
+
+/// The op that made y will take these sums of the gradient that arrives at y: whoever makes it may do so before.
+void wants_sums(const Tensor& y, std::shared_ptr<GradientSums>);
 
 /// Whether record() would tie a result to these inputs.
 [[nodiscard]] bool records(std::initializer_list<Tensor> inputs);

@@ -22,6 +22,8 @@ struct GradSlot {
   Tensor grad;
   std::shared_ptr<Node> node;  ///< the op that made the tensor; null for a leaf, and once backward() is past it
   bool leaf = true;            ///< made by requires_grad(), not by an op
+  int uses = 0;                ///< by recorded ops, each of which gives it a gradient
+  std::shared_ptr<GradientSums> sums = {};  ///< wants_sums(); null once backward() is past it
 };
 
 /// One recorded op. Its serial number is its creation order, which is a topological order for free.

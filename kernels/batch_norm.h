@@ -62,12 +62,29 @@ template <class T> struct BatchNormArgs {
   std::span<const std::uint8_t> passed = {};  ///< CPU, relu_dropout: what was noted, of the same x; or empty
 };
 
+/// What whoever makes a gradient dy may take of it in passing, for BatchNormGradArgs: with dn and z as there, the sums
+/// of dn and of dn * (x - mean) over each of its boxes.
+template <class T> struct BatchNormGradSums {
+  std::span<const T> x;          ///< blocked, of the shape of dy
+  std::span<const Acc<T>> mean;  ///< [C], as are the three below
+  std::span<const Acc<T>> variance;
+  std::span<const Acc<T>> gamma;
+  std::span<const Acc<T>> beta;
+  double eps = 0;
+  Activation activation = {};   ///< with a relu
+  std::span<double> sums = {};  ///< batch_norm_boxes(), overwritten; empty: not wanted
+};
+/// Doubles of the sums of so many boxes: [blocks of channels][2][8][boxes].
+[[nodiscard]] constexpr std::int64_t batch_norm_boxes(const VolumeShape& s, std::int64_t boxes) {
+  return s.blocks() * 2 * kBlock8 * boxes;
+}
+
 /// Do mean and variance depend on x (training) or not (inference)?
 enum class Statistics : std::uint8_t { of_batch, constant };
 
 /// With z = (x - mean) / s, s = sqrt(variance + eps), M = N*D*H*W and dn = activation'(gamma * z + beta) * dy:
 /// dbeta = sum dn, dgamma = sum dn * z, dx = gamma / s * (dn - dbeta / M - z * dgamma / M), or gamma / s * dn when the
-/// statistics are constant. dy and x are read twice, dx is written once.
+/// statistics are constant. dy and x are read twice, or once where their sums are there, and dx is written once.
 template <class T> struct BatchNormGradArgs {
   VolumeShape shape;
   Statistics statistics;
@@ -80,7 +97,8 @@ template <class T> struct BatchNormGradArgs {
   Activation activation = {};
   std::span<const std::uint8_t> passed = {};  ///< CPU, relu_dropout: what the forward pass noted; or empty
   std::span<const T> dy;                      ///< blocked
-  std::span<double> partials;                 ///< scratch, batch_norm_partials(shape)
+  std::span<const double> boxes = {};         ///< GPU: BatchNormGradSums::sums that were taken of dy; or empty
+  std::span<double> partials;                 ///< scratch, batch_norm_partials(shape); not needed where boxes are given
   std::span<T> dx;                            ///< blocked, overwritten; empty when not wanted; may be dy
   std::span<Acc<T>> dgamma;                   ///< [C], overwritten
   std::span<Acc<T>> dbeta;                    ///< [C], overwritten

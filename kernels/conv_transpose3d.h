@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/batch_norm.h"
 #include "kernels/conv3d.h"
 
 namespace vox {
@@ -16,12 +17,21 @@ template <class T> struct ConvTranspose3dArgs {
   std::span<const Acc<T>> weight;  ///< [I,O,K,K,K], rounded to T before use
   std::span<const T> packed = {};  ///< what conv3d_pack() made of the weight for tensor_core; or empty
   std::span<const Acc<T>> bias;    ///< [O], or empty
-  std::span<T> y;             ///< a volume batch of shape geometry.x, overwritten; where that is split, its first part
-  std::span<T> y2 = {};       ///< and here the other, overwritten
+  std::span<T> y;        ///< a volume batch of shape geometry.x, overwritten; where that is split, its first part
+  std::span<T> y2 = {};  ///< and here the other, overwritten
+  BatchNormGradSums<T> gradient =
+      {};                     ///< y is a gradient of whose batch norm these are taken; wants conv_transpose3d_boxes()
   std::span<Acc<T>> scratch;  ///< conv_transpose3d_scratch() elements
 };
 
 VOX_KERNEL(conv_transpose3d_forward, ConvTranspose3dArgs);
+
+/// Boxes of y whose ConvTranspose3dArgs::gradient the algorithm takes apart: a function of the geometry alone; 0: it
+/// takes none.
+[[nodiscard]] constexpr std::int64_t conv_transpose3d_boxes(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm) {
+  return 0;
+}
+[[nodiscard]] std::int64_t conv_transpose3d_boxes(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 
 /// Elements of scratch, in the accumulator type.
 [[nodiscard]] std::int64_t conv_transpose3d_scratch(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);

@@ -32,26 +32,26 @@ Tensor folded(const Conv3dGeometry& g, const TensorParts& x, const Tensor& weigh
   return correlate(g, x, scaled, bias, {.relu = true});
 }
 
-/// Of a layer whose result is normalised(y, norm).
+/// Of a layer whose result is normalised(of.x, of.norm).
 struct Saved {
   Conv3dGeometry g;
   Kept a;
   Kept b;
   Tensor weight;
-  Tensor y;
-  Normalisation norm;
+  GradientSums of;
 };
 
 void backward_rule(Saved& saved, const Tensor& da, GradSink& grads) {
   const bool wants_dx = grads.wants(0) || grads.wants(1);
-  const NormGradients n = norm_gradients(saved.y, saved.norm, da, wants_dx || grads.wants(2));
-  saved.y = Tensor();  // no rule reads it after this one: those that made the result again from it have run
-  saved.norm.passed = Tensor();
+  const NormGradients n = norm_gradients(saved.of.x, saved.of.norm, da, wants_dx || grads.wants(2), saved.of.boxes);
+  saved.of.x = Tensor();  // no rule reads it after this one: those that made the result again from it have run
+  saved.of.norm.passed = Tensor();
+  saved.of.boxes = Tensor();
   grads.add(3, n.dgamma);
   grads.add(4, n.dbeta);
   if (grads.wants(2)) { grads.add(2, weight_gradient(saved.g, {saved.a.get(), saved.b.get()}, n.dx, saved.weight)); }
   if (wants_dx) {
-    const TensorParts dx = spread(saved.g, n.dx, saved.weight, {});
+    const TensorParts dx = spread(saved.g, n.dx, saved.weight, {}, saved.g.split == 0 ? grads.sums(0) : nullptr);
     if (grads.wants(0)) { grads.add(0, dx.first); }
     if (grads.wants(1)) { grads.add(1, dx.second); }
   }
@@ -87,16 +87,16 @@ Tensor conv3d_batch_norm_relu(Tensor a, Tensor b, const Tensor& weight, const Te
                                                    .a = recorded ? Kept(a) : Kept(),
                                                    .b = recorded ? Kept(b) : Kept(),
                                                    .weight = weight.detached(),
-                                                   .y = y,
-                                                   .norm = {}});
+                                                   .of = {.x = y, .norm = {}}});
   a = a.released();
   b = b.released();
-  saved->norm = normalisation_of(y, boxes, of, norm, activation);
-  const Tensor result =
-      record(kOp, recorded ? normalised_first(y, saved->norm) : normalised(y, saved->norm), {a, b, weight, gamma, beta},
-             [saved](const Tensor& da, GradSink& grads) { backward_rule(*saved, da, grads); });
+  saved->of.norm = normalisation_of(y, boxes, of, norm, activation);
+  const Tensor result = record(kOp, recorded ? normalised_first(y, saved->of.norm) : normalised(y, saved->of.norm),
+                               {a, b, weight, gamma, beta},
+                               [saved](const Tensor& da, GradSink& grads) { backward_rule(*saved, da, grads); });
   if (recorded) {
-    can_remake(result, [saved] { return normalised(saved->y, saved->norm); });
+    can_remake(result, [saved] { return normalised(saved->of.x, saved->of.norm); });
+    wants_sums(result, {saved, &saved->of});
   }
   return result;
 }

@@ -4,6 +4,7 @@
 
 #include "engine/dispatch.h"
 #include "engine/ops/check.h"
+#include "engine/ops/normalise.h"
 #include "engine/packed_weights.h"
 #include "kernels/base/check.h"
 #include "kernels/conv_transpose3d.h"
@@ -79,7 +80,25 @@ Tensor correlate(const Conv3dGeometry& g, const TensorParts& x, const Tensor& we
   return y;
 }
 
-TensorParts spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weight, const Tensor& bias) {
+namespace {
+
+/// With memory for the sums of so many boxes.
+template <class T> BatchNormGradSums<T> sums_of_boxes(GradientSums& of, std::int64_t boxes) {
+  of.boxes = Tensor({batch_norm_boxes(of.x.shape().volume(), boxes)}, DType::f64, of.x.device());
+  return {.x = of.x.values<T>(),
+          .mean = of.norm.mean.values<Acc<T>>(),
+          .variance = of.norm.variance.values<Acc<T>>(),
+          .gamma = of.norm.gamma.values<Acc<T>>(),
+          .beta = of.norm.beta.values<Acc<T>>(),
+          .eps = of.norm.options.eps,
+          .activation = of.norm.activation,
+          .sums = of.boxes.mutable_values<double>()};
+}
+
+}  // namespace
+
+TensorParts spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weight, const Tensor& bias,
+                   GradientSums* sums) {
   VolumeShape first = g.x;
   VolumeShape second = g.x;
   if (g.split != 0) { first.c = g.split; }
@@ -89,16 +108,19 @@ TensorParts spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weigh
     const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::spread, g);
     Tensor scratch = scratch_for(y, conv_transpose3d_scratch(queue, g, algorithm));
     const Tensor packed = packed_weight(weight, Conv3dPass::spread);
+    const std::int64_t boxes = conv_transpose3d_boxes(queue, g, algorithm);
     conv_transpose3d_forward(
-        queue, ConvTranspose3dArgs<T>{.geometry = g,
-                                      .algorithm = algorithm,
-                                      .x = y.values<T>(),
-                                      .weight = weight.values<Acc<T>>(),
-                                      .packed = packed_values<T>(packed),
-                                      .bias = values_or_none<Acc<T>>(bias),
-                                      .y = x.first.mutable_values<T>(),
-                                      .y2 = x.second.defined() ? x.second.mutable_values<T>() : std::span<T>(),
-                                      .scratch = scratch.mutable_values<Acc<T>>()});
+        queue, ConvTranspose3dArgs<T>{
+                   .geometry = g,
+                   .algorithm = algorithm,
+                   .x = y.values<T>(),
+                   .weight = weight.values<Acc<T>>(),
+                   .packed = packed_values<T>(packed),
+                   .bias = values_or_none<Acc<T>>(bias),
+                   .y = x.first.mutable_values<T>(),
+                   .y2 = x.second.defined() ? x.second.mutable_values<T>() : std::span<T>(),
+                   .gradient = sums != nullptr && boxes > 0 ? sums_of_boxes<T>(*sums, boxes) : BatchNormGradSums<T>{},
+                   .scratch = scratch.mutable_values<Acc<T>>()});
   });
   return x;
 }

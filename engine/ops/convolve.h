@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/ops.h"
+#include "engine/tape.h"
 #include "engine/tensor.h"
 #include "kernels/conv3d.h"
 
@@ -30,8 +31,10 @@ struct Epilogue {
 [[nodiscard]] Tensor correlate(const Conv3dGeometry& g, const TensorParts& x, const Tensor& weight, const Tensor& bias,
                                const Epilogue& = {});
 
-/// Its adjoint, y of conv_transpose3d: y [g.y] in, a volume batch [g.x] out, bias [I] or undefined.
-[[nodiscard]] TensorParts spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weight, const Tensor& bias);
+/// Its adjoint, y of conv_transpose3d: y [g.y] in, a volume batch [g.x] out, bias [I] or undefined. sums: those that
+/// are wanted of the result, a gradient, or null; they get their boxes where the algorithm takes them in passing.
+[[nodiscard]] TensorParts spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weight, const Tensor& bias,
+                                 GradientSums* sums = nullptr);
 
 /// The gradient of the weight, given the fine side x [g.x] and the coarse side y [g.y], one of them a gradient; and the
 /// channel_sums() of either where wanted, for which it is not read again if the algorithm can.

@@ -17,21 +17,25 @@ Tensor copy_of(const Tensor& parameter) {
   return copy;
 }
 
+std::span<const double> values_of_boxes(const Tensor& boxes) {
+  return boxes.defined() ? boxes.values<double>() : std::span<const double>();
+}
+
 /// Moves the running statistics, too.
 void take_moments(const Tensor& x, const Tensor& boxes, NormTensors& of, Normalisation& n) {
   const VolumeShape s = x.shape().volume();
   Tensor partials({boxes.defined() ? 0 : batch_norm_partials(s)}, DType::f64, x.device());
   dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
-    batch_norm_statistics(
-        queue, BatchNormStatisticsArgs<T>{.shape = s,
-                                          .x = x.values<T>(),
-                                          .momentum = n.options.momentum,
-                                          .boxes = boxes.defined() ? boxes.values<double>() : std::span<const double>(),
-                                          .partials = partials.mutable_values<double>(),
-                                          .mean = n.mean.mutable_values<Acc<T>>(),
-                                          .variance = n.variance.mutable_values<Acc<T>>(),
-                                          .running_mean = of.running_mean.mutable_values<Acc<T>>(),
-                                          .running_variance = of.running_var.mutable_values<Acc<T>>()});
+    batch_norm_statistics(queue,
+                          BatchNormStatisticsArgs<T>{.shape = s,
+                                                     .x = x.values<T>(),
+                                                     .momentum = n.options.momentum,
+                                                     .boxes = values_of_boxes(boxes),
+                                                     .partials = partials.mutable_values<double>(),
+                                                     .mean = n.mean.mutable_values<Acc<T>>(),
+                                                     .variance = n.variance.mutable_values<Acc<T>>(),
+                                                     .running_mean = of.running_mean.mutable_values<Acc<T>>(),
+                                                     .running_variance = of.running_var.mutable_values<Acc<T>>()});
   });
 }
 
@@ -116,10 +120,11 @@ Tensor normalised_first(const Tensor& x, Normalisation& n) {
   return y;
 }
 
-NormGradients norm_gradients(const Tensor& x, const Normalisation& n, const Tensor& dy, bool wants_dx) {
+NormGradients norm_gradients(const Tensor& x, const Normalisation& n, const Tensor& dy, bool wants_dx,
+                             const Tensor& boxes) {
   const VolumeShape s = x.shape().volume();
   const bool training = n.options.mode == BatchNormMode::training;
-  Tensor partials({batch_norm_partials(s)}, DType::f64, x.device());
+  Tensor partials({boxes.defined() ? 0 : batch_norm_partials(s)}, DType::f64, x.device());
   NormGradients g{.dx = {}, .dgamma = Tensor::like(n.gamma), .dbeta = Tensor::like(n.beta)};
   const bool in_place = dy.sole();
   if (wants_dx) { g.dx = in_place ? dy : Tensor::like(x); }
@@ -136,6 +141,7 @@ NormGradients norm_gradients(const Tensor& x, const Normalisation& n, const Tens
                                              .activation = n.activation,
                                              .passed = passed_of(n),
                                              .dy = dy.values<T>(),
+                                             .boxes = values_of_boxes(boxes),
                                              .partials = partials.mutable_values<double>(),
                                              .dx = g.dx.defined() ? g.dx.mutable_values<T>() : std::span<T>(),
                                              .dgamma = g.dgamma.mutable_values<Acc<T>>(),

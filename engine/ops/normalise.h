@@ -40,12 +40,21 @@ struct Normalisation {
 /// The same; notes what the passes after it then need not work out again.
 [[nodiscard]] Tensor normalised_first(const Tensor& x, Normalisation&);
 
+/// Of the gradient of a result normalised(x, norm): what the rule that makes it may take in passing, as
+/// BatchNormGradSums. The tape hands it on (GradSink::sums).
+struct GradientSums {
+  Tensor x;
+  Normalisation norm;
+  Tensor boxes = {};  ///< the sums; undefined where nobody took them
+};
+
 struct NormGradients {
   Tensor dx;  ///< undefined where it was not wanted
   Tensor dgamma;
   Tensor dbeta;
 };
-/// dx takes the place of dy where nobody else sees dy.
-[[nodiscard]] NormGradients norm_gradients(const Tensor& x, const Normalisation&, const Tensor& dy, bool wants_dx);
+/// dx takes the place of dy where nobody else sees dy. boxes: GradientSums::boxes.
+[[nodiscard]] NormGradients norm_gradients(const Tensor& x, const Normalisation&, const Tensor& dy, bool wants_dx,
+                                           const Tensor& boxes = {});
 
 }  // namespace vox

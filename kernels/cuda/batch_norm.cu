@@ -1,47 +1,10 @@
-#include "kernels/batch_norm.h"
+#include "kernels/cuda/batch_norm.cuh"
 
-#include <cmath>
-
-#include "kernels/cuda/philox.cuh"
 #include "kernels/cuda/reduce.cuh"
 #include "kernels/cuda/run.cuh"
-#include "kernels/dropout.h"
 
 namespace vox {
 namespace gpu {
-
-/// In the type of the sums: in double it costs more than the rest of a short run.
-template <class A> __device__ __forceinline__ A inverse_deviation(A variance, double eps) {
-  return A{1} / std::sqrt(variance + static_cast<A>(eps));
-}
-
-/// [C] each; the last two of the forward or of the backward pass.
-template <class A> struct BatchNormVectors {
-  const A* mean;
-  const A* variance;
-  const A* gamma;
-  const A* beta;
-  const A* dgamma;
-  const A* dbeta;
-};
-
-/// What comes before the activation is x * slope + shift; zeros where there is no channel.
-template <class A>
-__device__ __forceinline__ A norm_slope(const BatchNormVectors<A>& of, int c, double eps, A scale, bool present) {
-  return present ? of.gamma[c] * inverse_deviation(of.variance[c], eps) * scale : A{0};
-}
-/// Apart from the slope: a backward pass without an activation has no beta.
-template <class A>
-__device__ __forceinline__ A norm_shift(const BatchNormVectors<A>& of, int c, A scale, A slope, bool present) {
-  return present ? of.beta[c] * scale - of.mean[c] * slope : A{0};
-}
-
-/// An Activation, ready for use. What passes is multiplied by 1/(1-p) in the factors of the lanes.
-template <class A> struct BatchNormActivation {
-  PhiloxKeys keys;
-  std::uint32_t largest_dropped;
-  A scale;
-};
 
 /// The step whose mask is meant: read once, where there is one.
 template <Activation::Kind Kind, class A>
@@ -181,18 +144,18 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
   if (t < 2 * kLanes8) { partials[partial_at(grid, run, 2 * kLanes8, t)] = total; }
 }
 
-/// dbeta and dgamma from the runs' sums: one block per channel.
+/// dbeta and dgamma from the sums of a channel's runs, or of a convolution's boxes: one block per channel.
 template <class A>
 __global__ void batch_norm_parameters_kernel(const double* partials, const A* variance, double eps, A* dgamma, A* dbeta,
-                                             RunGrid grid) {
+                                             unsigned of_channel) {
   wait_for_launches_before();
   const unsigned channel = blockIdx.x;
-  const double* const sums = partials_of(grid, partials, channel, 2, 0);
-  const double* const products = partials_of(grid, partials, channel, 2, 1);
+  const double* const sums = partials_of(of_channel, partials, channel, 2, 0);
+  const double* const products = partials_of(of_channel, partials, channel, 2, 1);
   const A inverse = inverse_deviation(variance[channel], eps);
   double sum[2] = {0, 0};
   VOX_UNROLL
-  for (unsigned i = threadIdx.x; i < grid.of_channel; i += kChunkThreads) {
+  for (unsigned i = threadIdx.x; i < of_channel; i += kChunkThreads) {
     sum[0] += sums[i];
     sum[1] += products[i];
   }
@@ -269,13 +232,6 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
       });
 }
 
-template <class A> [[nodiscard]] BatchNormActivation<A> ready(const Activation& a) {
-  const bool drops = a.kind == Activation::Kind::relu_dropout;
-  return {.keys = philox_keys(a.key, a.step_there),
-          .largest_dropped = drops ? largest_dropped_number(a.p) : 0,
-          .scale = static_cast<A>(1 / (1 - (drops ? a.p : 0)))};
-}
-
 /// Calls body.operator()<Kind>() for a kind that the compiler knows.
 template <class Body> void with_kind(Activation::Kind kind, const Body& body) {
   using enum Activation::Kind;
@@ -329,11 +285,16 @@ template <class T> void batch_norm_backward(GpuQueue& q, const BatchNormGradArgs
                                          .dbeta = a.dbeta.data()};
   const auto per_value =
       static_cast<Acc<T>>(a.statistics == Statistics::constant ? 0.0 : 1.0 / static_cast<double>(s.n * s.voxels()));
+  const std::int64_t boxes = std::ssize(a.boxes) / (batch_norm_boxes(s, 1));
+  const double* const partials = boxes > 0 ? a.boxes.data() : a.partials.data();
+  const unsigned of_channel = boxes > 0 ? static_cast<unsigned>(boxes) : grid.of_channel;
   gpu::with_kind(a.activation.kind, [&]<Activation::Kind Kind>() {
-    VOX_LAUNCH(q, (gpu::batch_norm_gradient_runs_kernel<T, Kind>), grid.count, gpu::kChunkThreads, 0, a.x.data(),
-               a.dy.data(), of, a.eps, activation, a.partials.data(), grid, channels);
+    if (boxes == 0) {
+      VOX_LAUNCH(q, (gpu::batch_norm_gradient_runs_kernel<T, Kind>), grid.count, gpu::kChunkThreads, 0, a.x.data(),
+                 a.dy.data(), of, a.eps, activation, a.partials.data(), grid, channels);
+    }
     VOX_LAUNCH(q, (gpu::batch_norm_parameters_kernel<Acc<T>>), static_cast<unsigned>(channels), gpu::kChunkThreads, 0,
-               a.partials.data(), a.variance.data(), a.eps, a.dgamma.data(), a.dbeta.data(), grid);
+               partials, a.variance.data(), a.eps, a.dgamma.data(), a.dbeta.data(), of_channel);
     if (a.dx.empty()) { return; }
     VOX_LAUNCH(q, (gpu::batch_norm_backward_kernel<T, Kind>), grid.count, gpu::kChunkThreads, 0, a.x.data(),
                a.dy.data(), of, a.eps, activation, per_value, a.dx.data(), grid, channels);

@@ -31,8 +31,8 @@ struct RunMoments {
   __device__ __forceinline__ unsigned count() const { return grid.of_channel; }
   __device__ __forceinline__ Moments of(unsigned channel, unsigned i) const {
     return {.count = static_cast<double>(voxels_of_run(grid, i % grid.per_row)),
-            .mean = partials_of(grid, partials, channel, 2, 0)[i],
-            .m2 = partials_of(grid, partials, channel, 2, 1)[i]};
+            .mean = partials_of(grid.of_channel, partials, channel, 2, 0)[i],
+            .m2 = partials_of(grid.of_channel, partials, channel, 2, 1)[i]};
   }
 };
 

@@ -60,8 +60,8 @@ __global__ void __launch_bounds__(kChunkThreads)
   const unsigned first = blockIdx.x / grid.blocks * grid.per_row;  // of the channel's runs
   const unsigned lane = threadIdx.x / kWarp;
   const unsigned channel = block * kLanes8 + lane;
-  const double* const means = partials_of(grid, partials, channel, 2, 0) + first;
-  const double* const m2 = partials_of(grid, partials, channel, 2, 1) + first;
+  const double* const means = partials_of(grid.of_channel, partials, channel, 2, 0) + first;
+  const double* const m2 = partials_of(grid.of_channel, partials, channel, 2, 1) + first;
   const double about = means[0];
   double sum[2] = {0, 0};
   for (unsigned i = threadIdx.x % kWarp; i < grid.per_row; i += kWarp) {
@@ -166,8 +166,8 @@ __global__ void __launch_bounds__(kChunkThreads)
   const unsigned block = blockIdx.x;
   const unsigned lane = threadIdx.x / kWarp;
   const unsigned channel = block * kLanes8 + lane;
-  const double* const sums = partials_of(grid, partials, channel, 2, 0);
-  const double* const products = partials_of(grid, partials, channel, 2, 1);
+  const double* const sums = partials_of(grid.of_channel, partials, channel, 2, 0);
+  const double* const products = partials_of(grid.of_channel, partials, channel, 2, 1);
   double of_gamma = 0;
   double of_beta = 0;
   for (unsigned first = 0; first < grid.of_channel; first += grid.per_row) {

@@ -83,10 +83,10 @@ __device__ __forceinline__ std::int64_t partial_at(const RunGrid& g, const Run& 
 }
 
 /// The same for a channel: sum k of `sums`, of all its runs.
-__device__ __forceinline__ const double* partials_of(const RunGrid& g, const double* partials, unsigned channel,
+__device__ __forceinline__ const double* partials_of(unsigned of_channel, const double* partials, unsigned channel,
                                                      unsigned sums, unsigned k) {
   constexpr unsigned kLanes = kLanes8;
-  return partials + static_cast<std::int64_t>((channel / kLanes * sums + k) * kLanes + channel % kLanes) * g.of_channel;
+  return partials + static_cast<std::int64_t>((channel / kLanes * sums + k) * kLanes + channel % kLanes) * of_channel;
 }
 
 /// The lanes of a thread's pieces, from eight values of the block.

@@ -141,6 +141,12 @@ std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlg
   const Conv3dMarch m = conv3d_march(g, Conv3dPass::correlate, kBlock8);
   return m.shares == 1 ? m.columns() : 0;
 }
+std::int64_t conv_transpose3d_boxes(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
+  if (algorithm != Conv3dAlgorithm::tensor_core || g.split != 0) { return 0; }
+  const Conv3dMarch m = conv3d_march(g, Conv3dPass::spread, kBlock8);
+  const bool pairs = m.in.blocks() % 2 == 0;  // as in every layer of the network; others have no kernel for it
+  return m.shares == 1 && pairs ? m.columns() : 0;
+}
 bool conv3d_grad_weight_sums(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm) { return false; }
 std::int64_t conv3d_forward_scratch(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   return scratch_elements(g, Conv3dPass::correlate, algorithm);

@@ -70,6 +70,39 @@ void count_kernels(const KernelOptions& o, const std::string& folder, std::int64
   }
 }
 
+/// Of each convolution that gives as many channels as it takes the backward pass of two such layers of the network,
+/// with dropout between: what a gradient's kernel takes in passing for the layer before shows there alone.
+void count_layers(const KernelOptions& o, const std::string& folder, std::int64_t most_blocks, bool blank) {
+  ptx::interpret(folder);
+  const simt::Interpreter interpreted = simt::interpreter();
+  set_keep_all(true);
+  print_head();
+  for (const KernelSpec& spec : rows_of(o)) {
+    const std::int64_t channels = spec.shape.out;
+    if (spec.op != Op::conv3d || spec.pass != Pass::grad_input || spec.shape.in.front() != channels) { continue; }
+    simt::set_interpreter(blank ? &skip : nullptr);
+    std::uint32_t seed = 0;
+    const auto vector = [&] { return random_vector({channels}, accumulator(spec.dtype), Device::simt, ++seed); };
+    const auto layer = [&](const Tensor& x, const DropoutOptions& dropout) {
+      const Shape shape{channels, channels, 3, 3, 3};
+      const Tensor weight = random_vector(shape, accumulator(spec.dtype), Device::simt, ++seed).requires_grad();
+      return conv3d_batch_norm_relu(x, {}, weight, vector(), vector(), vector(), vector(), {}, dropout);
+    };
+    const auto& extent = spec.shape.extent;
+    const Tensor x =
+        random_volume({spec.batch, channels, extent[0], extent[1], extent[2]}, spec.dtype, Device::simt, 1);
+    const Tensor y = layer(layer(x, {.p = 0.25, .key = {}}), {.p = 0, .key = {}});
+    const Tensor dy = random_like(y, ++seed);
+    std::vector<ptx::LaunchCounts> launches;
+    ptx::watch() = {&launches, static_cast<std::uint64_t>(most_blocks)};
+    simt::set_interpreter(interpreted);
+    backward(y, dy);
+    std::vector<std::string> cells = cells_of(spec);
+    cells[0] = "layers";
+    for (const ptx::LaunchCounts& l : launches) { print(cells, {}, l); }
+  }
+}
+
 /// A step of Adam on so many f32 values, whose gradients are 1. Its least bytes: value, gradient and moments read, and
 /// all but the gradient written.
 void count_adam(const std::string& folder, std::int64_t values) {
@@ -97,6 +130,7 @@ int main(int argc, char** argv) {
     std::int64_t blocks = 0;
     std::int64_t adam = 0;
     bool blank = false;
+    bool layers = false;
     o.sizes = {128};
     o.dtypes = {"bf16"};
     app.option("--ptx", folder, "folder of .ptx files, as build/ptx/sm_90a").required();
@@ -112,10 +146,13 @@ int main(int argc, char** argv) {
         .positive();
     app.option("--blocks", blocks, "of a launch so many thread blocks are run, spread evenly; 0: all").not_negative();
     app.flag("--blank", blank, "operands are NaN, which takes no time: for counts that do not depend on values");
+    app.flag("--layers", layers, "instead of the gradients of conv3d's inputs two layers' backward passes around them");
     app.option("--adam", adam, "instead of operators a step of Adam on so many values; 0: operators").not_negative();
     if (const auto code = app.read(argc, argv)) { return *code; }
     if (adam > 0) {
       vox::bench::count_adam(folder, adam);
+    } else if (layers) {
+      vox::bench::count_layers(o, folder, blocks, blank);
     } else {
       vox::bench::count_kernels(o, folder, blocks, blank);
     }

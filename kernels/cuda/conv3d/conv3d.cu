@@ -41,6 +41,7 @@ template <class T> void conv_transpose3d_forward(GpuQueue& q, const ConvTranspos
                                  .packed = a.packed.empty() ? nullptr : a.packed.data(),
                                  .bias = a.bias.data(),
                                  .out = x_side(a.geometry, a.y, a.y2),
+                                 .gradient = a.gradient,
                                  .scratch = a.scratch.data()});
 }
 

@@ -21,6 +21,7 @@ template <class T> struct Convolve {
   const Acc<T>* bias;    ///< of the channels of out, or null
   VolumeParts<T> out;
   Conv3dEpilogue epilogue = {};
+  BatchNormGradSums<T> gradient = {};
   Acc<T>* scratch;
 };
 

@@ -15,6 +15,7 @@ namespace vox::gpu {
 ///     Source(a, h, w), clear(to)                        the tile's first voxel with halo; zero what no copy writes
 ///     copy(to, planes, offset)                          the tile of one step, so far from the first slice, to a place
 ///   planes(a, n, step)
+///   begin(a, at)                                        before a barrier
 ///   add(input, weight, a, step, active, sums)           one step: input at the warp's first voxel, the warp's weights
 ///   store(a, at, d, warp, sums)                         the slice before
 ///   shift(sums)                                         what was of one slice is now of the one before
@@ -38,6 +39,7 @@ template <class Algorithm, class T> __device__ __forceinline__ void march(const 
   for (int step = static_cast<int>(threadIdx.x); step < at.steps; step += Tile::kThreads) {
     planes[step] = Algorithm::planes(a, at.n, at.first_step + step);
   }
+  Algorithm::begin(a, at);
   __syncthreads();
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const Cell* const input = inputs + march_row<Tile>(warp) * Tile::kPitch + march_column<Tile>(warp);

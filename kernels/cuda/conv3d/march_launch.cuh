@@ -48,7 +48,8 @@ template <class T>
           .partial = a.scratch + m.packed_elements(),
           .resident = share_steps * m.warps_n * kChunkBytes <= kResidentBytes ? 1 : 0,
           .relu = a.epilogue.relu ? 1 : 0,
-          .moments = a.epilogue.moments.data()};
+          .moments = a.epilogue.moments.data(),
+          .gradient = taken(a.gradient)};
 }
 
 /// Are there thread blocks for more than two thirds of the warps that a large GPU runs at a time?

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/cuda/batch_norm.cuh"
 #include "kernels/cuda/conv3d/tile.cuh"
 
 /// What the thread blocks of a march of a convolution (march.cuh) own, and where its warps write.
@@ -53,6 +54,7 @@ template <class T> struct MarchArgs {
   int resident;     ///< 1: all weights of the thread block stay in shared memory
   int relu;         ///< 1: out = max(out, 0)
   double* moments;  ///< Conv3dEpilogue::moments, or null
+  BatchNormGradTaken<T> gradient;
 };
 
 /// What a thread block owns. Blocks that read the same voxels are neighbours.

@@ -63,8 +63,9 @@ __device__ __forceinline__ void add_tensor_step(const Bf16Cell* input, const Bf1
 
 /// Blocks of input channels: a kernel for each has the registers it needs.
 enum class Channels : std::uint8_t { one, even, odd };
-/// What is made of the sums: the result, its moments beside it, or a share's place in scratch.
-enum class Result : std::uint8_t { values, moments, partials };
+/// What is made of the sums: the result, its moments or batch norm's gradient sums beside it, or a share's place in
+/// scratch.
+enum class Result : std::uint8_t { values, moments, partials, gradient };
 
 template <class TileOf, Channels CHANNELS, Result RESULT> struct TensorMarch {
   using Tile = TileOf;
@@ -91,6 +92,9 @@ template <class TileOf, Channels CHANNELS, Result RESULT> struct TensorMarch {
     return {a.in.at(n, 2 * step), pair(a, step) ? a.in.at(n, 2 * step + 1) : nullptr};
   }
 
+  static __device__ __forceinline__ void begin(const MarchArgs<Bf16>& a, const MarchPlace& at) {
+    if constexpr (RESULT == Result::gradient) { begin_gradient<Tile>(a, at); }
+  }
   static __device__ __forceinline__ void add(const Bf16Cell* input, const unsigned char* weight,
                                              const MarchArgs<Bf16>& a, int step, const bool (&active)[3], Sums& sums) {
     const auto* const w = reinterpret_cast<const Bf16Cell*>(weight);
@@ -108,15 +112,19 @@ template <class TileOf, Channels CHANNELS, Result RESULT> struct TensorMarch {
                                                const MarchWarp<Bf16>& my, Sums& sums) {
     if constexpr (RESULT == Result::partials) {
       store_partial(a, at, d, my, sums.acc[0]);
+    } else if constexpr (RESULT == Result::gradient) {
+      store_gradient<Tile>(a, d, my, sums.acc[0], sums.moment);
     } else {
       store_tensor<Tile, RESULT == Result::moments>(a, at, d, my, sums.acc[0], sums.moment);
     }
   }
   static __device__ __forceinline__ void end(const MarchArgs<Bf16>& a, const MarchPlace& at,
                                              const MarchWarp<Bf16>* warps, unsigned char* shared, const Sums& sums) {
+    const auto lane_of = [](int c, int k) { return c / 8 * 16 + c % 2 * 8 + k * 4 + c % 8 / 2; };
     if constexpr (RESULT == Result::moments) {
-      write_moments<Tile>(a, at, warps, reinterpret_cast<float*>(shared), sums.moment,
-                          [](int c, int k) { return c / 8 * 16 + c % 2 * 8 + k * 4 + c % 8 / 2; });
+      write_moments<Tile>(a, at, warps, reinterpret_cast<float*>(shared), sums.moment, lane_of);
+    } else if constexpr (RESULT == Result::gradient) {
+      write_gradient<Tile>(a, warps, reinterpret_cast<float*>(shared), sums.moment, lane_of);
     }
   }
   static __device__ __forceinline__ void shift(Sums& sums) {
@@ -161,6 +169,8 @@ template <class Tile> void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>
     sum_shares(q, a);
   } else if (a.moments != nullptr) {
     launch_tensor_core<Tile, Result::moments>(q, a, blocks);
+  } else if (a.gradient.sums != nullptr) {
+    launch_tensor_core<Tile, Channels::even, Result::gradient>(q, a, blocks);
   } else {
     launch_tensor_core<Tile, Result::values>(q, a, blocks);
   }

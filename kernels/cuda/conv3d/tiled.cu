@@ -112,6 +112,7 @@ template <class T, class TileOf> struct TiledMarch {
   static __device__ __forceinline__ MarchPlanes<T> planes(const MarchArgs<T>& a, int n, int step) {
     return {a.in.at(n, step / kStepsPerBlock) + step % kStepsPerBlock * kStepChannels<T>, nullptr};
   }
+  static __device__ __forceinline__ void begin(const MarchArgs<T>&, const MarchPlace&) {}
   static __device__ __forceinline__ void add(const Cell* input, const unsigned char* weight, const MarchArgs<T>&, int,
                                              const bool (&active)[3], Sums& sums) {
     const int lane = static_cast<int>(threadIdx.x) % 32;
