@@ -26,6 +26,11 @@ bool is_gemm(const Conv3dGeometry& g) {
          g.y.n * ceil_div(g.y.voxels(), 256) + kWantedBlocks <= kMaxGrid;
 }
 
+/// Boxes of what a march on tensor cores writes: what a thread block has, of the march itself or of adding shares.
+std::int64_t boxes_of(const Conv3dMarch& m) {
+  return m.shares == 1 ? m.columns() : m.out.n * ceil_div(m.out.voxels(), kSharedBoxVoxels);
+}
+
 std::int64_t scratch_elements(const Conv3dGeometry& g, Conv3dPass pass, Conv3dAlgorithm algorithm) {
   if (algorithm == Conv3dAlgorithm::direct) { return 0; }
   if (algorithm == Conv3dAlgorithm::gemm) { return conv3d_gemm(g, pass).packed_elements(); }
@@ -138,14 +143,13 @@ std::int64_t conv3d_direct_shares(const Conv3dGeometry& g) {
 
 std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   if (algorithm != Conv3dAlgorithm::tensor_core) { return 0; }
-  const Conv3dMarch m = conv3d_march(g, Conv3dPass::correlate, kBlock8);
-  return m.shares == 1 ? m.columns() : 0;
+  return boxes_of(conv3d_march(g, Conv3dPass::correlate, kBlock8));
 }
 std::int64_t conv_transpose3d_boxes(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   if (algorithm != Conv3dAlgorithm::tensor_core || g.split != 0) { return 0; }
   const Conv3dMarch m = conv3d_march(g, Conv3dPass::spread, kBlock8);
-  const bool pairs = m.in.blocks() % 2 == 0;  // as in every layer of the network; others have no kernel for it
-  return m.shares == 1 && pairs ? m.columns() : 0;
+  const bool pairs = m.in.blocks() % 2 == 0;  // as in every layer of the network; other marches have no kernel for it
+  return m.shares > 1 || pairs ? boxes_of(m) : 0;
 }
 bool conv3d_grad_weight_sums(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm) { return false; }
 std::int64_t conv3d_forward_scratch(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {

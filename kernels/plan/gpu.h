@@ -14,6 +14,7 @@ inline constexpr std::int64_t kTaps = 27;             ///< of tiled and tensor_c
 inline constexpr std::int64_t kGroup = 16;            ///< output channels of a warp
 inline constexpr std::int64_t kWantedBlocks = 528;    ///< thread blocks: four for each multiprocessor of a large GPU
 inline constexpr std::int64_t kWantedMarches = 396;   ///< of four warps: three run at a time on each of 132
+inline constexpr std::int64_t kSharedBoxVoxels = 64;  ///< of a box whose sums are in shares: what a thread block adds
 inline constexpr std::int64_t kWantedGrads = 264;     ///< of a weight gradient: two, all of which run at a time
 inline constexpr std::int64_t kMaxSlice = 1LL << 27;  ///< voxels of a slice: its elements are counted in 32 bits
 

@@ -31,10 +31,12 @@ Conv3dGeometry conv(std::int64_t n, std::int64_t in, const Shape& extents, std::
 }
 
 /// Both shapes of a tile, whole and ragged, rows and columns that are missing, blocks of channels that are missing or
-/// padded, marches of one slice and of several, one step of channels and two.
+/// padded, marches of one slice and of several, one step of channels and two; and channels that are split, an odd
+/// number of blocks among them, whose boxes are whole, ragged and of one voxel.
 std::vector<Conv3dGeometry> geometries() {
   return {conv(1, 16, {5, 13, 29}, 16), conv(1, 35, {5, 9, 18}, 9),  conv(1, 3, {3, 32, 16}, 16),
-          conv(1, 33, {4, 8, 8}, 16),   conv(200, 5, {1, 2, 9}, 25), conv(1, 20, {33, 1, 2}, 12)};
+          conv(1, 33, {4, 8, 8}, 16),   conv(200, 5, {1, 2, 9}, 25), conv(1, 20, {33, 1, 2}, 12),
+          conv(2, 20, {3, 5, 9}, 33),   conv(1, 8, {4, 4, 4}, 64),   conv(2, 9, {1, 1, 1}, 40)};
 }
 
 Activation activation(bool drops) {
@@ -191,7 +193,7 @@ TEST_CASE("the sums that a gradient by tensor cores takes in passing are those o
 TEST_CASE("sums of a gradient on the simt device have the same bits in any order of blocks and threads",
           "[conv3d][batch_norm][simt][determinism]") {
   const simt::Options before = simt::options();
-  const Conv3dGeometry g = conv(2, 19, {3, 9, 18}, 9);
+  const Conv3dGeometry g = GENERATE(conv(2, 19, {3, 9, 18}, 9), conv(2, 20, {3, 5, 9}, 33));  // the latter in shares
   const auto sums = [&](simt::Order order) {
     simt::options().order = order;
     return spread_of(g, make_values(g.x.n * g.x.c * g.x.voxels(), 2), true, true, Device::simt).sums;
@@ -202,12 +204,13 @@ TEST_CASE("sums of a gradient on the simt device have the same bits in any order
   simt::options() = before;
 }
 
-TEST_CASE("a GPU takes a gradient's sums in passing where thread blocks have all input channels", "[conv3d][choose]") {
+TEST_CASE("a GPU takes a gradient's sums in passing by tensor cores", "[conv3d][choose]") {
   const DeviceQueue q;
   const auto boxes = [&](const Conv3dGeometry& g) { return conv_transpose3d_boxes(q, g, kAlgorithm); };
   CHECK(boxes(conv(1, 16, {128, 128, 128}, 16)) == 384);
   CHECK(boxes(conv(16, 256, {8, 8, 8}, 256)) == 64);
-  CHECK(boxes(conv(1, 128, {16, 16, 16}, 128)) == 0);  // its channels are split, their sums added later
+  CHECK(boxes(conv(1, 128, {16, 16, 16}, 128)) ==
+        64);                                           // its channels are split, their sums added by boxes of 64 voxels
   CHECK(boxes(conv(1, 16, {128, 128, 128}, 8)) == 0);  // one block of input channels
   Conv3dGeometry split = conv(1, 32, {64, 64, 64}, 16);
   split.split = 16;

@@ -66,45 +66,4 @@ template <class Tile, class T> [[nodiscard]] std::size_t march_shared_bytes(cons
          static_cast<std::size_t>(a.share_steps) * sizeof(MarchPlanes<T>);
 }
 
-/// out = the sums of all shares, in order, and the bias; padding channels zero. A thread adds 16 bytes of sums.
-template <class T> __global__ void sum_shares_kernel(MarchArgs<T> a, std::int64_t packs) {
-  wait_for_launches_before();
-  constexpr int kPack = kWide<Acc<T>>;
-  constexpr int kTogether = 4;  ///< shares whose sums are read before they are added
-  const std::int64_t pack = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (pack >= packs) { return; }
-  const Acc<T>* const from = a.partial + pack * kPack;
-  Acc<T> sum[kPack] = {};
-  for (int share = 0; share < a.shares; share += kTogether) {
-    Pack<Acc<T>, kPack> read[kTogether];
-    VOX_UNROLL
-    for (int s = 0; s < kTogether; ++s) {
-      read[s] = share + s < a.shares ? load_pack<kPack>(from + (share + s) * packs * kPack) : Pack<Acc<T>, kPack>{};
-    }
-    VOX_UNROLL
-    for (int s = 0; s < kTogether; ++s) {
-      VOX_UNROLL
-      for (int c = 0; c < kPack; ++c) { sum[c] += read[s].v[c]; }
-    }
-  }
-  const std::int64_t cell = pack / (8 / kPack);
-  const int part = static_cast<int>(pack % (8 / kPack)) * kPack;
-  const int voxels = a.d * a.h * a.w;
-  const int block = static_cast<int>(cell / voxels % a.out_blocks);
-  Pack<T, kPack> y;
-  VOX_UNROLL
-  for (int c = 0; c < kPack; ++c) {
-    const int channel = block * 8 + part + c;
-    const bool present = channel < a.out_channels;
-    y.v[c] = store<T>(present ? sum[c] + (a.bias != nullptr ? a.bias[channel] : Acc<T>{0}) : Acc<T>{0});
-  }
-  store_pack(a.out.at(cell / voxels / a.out_blocks, block) + cell % voxels * 8 + part, y);
-}
-template <class T> void sum_shares(GpuQueue& q, const MarchArgs<T>& a) {
-  if (a.shares == 1) { return; }
-  constexpr int kThreads = 128;
-  const std::int64_t packs = static_cast<std::int64_t>(a.cases) * a.out_blocks * a.d * a.h * a.w * (8 / kWide<Acc<T>>);
-  VOX_LAUNCH(q, (sum_shares_kernel<T>), blocks_for(packs, kThreads), kThreads, 0, a, packs);
-}
-
 }  // namespace vox::gpu

@@ -1,4 +1,5 @@
 #include "kernels/cuda/conv3d/march_launch.cuh"
+#include "kernels/cuda/conv3d/sum_shares.cuh"
 
 // 3^3, stride 1, padding 1, on the ordinary arithmetic units. Warp = 8 voxels of W x 4 quads of output channels; thread
 // = a column of 8 rows (f64: 4) by 4 output channels, for three output slices: 96 sums. Per tap column kw and step of
