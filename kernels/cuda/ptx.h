@@ -94,9 +94,13 @@ __device__ __forceinline__ uint32_t bf16x2_rn_relu(float low, float high) {
   return r;
 }
 
-// ---- 16 bytes of global memory as one instruction: of a struct the compiler makes several -----------
+// ---- 16 or 8 bytes of global memory as one instruction: of a struct the compiler makes several -----------
 __device__ __forceinline__ void store_global_16(void* p, const uint32_t (&v)[4]) {
   asm volatile("st.global.v4.b32 [%0], {%1,%2,%3,%4};" ::"l"(p), "r"(v[0]), "r"(v[1]), "r"(v[2]), "r"(v[3]) : "memory");
+}
+
+__device__ __forceinline__ void store_global_8(void* p, const uint32_t (&v)[2]) {
+  asm volatile("st.global.v2.b32 [%0], {%1,%2};" ::"l"(p), "r"(v[0]), "r"(v[1]) : "memory");
 }
 
 // ---- mbarrier + 1-D bulk copy (sm_90) ---------------------------------------------------------

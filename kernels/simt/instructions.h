@@ -64,6 +64,13 @@ inline void store_global_16(void* p, const std::uint32_t (&v)[4]) {
   *static_cast<Words*>(p) = {{v[0], v[1], v[2], v[3]}};
 }
 
+inline void store_global_8(void* p, const std::uint32_t (&v)[2]) {
+  struct alignas(8) Words {
+    std::uint32_t v[2];
+  };
+  *static_cast<Words*>(p) = {{v[0], v[1]}};
+}
+
 using mbar_t = std::uint64_t;
 inline void mbar_init(mbar_t* m, unsigned count, Site at = Site::here()) { simt::barrier_init(m, count, at); }
 inline void mbar_fence_init() {}

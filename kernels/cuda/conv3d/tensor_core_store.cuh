@@ -141,7 +141,8 @@ __device__ __forceinline__ void store_partial(const MarchArgs<Bf16>& a, const Ma
     VOX_UNROLL
     for (int row = 0; row < 8; ++row) {
       if (row < rows) {
-        store_pack(to, Pack<float, 2>{{acc[row / 2][b][row % 2 * 2], acc[row / 2][b][row % 2 * 2 + 1]}});
+        store_global_8(to, {std::bit_cast<std::uint32_t>(acc[row / 2][b][row % 2 * 2]),
+                            std::bit_cast<std::uint32_t>(acc[row / 2][b][row % 2 * 2 + 1])});
       }
       to += a.w * 8;
     }
