@@ -12,7 +12,7 @@ namespace vox {
 void PackedWeights::add(const Tensor& weight, bool from_data) {
   const Shape& s = weight.shape();
   const auto room = [&](Conv3dPass pass) {
-    return Tensor({conv3d_packed_elements(s[0], s[1], pass)}, DType::bf16, weight.device());
+    return Tensor({conv3d_packed_elements(s[0], s[1], s[2], pass)}, DType::bf16, weight.device());
   };
   weight.body().storage->packed = std::make_shared<Packed>(
       Packed{.correlate = room(Conv3dPass::correlate), .spread = from_data ? Tensor() : room(Conv3dPass::spread)});
@@ -32,6 +32,7 @@ void PackedWeights::refresh() const {
       if (!to.defined()) { return; }
       stale.push_back({.out_channels = weight.shape()[0],
                        .in_channels = weight.shape()[1],
+                       .kernel = weight.shape()[2],
                        .pass = pass,
                        .weight = weight.values<float>(),
                        .packed = to.mutable_values<Bf16>()});

@@ -86,7 +86,7 @@ template <class T> struct Conv3dArgs {
   std::span<const T> x;            ///< [N,ceil(I/8),D,H,W,8]; where the geometry is split, I is split
   std::span<const T> x2 = {};      ///< the other channels of x where the geometry is split
   std::span<const Acc<T>> weight;  ///< [O,I,K,K,K], rounded to T before use
-  std::span<const T> packed = {};  ///< what conv3d_pack() made of the weight for tensor_core; or empty
+  std::span<const T> packed = {};  ///< what conv3d_pack() made of the weight for tensor_core or gemm; or empty
   std::span<const Acc<T>> bias;    ///< [O], or empty
   std::span<T> y;                  ///< [N,ceil(O/8),D',H',W',8], overwritten
   Conv3dEpilogue epilogue = {};

@@ -15,7 +15,7 @@ template <class T> struct ConvTranspose3dArgs {
   Conv3dAlgorithm algorithm;
   std::span<const T> x;            ///< a volume batch of shape geometry.y
   std::span<const Acc<T>> weight;  ///< [I,O,K,K,K], rounded to T before use
-  std::span<const T> packed = {};  ///< what conv3d_pack() made of the weight for tensor_core; or empty
+  std::span<const T> packed = {};  ///< what conv3d_pack() made of the weight for tensor_core or gemm; or empty
   std::span<const Acc<T>> bias;    ///< [O], or empty
   std::span<T> y;        ///< a volume batch of shape geometry.x, overwritten; where that is split, its first part
   std::span<T> y2 = {};  ///< and here the other, overwritten

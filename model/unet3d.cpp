@@ -64,6 +64,8 @@ UNet3d::UNet3d(const UNetConfig& config, DType dtype, std::optional<std::uint64_
   };
   for (const Block& b : encoder_) { pack(b, &b == &encoder_.front()); }
   for (const Block& b : decoder_) { pack(b, false); }
+  for (const Conv& c : up_) { packed_.add(c.weight, false); }
+  packed_.add(head_.weight, false);
 }
 
 UNet3d::Conv UNet3d::make_conv(const std::string& name, const Shape& weight, std::int64_t out, double keras_limit) {

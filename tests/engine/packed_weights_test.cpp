@@ -16,6 +16,7 @@ struct Layer {
   std::int64_t out;
   std::int64_t in;
   std::int64_t edge;
+  std::int64_t kernel = 3;  ///< 2 is that of a transposed convolution
 };
 
 struct Results {
@@ -26,17 +27,17 @@ struct Results {
 };
 
 Tensor weight_of(const Layer& l, unsigned seed, Device device) {
-  const Shape shape{l.out, l.in, 3, 3, 3};
+  const Shape shape{l.out, l.in, l.kernel, l.kernel, l.kernel};
   return to_tensor(make_values(shape.count(), seed), shape, Kind::parameter, DType::bf16).to(device).requires_grad();
 }
 
 Results run(const Layer& l, Tensor& weight) {
-  const Shape x_shape{1, l.in, l.edge, l.edge + 1, l.edge};
-  const Shape y_shape{1, l.out, l.edge, l.edge + 1, l.edge};
+  const bool transposed = l.kernel == 2;
+  const Shape x_shape{1, transposed ? l.out : l.in, l.edge, l.edge + 1, l.edge};
   Tensor x = to_tensor(make_values(x_shape.count(), 5), x_shape, Kind::volume, DType::bf16).to(weight.device());
   x.requires_grad();
-  const Tensor y = conv3d(x, weight, {});
-  backward(y, to_tensor(make_values(y_shape.count(), 6), y_shape, Kind::volume, DType::bf16).to(weight.device()));
+  const Tensor y = transposed ? conv_transpose3d(x, weight, {}, {.stride = 2}) : conv3d(x, weight, {});
+  backward(y, to_tensor(make_values(y.shape().count(), 6), y.shape(), Kind::volume, DType::bf16).to(weight.device()));
   Results r{y.to_doubles(), x.grad().to_doubles(), weight.grad().to_doubles()};
   weight.clear_grad();
   return r;
@@ -56,8 +57,11 @@ std::int64_t launches() { return simt_device::work().launches; }
 
 TEST_CASE("a convolution gives the same bits by weights that were packed before it", "[simt][cuda]") {
   VOX_EACH_KERNEL_DEVICE(device);
-  // One block of channels and an odd number of them, both tiles, several groups, and input channels split in shares.
-  const std::vector<Layer> layers{{1, 1, 3}, {16, 4, 8}, {8, 24, 3}, {33, 17, 3}, {40, 16, 2}, {32, 64, 2}};
+  // One block of channels and an odd number of them, both tiles, several groups, and input channels split in shares;
+  // and matrix products, whose units of 32 by 8 channels are whole, ragged and several.
+  const std::vector<Layer> layers{{1, 1, 3},     {16, 4, 8},    {8, 24, 3},    {33, 17, 3},
+                                  {40, 16, 2},   {32, 64, 2},   {1, 1, 2, 2},  {64, 32, 2, 2},
+                                  {9, 50, 2, 2}, {70, 3, 2, 2}, {4, 16, 3, 1}, {41, 37, 2, 1}};
   std::vector<Tensor> weights;
   PackedWeights packed;
   for (std::size_t i = 0; i < layers.size(); ++i) {

@@ -17,7 +17,7 @@ template <class T> struct Convolve {
   Conv3dPass pass;
   VolumeParts<const T> in;
   const Acc<T>* weight;  ///< [O,I,K,K,K]
-  const T* packed;       ///< the same as tensor_core reads it, or null: not packed yet
+  const T* packed;       ///< the same as tensor_core or gemm reads it, or null: not packed yet
   const Acc<T>* bias;    ///< of the channels of out, or null
   VolumeParts<T> out;
   Conv3dEpilogue epilogue = {};

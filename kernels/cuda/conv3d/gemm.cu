@@ -2,6 +2,8 @@
 
 #include <type_traits>
 
+#include "kernels/cuda/conv3d/pack_tensor_core.cuh"
+
 // Matrix products of side-by-side windows: 2^3 with stride 2, which is how a U-Net goes up, and 1^3, its head. No voxel
 // is read twice by a tap, so nothing is staged in shared memory: operands go from global memory to registers.
 //
@@ -91,18 +93,6 @@ template <class T> __global__ void __launch_bounds__(kGemmThreads, 2) convolve_g
 }
 
 inline constexpr int kMmaVoxels = 64;  ///< of a warp
-
-/// packed[tile][step][lane][4 registers]: fragments of n8 tiles, K = four chunks; register r of lane l has channels 2r
-/// and 2r+1 of chunk l%4.
-__global__ void pack_gemm_mma_kernel(GemmArgs<Bf16> a, const float* weight, Bf16* packed, std::int64_t elements) {
-  wait_for_launches_before();
-  const std::int64_t e = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (e >= elements) { return; }
-  const int lane = static_cast<int>(e / 8 % 32);
-  const int row = static_cast<int>(e / 256);
-  packed[e] =
-      to_bf16(gemm_weight(a, weight, row % a.steps * 4 + lane % 4, static_cast<int>(e % 8), row / a.steps, lane / 4));
-}
 
 /// Where a warp's 64 coarse voxels lie: of the fine side one is found by a lane and handed around.
 template <int KERNEL> struct GemmVoxels {
@@ -269,7 +259,6 @@ template <int KERNEL, bool SPREAD> void launch_gemm_mma(GpuQueue& q, const GemmA
 }
 
 template <class T> void convolve_gemm(GpuQueue& q, const Convolve<T>& a) {
-  constexpr int kPackThreads = 256;
   const Conv3dGemm m = conv3d_gemm(a.geometry, a.pass);
   const VolumeShape& coarse = a.geometry.y;
   const bool spread = a.pass == Conv3dPass::spread;
@@ -293,9 +282,18 @@ template <class T> void convolve_gemm(GpuQueue& q, const Convolve<T>& a) {
                    .tiles_per_part = 0,
                    .voxel_blocks = 0};
   if constexpr (std::is_same_v<T, Bf16>) {
-    const std::int64_t elements = ceil_div(m.tiles, 4) * 4 * args.steps * 256;
-    VOX_LAUNCH(q, pack_gemm_mma_kernel, blocks_for(elements, kPackThreads), kPackThreads, 0, args, a.weight,
-               reinterpret_cast<Bf16*>(a.scratch), elements);
+    if (a.packed != nullptr) {
+      args.packed = a.packed;
+    } else {
+      pack_tensor_core(q,
+                       {.out_channels = a.geometry.y.c,
+                        .in_channels = a.geometry.x.c,
+                        .kernel = a.geometry.kernel,
+                        .pass = a.pass,
+                        .weight = {a.weight, static_cast<std::size_t>(weight_elements(a.geometry))},
+                        .packed = {reinterpret_cast<Bf16*>(a.scratch), static_cast<std::size_t>(m.packed_elements())}},
+                       0);
+    }
     if (args.kernel == 1) {
       launch_gemm_mma<1, false>(q, args, coarse.n);  // both passes are the same
     } else if (spread) {
@@ -310,6 +308,7 @@ template <class T> void convolve_gemm(GpuQueue& q, const Convolve<T>& a) {
     args.voxel_blocks = static_cast<int>(voxel_blocks);
     args.parts = static_cast<int>(ceil_div(quads, quads_per_part));
     args.tiles_per_part = static_cast<int>(quads_per_part * 4);
+    constexpr int kPackThreads = 256;
     const std::int64_t elements = m.chunks * m.tiles * 64;
     VOX_LAUNCH(q, (pack_gemm_kernel<T>), blocks_for(elements, kPackThreads), kPackThreads, 0, args, a.weight, a.scratch,
                elements);
