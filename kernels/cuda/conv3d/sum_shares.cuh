@@ -82,7 +82,9 @@ __device__ __forceinline__ void take_gradient(const MarchArgs<Bf16>& a, int bloc
   }
   __syncthreads();
   Philox4 random{{0xFFFFFFFFU, 0xFFFFFFFFU, 0xFFFFFFFFU, 0xFFFFFFFFU}};
-  if (g.drops) { random = g.activation.keys.random4(static_cast<std::uint64_t>(first) / 4); }
+  if (g.drops) {
+    random = g.activation.keys.random4(static_cast<std::uint64_t>(first) / 4, g.activation.keys.step_now());
+  }
   const int part = t % 2 * 4;
   float sums[8];
   VOX_UNROLL
