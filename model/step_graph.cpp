@@ -76,7 +76,7 @@ std::string difference(const Premises& then, const Premises& now) {
 
 GraphUse graph_named(std::string_view word) {
   if (word == "auto") { return GraphUse::automatic; }
-  VOX_CHECK(word == "on" || word == "off", "graph is '{}', wants auto, on or off", word);
+  VOX_CHECK(word == "on" || word == "off", "--graph is '{}', wants auto, on or off", word);
   return word == "on" ? GraphUse::on : GraphUse::off;
 }
 

@@ -17,7 +17,9 @@ struct Captured {
 }  // namespace
 
 Graph::~Graph() {
-  if (graph_ != nullptr) { static_cast<void>(cudaGraphExecDestroy(graph_)); }  // after what is under way of it
+  if (graph_ == nullptr) { return; }
+  static_cast<void>(cudaStreamSynchronize(stream_));  // it may be under way
+  static_cast<void>(cudaGraphExecDestroy(graph_));    // a destructor has no one to tell
 }
 
 // Of this thread alone: those of the loader may go on asking for page-locked memory.
@@ -27,6 +29,7 @@ void Graph::begin(CUstream_st* stream) {
 
 void Graph::end(CUstream_st* stream) {
   Captured captured;
+  stream_ = stream;
   const cudaError_t code = cudaStreamEndCapture(stream, &captured.graph);
   if (code != cudaSuccess) { static_cast<void>(cudaGetLastError()); }  // it is not sticky: no other call must see it
   check(code, "cudaStreamEndCapture");

@@ -88,6 +88,7 @@ class Graph {
 
  private:
   [[maybe_unused]] CUgraphExec_st* graph_ = nullptr;  // unused in a build without CUDA
+  [[maybe_unused]] CUstream_st* stream_ = nullptr;
   std::size_t nodes_ = 0;
 };
 

@@ -1,15 +1,20 @@
 // Training steps that are captured once and launched again: the bits of those submitted kernel by kernel.
 #include "model/step_graph.h"
 
+#include <cmath>
 #include <map>
 #include <utility>
 
+#include "engine/context.h"
 #include "engine/graph.h"
+#include "engine/planned_blocks.h"
 #include "engine/readback.h"
 #include "engine/tape.h"
 #include "engine/uploader.h"
 #include "kernels/base/check.h"
+#include "kernels/fill.h"
 #include "kernels/simt/memory.h"
+#include "kernels/simt/options.h"
 #include "model/step_plan.h"
 #include "tests/engine/op_case.h"
 #include "tests/support/catch.h"
@@ -230,6 +235,28 @@ TEST_CASE("a graph refuses what CUDA refuses in a capture, and nothing has been 
   graph.launch();
   CHECK(there.to_doubles() == here.to_doubles());
   CHECK_THROWS_WITH(Graph(Device::cpu), ContainsSubstring("there are none on cpu"));
+}
+
+TEST_CASE("a planned block is the same at each request, fresh, and nobody's in between", "[graph][simt]") {
+  PlannedBlocks blocks;
+  const auto floats = [](std::byte* p) { return std::span(reinterpret_cast<float*>(p), 4); };
+  const auto fill = [](std::span<float> y) { fill_forward(simt_queue(), FillArgs<float>{.value = 2, .y = y}); };
+  const auto first = [](std::span<const float> from) {
+    float value = 0;
+    simt_device::copy_out(&value, from.data(), sizeof value);
+    return value;
+  };
+  std::byte* const p = blocks.take(3, 16);
+  CHECK(blocks.take(3, 16) == nullptr);
+  fill(floats(p));
+  CHECK(first(floats(p)) == 2);
+  blocks.give_back(p);
+  if (simt::checks_accesses()) { CHECK_THROWS_WITH(fill(floats(p)), ContainsSubstring("fill_kernel")); }
+  CHECK(blocks.take(3, 8) == nullptr);
+  CHECK(blocks.take(3, 16) == p);
+  CHECK(std::isnan(first(floats(p))));
+  CHECK(blocks.taken() == 1);
+  blocks.give_back(p);
 }
 
 TEST_CASE("a graph's step refuses a label that is no class, and graphs are refused where there are none",
