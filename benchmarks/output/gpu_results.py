@@ -27,7 +27,7 @@ def table(head, rows):
 
 
 def steps(report):
-    rows = [[r["work"], r["dtype"], str(r["batch"]), f"{r['ms']:.2f}", f"{1e3 * r['batch'] / r['ms']:.1f}",
+    rows = [[r["work"] + (" as a graph" if "graph_ms" in r else ""), r["dtype"], str(r["batch"]), f"{r['ms']:.2f}", f"{1e3 * r['batch'] / r['ms']:.1f}",
              f"{r['peak_tensor_bytes'] / 2**20:.0f}"] for r in report["rows"] if r["program"] == "voxgrad" and "ms" in r]
     if rows:
         table(["work", "type", "batch", "ms", "volumes/s", "MiB of tensors"], rows)
@@ -93,8 +93,8 @@ def main():
     folders = sys.argv[1:]
     summaries = [read([folder], "summary.txt") or "" for folder in folders]
     print("```\n" + "\n".join(line[:150] for s in summaries for line in s.splitlines()[:2]) + "\n```\n")
-    for name, show in (("steps.json", steps), ("predict.json", steps), ("recompute.json", steps), ("torch.json", beside_torch),
-                       ("torch_f32.json", beside_torch), ("kernels.json", kernels), ("cudnn.json", beside_nvidia)):
+    for name, show in (("steps.json", steps), ("graph.json", steps), ("predict.json", steps), ("recompute.json", steps),
+                       ("torch.json", beside_torch), ("torch_f32.json", beside_torch), ("kernels.json", kernels), ("cudnn.json", beside_nvidia)):
         report = read(folders, name)
         if report:
             show(report)

@@ -83,7 +83,7 @@ class Session {
     }
     answer["wall_s"] = total.wall_s / steps;
     answer["processor_s"] = total.processor_s / steps;
-    answer["peak_tensor_bytes"] = memory_report(lab_->device()).peak_bytes;
+    answer["peak_tensor_bytes"] = lab_->peak_tensor_bytes();
     answer["peak_resident_bytes"] = peak_resident_bytes();
     answer["loss"] = lab_->loss();
     return answer;

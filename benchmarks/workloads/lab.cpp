@@ -135,6 +135,11 @@ Phase Lab::graph_phase(const ArenaScope& arena) {
   return {graphs_.launches() > before ? "graph" : "step", taken};
 }
 
+std::size_t Lab::peak_tensor_bytes() const {
+  const std::size_t asked_for = memory_report(device_).peak_bytes;
+  return graphs_.launches() == 0 ? asked_for : std::max(asked_for, training_->peak_bytes);
+}
+
 void Lab::add_phases(std::vector<Phase>& phases, const std::vector<const char*>& names) {
   const std::vector<Times> times = clock_.between();
   for (std::size_t i = 0; i < names.size(); ++i) { phases.push_back({names[i], times.at(i)}); }

@@ -53,6 +53,9 @@ class Lab {
   [[nodiscard]] Device device() const { return device_; }
   [[nodiscard]] const UNet3d& net() const { return net_; }
   [[nodiscard]] double loss() const { return last_loss_; }
+  /// Of tensors since reset_peak(). A graph asks for none of them: its step takes what it was captured with, the
+  /// plan's.
+  [[nodiscard]] std::size_t peak_tensor_bytes() const;
 
  private:
   template <class Work> [[nodiscard]] Phase data_phase(const Work& load) const;  ///< by the clocks, and waited for

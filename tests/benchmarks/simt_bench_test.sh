@@ -37,6 +37,8 @@ bench kernel "${small[@]}" --dtype bf16,f32 --op conv3d,conv3d_concat,conv_trans
 
 bench step --size 16 --widths 4,4,8,8,8 --batch 2 --dtype bf16 --json "$folder/steps.json" >"$folder/steps.txt"
 grep -q '"loss": [0-9]' "$folder/steps.json" || fail "a step without a loss"
+bench step --size 16 --widths 4,4,4,4,4 --batch 2 --dtype f32 --graph on --json "$folder/graph.json" >"$folder/graph.txt"
+grep -q '"graph_ms": [0-9]' "$folder/graph.json" || fail "a step that is no graph"
 bench step --size 16 --widths 4,4,8,8,8 --batch 2 --dtype bf16 --nsight | grep -q '^- profiled: step 16^3, batch 2, bf16' ||
   fail "no step for a profiler"
 
@@ -44,3 +46,4 @@ printf 'gpu_check\na card\n' >"$folder/summary.txt"
 python3 benchmarks/output/gpu_results.py "$folder" >"$folder/page.md"
 grep -q '^| conv3d forward 4-8@8^3 | bf16 |' "$folder/page.md" || fail "no kernel on the page"
 grep -q '^| step | bf16 | 2 |' "$folder/page.md" || fail "no step on the page"
+grep -q '^| step as a graph | f32 | 2 |' "$folder/page.md" || fail "no graph on the page"

@@ -9,7 +9,6 @@
 #include "engine/graph.h"
 #include "engine/planned_blocks.h"
 #include "engine/readback.h"
-#include "engine/tape.h"
 #include "engine/uploader.h"
 #include "kernels/base/check.h"
 #include "kernels/fill.h"
@@ -87,9 +86,8 @@ struct Lab {
     return step(cases, plans.at(cases).arena);
   }
 
-  /// In inference, by plain operators: convolutions that look for packed weights.
+  /// Scores by plain operators, recorded, so that weights are packed if they have changed since they last were.
   std::vector<double> validate() {
-    const NoGradScope no_grad;
     net.set_fusion(Fusion::off);
     const Tensor x =
         Tensor::volume_of<float>(shape(1), std::vector<float>(static_cast<std::size_t>(shape(1).count()), 0.5F));
@@ -120,6 +118,9 @@ struct Lab {
   std::map<std::int64_t, StepPlan> plans;
 };
 
+/// Of many values a failure need not print each.
+template <class Values> bool same(const Values& a, const Values& b) { return a == b; }
+
 struct Course {
   const char* preset;
   DType dtype;
@@ -130,7 +131,8 @@ struct Course {
 
 }  // namespace
 
-TEST_CASE("steps launched as graphs give the bits of steps submitted kernel by kernel", "[net][graph][simt][cuda]") {
+TEST_CASE("steps launched as graphs give the bits of steps submitted kernel by kernel",
+          "[net][graph][simt][cuda][determinism]") {
   VOX_EACH_KERNEL_DEVICE(device);
   // Batch norm with dropout; two kinds of steps, one in two parts; weights packed for tensor cores.
   const Course c =
@@ -142,12 +144,12 @@ TEST_CASE("steps launched as graphs give the bits of steps submitted kernel by k
   for (const std::int64_t cases : c.batches) {  // the learning rate is another in each
     const auto want = plain.step(cases);
     CHECK(graph.step(cases) == want);
-    if (graph.number == 2) { CHECK(graph.validate() == plain.validate()); }
+    if (graph.number == 2 || graph.number == 3) { CHECK(same(graph.validate(), plain.validate())); }
   }
   CHECK(graph.graphs.launches() == c.launches);
   CHECK(graph.graphs.notes().empty());
   CHECK(plain.graphs.launches() == 0);
-  CHECK(graph.values() == plain.values());
+  CHECK(same(graph.values(), plain.values()));
   CHECK(graph.adam.steps() == std::ssize(c.batches));
 }
 
@@ -166,7 +168,8 @@ TEST_CASE("a step that is a graph is submitted by a few calls, and the host wait
   CHECK(after.copies_out - before.copies_out == 2);  // loss and squares, once all is done
 }
 
-TEST_CASE("a step whose memory or batch is not as it was is submitted kernel by kernel", "[net][graph][simt]") {
+TEST_CASE("a step whose memory or batch is not as it was is submitted kernel by kernel",
+          "[net][graph][simt][determinism]") {
   Lab plain("tutorial", 1, DType::f32, Device::simt, GraphUse::off);
   Lab graph("tutorial", 1, DType::f32, Device::simt, GraphUse::on);
   const ArenaPlan& plan = graph.plans.at(1).arena;
@@ -186,7 +189,7 @@ TEST_CASE("a step whose memory or batch is not as it was is submitted kernel by 
   CHECK(launches(0) == 0);
   CHECK(launches(0) == 1);  // captured anew
   CHECK(graph.graphs.notes().empty());
-  CHECK(graph.values() == plain.values());
+  CHECK(same(graph.values(), plain.values()));
 }
 
 TEST_CASE("a step that does not follow the plan of its memory is never a graph", "[net][graph][simt]") {
