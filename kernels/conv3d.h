@@ -127,10 +127,10 @@ template <class E> [[nodiscard]] VolumeParts<E> y_side(const Conv3dGeometry& g, 
   return volume_parts<E>(g.y, 0, y.data(), nullptr);
 }
 
-/// Boxes of y, per block of its channels, whose moments the algorithm takes apart: a function of the geometry alone,
-/// whatever the threads; 0: it has no epilogue.
-[[nodiscard]] std::int64_t conv3d_boxes(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
-[[nodiscard]] std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
+/// Boxes of y, per block of its channels, whose moments the algorithm takes apart: a function of the geometry and the
+/// storage type, whatever the threads; 0: it has no epilogue.
+template <class T> [[nodiscard]] std::int64_t conv3d_boxes(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
+template <class T> [[nodiscard]] std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 
 /// Whether the algorithm fills x_sums and dy_sums of a weight gradient.
 [[nodiscard]] bool conv3d_grad_weight_sums(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);

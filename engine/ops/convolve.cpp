@@ -54,7 +54,7 @@ Tensor correlate(const Conv3dGeometry& g, const TensorParts& x, const Tensor& we
   dispatch(y.device(), y.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
     const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::correlate, g);
     Tensor scratch = scratch_for(y, conv3d_forward_scratch(queue, g, algorithm));
-    const std::int64_t boxes = conv3d_boxes(queue, g, algorithm);
+    const std::int64_t boxes = conv3d_boxes<T>(queue, g, algorithm);
     Tensor moments;
     if (epilogue.moments != nullptr && boxes > 0) {
       moments = Tensor({g.y.blocks() * boxes * kBoxMoments}, DType::f64, y.device());

@@ -51,12 +51,15 @@ Conv3dGeometry conv_transpose3d_geometry(const VolumeShape& in, std::int64_t out
           .padding = padding};
 }
 
-std::int64_t conv3d_boxes(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
+template <class T> std::int64_t conv3d_boxes(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   constexpr auto kPass = Conv3dPass::correlate;
   if (algorithm == Conv3dAlgorithm::winograd) { return winograd_plan(g, kPass, q.threads).layers(); }
   if (algorithm == Conv3dAlgorithm::amx && !gemm_takes(g)) { return amx_conv(g, kPass, true, q.threads).box_count(); }
   return algorithm == Conv3dAlgorithm::tiled ? conv3d_tiling(g, kPass, q.threads).blocks() : 0;
 }
+template std::int64_t conv3d_boxes<float>(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
+template std::int64_t conv3d_boxes<double>(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
+template std::int64_t conv3d_boxes<Bf16>(const CpuQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 
 bool conv3d_grad_weight_sums(const CpuQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   return algorithm == Conv3dAlgorithm::gemm || (algorithm == Conv3dAlgorithm::amx && gemm_takes(g));

@@ -26,7 +26,7 @@ bool is_gemm(const Conv3dGeometry& g) {
          g.y.n * ceil_div(g.y.voxels(), 256) + kWantedBlocks <= kMaxGrid;
 }
 
-/// Boxes of what a march on tensor cores writes: what a thread block has, of the march itself or of adding shares.
+/// Boxes of what a march writes: what a thread block has, of the march itself or of adding shares.
 std::int64_t boxes_of(const Conv3dMarch& m) {
   return m.shares == 1 ? m.columns() : m.out.n * ceil_div(m.out.voxels(), kSharedBoxVoxels);
 }
@@ -141,10 +141,15 @@ std::int64_t conv3d_direct_shares(const Conv3dGeometry& g) {
   return std::clamp<std::int64_t>(kDirectThreads / weight_elements(g), 1, std::max<std::int64_t>(1, most));
 }
 
-std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
-  if (algorithm != Conv3dAlgorithm::tensor_core) { return 0; }
-  return boxes_of(conv3d_march(g, Conv3dPass::correlate, kBlock8));
+template <class T> std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
+  const bool takes =
+      algorithm == Conv3dAlgorithm::tensor_core || (algorithm == Conv3dAlgorithm::tiled && std::is_same_v<T, float>);
+  return takes ? boxes_of(conv3d_march(g, Conv3dPass::correlate, kBlock8)) : 0;
 }
+template std::int64_t conv3d_boxes<float>(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
+template std::int64_t conv3d_boxes<double>(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
+template std::int64_t conv3d_boxes<Bf16>(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
+
 std::int64_t conv_transpose3d_boxes(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   if (algorithm != Conv3dAlgorithm::tensor_core || g.split != 0) { return 0; }
   const Conv3dMarch m = conv3d_march(g, Conv3dPass::spread, kBlock8);

@@ -161,7 +161,7 @@ TEST_CASE("what is added up apart does not depend on the number of threads", "[c
       CHECK((t.parts == conv3d_tiling(g, grad_weight, 1).parts &&
              t.blocks() == conv3d_tiling(g, grad_weight, 1).blocks()));
       for (const Conv3dAlgorithm a : {Conv3dAlgorithm::amx, Conv3dAlgorithm::winograd, Conv3dAlgorithm::tiled}) {
-        CHECK(conv3d_boxes({.threads = threads}, g, a) == conv3d_boxes(q, g, a));
+        CHECK(conv3d_boxes<float>(CpuQueue{.threads = threads}, g, a) == conv3d_boxes<float>(q, g, a));
       }
     }
   }

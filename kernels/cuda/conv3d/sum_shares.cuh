@@ -35,8 +35,9 @@ __device__ __forceinline__ double sum_of_box(float (&sums)[8]) {
 }
 
 /// The moments of a box whose values are y; there: the thread has some. about: what distances are taken from.
-__device__ __forceinline__ void take_moments(const MarchArgs<Bf16>& a, std::int64_t box, int voxels, bool there,
-                                             const Pack<Bf16, 4>& y) {
+template <class T>
+__device__ __forceinline__ void take_moments(const MarchArgs<T>& a, std::int64_t box, int voxels, bool there,
+                                             const Pack<T, 4>& y) {
   VOX_SHARED(float, about, [8]);
   const int t = static_cast<int>(threadIdx.x);
   const int part = t % 2 * 4;
@@ -146,7 +147,6 @@ __global__ void __launch_bounds__(kShareThreads<T>) sum_shares_kernel(MarchArgs<
   }
   if (there) { store_pack(a.out.at(n, block) + static_cast<std::int64_t>(voxel) * 8 + part, y); }
   if constexpr (TAKEN != Taken::nothing) {
-    static_assert(std::is_same_v<T, Bf16>);
     const std::int64_t boxes = static_cast<std::int64_t>(a.cases) * of_row;
     const std::int64_t box = static_cast<std::int64_t>(n) * of_row + in_row;
     if constexpr (TAKEN == Taken::moments) {
@@ -164,8 +164,10 @@ template <Taken TAKEN, class T> void launch_sum_shares(GpuQueue& q, const MarchA
 }
 template <class T> void sum_shares(GpuQueue& q, const MarchArgs<T>& a) {
   if (a.shares == 1) { return; }
-  if constexpr (std::is_same_v<T, Bf16>) {
+  if constexpr (!std::is_same_v<T, double>) {
     if (a.moments != nullptr) { return launch_sum_shares<Taken::moments>(q, a); }
+  }
+  if constexpr (std::is_same_v<T, Bf16>) {
     if (a.gradient.sums != nullptr) { return launch_sum_shares<Taken::gradient>(q, a); }
   }
   launch_sum_shares<Taken::nothing>(q, a);

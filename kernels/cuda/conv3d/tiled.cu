@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "kernels/cuda/conv3d/march_launch.cuh"
 #include "kernels/cuda/conv3d/sum_shares.cuh"
 
@@ -57,15 +59,28 @@ __device__ __forceinline__ void add_tiled_step(const Pack<T, kWide<T>>* input, c
   }
 }
 
-/// Writes the thread's column of one output slice; channels beyond the last are zero, whatever the sums say.
-template <class T, class Tile>
+/// Adds the distances of four channels' values from `about`, and their squares, to [channel][2] of sums.
+__device__ __forceinline__ void add_distances(const Pack<float, 4>& y, const float* about, float (&sums)[8]) {
+  const auto from = load_pack<4>(about);
+  VOX_UNROLL
+  for (int o = 0; o < 4; ++o) {
+    const float distance = y.v[o] - from.v[o];
+    sums[2 * o] += distance;
+    sums[2 * o + 1] += distance * distance;
+  }
+}
+
+/// Writes the thread's column of one output slice; channels beyond the last are zero, whatever the sums say. MOMENTS:
+/// adds what was written to the lane's sum, see sum_of_eight().
+template <class T, class Tile, bool MOMENTS>
 __device__ __forceinline__ void store_tiled(const MarchArgs<T>& a, const MarchPlace& at, int d, const MarchWarp<T>& my,
-                                            const Acc<T> (&acc)[Tile::kRows][4]) {
+                                            const Acc<T> (&acc)[Tile::kRows][4], float& moment) {
   const unsigned lane = threadIdx.x % 32;
   const int w = my.w + static_cast<int>(lane % 8);
   const int channel = my.channel + static_cast<int>(lane / 8) * 4;
-  if (w >= a.w || channel / 8 >= a.out_blocks) { return; }
-  const int rows = a.h - my.h;
+  const bool inside = w < a.w && channel / 8 < a.out_blocks;
+  if (!MOMENTS && !inside) { return; }
+  const int rows = inside ? a.h - my.h : 0;
   if (a.shares > 1) {
     Acc<T>* const to = march_partial(a, at, d, channel / 8) + (my.h * a.w + w) * 8 + channel % 8;
     VOX_UNROLL
@@ -83,22 +98,37 @@ __device__ __forceinline__ void store_tiled(const MarchArgs<T>& a, const MarchPl
     for (int o = 0; o < 4; ++o) { bias.v[o] = channel + o < a.out_channels ? a.bias[channel + o] : Acc<T>{0}; }
   }
   T* const to = my.out[lane / 16] + static_cast<std::int64_t>(d) * (a.h * a.w * 8) + lane % 8 * 8 + lane / 8 % 2 * 4;
+  float* const about = about_of_warp<Tile>(static_cast<int>(threadIdx.x / 32)) + lane / 8 * 4;
+  float sums[8] = {};  // [channel][of values, of squares]
   VOX_UNROLL
   for (int v = 0; v < Tile::kRows; ++v) {
-    if (v >= rows) { return; }
+    if (!MOMENTS && v >= rows) { return; }
     Pack<T, 4> y;
     VOX_UNROLL
-    for (int o = 0; o < 4; ++o) { y.v[o] = store<T>(channel + o < a.out_channels ? acc[v][o] + bias.v[o] : Acc<T>{0}); }
-    store_pack(to + static_cast<std::int64_t>(v) * (a.w * 8), y);
+    for (int o = 0; o < 4; ++o) {
+      const Acc<T> sum = channel + o < a.out_channels ? acc[v][o] + bias.v[o] : Acc<T>{0};
+      y.v[o] = store<T>(a.relu != 0 && sum <= 0 ? Acc<T>{0} : sum);  // NaN stays one
+    }
+    if (v < rows) { store_pack(to + static_cast<std::int64_t>(v) * (a.w * 8), y); }
+    if constexpr (MOMENTS) {
+      if (v == 0 && d == at.first) {
+        if (lane % 8 == 0) { store_pack(about, y); }
+        __syncwarp();
+      }
+      if (v < rows) { add_distances(y, about, sums); }
+    }
   }
+  if constexpr (MOMENTS) { moment += sum_of_eight<1>(sums); }
 }
 
-template <class T, class TileOf> struct TiledMarch {
+template <class T, class TileOf, bool MOMENTS> struct TiledMarch {
+  static_assert(!MOMENTS || std::is_same_v<T, float>);
   using Tile = TileOf;
   static constexpr bool kOneStep = false;
   using Cell = Pack<T, kWide<T>>;
   struct Sums {
     Acc<T> acc[3][Tile::kRows][4];
+    float moment;
   };
 
   static constexpr int kStepsPerBlock = 8 / kStepChannels<T>;
@@ -120,11 +150,16 @@ template <class T, class TileOf> struct TiledMarch {
     add_tiled_step<T, Tile>(input + lane % 8, reinterpret_cast<const Acc<T>*>(weight) + lane / 8 * 4, active, sums.acc);
   }
   static __device__ __forceinline__ void store(const MarchArgs<T>& a, const MarchPlace& at, int d,
-                                               const MarchWarp<T>& my, const Sums& sums) {
-    store_tiled<T, Tile>(a, at, d, my, sums.acc[0]);
+                                               const MarchWarp<T>& my, Sums& sums) {
+    store_tiled<T, Tile, MOMENTS>(a, at, d, my, sums.acc[0], sums.moment);
   }
-  static __device__ __forceinline__ void end(const MarchArgs<T>&, const MarchPlace&, const MarchWarp<T>*,
-                                             unsigned char*, const Sums&) {}
+  static __device__ __forceinline__ void end(const MarchArgs<T>& a, const MarchPlace& at, const MarchWarp<T>* warps,
+                                             unsigned char* shared, const Sums& sums) {
+    if constexpr (MOMENTS) {
+      write_moments<Tile>(a, at, warps, reinterpret_cast<float*>(shared), sums.moment,
+                          [](int c, int k) { return c / 4 * 8 + c % 4 * 2 + k; });
+    }
+  }
   static __device__ __forceinline__ void shift(Sums& sums) {
     VOX_UNROLL
     for (int v = 0; v < Tile::kRows; ++v) {
@@ -138,21 +173,28 @@ template <class T, class TileOf> struct TiledMarch {
   }
 };
 
-template <class T, class Tile>
+template <class T, class Tile, bool MOMENTS>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks - (sizeof(T) == 2 ? 1 : 0))
     convolve_tiled_kernel(MarchArgs<T> a) {
   wait_for_launches_before();
-  march<TiledMarch<T, Tile>>(a);
+  march<TiledMarch<T, Tile, MOMENTS>>(a);
 }
 
-template <class Tile, class T> void launch_tiled(GpuQueue& q, const MarchArgs<T>& a, std::int64_t blocks) {
+template <class Tile, bool MOMENTS, class T>
+void launch_tiled(GpuQueue& q, const MarchArgs<T>& a, std::int64_t blocks) {
   if (march_fills_gpu<Tile>(blocks)) {
-    VOX_LAUNCH(q, (convolve_tiled_kernel<T, Tile>), static_cast<unsigned>(blocks), Tile::kThreads,
+    VOX_LAUNCH(q, (convolve_tiled_kernel<T, Tile, MOMENTS>), static_cast<unsigned>(blocks), Tile::kThreads,
                march_shared_bytes<Tile>(a), a);
   } else {
-    VOX_LAUNCH_ALONE(q, (convolve_tiled_kernel<T, Tile>), static_cast<unsigned>(blocks), Tile::kThreads,
+    VOX_LAUNCH_ALONE(q, (convolve_tiled_kernel<T, Tile, MOMENTS>), static_cast<unsigned>(blocks), Tile::kThreads,
                      march_shared_bytes<Tile>(a), a);
   }
+}
+template <class Tile, class T> void launch_tiled(GpuQueue& q, const MarchArgs<T>& a, std::int64_t blocks) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (a.moments != nullptr && a.shares == 1) { return launch_tiled<Tile, true>(q, a, blocks); }
+  }
+  launch_tiled<Tile, false>(q, a, blocks);
 }
 
 template <class T> void convolve_tiled(GpuQueue& q, const Convolve<T>& a) {
