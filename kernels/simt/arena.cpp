@@ -22,8 +22,6 @@ void* reserve(std::size_t bytes) {
   return p;
 }
 
-std::size_t cell_count(std::size_t bytes) { return (bytes + kCellBytes - 1) / kCellBytes; }
-
 }  // namespace
 
 Arena& Arena::get() {
@@ -31,19 +29,13 @@ Arena& Arena::get() {
   return *a;
 }
 
-Arena::Arena()
-    : memory_(static_cast<std::byte*>(reserve(kBytes))),
-      cells_(static_cast<Cell*>(reserve(kBytes / kCellBytes * sizeof(Cell)))) {
+constinit Shadow Arena::shadow_{};
+
+Arena::Arena() : memory_(static_cast<std::byte*>(reserve(kBytes))) {
+  shadow_ = {.memory = memory_, .bytes = kBytes, .cells = {}};
+  make_shadow(shadow_);
   free_[kAlignment] = kBytes - kAlignment;
 }
-
-std::size_t Arena::offset(const void* p) const {
-  return static_cast<std::size_t>(static_cast<const std::byte*>(p) - memory_);
-}
-
-bool Arena::holds(const void* p) const { return p >= memory_ && p < memory_ + kBytes; }
-
-Cell* Arena::cells(const void* p) { return cells_ + (offset(p) >> kCellShift); }
 
 void* Arena::allocate(std::size_t bytes, const char* name) {
   const std::lock_guard lock(mutex_);
@@ -67,9 +59,7 @@ void* Arena::allocate(std::size_t bytes, const char* name) {
 
 void Arena::make_fresh(std::size_t at, std::size_t bytes) {
   std::memset(memory_ + at, 0xFF, bytes);
-  Cell fresh;
-  fresh.allocated = true;
-  std::fill_n(cells(memory_ + at), cell_count(bytes), fresh);
+  set_state(shadow_, memory_ + at, bytes, kAllocated);
 }
 
 void Arena::retire(const void* p) {
@@ -84,23 +74,16 @@ void Arena::renew(const void* p) {
   make_fresh(at, block.bytes);
 }
 
-/// Its memory back to the system and its cells to "not allocated", whole pages of them without touching them.
+/// Its memory back to the system, whole pages of it, and its cells to "not allocated".
 void Arena::forget(std::size_t at, const Block& b) {
-  Cell* first = cells(memory_ + at);
-  std::fill_n(first, cell_count(b.bytes), Cell{});
-  constexpr std::uintptr_t kPage = 4096;
-  const auto give_back = [](const void* p, std::size_t bytes) {
-    const auto begin = (reinterpret_cast<std::uintptr_t>(p) + kPage - 1) / kPage * kPage;
-    const auto end = (reinterpret_cast<std::uintptr_t>(p) + bytes) / kPage * kPage;
-    if (end > begin) { madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED); }
-  };
+  set_state(shadow_, memory_ + at, b.bytes, 0);
   give_back(memory_ + at, b.bytes);
-  give_back(first, cell_count(b.bytes) * sizeof(Cell));
+  drop_stamps(shadow_, memory_ + at, b.bytes);
 }
 
 void Arena::release(void* p) {
   const std::lock_guard lock(mutex_);
-  const auto found = blocks_.find(offset(p));
+  const auto found = blocks_.find(shadow_.offset(p));
   if (found == blocks_.end() || found->second.freed) { return; }
   found->second.freed = true;
   forget(found->first, found->second);
@@ -132,17 +115,17 @@ void Arena::recycle_oldest() {
 }
 
 void Arena::mark_written(const void* p, std::size_t bytes) {
-  Cell* c = cells(p);
-  for (std::size_t i = 0; i < cell_count(bytes); ++i) { c[i].written = true; }
+  std::uint8_t* state = shadow_.at(p).state;
+  for (std::size_t i = 0; i < cell_count(bytes); ++i) { state[i] |= kWritten; }
 }
 
 std::string Arena::describe(const void* p) {
   const std::lock_guard lock(mutex_);
-  auto block = blocks_.upper_bound(offset(p));
+  auto block = blocks_.upper_bound(shadow_.offset(p));
   if (block == blocks_.begin()) { return "device memory before the first allocation"; }
   --block;
   const auto& [at, b] = *block;
-  return fmt::format("{} + {} ({} bytes{})", b.name, offset(p) - at, b.bytes, b.freed ? ", freed" : "");
+  return fmt::format("{} + {} ({} bytes{})", b.name, shadow_.offset(p) - at, b.bytes, b.freed ? ", freed" : "");
 }
 
 }  // namespace vox::simt

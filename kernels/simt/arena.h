@@ -6,15 +6,16 @@
 #include <mutex>
 #include <string>
 
-#include "kernels/simt/shadow.h"
+#include "kernels/simt/cells.h"
 
 namespace vox::simt {
 
-/// Device memory of the checking build: one range of addresses, with a Cell for every two bytes of it. What is freed
+/// Device memory of the checking build: one range of addresses, with a cell for every two bytes of it. What is freed
 /// stays unusable for a while and is then used again, so that a long run fits.
 class Arena {
  public:
   static Arena& get();
+  [[nodiscard]] static const Shadow& shadow() { return shadow_; }  ///< empty until somebody has called get()
 
   [[nodiscard]] void* allocate(std::size_t bytes, const char* name);
   void release(void*);
@@ -22,8 +23,6 @@ class Arena {
   void retire(const void*);  ///< a block that nobody may touch until renew() makes it as allocate() does
   void renew(const void*);
 
-  [[nodiscard]] bool holds(const void*) const;
-  [[nodiscard]] Cell* cells(const void*);  ///< of an address that it holds
   [[nodiscard]] std::string describe(const void*);
 
  private:
@@ -36,13 +35,12 @@ class Arena {
 
   Arena();
   void recycle_oldest();
-  [[nodiscard]] std::size_t offset(const void*) const;
   void forget(std::size_t offset, const Block&);
   void make_fresh(std::size_t offset, std::size_t bytes);
 
   std::mutex mutex_;
   std::byte* memory_ = nullptr;
-  Cell* cells_ = nullptr;
+  static Shadow shadow_;
   std::map<std::size_t, Block> blocks_;      ///< by offset: in use, or freed and resting
   std::map<std::size_t, std::size_t> free_;  ///< offset and room; neighbours are joined
   std::deque<std::size_t> resting_;          ///< offsets of the freed ones, oldest first

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/simt/calls.h"
+#include "kernels/simt/cells.h"
 
 namespace vox::simt {
 
@@ -32,7 +33,7 @@ struct BulkCopy {
   unsigned bytes;
   std::uint64_t* barrier;
   const Lane* issuer;
-  std::uint32_t clock;
+  Stamp issued;
 };
 
 struct Mbarrier {

@@ -63,7 +63,7 @@ void wait_copies(int groups_in_flight) {
     const AsyncCopy& c = q.copies[i];
     std::memcpy(c.to, c.from, c.source_bytes);
     std::memset(c.to + c.source_bytes, 0, c.bytes - c.source_bytes);
-    if constexpr (kChecked) { shadow_landed(r, c.to, c.bytes, me, me.clocks.now); }
+    if constexpr (kChecked) { shadow_landed(r, c.to, c.bytes, stamp_of(r, me)); }
   }
   q.copies.erase(q.copies.begin(), q.copies.begin() + static_cast<std::ptrdiff_t>(done));
   q.groups.erase(q.groups.begin(), q.groups.begin() + static_cast<std::ptrdiff_t>(done_groups));

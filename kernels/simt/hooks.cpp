@@ -1,5 +1,5 @@
 #include "kernels/base/check.h"
-#include "kernels/simt/runner.h"
+#include "kernels/simt/quick_check.h"
 
 /// The checking build compiles the kernels with -fsanitize=thread and does not link that sanitizer: the calls the
 /// compiler puts before every access come here.
@@ -10,26 +10,38 @@ namespace {
 
 enum class Alignment : std::uint8_t { natural, any };
 
-void access(const void* p, std::size_t bytes, Access kind, Alignment alignment, const void* from) {
-  if (this_thread == nullptr || bytes == 0) { return; }  // the host side of a kernel source
-  Lane& me = this_lane();
+/// Of any size, from 16 to 16 bytes as long as nothing is to be said.
+template <Access ACCESS> void access(const void* p, std::size_t bytes, const void* from) {
+  if (this_thread == nullptr) { return; }  // the host side of a kernel source
+  Runner& r = *this_runner;
+  auto& me = static_cast<Lane&>(*this_thread);
+  constexpr std::size_t kStep = 16;
+  const auto* at = static_cast<const std::byte*>(p);
+  for (; bytes >= kStep && quick_check<ACCESS, kStep>(r, me, at); bytes -= kStep) { at += kStep; }
+  if (bytes != 0) { check_in_full(r, me, at, bytes, ACCESS, {nullptr, 0, from}); }
+}
+
+template <std::size_t BYTES, Access ACCESS, Alignment ALIGNMENT> void access(const void* p, const void* from) {
+  if (this_thread == nullptr) { return; }
+  Runner& r = *this_runner;
+  auto& me = static_cast<Lane&>(*this_thread);
   const Site at{nullptr, 0, from};
-  if (alignment == Alignment::natural && reinterpret_cast<std::uintptr_t>(p) % bytes != 0) {
-    const auto text = [&] { return fmt::format("{} makes a misaligned access of {} bytes", place_of(me), bytes); };
-    if (bytes == 16) { stop_block(Fault::misaligned, at, text); }  // the instruction that follows would trap
+  if (ALIGNMENT == Alignment::natural && reinterpret_cast<std::uintptr_t>(p) % BYTES != 0) {
+    const auto text = [&] { return fmt::format("{} makes a misaligned access of {} bytes", place_of(me), BYTES); };
+    if (BYTES == 16) { stop_block(Fault::misaligned, at, text); }  // the instruction that follows would trap
     report(Fault::misaligned, at, text());
   }
-  check_access(runner(), me, p, bytes, kind, at);
+  if (!quick_check<ACCESS, BYTES>(r, me, p)) { check_in_full(r, me, p, BYTES, ACCESS, at); }
 }
 
 }  // namespace
 }  // namespace vox::simt
 
 // NOLINTBEGIN: names and signatures are the compiler's
-#define VOX_HOOK(name, bytes, kind, alignment)                                            \
-  extern "C" void name(void* p) {                                                         \
-    vox::simt::access(p, bytes, vox::simt::Access::kind, vox::simt::Alignment::alignment, \
-                      __builtin_return_address(0));                                       \
+#define VOX_HOOK(name, bytes, kind, alignment)                                                                       \
+  extern "C" void name(void* p) {                                                                                    \
+    vox::simt::access<bytes, vox::simt::Access::kind, vox::simt::Alignment::alignment>(p,                            \
+                                                                                       __builtin_return_address(0)); \
   }
 #define VOX_HOOKS(bytes)                                        \
   VOX_HOOK(__tsan_read##bytes, bytes, read, natural)            \
@@ -45,20 +57,20 @@ VOX_HOOKS(8)
 VOX_HOOKS(16)
 
 extern "C" void __tsan_read_range(void* p, unsigned long bytes) {
-  vox::simt::access(p, bytes, vox::simt::Access::read, vox::simt::Alignment::any, __builtin_return_address(0));
+  vox::simt::access<vox::simt::Access::read>(p, bytes, __builtin_return_address(0));
 }
 extern "C" void __tsan_write_range(void* p, unsigned long bytes) {
-  vox::simt::access(p, bytes, vox::simt::Access::write, vox::simt::Alignment::any, __builtin_return_address(0));
+  vox::simt::access<vox::simt::Access::write>(p, bytes, __builtin_return_address(0));
 }
 
 // clang calls these in place of the functions of C.
 extern "C" void* __tsan_memcpy(void* to, const void* from, unsigned long bytes) {
-  vox::simt::access(from, bytes, vox::simt::Access::read, vox::simt::Alignment::any, __builtin_return_address(0));
-  vox::simt::access(to, bytes, vox::simt::Access::write, vox::simt::Alignment::any, __builtin_return_address(0));
+  vox::simt::access<vox::simt::Access::read>(from, bytes, __builtin_return_address(0));
+  vox::simt::access<vox::simt::Access::write>(to, bytes, __builtin_return_address(0));
   return __builtin_memcpy(to, from, bytes);
 }
 extern "C" void* __tsan_memset(void* to, int value, unsigned long bytes) {
-  vox::simt::access(to, bytes, vox::simt::Access::write, vox::simt::Alignment::any, __builtin_return_address(0));
+  vox::simt::access<vox::simt::Access::write>(to, bytes, __builtin_return_address(0));
   return __builtin_memset(to, value, bytes);
 }
 

@@ -89,7 +89,7 @@ void copy_bulk(void* to, const void* from, unsigned bytes, std::uint64_t* barrie
   }
   std::memset(to, 0xFF, bytes);
   r.bulk_copies.push_back(
-      {static_cast<std::byte*>(to), static_cast<const std::byte*>(from), bytes, barrier, &me, me.clocks.now});
+      {static_cast<std::byte*>(to), static_cast<const std::byte*>(from), bytes, barrier, &me, stamp_of(r, me)});
 }
 
 bool complete_bulk_copy(Runner& r) {
@@ -102,9 +102,9 @@ bool complete_bulk_copy(Runner& r) {
   std::memcpy(c.to, c.from, c.bytes);
   Mbarrier& m = r.mbarriers.at(c.barrier);
   if constexpr (kChecked) {
-    shadow_landed(r, c.to, c.bytes, *c.issuer, c.clock);
+    shadow_landed(r, c.to, c.bytes, c.issued);
     m.next_seen.resize(r.lanes.size(), 0);
-    m.next_seen[c.issuer->linear] = std::max(m.next_seen[c.issuer->linear], c.clock);
+    m.next_seen[c.issuer->linear] = std::max(m.next_seen[c.issuer->linear], clock_of(c.issued));
   }
   m.bytes -= c.bytes;
   flip_if_complete(r, c.barrier, m);

@@ -11,6 +11,7 @@
 #include "kernels/simt/launch.h"
 #include "kernels/simt/options.h"
 #include "kernels/simt/recording.h"
+#include "kernels/simt/shadow.h"
 
 namespace vox::simt_device {
 namespace {

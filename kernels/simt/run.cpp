@@ -10,9 +10,9 @@
 namespace vox::simt {
 namespace {
 
-std::atomic<std::uint32_t> next_block{1};  // never twice the same, so that memory remembers who touched it
 std::atomic<std::int64_t> launch_count{0};
 Interpreter chosen_interpreter = nullptr;
+constexpr std::uint32_t kMostEpochs = 1U << 31U;   // as many again are left for the launch at hand
 constexpr std::uint64_t kThreadsPerWorker = 2048;  // less is done sooner than a worker is woken
 
 void check_limits(const Launch& l, const Options& o) {
@@ -34,7 +34,7 @@ struct Job {
   const Launch& launch;
   const Body& body;
   const Options& options;
-  std::uint32_t first_block;
+  std::uint32_t epoch;  // before those of its blocks
   std::atomic<std::uint64_t> next{0};
   std::atomic<bool> stop{false};
 };
@@ -46,11 +46,12 @@ void run_blocks(Job& job) {
   r.body = job.body;
   r.random.seed(job.options.seed);
   r.aborted = false;
-  r.history.launch = job.first_block;
+  r.history.launch = job.epoch;
+  r.history.blocks.clear();
   r.history.published.clear();
   const std::uint64_t blocks = job.launch.grid.count();
   for (std::uint64_t i = job.next++; i < blocks && !job.stop; i = job.next++) {
-    r.history.block = next_block++;
+    r.history.block = r.history.epoch = next_epoch();
     run_block(r, job.options.order == Order::reverse ? blocks - 1 - i : i, job.launch);
     if (r.aborted) { job.stop = true; }
   }
@@ -75,7 +76,8 @@ void run(const Launch& l, const Body& body) {
   const std::lock_guard lock(one_at_a_time);
   const Options o = options();
   check_limits(l, o);
-  Job job{l, body, o, next_block++};
+  Job job{l, body, o, next_epoch()};
+  VOX_CHECK(!kChecked || job.epoch < kMostEpochs, "simt: more blocks and barriers than the checks can tell apart");
   const std::uint64_t worth = std::min(l.grid.count(), l.grid.count() * l.block.count() / kThreadsPerWorker);
   const auto workers = static_cast<int>(std::min<std::uint64_t>(worth, static_cast<std::uint64_t>(o.os_threads)));
   if (kChecked || workers < 2) {

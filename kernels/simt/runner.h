@@ -70,7 +70,7 @@ struct SharedArray {
 
 struct SharedMemory {
   std::byte* arena = nullptr;
-  std::vector<Cell> cells;  ///< of the checking build
+  Shadow shadow;  ///< of the checking build
   std::vector<SharedArray> arrays;
   std::size_t used = 0;          ///< with the gaps between arrays
   std::size_t static_bytes = 0;  ///< without; of the kernel's own arrays, as far as a thread has come to them
@@ -107,8 +107,9 @@ struct Runner {
   std::mt19937_64 random;
 };
 
-[[nodiscard]] Runner& runner();   ///< of this OS thread
-[[nodiscard]] Lane& this_lane();  ///< inside a kernel
+[[nodiscard]] Runner& runner();                     ///< of this OS thread
+extern constinit thread_local Runner* this_runner;  ///< runner(), inside a kernel
+[[nodiscard]] Lane& this_lane();                    ///< inside a kernel
 
 void run_block(Runner&, std::uint64_t number, const Launch&);
 

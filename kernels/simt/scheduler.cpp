@@ -142,15 +142,22 @@ void shape_block(Runner& r, const dim3& block) {
 
 constinit thread_local ThreadContext* this_thread = nullptr;
 constinit thread_local BlockContext this_block{};
+constinit thread_local Runner* this_runner = nullptr;
 
 Runner::Runner() : fibers(&fiber_loop) {
   void* p = mmap(nullptr, kSharedArena, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED) { fail<MemoryError>(__FILE__, __LINE__, "simt: no memory for the shared memory of a block"); }
   shared.arena = static_cast<std::byte*>(p);
-  if constexpr (kChecked) { shared.cells.resize(kSharedArena / kCellBytes); }
+  if constexpr (kChecked) {
+    shared.shadow = {.memory = shared.arena, .bytes = kSharedArena, .cells = {}};
+    make_shadow(shared.shadow);
+  }
 }
 
-Runner::~Runner() { munmap(shared.arena, kSharedArena); }
+Runner::~Runner() {
+  release_shadow(shared.shadow);
+  munmap(shared.arena, kSharedArena);
+}
 
 Runner& runner() {
   thread_local Runner r;
@@ -185,6 +192,7 @@ void abandon_block(Runner& r) {
 }
 
 void run_block(Runner& r, std::uint64_t number, const Launch& l) {
+  this_runner = &r;
   shape_block(r, l.block);
   this_block.grid = l.grid;
   this_block.index = {static_cast<unsigned>(number % l.grid.x), static_cast<unsigned>(number / l.grid.x % l.grid.y),

@@ -1,10 +1,11 @@
 #include "kernels/simt/shadow.h"
 
 #include <algorithm>
+#include <iterator>
+#include <type_traits>
 
 #include "kernels/base/check.h"
-#include "kernels/simt/arena.h"
-#include "kernels/simt/runner.h"
+#include "kernels/simt/quick_check.h"
 
 extern "C" const char __executable_start;
 extern "C" const char __data_start;  // NOLINT: the linker's names; code and constants lie between these two
@@ -30,19 +31,22 @@ class Check {
         access_(access),
         at_(at),
         shared_(shared),
+        launch_(begin_of(shared ? r.history.block : r.history.launch)),
         address_(static_cast<const std::byte*>(p)) {}
 
-  void run(Cell* c) {
+  void run(const Cells& all) {
     const auto begin = reinterpret_cast<std::uintptr_t>(address_);
     const std::uintptr_t first = begin / kCellBytes;
     const std::uintptr_t last = (begin + bytes_ - 1) / kCellBytes;
-    for (std::uintptr_t i = first; i <= last; ++i, ++c) {
+    for (std::uintptr_t i = first; i <= last; ++i) {
       const std::uintptr_t from = std::max(begin, i * kCellBytes) - i * kCellBytes;
       const std::uintptr_t to = std::min(begin + bytes_ - i * kCellBytes, std::uintptr_t{kCellBytes});
       touched_ = static_cast<std::uint8_t>((1U << to) - (1U << from));
-      if (!usable(*c)) { return; }
-      against_others(*c);
-      remember(*c);
+      const Cells c = all.from(i - first);
+      if (!usable(*c.state)) { return; }
+      forget_launches_before(c);
+      against_others(c);
+      remember(c);
       address_ = reinterpret_cast<const std::byte*>((i + 1) * kCellBytes);
     }
   }
@@ -53,67 +57,80 @@ class Check {
     return fmt::format("{} {} {}", place_of(me_), verb(access_), where);
   }
 
-  bool usable(Cell& c) {
-    if (!c.allocated) {
+  bool usable(std::uint8_t& state) {
+    if ((state & kAllocated) == 0) {
       report(shared_ ? Fault::shared_bounds : Fault::global_bounds, at_, fmt::format("{}, {} bytes", what(), bytes_));
       return false;
     }
-    if (c.in_flight) {
+    if ((state & kInFlight) != 0) {
       report(Fault::async_hazard, at_, what() + " while an asynchronous copy into it is in flight");
       return false;
     }
-    if (access_ != Access::write && !c.written) {
+    if (access_ != Access::write && (state & kWritten) == 0) {
       report(shared_ ? Fault::uninitialised_shared : Fault::uninitialised_global, at_,
              what() + " that was never written");
-      c.written = true;
+      state |= kWritten;
     }
     return true;
   }
 
+  /// So that the next access need not come here.
+  void forget_launches_before(const Cells& c) const {
+    if (*c.read < launch_) { *c.state &= static_cast<std::uint8_t>(~kReadByBlocks); }
+    if (*c.atomic < launch_) { *c.state &= static_cast<std::uint8_t>(~kUpdated); }
+  }
+
+  bool by_this_block(Stamp s) const { return s >= begin_of(r_.history.block); }
+
   /// Does what is stamped come before this access?
-  bool ordered(const Stamp& s) const {
-    if (s.block == r_.history.block) {
-      return s.thread == me_.linear || r_.history.barrier_clocks[s.thread] >= s.clock ||
-             (!me_.clocks.seen.empty() && me_.clocks.seen[s.thread] >= s.clock);
+  bool ordered(Stamp s) const {
+    if (by_this_block(s)) {
+      const unsigned thread = thread_of(s);
+      return s < begin_of(r_.history.epoch) || thread == me_.linear ||
+             (!me_.clocks.seen.empty() && me_.clocks.seen[thread] >= clock_of(s));
     }
-    if (shared_ || s.block < r_.history.launch) { return true; }  // an earlier block's memory; an earlier launch
+    if (s < launch_) { return true; }  // an earlier block's shared memory; an earlier launch
+    const auto after = std::ranges::upper_bound(r_.history.blocks, s, {}, begin_of);
+    if (after == r_.history.blocks.begin()) { return false; }
+    const std::uint32_t block = *std::prev(after);
     for (const auto& [published, rank] : r_.history.acquired) {
-      const auto found = published->rank.find(s.block);
+      const auto found = published->rank.find(block);
       if (found != published->rank.end() && found->second < rank) { return true; }
     }
     return false;
   }
 
-  bool meets(const Stamp& s, const char* did) {
-    if (s.block == 0 || (s.bytes & touched_) == 0 || ordered(s)) { return false; }
-    const std::string who = s.block == r_.history.block
-                                ? fmt::format("thread {} of the block with no barrier between", s.thread)
+  bool meets(Stamp s, const char* did) {
+    if ((bytes_of(s) & touched_) == 0 || ordered(s)) { return false; }
+    const std::string who = by_this_block(s)
+                                ? fmt::format("thread {} of the block with no barrier between", thread_of(s))
                                 : std::string("another block of this launch");
     report(shared_ ? Fault::shared_race : Fault::global_race, at_, fmt::format("{}, {} by {}", what(), did, who));
     return true;
   }
 
-  void against_others(const Cell& c) {
-    meets(c.write, "written");
-    if (access_ != Access::atomic) { meets(c.atomic, "atomically updated"); }
-    if (access_ == Access::read || meets(c.read, "read") || meets(c.second_read, "read")) { return; }
+  void against_others(const Cells& c) {
+    meets(*c.write, "written");
+    if (access_ != Access::atomic && (*c.state & kUpdated) != 0) { meets(*c.atomic, "atomically updated"); }
+    if (access_ == Access::read || meets(*c.read, "read") || meets(*c.second_read, "read")) { return; }
     // Only one block's readers are kept: where there were others, one of them stands for all.
-    if (c.read_by_blocks && c.read.block >= r_.history.launch) { meets({r_.history.launch, 0, 0}, "read"); }
+    if ((*c.state & kReadByBlocks) != 0) { meets(stamp(r_.history.launch, 0, 0), "read"); }
   }
 
-  void remember(Cell& c) const {
-    const Stamp now{r_.history.block, me_.clocks.now, static_cast<std::uint16_t>(me_.linear), touched_};
+  void remember(const Cells& c) const {
+    const Stamp now = stamp(r_.history.epoch, me_.clocks.now, me_.linear, touched_);
+    *c.state |= kWritten;
     if (access_ == Access::write) {
-      c.write = now;
+      *c.write = now;
     } else if (access_ == Access::atomic) {
-      c.atomic = now;
-    } else if (c.read.block != now.block) {
-      c.read_by_blocks = !shared_ && c.read.block >= r_.history.launch;
-      c.read = c.second_read = now;
+      *c.atomic = now;
+      *c.state |= kUpdated;
+    } else if (by_this_block(*c.read)) {
+      *(thread_of(*c.read) == me_.linear ? c.read : c.second_read) = now;
     } else {
-      (c.read.thread == now.thread ? c.read : c.second_read) = now;
+      if (*c.read >= launch_) { *c.state |= kReadByBlocks; }
+      *c.read = *c.second_read = now;
     }
-    c.written = true;
   }
 
   Runner& r_;
@@ -122,16 +139,13 @@ class Check {
   Access access_;
   Site at_;
   bool shared_;
+  Stamp launch_;  ///< what is below was touched by an earlier one or, in shared memory, by another block
   const std::byte* address_;
   std::uint8_t touched_ = kWholeCell;  ///< of the cell at hand
 };
 
-Cell* shared_cells(Runner& r, const void* p) {
-  return &r.shared.cells[static_cast<std::size_t>(static_cast<const std::byte*>(p) - r.shared.arena) >> kCellShift];
-}
-
 bool is_own(const Runner& r, const Lane& me, const void* p, Access access) {
-  if (between(p, me.fiber->stack, me.fiber->stack + me.fiber->bytes)) { return true; }
+  if (on_own_stack(me, p)) { return true; }
   if (access != Access::read) { return false; }
   const auto* closure = static_cast<const std::byte*>(r.body.closure);
   return between(p, closure, closure + r.body.closure_bytes) ||
@@ -142,11 +156,11 @@ bool is_own(const Runner& r, const Lane& me, const void* p, Access access) {
 
 }  // namespace
 
-void check_access(Runner& r, Lane& me, const void* p, std::size_t bytes, Access access, const Site& at) {
+void check_in_full(Runner& r, Lane& me, const void* p, std::size_t bytes, Access access, const Site& at) {
   if (is_own(r, me, p, access)) { return; }
   const bool shared = r.shared.holds(p);
-  if (shared || Arena::get().holds(p)) {
-    Check(r, me, p, bytes, access, at, shared).run(shared ? shared_cells(r, p) : Arena::get().cells(p));
+  if (shared || Arena::shadow().holds(p)) {
+    Check(r, me, p, bytes, access, at, shared).run((shared ? r.shared.shadow : Arena::shadow()).at(p));
     return;
   }
   stop_block(Fault::wild_address, at, [&] {
@@ -155,6 +169,18 @@ void check_access(Runner& r, Lane& me, const void* p, std::size_t bytes, Access 
                : fmt::format("{} {} address {}, which is neither device memory, shared memory nor its own stack",
                              place_of(me), verb(access), p);
   });
+}
+
+void check_access(Runner& r, Lane& me, const void* p, std::size_t bytes, Access access, const Site& at) {
+  const auto quick = [&]<std::size_t BYTES>(std::integral_constant<std::size_t, BYTES>) {
+    return access == Access::read    ? quick_check<Access::read, BYTES>(r, me, p)
+           : access == Access::write ? quick_check<Access::write, BYTES>(r, me, p)
+                                     : false;
+  };
+  // What the executor copies for a thread, mostly: the kernel's own accesses are looked at in hooks.cpp.
+  if (bytes == 16 && quick(std::integral_constant<std::size_t, 16>{})) { return; }
+  if (bytes == 4 && quick(std::integral_constant<std::size_t, 4>{})) { return; }
+  check_in_full(r, me, p, bytes, access, at);
 }
 
 void note_access(Runner& r, Lane& me, const void* p, std::size_t bytes, Access access, const Site& at) {
@@ -172,10 +198,8 @@ void note_access(Runner& r, Lane& me, const void* p, std::size_t bytes, Access a
 }
 
 void shadow_new_block(Runner& r) {
-  for (const SharedArray& a : r.shared.arrays) {
-    std::fill_n(shared_cells(r, a.data), (a.bytes + kCellBytes - 1) / kCellBytes, Cell{});
-  }
-  r.history.barrier_clocks.assign(r.lanes.size(), 0);
+  for (const SharedArray& a : r.shared.arrays) { set_state(r.shared.shadow, a.data, a.bytes, 0); }
+  r.history.blocks.push_back(r.history.block);
   r.history.acquired.clear();
   for (Lane& lane : r.lanes) {
     lane.clocks.now = 1;
@@ -185,23 +209,22 @@ void shadow_new_block(Runner& r) {
 }
 
 void shadow_allocate_shared(Runner& r, const void* p, std::size_t bytes) {
-  Cell fresh;
-  fresh.allocated = true;
-  std::fill_n(shared_cells(r, p), (bytes + kCellBytes - 1) / kCellBytes, fresh);
+  set_state(r.shared.shadow, p, bytes, kAllocated);
 }
 
 void shadow_in_flight(Runner& r, const void* p, std::size_t bytes) {
-  Cell* c = shared_cells(r, p);
-  for (std::size_t i = 0; i < bytes / kCellBytes; ++i) { c[i].in_flight = true; }
+  const Cells c = r.shared.shadow.at(p);
+  for (std::size_t i = 0; i < bytes / kCellBytes; ++i) { c.state[i] |= kInFlight; }
 }
 
-void shadow_landed(Runner& r, const void* p, std::size_t bytes, const Lane& issuer, std::uint32_t clock) {
-  Cell* c = shared_cells(r, p);
+void shadow_landed(Runner& r, const void* p, std::size_t bytes, Stamp issued) {
+  const Cells c = r.shared.shadow.at(p);
   for (std::size_t i = 0; i < bytes / kCellBytes; ++i) {
-    c[i].write = {r.history.block, clock, static_cast<std::uint16_t>(issuer.linear)};
-    c[i].in_flight = false;
-    c[i].written = true;
+    c.write[i] = issued;
+    c.state[i] = static_cast<std::uint8_t>((c.state[i] & ~kInFlight) | kWritten);
   }
 }
+
+Stamp stamp_of(const Runner& r, const Lane& lane) { return stamp(r.history.epoch, lane.clocks.now, lane.linear); }
 
 }  // namespace vox::simt

@@ -7,42 +7,20 @@
 #include <vector>
 
 #include "kernels/simt/calls.h"
+#include "kernels/simt/cells.h"
 
 #ifndef VOX_SIMT_CHECK
 #define VOX_SIMT_CHECK 0
 #endif
 
-/// What the checking build knows of every two bytes of shared and device memory: are they part of an allocation, have
-/// they been written, and by whom, so that two threads that meet there without an order between them are seen.
+/// The checking build's questions to memory: is it part of an allocation, has it been written, and by whom, so that two
+/// threads that meet there without an order between them are seen.
 namespace vox::simt {
 
 struct Lane;
 struct Runner;
 
 inline constexpr bool kChecked = VOX_SIMT_CHECK != 0;
-
-inline constexpr unsigned kCellShift = 1;  ///< two bytes: what the smallest type that is computed in, bf16, takes
-inline constexpr std::size_t kCellBytes = std::size_t{1} << kCellShift;
-inline constexpr std::uint8_t kWholeCell = (1U << kCellBytes) - 1;
-
-/// Which thread of which block, at what time on the thread's clock. Block 0: nobody.
-struct Stamp {
-  std::uint32_t block = 0;
-  std::uint32_t clock = 0;
-  std::uint16_t thread = 0;
-  std::uint8_t bytes = kWholeCell;  ///< that it touched, a bit each: labels, of one byte, lie two to a cell
-};
-
-struct Cell {
-  Stamp write;  ///< of two threads with a byte each the later: more may be missed, none is invented
-  Stamp atomic;
-  Stamp read;         ///< two readers of a block: likewise
-  Stamp second_read;  ///< of the same block as `read`
-  bool allocated = false;
-  bool written = false;
-  bool in_flight = false;       ///< an asynchronous copy goes there
-  bool read_by_blocks = false;  ///< by more than one of this launch
-};
 
 /// A thread's own clock and the latest times of the others that are ordered before it.
 struct Clocks {
@@ -57,9 +35,10 @@ struct Published {
 };
 
 struct BlockHistory {
-  std::uint32_t block = 0;                    ///< counted over all launches
-  std::uint32_t launch = 0;                   ///< number of the launch's first block
-  std::vector<std::uint32_t> barrier_clocks;  ///< of each thread at the block's last barrier
+  std::uint32_t epoch = 0;            ///< counted over all launches
+  std::uint32_t block = 0;            ///< the block's first epoch: its number, wherever one is asked for
+  std::uint32_t launch = 0;           ///< an epoch before those of the launch's first block
+  std::vector<std::uint32_t> blocks;  ///< of this launch, as far as they have begun
   std::unordered_map<const void*, Published> published;
   std::vector<std::pair<const Published*, std::size_t>> acquired;  ///< the first so many of them come before us
 };
@@ -68,14 +47,17 @@ enum class Access : std::uint8_t { read, write, atomic };
 
 /// The checks of one access. Does nothing for the thread's own stack and for constants.
 void check_access(Runner&, Lane&, const void*, std::size_t bytes, Access, const Site&);
+void check_in_full(Runner&, Lane&, const void*, std::size_t bytes, Access, const Site&);  ///< without quick_check.h
 /// The same for an access that the executor makes on behalf of a thread; in every build it must be aligned.
 void note_access(Runner&, Lane&, const void*, std::size_t bytes, Access, const Site&);
 
 void shadow_new_block(Runner&);
 void shadow_allocate_shared(Runner&, const void*, std::size_t bytes);
 void shadow_in_flight(Runner&, const void*, std::size_t bytes);
-void shadow_landed(Runner&, const void*, std::size_t bytes, const Lane& issuer, std::uint32_t clock);
+void shadow_landed(Runner&, const void*, std::size_t bytes, Stamp issued);
+[[nodiscard]] Stamp stamp_of(const Runner&, const Lane&);  ///< of what the thread does now
 
+[[nodiscard]] std::uint32_t next_epoch();
 void join_clocks(std::vector<std::uint32_t>& into, const std::vector<std::uint32_t>& from);
 void clocks_at_barrier(Runner&);
 void clocks_at_warp_barrier(Runner&, unsigned first_lane, unsigned mask);
