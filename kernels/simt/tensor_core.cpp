@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 namespace vox::simt {
 namespace {
@@ -21,33 +22,71 @@ int exponent_of(float x) {
 
 double power_of_2(int exponent) { return std::bit_cast<double>(static_cast<std::uint64_t>(exponent + 1023) << 52U); }
 
+/// Toward zero, to as many bits of mantissa as float keeps.
+double cut_to_float(double x) { return std::bit_cast<double>(std::bit_cast<std::uint64_t>(x) & ~0x1FFFFFFFULL); }
+
 float toward_zero(double x) {
-  const auto d = std::bit_cast<double>(std::bit_cast<std::uint64_t>(x) & ~0x1FFFFFFFULL);  // what float keeps
+  const double d = cut_to_float(x);
   const auto f = static_cast<float>(d);  // rounds denormal numbers alone
   return std::abs(f) <= std::abs(d) || std::abs(d) >= 0x1p128 ? f : std::nextafter(f, 0.0F);
 }
 
 float nearest(double d) { return std::isnan(d) ? std::bit_cast<float>(0x7FFFFFFFU) : static_cast<float>(d); }
 
-double sum(const double* a, const double* b, float c, int products) {
+double sum(const float* a, const float* b, float c, int products) {
   double s = c;
-  for (int k = 0; k < products; ++k) { s += a[k] * b[k]; }
+  for (int k = 0; k < products; ++k) { s += double{a[k]} * double{b[k]}; }
   return s;
 }
 
+constexpr int kTogether = 4;
+using Floats = float __attribute__((vector_size(kTogether * sizeof(float))));  // of g++ and clang
+using Ints = std::int32_t __attribute__((vector_size(kTogether * sizeof(std::int32_t))));
+
+template <class Vector, class T> Vector load(const T* from) {
+  Vector v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+
+/// The highest exponent of c and of the products, kLowest where all of them are 0.
+template <int PRODUCTS> int highest_exponent(const std::int32_t* a, const std::int32_t* b, float c) {
+  Ints most = Ints{} + std::max(kLowest, exponent_of(c));
+  for (int k = 0; k < PRODUCTS; k += kTogether) {
+    const Ints e = load<Ints>(a + k) + load<Ints>(b + k);
+    most = e > most ? e : most;
+  }
+  return std::max(std::max(most[0], most[1]), std::max(most[2], most[3]));
+}
+
+constexpr int kPlain = 60;  // products and units with this exponent or its negative are normal numbers of float
+
+/// c and the products in units of 2^(highest-BITS), each cut toward zero, and their sum. A product is below
+/// 2^(highest+2), so that four of them fit an int; its 22 bits are exact in float, and what is denormal there is below
+/// one unit.
+template <int PRODUCTS, int BITS> std::int64_t sum_in_units(const float* a, const float* b, float c, int highest) {
+  const auto units = static_cast<float>(power_of_2(BITS - highest));
+  Ints s{};
+  for (int k = 0; k < PRODUCTS; k += kTogether) {
+    s += __builtin_convertvector(load<Floats>(a + k) * load<Floats>(b + k) * units, Ints);
+  }
+  return std::int64_t{s[0]} + s[1] + s[2] + s[3] + static_cast<int>(c * units);
+}
+
 template <int PRODUCTS, int BITS> float truncated_step(const Factors& a, const Factors& b, float c, int first) {
-  const double* const x = a.value + first;
-  const double* const y = b.value + first;
-  auto highest = static_cast<std::int16_t>(std::max(kLowest, exponent_of(c)));
-  for (int k = 0; k < PRODUCTS; ++k) {
-    highest = std::max(highest, static_cast<std::int16_t>(a.exponent[first + k] + b.exponent[first + k]));
+  const float* const x = a.value + first;
+  const float* const y = b.value + first;
+  const int highest = highest_exponent<PRODUCTS>(a.exponent + first, b.exponent + first, c);
+  if (highest == kLowest) { return 0; }
+  if (highest >= -kPlain && highest <= kPlain) {
+    const std::int64_t s = sum_in_units<PRODUCTS, BITS>(x, y, c, highest);
+    return static_cast<float>(cut_to_float(static_cast<double>(s) * power_of_2(highest - BITS)));
   }
   if (highest > kHighest) { return nearest(sum(x, y, c, PRODUCTS)); }
-  // A product is below 2^(highest+2): as a multiple of the unit it fits an int, and all of them add up without
-  // rounding.
+  // The same in double, for exponents of any size.
   const double units = power_of_2(BITS - highest);
   auto s = static_cast<std::int64_t>(c * units);
-  for (int k = 0; k < PRODUCTS; ++k) { s += static_cast<int>(x[k] * y[k] * units); }
+  for (int k = 0; k < PRODUCTS; ++k) { s += static_cast<int>(double{x[k]} * double{y[k]} * units); }
   return toward_zero(static_cast<double>(s) * power_of_2(highest - BITS));
 }
 
@@ -60,7 +99,7 @@ template <int PRODUCTS, int BITS> float truncated(const Factors& a, const Factor
 
 void Factors::set(unsigned k, float x) {
   value[k] = x;
-  exponent[k] = static_cast<std::int16_t>(exponent_of(x));
+  exponent[k] = exponent_of(x);
 }
 
 float add_products(TensorCore how, const Factors& a, const Factors& b, float c, int depth) {

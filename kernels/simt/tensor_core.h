@@ -9,8 +9,8 @@ namespace vox::simt {
 /// A row of A or a column of B: what is multiplied, and the exponents that products are aligned by.
 struct Factors {
   static constexpr int kMost = 16;
-  double value[kMost];
-  std::int16_t exponent[kMost];
+  float value[kMost];
+  std::int32_t exponent[kMost];
 
   void set(unsigned k, float);  ///< bf16 or tf32: a product of two is exact in double
 };
