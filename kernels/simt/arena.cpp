@@ -64,13 +64,13 @@ void Arena::make_fresh(std::size_t at, std::size_t bytes) {
 
 void Arena::retire(const void* p) {
   const std::lock_guard lock(mutex_);
-  const auto& [at, block] = *blocks_.find(offset(p));
+  const auto& [at, block] = *blocks_.find(shadow_.offset(p));
   forget(at, block);
 }
 
 void Arena::renew(const void* p) {
   const std::lock_guard lock(mutex_);
-  const auto& [at, block] = *blocks_.find(offset(p));
+  const auto& [at, block] = *blocks_.find(shadow_.offset(p));
   make_fresh(at, block.bytes);
 }
 
