@@ -340,7 +340,8 @@ TEST_CASE("a network of regions learns by dice and bce, and its run says what it
   CHECK(ensemble.config().targets == Targets::regions);
   CHECK(ensemble.config().classes == 3);
   const PreparedFile file(find_prepared_cases(folder / "cache").front());
-  const Segmenter::Output out = ensemble.run(file.image(), {kSize, kSize, kSize});
+  std::vector<float> converted;
+  const Segmenter::Output out = ensemble.run(file.image(converted), {kSize, kSize, kSize});
   for (std::size_t i = 0; i < out.logits.size(); i += 7) {
     CHECK(std::abs(out.probabilities[i] - 1 / (1 + std::exp(-static_cast<double>(out.logits[i])))) < 1e-6);
   }

@@ -1,0 +1,130 @@
+// A run's options as JSON and TOML, and what a resumed run takes over of them.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "engine/json.h"
+#include "engine/json_text.h"
+#include "kernels/base/check.h"
+#include "tools/run/train_options.h"
+
+namespace vox {
+
+namespace {
+
+/// Calls visit(name, member) for every option.
+template <class Options, class Visit> void for_each_option(Options& o, const Visit& visit) {
+  visit("preset", o.preset);
+  visit("widths", o.widths);
+  visit("block_order", o.block_order);
+  visit("init", o.init);
+  visit("size", o.size);
+  visit("batch", o.batch);
+  visit("micro_batch", o.micro_batch);
+  visit("epochs", o.epochs);
+  visit("dtype", o.dtype);
+  visit("targets", o.targets);
+  visit("loss", o.loss);
+  visit("class_weights", o.class_weights);
+  visit("background", o.background);
+  visit("sums", o.sums);
+  visit("focal_mean", o.focal_mean);
+  visit("lr", o.lr);
+  visit("schedule", o.schedule);
+  visit("plateau_factor", o.plateau_factor);
+  visit("plateau_patience", o.plateau_patience);
+  visit("warmup", o.warmup);
+  visit("min_lr", o.min_lr);
+  visit("adam_epsilon", o.adam_epsilon);
+  visit("adam_eps", o.adam_eps);
+  visit("weight_decay", o.weight_decay);
+  visit("clip_norm", o.clip_norm);
+  visit("patch", o.patch);
+  visit("foreground", o.foreground);
+  visit("steps_per_epoch", o.steps_per_epoch);
+  visit("augment", o.augment);
+  visit("seed", o.seed);
+  visit("fold", o.fold);
+  visit("folds", o.folds);
+  visit("splits", o.splits);
+  visit("device", o.device);
+  visit("fusion", o.fusion);
+  visit("conv", o.conv);
+  visit("threads", o.threads);
+  visit("loader_threads", o.loader_threads);
+  visit("loader_memory_mib", o.loader_memory_mib);
+  visit("validate_every", o.validate_every);
+  visit("graph", o.graph);
+}
+
+/// One flat object, in the order of its keys.
+Json json_of(TrainOptions o) {
+  if (o.patch.size() == 1) { o.patch.assign(3, o.patch.front()); }
+  Json all;
+  for_each_option(o, [&](const char* key, const auto& value) { all[key] = value; });
+  return all.sorted();
+}
+
+TrainOptions options_of(const Json& all) {
+  TrainOptions o;
+  for_each_option(o, [&](const char* key, auto& value) { all.at(key).get_to(value); });
+  return o;
+}
+
+bool may_change(const std::string& key) {
+  constexpr std::array kFree{
+      "epochs",         "device", "fusion", "conv", "threads", "loader_threads", "loader_memory_mib",
+      "validate_every", "graph"};
+  return std::ranges::find(kFree, key) != kFree.end();
+}
+
+/// An option that came later than runs which may be resumed: they were as it is by default.
+bool is_newer(const std::string& key) {
+  constexpr std::array kNewer{"targets", "patch", "foreground", "steps_per_epoch"};
+  return std::ranges::find(kNewer, key) != kNewer.end();
+}
+
+}  // namespace
+
+std::string to_json(const TrainOptions& o) { return json_text(json_of(o)); }
+
+std::string to_toml(const TrainOptions& o) {
+  std::string text = "# What this run was started with; voxgrad train --config takes it back.\n";
+  const Json all = json_of(o);
+  for (const auto& [key, value] : all.items()) {
+    if (value.empty() || value == "") { continue; }  // not given: an empty list or path
+    std::string option = key;
+    std::ranges::replace(option, '_', '-');
+    text += fmt::format("{} = {}\n", option, json_text(value));  // JSON's scalars and flat arrays are TOML, too
+  }
+  return text;
+}
+
+TrainOptions train_options_from_json(const std::string& text, const std::string& file) {
+  try {
+    Json run = Json::parse(text);
+    const Json usual = json_of({});
+    for (const auto& [key, value] : usual.items()) {  // what a run from before the option may lack
+      if ((may_change(key) || is_newer(key)) && !run.contains(key)) { run[key] = value; }
+    }
+    return options_of(run);
+  } catch (const JsonError& e) { VOX_FAIL_DATA("{}: the run's options are damaged: {}", file, e.what()); }
+}
+
+TrainOptions resumed(const TrainOptions& run, const TrainOptions& asked, const std::set<std::string>& given) {
+  Json result = json_of(run);
+  const Json wanted = json_of(asked);
+  for (const auto& [key, value] : wanted.items()) {
+    if (!given.contains(key)) { continue; }
+    // As text: the name of a splits file that is not UTF-8 is escaped in the run.
+    const std::string before = json_text(result.at(key));
+    VOX_CHECK(may_change(key) || before == json_text(value),
+              "--resume: {} is {} in the run, {} was asked: a resumed run keeps what shapes its result", key, before,
+              json_text(value));
+    result[key] = value;
+  }
+  return options_of(result);
+}
+
+}  // namespace vox
