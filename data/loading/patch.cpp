@@ -16,7 +16,7 @@ Philox4 numbers_of(const SampleKey& key, std::uint64_t group) {
   return random4({.seed = key.seed, .step = key.epoch, .place = kPlacePatch},
                  (std::uint64_t{key.position} << 32U) + group);
 }
-constexpr std::uint64_t kChoices = 0;  // foreground at all, class, position
+constexpr std::uint64_t kChoices = 0;  // foreground at all, class or region, position
 constexpr std::uint64_t kStarts = 1;   // along D, H, W
 
 std::int64_t below(std::int64_t n, std::uint32_t bits) {
@@ -24,14 +24,14 @@ std::int64_t below(std::int64_t n, std::uint32_t bits) {
 }
 
 /// A voxel of the foreground (D,H,W) as a box of one; size 0 where there is none.
-Box foreground_voxel(const PreparedFile& file, const SampleKey& key) {
-  std::vector<std::span<const std::int64_t>> classes;
-  for (int k = 1; k < kClasses; ++k) {
-    if (const auto p = file.positions(k); !p.empty()) { classes.push_back(p); }
+Box foreground_voxel(const PreparedFile& file, bool regions, const SampleKey& key) {
+  std::vector<std::span<const std::int64_t>> sets;
+  for (const Foreground f : regions ? kForegroundRegions : kForegroundClasses) {
+    if (const auto p = file.positions(f); !p.empty()) { sets.push_back(p); }
   }
-  if (classes.empty()) { return {}; }
+  if (sets.empty()) { return {}; }
   const Philox4 drawn = numbers_of(key, kChoices);
-  const auto& positions = classes[static_cast<std::size_t>(below(std::ssize(classes), drawn.v[1]))];
+  const auto& positions = sets[static_cast<std::size_t>(below(std::ssize(sets), drawn.v[1]))];
   const std::int64_t voxel = positions[static_cast<std::size_t>(below(std::ssize(positions), drawn.v[2]))];
   const Extent3& size = file.info().mapping.size;
   VOX_CHECK_DATA(voxel >= 0 && voxel < size[0] * size[1] * size[2],
@@ -64,7 +64,7 @@ bool wants_foreground(const PatchOptions& o, std::int64_t batch, std::int64_t pl
 
 Box draw_patch(const PreparedFile& file, const PatchOptions& o, const SampleKey& key, bool foreground) {
   const Extent3& size = file.info().mapping.size;
-  const Box about = foreground ? foreground_voxel(file, key) : Box{};
+  const Box about = foreground ? foreground_voxel(file, o.regions, key) : Box{};
   const Philox4 drawn = numbers_of(key, kStarts);
   Box box{.start = {}, .size = o.size};
   for (std::size_t a = 0; a < 3; ++a) {
@@ -87,9 +87,7 @@ std::vector<std::string> patch_notes(std::span<const std::filesystem::path> file
     const PreparedFile file(path);
     const Extent3& size = file.info().mapping.size;
     if (size[0] < o.size[0] || size[1] < o.size[1] || size[2] < o.size[2]) { small.push_back(file.info().id); }
-    std::size_t positions = 0;
-    for (int k = 1; k < kClasses; ++k) { positions += file.positions(k).size(); }
-    if (positions == 0) { empty.push_back(file.info().id); }
+    if (file.positions(Foreground::whole_tumour).empty()) { empty.push_back(file.info().id); }
   }
   std::vector<std::string> notes;
   add_note(notes, small, files.size(), "are smaller than the patch, and 0 is put around them");

@@ -18,6 +18,7 @@ namespace vox {
 struct PatchOptions {
   Extent3 size{};            ///< voxels along D, H, W
   double foreground = 0.33;  ///< share, in [0,1]
+  bool regions = false;      ///< foreground is of WT, TC or ET as for region-based training, not of class 1, 2 or 3
 };
 /// Throws Error for an empty patch or a share that is none.
 void check_patch(const PatchOptions&);
@@ -25,8 +26,8 @@ void check_patch(const PatchOptions&);
 [[nodiscard]] bool wants_foreground(const PatchOptions&, std::int64_t batch, std::int64_t place_in_batch,
                                     const SampleKey&);
 
-/// Where a patch lies in its case. With foreground: about a voxel drawn from the positions of a class, that drawn from
-/// the classes that the case has, but moved inside the case. Otherwise, and in a case without foreground, anywhere
+/// Where a patch lies in its case. With foreground: about a voxel drawn from the positions of a class (or region), that
+/// drawn from those that the case has, but moved inside the case. Otherwise, and in a case without foreground, anywhere
 /// inside it with equal probability. Along an axis on which the case is smaller it lies in the middle, the odd voxel
 /// behind. Throws DataError for a position outside the case.
 [[nodiscard]] Box draw_patch(const PreparedFile&, const PatchOptions&, const SampleKey&, bool foreground);

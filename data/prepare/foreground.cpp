@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/base/check.h"
 #include "kernels/base/philox.h"
 
 namespace vox {
@@ -10,24 +11,45 @@ namespace {
 constexpr std::uint64_t kSeed = 1234;                   // fixed, and nnU-Net's
 constexpr std::uint32_t kPlacePositions = 0xDA7A0005U;  // beside those of data/loading/shuffle.h
 
+bool holds(Foreground f, std::uint8_t c) {
+  switch (f) {
+    case Foreground::necrotic:
+      return c == 1;
+    case Foreground::oedema:
+      return c == 2;
+    case Foreground::enhancing:
+      return c == 3;
+    case Foreground::whole_tumour:
+      return c >= 1 && c <= 3;
+    case Foreground::core:
+      return c == 1 || c == 3;
+  }
+  VOX_FAIL("unknown foreground");
+}
+
 }  // namespace
 
-std::array<std::vector<std::int64_t>, kClasses - 1> foreground_positions(std::span<const std::uint8_t> label) {
-  std::array<std::size_t, 256> left{};  // voxels of a class that are still to come
-  for (const std::uint8_t c : label) { ++left[c]; }
-  std::array<std::vector<std::int64_t>, kClasses - 1> positions;
-  for (std::size_t i = 0; i < label.size(); ++i) {
-    const std::size_t c = label[i];
-    if (c == 0 || c >= kClasses) { continue; }
-    std::vector<std::int64_t>& taken = positions[c - 1];
-    // Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S): each voxel with the share that is still wanted.
-    const auto wanted = static_cast<double>(std::min(kMostPositions, taken.size() + left[c]) - taken.size());
-    const RandomKey key{.seed = kSeed, .step = static_cast<std::uint32_t>(c), .place = kPlacePositions};
-    if (wanted == static_cast<double>(left[c]) ||
-        unit(random4(key, left[c]).v[0]) * static_cast<double>(left[c]) < wanted) {
-      taken.push_back(static_cast<std::int64_t>(i));
+std::string_view name(Foreground f) {
+  constexpr std::array<std::string_view, kForegrounds.size()> kNames{"1", "2", "3", "wt", "tc"};
+  return kNames[static_cast<std::size_t>(f)];
+}
+
+std::vector<std::int64_t> foreground_positions(std::span<const std::uint8_t> label, Foreground f) {
+  std::array<bool, 256> wanted{};
+  for (std::size_t c = 0; c < wanted.size(); ++c) { wanted[c] = holds(f, static_cast<std::uint8_t>(c)); }
+  auto left = static_cast<std::size_t>(std::ranges::count_if(label, [&](std::uint8_t c) { return wanted[c]; }));
+  std::size_t missing = std::min(left, kMostPositions);
+  std::vector<std::int64_t> positions;
+  positions.reserve(missing);
+  const RandomKey key{.seed = kSeed, .step = static_cast<std::uint32_t>(f), .place = kPlacePositions};
+  for (std::size_t i = 0; missing > 0; ++i) {
+    if (!wanted[label[i]]) { continue; }
+    // Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S): each voxel with the share that is still missing.
+    if (missing == left || unit(random4(key, left).v[0]) * static_cast<double>(left) < static_cast<double>(missing)) {
+      positions.push_back(static_cast<std::int64_t>(i));
+      --missing;
     }
-    --left[c];
+    --left;
   }
   return positions;
 }

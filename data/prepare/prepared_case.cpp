@@ -91,13 +91,13 @@ void check_tensor(const SafetensorsFile& file, const std::string& tensor, FileDT
             tensor);
 }
 
-std::string positions_name(int foreground_class) { return fmt::format("foreground.{}", foreground_class); }
+std::string positions_name(Foreground f) { return fmt::format("foreground.{}", name(f)); }
 
 void check_positions(const SafetensorsFile& file) {
-  for (int k = 1; k < kClasses; ++k) {
-    const std::vector<std::int64_t>& shape = file.tensor(positions_name(k)).shape;
-    VOX_CHECK(shape.size() == 1, "tensor '{}' has {} axes, wants 1", positions_name(k), shape.size());
-    check_tensor(file, positions_name(k), FileDType::i64, shape);
+  for (const Foreground f : kForegrounds) {
+    const std::vector<std::int64_t>& shape = file.tensor(positions_name(f)).shape;
+    VOX_CHECK(shape.size() == 1, "tensor '{}' has {} axes, wants 1", positions_name(f), shape.size());
+    check_tensor(file, positions_name(f), FileDType::i64, shape);
   }
 }
 
@@ -115,7 +115,7 @@ std::vector<std::int64_t> label_shape(const PreparedInfo& info) {
 void write_prepared_case(const fs::path& path, const PreparedCase& c) {
   std::vector<TensorToWrite> tensors;
   std::vector<Bf16> rounded;
-  std::array<std::vector<std::int64_t>, kClasses - 1> positions;
+  std::array<std::vector<std::int64_t>, kForegrounds.size()> positions;
   if (c.info.image_type == FileDType::bf16) {
     rounded.resize(c.image.size());
     std::ranges::transform(c.image, rounded.begin(), to_bf16);
@@ -124,12 +124,12 @@ void write_prepared_case(const fs::path& path, const PreparedCase& c) {
                      rounded.empty() ? std::as_bytes(std::span(c.image)) : std::as_bytes(std::span(rounded))});
   if (c.info.labelled) {
     tensors.push_back({"label", FileDType::u8, label_shape(c.info), std::as_bytes(std::span(c.label))});
-    positions = foreground_positions(c.label);
-    for (std::size_t k = 0; k < positions.size(); ++k) {
-      tensors.push_back({positions_name(static_cast<int>(k) + 1),
+    for (std::size_t f = 0; f < kForegrounds.size(); ++f) {
+      positions[f] = foreground_positions(c.label, kForegrounds[f]);
+      tensors.push_back({positions_name(kForegrounds[f]),
                          FileDType::i64,
-                         {std::ssize(positions[k])},
-                         std::as_bytes(std::span(positions[k]))});
+                         {std::ssize(positions[f])},
+                         std::as_bytes(std::span(positions[f]))});
     }
   }
   write_safetensors(path, tensors, metadata_of(c.info));
@@ -164,14 +164,13 @@ std::span<const std::uint8_t> PreparedFile::label() const {
   return values_of<std::uint8_t>(tensors_, "label");
 }
 
-std::span<const std::int64_t> PreparedFile::positions(int foreground_class) const {
+std::span<const std::int64_t> PreparedFile::positions(Foreground f) const {
   VOX_CHECK_DATA(info_.labelled, "{}: the case has no labels, and training and scoring need them", file_);
   VOX_CHECK_DATA(info_.has_positions,
                  "{}: holds no positions of its foreground, which patches want: an earlier version prepared it, "
                  "`voxgrad prepare` makes it anew",
                  file_);
-  VOX_CHECK(foreground_class >= 1 && foreground_class < kClasses, "class {} is no foreground", foreground_class);
-  return values_of<std::int64_t>(tensors_, positions_name(foreground_class));
+  return values_of<std::int64_t>(tensors_, positions_name(f));
 }
 
 void PreparedFile::read(const Box& box, std::span<float> image, std::span<std::uint8_t> label) const {

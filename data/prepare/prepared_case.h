@@ -10,6 +10,7 @@
 #include "data/cases/label_convention.h"
 #include "data/cases/recipe.h"
 #include "data/image.h"
+#include "data/prepare/foreground.h"
 #include "data/prepare/resample.h"
 #include "engine/safetensors.h"
 
@@ -48,8 +49,8 @@ struct PreparedCase {
 };
 
 /// One safetensors file: tensors `image` F32 or BF16 (each value rounded to nearest, ties to even) [C,D,H,W] and, where
-/// labelled, `label` U8 [D,H,W] and `foreground.1` to `.3` I64 (foreground_positions()); everything of PreparedInfo as
-/// metadata.
+/// labelled, `label` U8 [D,H,W] and `foreground.1`, `.2`, `.3`, `.wt`, `.tc` I64 (foreground_positions()); everything
+/// of PreparedInfo as metadata.
 void write_prepared_case(const std::filesystem::path&, const PreparedCase&);
 
 /// A prepared case on disk, mapped. Throws DataError when the file is no prepared case, has a format that this version
@@ -66,8 +67,8 @@ class PreparedFile {
   /// The part of image and label that lies in a box, of which the rest, outside the case, is 0. Of the file no other
   /// pages are read. image [C,d,h,w], label [d,h,w] of box.size. Throws DataError where not labelled.
   void read(const Box&, std::span<float> image, std::span<std::uint8_t> label) const;
-  /// foreground_positions() of class 1, 2 or 3. Throws DataError where the file has none.
-  [[nodiscard]] std::span<const std::int64_t> positions(int foreground_class) const;
+  /// foreground_positions(). Throws DataError where the file has none.
+  [[nodiscard]] std::span<const std::int64_t> positions(Foreground) const;
 
  private:
   std::string file_;

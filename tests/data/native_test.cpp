@@ -152,10 +152,15 @@ TEST_CASE("foreground: every voxel of a small class, a sample of a large one, al
   std::vector<std::uint8_t> label(40'000);
   for (std::size_t i = 0; i < label.size(); ++i) { label[i] = i % 2 == 0 ? std::uint8_t{2} : std::uint8_t{0}; }
   label[7] = label[39'999] = 1;
-  const auto found = foreground_positions(label);
-  CHECK(found[0] == std::vector<std::int64_t>{7, 39'999});
-  CHECK(found[2].empty());
-  const std::vector<std::int64_t>& two = found[1];
+  const auto found = [&](Foreground f) { return foreground_positions(label, f); };
+  CHECK(found(Foreground::necrotic) == std::vector<std::int64_t>{7, 39'999});
+  CHECK(found(Foreground::core) == found(Foreground::necrotic));
+  CHECK(found(Foreground::enhancing).empty());
+  const std::vector<std::int64_t> whole = found(Foreground::whole_tumour);
+  CHECK(whole.size() == kMostPositions);
+  CHECK(std::ranges::all_of(whole, [&](std::int64_t i) { return label[at(i)] != 0; }));
+  const std::vector<std::int64_t> two = found(Foreground::oedema);
+  CHECK(whole != two);
   REQUIRE(two.size() == kMostPositions);
   CHECK(std::ranges::is_sorted(two));
   CHECK(std::ranges::adjacent_find(two) == two.end());
@@ -166,9 +171,11 @@ TEST_CASE("foreground: every voxel of a small class, a sample of a large one, al
   CHECK(std::abs(mean - 20'000) < 5 * 40'000 * std::sqrt(0.5 / 12 / 10'000));
   CHECK(std::abs(static_cast<double>(std::ranges::count_if(two, [](std::int64_t i) { return i < 20'000; })) - 5'000) <
         5 * 50);
-  CHECK(foreground_positions(label) == found);
-  label.resize(20'000);  // 10,000 of them: all
-  CHECK(foreground_positions(label)[1].size() == kMostPositions);
+  CHECK(found(Foreground::oedema) == two);
+  label.resize(20'000);  // 10,000 of them: all, and one more of the whole tumour
+  CHECK(found(Foreground::oedema).size() == kMostPositions);
+  CHECK(found(Foreground::oedema).back() == 19'998);
+  CHECK(found(Foreground::whole_tumour).size() == kMostPositions);
 }
 
 TEST_CASE("prepared case: a part is read as it lies there, 0 beyond the case, from f32 and from bf16", "[prepare]") {
@@ -209,8 +216,8 @@ TEST_CASE("prepared case: a part is read as it lies there, 0 beyond the case, fr
     std::vector<float> few(4);
     std::vector<std::uint8_t> one(1);
     CHECK_THROWS_WITH(file.read({{0, 0, 0}, {1, 1, 2}}, few, one), ContainsSubstring("wants 8 and 2"));
-    for (int k = 1; k < kClasses; ++k) {
-      CHECK(std::ranges::equal(file.positions(k), foreground_positions(c.label)[at(k - 1)]));
+    for (const Foreground f : kForegrounds) {
+      CHECK(std::ranges::equal(file.positions(f), foreground_positions(c.label, f)));
     }
   }
 }
@@ -241,7 +248,8 @@ TEST_CASE("prepared case: a file of format 1 is read, has no positions, and is m
     const PreparedFile old(path);
     CHECK(old.info().mapping == PreparedFile(path).info().mapping);
     CHECK(old.label().size() == 512);
-    CHECK_THROWS_WITH(static_cast<void>(old.positions(1)), ContainsSubstring("an earlier version prepared it"));
+    CHECK_THROWS_WITH(static_cast<void>(old.positions(Foreground::core)),
+                      ContainsSubstring("an earlier version prepared it"));
   }
   CHECK(outcome(options) == Outcome::prepared);
   CHECK(read_bytes(path) == now);

@@ -187,6 +187,14 @@ TEST_CASE("patch: with foreground every class of a case comes as often, about on
   }
   CHECK(std::abs(corner - kDraws / 2) < 5 * std::sqrt(kDraws * 0.25));
   CHECK(starts.size() > 50);  // 12 starts along H and 13 along W of the 300 voxels
+  // Of regions the core has class 1 alone, and the whole tumour both, 1 of 301 in the corner.
+  corner = 0;
+  for (std::uint32_t i = 0; i < kDraws; ++i) {
+    const Box box =
+        draw_patch(file, {.size = {4, 6, 8}, .regions = true}, {.seed = 5, .epoch = 2, .position = i}, true);
+    corner += holds(box, size, 20 * 400 + 19 * 20 + 19) ? 1 : 0;
+  }
+  CHECK(corner < 15);  // 3.3 expected
 }
 
 TEST_CASE("patch: nnU-Net's rule says which samples of a batch hold foreground", "[loader]") {

@@ -39,7 +39,8 @@ std::string rates_text(double first, double last) {
 
 std::optional<PatchOptions> patch_options(const TrainOptions& o) {
   if (o.patch.empty()) { return std::nullopt; }
-  return PatchOptions{.size = step_extents(o), .foreground = o.foreground};
+  const bool regions = unet_config(o).targets == Targets::regions;
+  return PatchOptions{.size = step_extents(o), .foreground = o.foreground, .regions = regions};
 }
 
 }  // namespace
