@@ -1,4 +1,5 @@
-// Training steps that are captured once and launched again: the bits of those submitted kernel by kernel.
+// Training steps that are captured once and launched again: the bits of those submitted kernel by kernel. Of the whole
+// steps the checks of the simt device ([simt]) run one test alone: there they take many times as long.
 #include "model/step_graph.h"
 
 #include <cmath>
@@ -131,8 +132,7 @@ struct Course {
 
 }  // namespace
 
-TEST_CASE("steps launched as graphs give the bits of steps submitted kernel by kernel",
-          "[net][graph][simt][cuda][determinism]") {
+TEST_CASE("steps launched as graphs give the bits of steps submitted kernel by kernel", "[net][graph][cuda]") {
   VOX_EACH_KERNEL_DEVICE(device);
   // Batch norm with dropout; two kinds of steps, one in two parts; weights packed for tensor cores.
   const Course c =
@@ -168,8 +168,7 @@ TEST_CASE("a step that is a graph is submitted by a few calls, and the host wait
   CHECK(after.copies_out - before.copies_out == 2);  // loss and squares, once all is done
 }
 
-TEST_CASE("a step whose memory or batch is not as it was is submitted kernel by kernel",
-          "[net][graph][simt][determinism]") {
+TEST_CASE("a step whose memory or batch is not as it was is submitted kernel by kernel", "[net][graph]") {
   Lab plain("tutorial", 1, DType::f32, Device::simt, GraphUse::off);
   Lab graph("tutorial", 1, DType::f32, Device::simt, GraphUse::on);
   const ArenaPlan& plan = graph.plans.at(1).arena;
@@ -192,7 +191,7 @@ TEST_CASE("a step whose memory or batch is not as it was is submitted kernel by 
   CHECK(same(graph.values(), plain.values()));
 }
 
-TEST_CASE("a step that does not follow the plan of its memory is never a graph", "[net][graph][simt]") {
+TEST_CASE("a step that does not follow the plan of its memory is never a graph", "[net][graph]") {
   Lab lab("tutorial", 1, DType::f32, Device::simt, GraphUse::on);
   ArenaPlan plan = lab.plans.at(1).arena;
   plan.requests.erase(plan.requests.begin() + 10, plan.requests.begin() + 30);
@@ -263,7 +262,7 @@ TEST_CASE("a planned block is the same at each request, fresh, and nobody's in b
 }
 
 TEST_CASE("a graph's step refuses a label that is no class, and graphs are refused where there are none",
-          "[net][graph][simt][errors]") {
+          "[net][graph][errors]") {
   Lab lab("tutorial", 1, DType::f32, Device::simt, GraphUse::on);
   static_cast<void>(lab.step(1));
   static_cast<void>(lab.step(1));
