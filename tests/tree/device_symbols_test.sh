@@ -14,7 +14,8 @@ defined() { # REGEX: what the matching objects define for others to see
 }
 defined '[a-z0-9]\.cu\.o:' >"$folder/nvcc"
 defined '\.cu\.cpp\.o:' >"$folder/host"
-both=$(comm -12 "$folder/nvcc" "$folder/host" | c++filt | grep -vE '^(std::|fmt::|__gnu_cxx::)')
+# DW.ref.…: the compiler's pointer to the routine that unwinds exceptions, the same in both
+both=$(comm -12 "$folder/nvcc" "$folder/host" | c++filt | grep -vE '^(std::|fmt::|__gnu_cxx::|DW\.ref\.__gxx_personality_v0$)')
 if [ ! -s "$folder/host" ] || [ -n "$both" ]; then
   echo "defined by nvcc and for the simt device: ${both:-nothing, but the simt kernels were not found}"
   exit 1
