@@ -1,6 +1,7 @@
 #include "kernels/cuda/conv3d/march_launch.cuh"
 #include "kernels/cuda/conv3d/pack_tensor_core.cuh"
 #include "kernels/cuda/conv3d/sum_shares.cuh"
+#include "kernels/cuda/conv3d/tensor_core_gradient.cuh"
 #include "kernels/cuda/conv3d/tensor_core_store.cuh"
 
 // 3^3, stride 1, padding 1, in bf16 on tensor cores: [voxels x input channels] x [input channels x output channels] for

@@ -70,6 +70,15 @@ __device__ __forceinline__ void add_distances(const Pack<float, 4>& y, const flo
   }
 }
 
+/// Four values of a cell, by stores of 16 bytes; of bf16 there are eight bytes.
+template <class T> __device__ __forceinline__ void store_four(T* to, const Pack<T, 4>& v) {
+  if constexpr (sizeof v % sizeof(Words) == 0) {
+    store_whole(to, v);
+  } else {
+    store_pack(to, v);
+  }
+}
+
 /// Writes the thread's column of one output slice; channels beyond the last are zero, whatever the sums say. MOMENTS:
 /// adds what was written to the lane's sum, see sum_of_eight().
 template <class T, class Tile, bool MOMENTS>
@@ -86,7 +95,7 @@ __device__ __forceinline__ void store_tiled(const MarchArgs<T>& a, const MarchPl
     VOX_UNROLL
     for (int v = 0; v < Tile::kRows; ++v) {
       if (v < rows) {
-        store_pack(to + static_cast<std::int64_t>(v) * (a.w * 8),
+        store_four(to + static_cast<std::int64_t>(v) * (a.w * 8),
                    Pack<Acc<T>, 4>{{acc[v][0], acc[v][1], acc[v][2], acc[v][3]}});
       }
     }
@@ -109,7 +118,7 @@ __device__ __forceinline__ void store_tiled(const MarchArgs<T>& a, const MarchPl
       const Acc<T> sum = channel + o < a.out_channels ? acc[v][o] + bias.v[o] : Acc<T>{0};
       y.v[o] = store<T>(a.relu != 0 && sum <= 0 ? Acc<T>{0} : sum);  // NaN stays one
     }
-    if (v < rows) { store_pack(to + static_cast<std::int64_t>(v) * (a.w * 8), y); }
+    if (v < rows) { store_four(to + static_cast<std::int64_t>(v) * (a.w * 8), y); }
     if constexpr (MOMENTS) {
       if (v == 0 && d == at.first) {
         if (lane % 8 == 0) { store_pack(about, y); }
