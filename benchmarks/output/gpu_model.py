@@ -2,7 +2,8 @@
 """What the counts of vox_counts let an H100 or H200 take, beside what an H100 took: a Markdown table.
 
   vox_counts --ptx build/ptx/sm_90a --size 128 --dtype bf16 --blocks 3 --blank > counts.csv
-  python3 benchmarks/output/gpu_model.py counts.csv [--measured benchmarks/results/h100.md] [--step]
+  vox_counts --ptx build/ptx/sm_90a --size 128 --dtype bf16 --blocks 3 --blank --layers --op conv3d --pass grad-input > layers.csv
+  python3 benchmarks/output/gpu_model.py counts.csv [--measured benchmarks/results/h100.md] [--step layers.csv]
 
 Of each launch the longest of these times, on the multiprocessor that has most blocks:
   issue    warp instructions (of PTX), four a clock
@@ -12,7 +13,8 @@ Of each launch the longest of these times, on the multiprocessor that has most b
 The launches of a pass are added, LAUNCH each; memory then allows no less than the least bytes of the pass, or what it touches where
 that is less, at the rate of a copy. Packing of weights is left out, as it is in the measured table.
 
---step: instead of a table of passes one of a training step of the seed network, which is the sum of its passes and of Adam's.
+--step: instead of a table of passes one of a training step of the seed network, which is the sum of its passes and of Adam's. The
+second file has what convolutions do whose kernels take the gradient sums of the batch norm before them in passing.
 """
 import argparse
 import collections
@@ -26,7 +28,7 @@ PRODUCTS = 638e12 / (2 * 16 * 8 * 16)  # a second
 L2 = 4947e9  # bytes a second, as measured on an H100
 COPY = {"H100": 3030e9, "H200": 3030e9 * 4.8 / 3.35}  # measured; as much more as its nominal rate is
 PARAMETERS = 5647732  # of the seed network
-PACKED_BYTES = 3 * 21.3e6  # f32 weights read twice, both orders in bf16 written
+PACKED_BYTES = 3 * 22.7e6  # f32 weights read twice, both orders in bf16 written
 LAUNCH = 3e-6  # what the smallest passes were measured to take, by their launches
 OPERATORS = {"conv3d": "conv", "conv3d_concat": "conv", "conv_transpose3d": "up", "max_pool3d": "max_pool"}
 
@@ -65,6 +67,15 @@ def line_of(op, direction, shape):
         if name == "dropout":
             direction = ""
     return " ".join(f"{name} {direction.replace('-', ' ')} {channels} {extent.removesuffix('k1')}".split())
+
+
+def read(path, *keys):
+    """Lines of vox_counts by these columns."""
+    found = collections.defaultdict(list)
+    with open(path, newline="", encoding="utf-8") as f:
+        for row in csv.DictReader(f):
+            found[tuple(row[k] for k in keys)].append(row)
+    return found
 
 
 def measured_of(path):
@@ -110,7 +121,13 @@ def predict(rows, least_bytes):
     return total, sums, inside, memory
 
 
-def print_step(passes):
+def taken_by(rows):
+    """The launches of a gradient of a convolution's input, of the backward pass of two layers, if it took the first one's sums."""
+    taken = sum(r["kernel"].startswith("batch_norm_gradient_runs") for r in rows) == 1
+    return [r for r in rows if r["kernel"].startswith(("convolve_", "sum_shares"))] if taken else []
+
+
+def print_step(passes, layers):
     groups = collections.defaultdict(collections.Counter)
     batch = 1
     for (op, direction, shape, dtype), rows in passes.items():
@@ -120,15 +137,20 @@ def print_step(passes):
             rows = [r for r in rows if not r["kernel"].startswith("pack_")]
             least = float(rows[0]["least_bytes"])
             channels, extent = shape.split("@")
-            if (op, direction) == ("batch_norm_relu", "forward"):
-                before = passes["conv3d", "forward", f"{channels}-{channels}@{extent}", dtype]
-                if not any(r["kernel"].startswith("sum_shares") for r in before):  # the convolution took the statistics
-                    rows = [r for r in rows if not r["kernel"].startswith("moments_of_runs")]
-                    least *= 2 / 3
-            total = predict(rows, least)[0]
-            for gpu, seconds in total.items():
-                groups[group_of(op, direction)][gpu] += times * seconds
-            groups[group_of(op, direction)]["launches"] += times * len(rows)
+            parts = [(times, rows, least)]
+            if (op, direction) == ("batch_norm_relu", "forward"):  # the convolution took the statistics
+                parts = [(times, [r for r in rows if not r["kernel"].startswith("moments_of_runs")], least * 2 / 3)]
+            if (op, direction) == ("batch_norm_relu", "grad-input") and taken_by(layers[f"{channels}-{channels}@{extent}", dtype]):
+                shorter = [r for r in rows if not r["kernel"].startswith("batch_norm_gradient_runs")]
+                parts = [(times / 2, rows, least), (times / 2, shorter, least * 3 / 5)]  # of the first layers of blocks
+            taken = taken_by(layers[shape, dtype]) if (op, direction) == ("conv3d", "grad-input") else []
+            if taken:  # reads the batch norm's input, too, which is as large as what it writes
+                voxels = batch * math.prod([int(extent.split("^")[0])] * 3)
+                parts = [(times, taken, least + 2 * voxels * int(channels.split("-")[1]))]
+            for of_these, part, bytes_of_part in parts:
+                for gpu, seconds in predict(part, bytes_of_part)[0].items():
+                    groups[group_of(op, direction)][gpu] += of_these * seconds
+                groups[group_of(op, direction)]["launches"] += int(of_these * len(part))
     bytes_of_adam = 7 * 4 * PARAMETERS + 4 * PARAMETERS  # its step, and the gradients' squares before it
     for gpu, rate in COPY.items():
         groups["Adam"][gpu] = bytes_of_adam / rate + 3 * LAUNCH
@@ -146,16 +168,13 @@ def print_step(passes):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("csv")
-    parser.add_argument("--step", action="store_true")
+    parser.add_argument("--step", metavar="LAYERS_CSV")
     parser.add_argument("--measured", default="benchmarks/results/h100.md")
     args = parser.parse_args()
     measured = measured_of(args.measured)
-    passes = collections.defaultdict(list)
-    with open(args.csv, newline="", encoding="utf-8") as f:
-        for row in csv.DictReader(f):
-            passes[row["op"], row["pass"], row["shape"], row["dtype"]].append(row)
+    passes = read(args.csv, "op", "pass", "shape", "dtype")
     if args.step:
-        return print_step(passes)
+        return print_step(passes, read(args.step, "shape", "dtype"))
     print("| pass | launches | issue us | mma us | shared us | L2 us | memory us | binds | H100 us | measured us | measured / predicted | H200 us |")
     print("|:--|" + "--:|" * 6 + ":--|" + "--:|" * 4)
     printed = set()
