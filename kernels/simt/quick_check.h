@@ -21,9 +21,9 @@ template <Space SPACE> struct Before {
       : launch(begin_of(h.launch)), block(begin_of(h.block)), epoch(begin_of(h.epoch)), thread(me.linear) {}
 
   [[nodiscard]] bool holds(Stamp s) const {
-    const bool own_or_passed = (s < epoch) | (thread_of(s) == thread);
+    const bool own_or_passed = s < epoch || thread_of(s) == thread;
     if constexpr (SPACE == Space::shared) { return own_or_passed; }  // of earlier blocks none can be met there
-    return (s < launch) | ((s >= block) & own_or_passed);
+    return s < launch || (s >= block && own_or_passed);
   }
 };
 
@@ -50,7 +50,8 @@ bool quick_check_in(const BlockHistory& h, const Lane& me, const Cells& c, std::
   bool fine = true;
   for (std::size_t i = 0; i < kCells; ++i) { fine &= before.holds(c.write[i]); }
   if constexpr (kWrites) {
-    for (std::size_t i = 0; i < kCells; ++i) { fine &= before.holds(c.read[i]) & before.holds(c.second_read[i]); }
+    for (std::size_t i = 0; i < kCells; ++i) { fine &= before.holds(c.read[i]); }
+    for (std::size_t i = 0; i < kCells; ++i) { fine &= before.holds(c.second_read[i]); }
   }
   if (!fine) { return false; }
 
