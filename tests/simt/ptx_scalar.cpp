@@ -21,21 +21,25 @@ std::uint64_t from_double(double v, const Type& t) {
 
 namespace {
 
-/// Rounds as the instruction says while it lives.
+/// Rounds as the instruction says while it lives. To the nearest is how programs round, and how no kernel is launched
+/// otherwise: only other ways cost a change of the processor's mode.
 class Rounding {
  public:
-  explicit Rounding(const Instruction& in) : before_(std::fegetround()) {
-    std::fesetround(in.has(Mod::rm)   ? FE_DOWNWARD
-                    : in.has(Mod::rp) ? FE_UPWARD
-                    : in.has(Mod::rz) ? FE_TOWARDZERO
-                                      : FE_TONEAREST);
+  explicit Rounding(const Instruction& in)
+      : mode_(in.has(Mod::rm)   ? FE_DOWNWARD
+              : in.has(Mod::rp) ? FE_UPWARD
+              : in.has(Mod::rz) ? FE_TOWARDZERO
+                                : FE_TONEAREST) {
+    if (mode_ != FE_TONEAREST) { std::fesetround(mode_); }
   }
-  ~Rounding() { std::fesetround(before_); }
+  ~Rounding() {
+    if (mode_ != FE_TONEAREST) { std::fesetround(FE_TONEAREST); }
+  }
   Rounding(const Rounding&) = delete;
   Rounding& operator=(const Rounding&) = delete;
 
  private:
-  int before_;
+  int mode_;
 };
 
 double minimum(double a, double b) {
