@@ -41,15 +41,21 @@ if(VOX_SIMT_CHECKS AND NOT VOX_SANITIZE)
     $<TARGET_OBJECTS:vox_simt_check_kernels>)
   target_link_libraries(vox_simt_check_tests PRIVATE ${vox_op_libraries} ${vox_test_main})
   # Without the tests that repeat a kernel in other orders: these checks find a race in any order.
-  set(checked_march "conv3d by a march passes the checks of the simt device")  # as long as all others
-  set(checked_ops "every op passes the checks of the simt device")
-  add_test(NAME ${checked_march} COMMAND vox_simt_check_tests "conv3d by a march*" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-  add_test(NAME ${checked_ops} COMMAND vox_simt_check_tests "[simt]~[determinism]~conv3d by a march*"
-    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  # In parts, for several jobs.
+  set(checked "")
+  function(vox_add_checked name cases)
+    add_test(NAME "${name} passes the checks of the simt device" COMMAND vox_simt_check_tests ${cases}
+      WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set(checked ${checked} "${name} passes the checks of the simt device" PARENT_SCOPE)
+  endfunction()
+  foreach(how "by a march" "by its definition" "by tensor cores")
+    vox_add_checked("conv3d ${how}" "conv3d ${how}*")
+  endforeach()
+  vox_add_checked("every op" "[simt]~[determinism]~conv3d by *")
   add_test(NAME "a fault of the simt device names the kernel's own line"
     COMMAND bash tests/simt/fault_lines.sh $<TARGET_FILE:vox_simt_check_tests> WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-  set_tests_properties("planted bugs in CUDA kernels are noticed" ${checked_march} ${checked_ops} PROPERTIES TIMEOUT 900)
-  set_tests_properties(${checked_march} ${checked_ops} PROPERTIES COST 400)  # the longest: ctest begins with them
+  set_tests_properties("planted bugs in CUDA kernels are noticed" ${checked} PROPERTIES TIMEOUT 900)
+  set_tests_properties(${checked} PROPERTIES COST 400)  # ctest begins with the longest
 endif()
 
 # What nvcc makes of the same kernels, interpreted: the inline PTX of kernels/cuda/ptx.h runs nowhere else without a GPU.
@@ -99,7 +105,7 @@ else()
   foreach(arch sm_80 sm_90a)
     set(ptx_test "nvcc's code of every op for ${arch} gives the right values")
     add_test(NAME ${ptx_test} COMMAND vox_ptx_tests "every op on simt*,every augmentation on simt*" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-    set_tests_properties(${ptx_test} PROPERTIES TIMEOUT 600 ENVIRONMENT VOX_PTX=${PROJECT_BINARY_DIR}/ptx/${arch})
+    set_tests_properties(${ptx_test} PROPERTIES COST 300 TIMEOUT 600 ENVIRONMENT VOX_PTX=${PROJECT_BINARY_DIR}/ptx/${arch})
   endforeach()
   add_test(NAME "wrong PTX wrappers are noticed" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
     COMMAND bash tests/simt/wrappers.sh ${PROJECT_BINARY_DIR} ${VOX_NVCC})
