@@ -47,7 +47,7 @@ struct Lab {
       plans[cases] = plan_training({.config = net.config(),
                                     .dtype = dtype,
                                     .device = device,
-                                    .size = kEdge,
+                                    .extents = cube(kEdge),
                                     .batch = cases,
                                     .micro_batch = at_a_time});
     }

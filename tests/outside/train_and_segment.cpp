@@ -50,7 +50,8 @@ int main(int, char** argv) {
   const vox::CaseFiles files = vox::find_cases(work / "cases").front();
   const vox::Segmenter segmenter(work / "run");
   const vox::PreparedCase input = vox::prepare_case(files, segmenter.recipe());
-  const vox::LabelMap labels = vox::restore_labels(segmenter.run(input.image, input.info.mapping.size).probabilities, input.info.mapping);
+  const vox::LabelMap labels =
+      vox::restore_labels(segmenter.run(input.image, input.info.mapping.size).probabilities, input.info.mapping);
   const fs::path result = work / (files.id + ".nii.gz");
   vox::write_nifti(result, labels, *input.header);
   EXPECT(labels.values.size() == 32 * 40 * 40);

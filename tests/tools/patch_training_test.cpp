@@ -102,6 +102,53 @@ TEST_CASE("training on patches of native cases says so, and goes on bit for bit 
         2);
 }
 
+TEST_CASE("raw cases become native ones, patches, a network, and segmentations on their own grid", "[training][cli]") {
+  const TempFolder folder;
+  const auto at = [&](const char* name) { return quoted(folder / name); };
+  REQUIRE(voxgrad("synth --cases 3 --size 40 36 32 -o " + at("raw")).code == 0);
+  REQUIRE(voxgrad("prepare --recipe native -i " + at("raw") + " -o " + at("cache")).code == 0);
+  const Ended trained = voxgrad(
+      "train --patch 16 --widths 2 2 2 2 2 --epochs 1 --batch 2 --folds 3 --targets regions "
+      "--loss dice+bce -i " +
+      at("cache") + " -o " + at("run"));
+  CAPTURE(trained.output);
+  REQUIRE(trained.code == 0);
+  const std::string predict = "predict --verbose -i " + at("raw") + " -m " + at("run") + " -o ";
+  const Ended e = voxgrad(predict + at("out"));
+  CAPTURE(e.output);
+  CHECK(e.code == 0);
+  CHECK_THAT(e.output, ContainsSubstring("windows of 16^3, overlap 0.5, gaussian blend, starts as nnunet has them") &&
+                           ContainsSubstring("3 of 3 cases segmented"));
+  CHECK(voxgrad("evaluate -g " + at("raw") + " -p " + at("out")).code == 0);  // the same grid
+
+  const auto segmentation = [&](const char* out) { return read_bytes(fs::directory_iterator(folder / out)->path()); };
+  CHECK(voxgrad(predict + at("again") + " --threads 1").code == 0);
+  CHECK(segmentation("again") == segmentation("out"));
+  CHECK(voxgrad(predict + at("others") +
+                " --window 32,16,16 --overlap 0.25 --window-rule monai --blend constant "
+                "--window-batch 3 --mirror -m " +
+                at("run"))
+            .code == 0);
+  for (const auto& [wrong, why] : std::vector<std::pair<std::string, std::string>>{
+           {"--window 24", "--window is 24, wants one number or three"},
+           {"--window 16,16", "--window is 16,16, wants one number or three"},
+           {"--overlap 1", "overlap 1 of neighbours"},
+           {"--window-rule keras", "rule 'keras', wants nnunet or monai"},
+           {"--blend mean", "blend 'mean', wants gaussian or constant"},
+           {"--window-batch 0", "0 at a time"}}) {
+    const Ended refused = voxgrad(predict + at("none") + " " + wrong);
+    CHECK(refused.code == 2);
+    CHECK_THAT(refused.output, ContainsSubstring(why));
+  }
+  CHECK_FALSE(fs::exists(folder / "none"));
+  const Ended small = voxgrad(predict + at("none") + " --memory 1MiB");
+  CHECK(small.code == 4);
+  CHECK_THAT(small.output, ContainsSubstring("by windows of 16^3, 1 at a time"));
+  const Ended plan = voxgrad("plan --patch 16 --widths 2 2 2 2 2 --case 155,240,240");
+  CHECK_THAT(plan.output, ContainsSubstring("segmenting a case of 155x240x240: ") && ContainsSubstring(" windows"));
+  CHECK(voxgrad("plan --patch 16 --case 155,240").code == 2);
+}
+
 TEST_CASE("patches of cubes are trained on, and the cubes validated whole", "[training]") {
   const TempFolder folder;
   make_cache(folder / "cache", RecipeKind::zscore);

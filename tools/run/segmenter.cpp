@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <sstream>
 
 #include "engine/allocator.h"
 #include "kernels/base/check.h"
@@ -46,6 +47,23 @@ Recipe recipe_of(const CheckpointFile& checkpoint, const std::string& file) {
   return recipe;
 }
 
+/// The patch that a network of native cases was trained on.
+WindowOptions windows_of(const CheckpointFile& checkpoint, const std::string& file) {
+  const auto found = checkpoint.metadata().find("recipe_patch");
+  VOX_CHECK_DATA(
+      found != checkpoint.metadata().end(),
+      "{}: wants native cases and does not say by which windows: 'recipe_patch' is missing from its metadata", file);
+  WindowOptions windows;
+  std::istringstream text(found->second);
+  char comma = ',';
+  for (std::int64_t& voxels : windows.window) {
+    VOX_CHECK_DATA(comma == ',' && text >> voxels && voxels >= 1, "{}: recipe_patch is '{}', wants D,H,W in voxels",
+                   file, found->second);
+    if (!(text >> comma)) { comma = ','; }
+  }
+  return windows;
+}
+
 /// values [C,D,H,W] mirrored along the axes whose bit is set: 1 for W, 2 for H, 4 for D. Its own inverse.
 std::vector<float> mirrored(std::span<const float> values, const Extent3& size, unsigned axes) {
   std::vector<float> out(values.size());
@@ -75,6 +93,7 @@ Segmenter::Segmenter(const fs::path& run_or_file, Device device, Fusion fusion)
     : file_(checkpoint_in(run_or_file)), fusion_(fusion) {
   const CheckpointFile checkpoint(file_);
   recipe_ = recipe_of(checkpoint, file_.string());
+  if (!is_cube(recipe_)) { windows_ = windows_of(checkpoint, file_.string()); }
   net_ = std::make_unique<UNet3d>(checkpoint.config(), DType::f32, kNoWeights, device);
   net_->set_fusion(fusion);
   checkpoint.load(*net_);
@@ -97,13 +116,7 @@ StepRequest Segmenter::request() const {
 
 std::size_t Segmenter::reserve(const MemoryLimit& limit, const Extent3& largest) {
   plan_ = plan_inference(request());
-  const std::int64_t channels = config().in_channels;
-  const std::int64_t classes = config().classes;
-  // image and probabilities, and behind case_logits() what it gives and takes
-  const std::size_t sliding = windows_ ? sliding_bytes(largest, channels, classes, *windows_)
-                                       : static_cast<std::size_t>(classes * voxels_of(largest)) * sizeof(float);
-  const std::size_t beside =
-      sliding + static_cast<std::size_t>((channels + classes) * voxels_of(largest)) * sizeof(float);
+  const std::size_t beside = case_bytes(largest, config().in_channels, config().classes, windows_);
   const std::size_t host = net_->device() == Device::cuda ? 0 : beside;
   const std::size_t wants = plan_.system_bytes() + host;
   if (wants > limit.bytes) {

@@ -24,6 +24,10 @@ class Segmenter {
   [[nodiscard]] const UNetConfig& config() const { return net_->config(); }
   [[nodiscard]] Device device() const { return net_->device(); }
 
+  /// How cases go through the network: nothing for those of a recipe that gives cubes, which go whole; otherwise by
+  /// windows, at first of the extent of the patches that it was trained on.
+  [[nodiscard]] const std::optional<WindowOptions>& windows() const { return windows_; }
+
   struct Output {
     std::vector<float> logits;         ///< [classes,D,H,W] of the prepared case; of windows their weighted mean
     std::vector<float> probabilities;  ///< their softmax; of regions, sigmoids

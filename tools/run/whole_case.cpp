@@ -10,6 +10,7 @@
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
 #include "kernels/layout.h"
+#include "model/extents.h"
 
 namespace vox {
 namespace {
@@ -47,6 +48,14 @@ std::vector<float> case_logits(const UNet3d& net, std::span<const float> image, 
       image, size, net.config().classes, *windows,
       [&](std::span<const float> images, std::int64_t batch) { return forward(images, batch, windows->window); },
       cpu_queue().threads, on_window);
+}
+
+std::size_t case_bytes(const Extent3& size, std::int64_t channels, std::int64_t classes,
+                       const std::optional<WindowOptions>& windows) {
+  const auto of = [&](std::int64_t values) {
+    return static_cast<std::size_t>(values * voxels_of(size)) * sizeof(float);
+  };
+  return of(channels + classes) + (windows ? sliding_bytes(size, channels, classes, *windows) : of(classes));
 }
 
 std::vector<float> case_probabilities(std::span<const float> logits, const Extent3& size, Targets targets) {

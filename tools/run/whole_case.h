@@ -26,6 +26,11 @@ using OnWindow = std::function<void(std::int64_t done, std::int64_t all)>;
                                              const std::optional<WindowOptions>&, const ArenaPlan& = {},
                                              const OnWindow& = {});
 
+/// Bytes that segmenting a case of this extent takes on the host beside the tensors of a forward pass: its image,
+/// logits and probabilities, and what windows take.
+[[nodiscard]] std::size_t case_bytes(const Extent3&, std::int64_t channels, std::int64_t classes,
+                                     const std::optional<WindowOptions>&);
+
 /// Of logits z [K,D,H,W] in C order: of classes softmax, p[k] = exp(z[k]) / sum_j exp(z[j]), of regions
 /// p[k] = 1 / (1 + exp(-z[k])). On the CPU, some slices at a time: memory beside the result does not depend on D.
 [[nodiscard]] std::vector<float> case_probabilities(std::span<const float> logits, const Extent3&, Targets);

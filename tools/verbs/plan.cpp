@@ -6,6 +6,7 @@
 #include "engine/kept.h"
 #include "kernels/base/check.h"
 #include "tools/run/memory_plan.h"
+#include "tools/run/whole_case.h"
 #include "tools/verbs/commands.h"
 
 namespace vox {
@@ -14,6 +15,7 @@ namespace {
 struct PlanArgs {
   TrainOptions options;
   std::string memory;
+  std::vector<std::int64_t> segmented;
   bool json = false;
 };
 
@@ -81,11 +83,19 @@ void plan(const PlanArgs& args) {
   const std::size_t waiting = waiting_bytes(request, loader_holds(o, request));
   const std::int64_t largest_batch = vox::largest_batch(request, limit);
   const std::int64_t largest_part = largest_micro_batch(request, left_for_tensors(limit, waiting, request.device));
+  const WindowOptions windows{.window = extents};
+  Extents whole{};
+  VOX_CHECK(args.segmented.empty() || (args.segmented.size() == whole.size() && std::ranges::min(args.segmented) >= 1),
+            "--case is {}, wants three numbers of voxels, D,H,W", fmt::join(args.segmented, ","));
+  std::ranges::copy(args.segmented, whole.begin());
+  const std::size_t beside =
+      args.segmented.empty() ? 0 : case_bytes(whole, request.config.in_channels, request.config.classes, windows);
   if (args.json) {
     Json all = inputs_of(args);
     all.update({{"training", to_json(training)},
                 {"inference", to_json(inference)},
                 {"waiting_batches_bytes", waiting},
+                {"case_bytes", beside},
                 {"memory_bytes", limit.bytes},
                 {"memory_source", limit.source},
                 {"largest_batch", largest_batch},
@@ -97,6 +107,10 @@ void plan(const PlanArgs& args) {
   print("training step", training);
   print("inference", inference);
   fmt::print("batches that wait on the CPU: {:.1f} MiB\n", mib(waiting));
+  if (beside > 0) {
+    fmt::print("segmenting a case of {}: {:.1f} MiB beside the tensors of an inference of one, {} windows\n",
+               extents_text(whole), mib(beside), window_count(whole, windows));
+  }
   fmt::print("{} ({}): the largest batch computed at once is {}; of this batch of {} the largest micro-batch is {}\n",
              bytes_text(limit.bytes), limit.source, count_text(largest_batch), o.batch, count_text(largest_part));
 }
@@ -115,6 +129,9 @@ void add_plan(Command app) {
   sub.option("--patch", o.patch, "instead of --size: voxels along D,H,W, multiples of 16, or one for all")
       .delimiter(',')
       .default_text("--size");
+  sub.option("--case", args->segmented,
+             "say what segmenting a case of D,H,W voxels by windows of the patch takes beside tensors")
+      .delimiter(',');
   sub.option("--batch", o.batch, "cases per step");
   sub.option("--micro-batch", o.micro_batch, "cases at a time, gradients are added up; 0: the batch");
   sub.option("--dtype,--amp", o.dtype, "storage of activations: f32, bf16 or f64");

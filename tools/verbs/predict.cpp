@@ -21,6 +21,7 @@
 #include "tools/ui/progress_bar.h"
 #include "tools/verbs/case_options.h"
 #include "tools/verbs/commands.h"
+#include "tools/verbs/window_options.h"
 
 namespace vox {
 namespace {
@@ -34,6 +35,7 @@ struct PredictArgs {
   bool save_probabilities = false;
   bool save_logits = false;
   bool mirror = false;
+  WindowArgs windows;
   std::string device = "cpu";
   std::string fusion = "on";
   std::string conv = "auto";
@@ -182,17 +184,24 @@ void predict(PredictArgs args) {
   VOX_CHECK_DATA(ensemble.config().classes == wanted, "{}: has {} {}, wants {}",
                  ensemble.members().front().file().string(), ensemble.config().classes, regions ? "regions" : "classes",
                  wanted);
-  VOX_CHECK_DATA(is_cube(ensemble.recipe()),
-                 "{}: was trained on patches of native cases, which this version of predict does not segment",
-                 ensemble.members().front().file().string());
-  ensemble.reserve(memory_limit(args.memory, select_device(args.device)), cube(ensemble.recipe().size));
+  const std::optional<WindowOptions> windows = windows_of(args.windows, ensemble.members().front());
+  std::function<void(std::int64_t, std::int64_t)> on_window;
+  if (windows) {
+    ensemble.set_windows(*windows, [&on_window](std::int64_t done, std::int64_t all) { on_window(done, all); });
+  }
+  const MemoryLimit limit = memory_limit(args.memory, select_device(args.device));
+  ensemble.reserve(limit, windows ? windows->window : cube(ensemble.recipe().size));  // no case takes less
   const CheckRules rules{.labels = {}, .allowed = allowed_findings(args.allow)};
   const std::vector<CaseFiles> cases = find_cases(args.input, args.mask_suffix);
   std::error_code error;
   fs::create_directories(args.output, error);
   if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", args.output.string(), error.message()); }
   for (const Segmenter& s : ensemble.members()) {
-    fmt::print("{}: {}, {} at {}^3\n", s.file().string(), s.config().preset, name(s.recipe().kind), s.recipe().size);
+    fmt::print("{}: {}, {}\n", s.file().string(), s.config().preset, recipe_text(s.recipe()));
+  }
+  if (windows) {
+    fmt::print("windows of {}, overlap {:g}, {} blend, starts as {} has them\n", extents_text(windows->window),
+               windows->overlap, windows->blend == Blend::gaussian ? "gaussian" : "constant", name(windows->rule));
   }
   say_labels(cases, args);
   const InterruptGuard guard;
@@ -215,6 +224,10 @@ void predict(PredictArgs args) {
       if (i + 1 < cases.size()) {
         next = std::async(std::launch::async, read_case, cases[i + 1], ensemble.recipe(), rules, 1);
       }
+      if (windows) { ensemble.reserve(limit, prepared.info.mapping.size); }
+      on_window = [&](std::int64_t done, std::int64_t all) {
+        bar.update(static_cast<std::int64_t>(i), fmt::format("{}, window {} of {}", c.id, done, all));
+      };
       Times times = predict_case(c, prepared, ensemble, args, threads);
       times.waited = waited;
       if (args.verbose) { say(c, prepared, times); }
@@ -251,6 +264,7 @@ void add_predict(Command app) {
   sub.option("--postprocess", args->postprocess, "rules of voxgrad tune, or of your own, as JSON")
       .type_name("FILE.json");
   sub.flag("--mirror", args->mirror, "mean over the eight mirror images; takes eight times as long");
+  add_window_options(sub, args->windows);
   sub.option("--device", args->device, "cpu, cuda, cuda:N or simt (the CUDA kernels' sources on the CPU: slow)");
   sub.option("--fusion", args->fusion, "on; off: plain operators, slower, the same but for rounding");
   sub.option("--conv", args->conv,
