@@ -10,7 +10,7 @@ inline constexpr int kRegionClasses = static_cast<int>(kMostRegionClasses);
 
 /// The regions of each class, handed over with the launch.
 struct RegionTable {
-  std::uint8_t of[kRegionClasses];
+  std::uint32_t of[kRegionClasses];  // whole words: what is indexed by bytes is copied to local memory first
 };
 
 [[nodiscard]] inline RegionTable region_table(const RegionsOfClasses& regions_of) {
@@ -32,7 +32,7 @@ __global__ void dice_bce_chunks_kernel(const T* x, const std::uint8_t* labels, R
                                        ChunkGrid grid) {
   wait_for_launches_before();
   using A = Acc<T>;
-  VOX_SHARED(unsigned, regions, [kRegionClasses]);
+  VOX_SHARED(std::uint32_t, regions, [kRegionClasses]);
   const int t = static_cast<int>(threadIdx.x);
   if (t < kRegionClasses) { regions[t] = table.of[t]; }
   __syncthreads();
@@ -91,7 +91,7 @@ __global__ void dice_bce_backward_kernel(const T* x, const std::uint8_t* labels,
                                          const double* sums, const Acc<T>* dy, T* dx, GradientGrid grid) {
   wait_for_launches_before();
   using A = Acc<T>;
-  VOX_SHARED(unsigned, regions, [kRegionClasses]);
+  VOX_SHARED(std::uint32_t, regions, [kRegionClasses]);
   VOX_SHARED(A, of_region, [3][kLossLanes]);
   const std::int64_t n = blockIdx.x / grid.blocks_of_case;
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x % grid.blocks_of_case) * grid.voxels_of_block;
@@ -153,8 +153,8 @@ template <class T> void dice_bce_loss_forward(GpuQueue& q, const DiceBceLossArgs
   const auto groups = static_cast<unsigned>(a.terms.groups);
   const auto rows = static_cast<unsigned>(kDiceBceRows);
   const std::int64_t chunks = chunks_of_cases(a.shape).count() / a.terms.groups;
-  VOX_LAUNCH(q, gpu::loss_rows_kernel, groups * rows, gpu::fold_threads(chunks), 0, a.partials.data(), a.sums.data(),
-             rows, static_cast<unsigned>(chunks));
+  VOX_LAUNCH(q, gpu::loss_rows_kernel<double>, groups * rows, gpu::fold_threads(chunks), 0, a.partials.data(),
+             a.sums.data(), rows, static_cast<unsigned>(chunks));
   VOX_LAUNCH(q, (gpu::dice_bce_score_kernel<Acc<T>>), 1, gpu::kChunkThreads, 0, a.sums.data(), a.terms, a.loss.data());
 }
 

@@ -203,8 +203,8 @@ template <class T> void dice_focal_loss_forward(GpuQueue& q, const DiceFocalLoss
   const auto groups = static_cast<unsigned>(a.terms.groups);
   const auto rows = static_cast<unsigned>(dice_focal_rows(s.blocks()));
   const std::int64_t chunks = chunks_of_cases(s).count() / a.terms.groups;
-  VOX_LAUNCH(q, gpu::loss_rows_kernel, groups * rows, gpu::fold_threads(chunks), 0, a.partials.data(), a.sums.data(),
-             rows, static_cast<unsigned>(chunks));
+  VOX_LAUNCH(q, gpu::loss_rows_kernel<double>, groups * rows, gpu::fold_threads(chunks), 0, a.partials.data(),
+             a.sums.data(), rows, static_cast<unsigned>(chunks));
   VOX_LAUNCH(q, (gpu::dice_focal_score_kernel<Acc<T>>), 1, gpu::kChunkThreads, 0, a.sums.data(),
              gpu::class_table(a.weights), a.terms, static_cast<int>(s.c), static_cast<int>(s.blocks()), a.loss.data());
 }

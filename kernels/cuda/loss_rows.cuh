@@ -41,24 +41,25 @@ template <class A> __device__ __forceinline__ double column_sums(const A (&v)[16
   return total;
 }
 
-/// Adds up a row of a group's chunks: one block per group and row, eight lanes times blockDim.x / 8 threads.
-static __global__ void loss_rows_kernel(const double* partials, double* sums, unsigned rows, unsigned chunks_of_group) {
+/// Adds up a row of a group's chunks, in double: one block per group and row, eight lanes times blockDim.x / 8 threads.
+template <class Sum>
+__global__ void loss_rows_kernel(const Sum* partials, Sum* sums, unsigned rows, unsigned chunks_of_group) {
   wait_for_launches_before();
   constexpr unsigned kLoads = 8;  // on their way together
   const unsigned group = blockIdx.x / rows;
   const unsigned row = blockIdx.x % rows;
   const unsigned lane = threadIdx.x % kLossLanes;
   const unsigned apart = blockDim.x / kLossLanes;
-  const double* const from =
+  const Sum* const from =
       partials + (static_cast<std::int64_t>(group) * chunks_of_group * rows + row) * kLossLanes + lane;
-  double sum[1] = {0};
+  Sum sum[1] = {0};
   VOX_NO_UNROLL
   for (unsigned i = threadIdx.x / kLossLanes; i < chunks_of_group; i += kLoads * apart) {
-    double part[kLoads];
+    Sum part[kLoads];
     VOX_UNROLL
     for (unsigned k = 0; k < kLoads; ++k) {
       const unsigned chunk = i + k * apart;
-      part[k] = chunk < chunks_of_group ? from[static_cast<std::int64_t>(chunk) * rows * kLossLanes] : 0.0;
+      part[k] = chunk < chunks_of_group ? from[static_cast<std::int64_t>(chunk) * rows * kLossLanes] : Sum{0};
     }
     VOX_UNROLL
     for (unsigned k = 0; k < kLoads; ++k) { sum[0] += part[k]; }
