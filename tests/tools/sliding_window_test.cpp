@@ -131,7 +131,9 @@ TEST_CASE("a case by windows is the weighted mean of all windows over each voxel
   const std::vector<Tried> all{{{9, 7, 11}, {4, 5, 6}},  {{5, 3, 9}, {4, 8, 4}}, {{1, 1, 1}, {2, 2, 2}},
                                {{3, 6, 4}, {4, 7, 4}},   {{4, 4, 4}, {4, 4, 4}}, {{6, 1, 13}, {3, 1, 5}},
                                {{2, 10, 10}, {16, 8, 8}}};
-  for (const auto& [size, window] : all) {
+  for (const Tried& tried : all) {
+    const Extent3& size = tried.size;
+    const Extent3& window = tried.window;
     for (const WindowRule rule : {WindowRule::nnunet, WindowRule::monai}) {
       for (const Blend blend : {Blend::gaussian, Blend::constant}) {
         const WindowOptions o = options(window, 0.5, rule, blend);
@@ -178,7 +180,10 @@ TEST_CASE("windows give what MONAI's and nnU-Net's own code gives", "[sliding_wi
   };
   constexpr std::int64_t kClasses = 3;
   const std::vector<Tried> all{{"whole", {9, 13, 11}, {4, 5, 6}}, {"padded", {5, 3, 10}, {4, 8, 4}}};
-  for (const auto& [name, size, window] : all) {
+  for (const Tried& tried : all) {
+    const std::string& name = tried.name;
+    const Extent3& size = tried.size;
+    const Extent3& window = tried.window;
     std::vector<float> image;
     for (std::int64_t i = 0; i < 2 * voxels_of(size); ++i) { image.push_back(static_cast<float>(1 + i % 13)); }
     const auto matches = [&](WindowRule rule, Blend blend, const std::string& theirs) {
