@@ -106,7 +106,8 @@ __device__ __forceinline__ void store_tiled(const MarchArgs<T>& a, const MarchPl
     VOX_UNROLL
     for (int o = 0; o < 4; ++o) { bias.v[o] = channel + o < a.out_channels ? a.bias[channel + o] : Acc<T>{0}; }
   }
-  T* const to = my.out[lane / 16] + static_cast<std::int64_t>(d) * (a.h * a.w * 8) + lane % 8 * 8 + lane / 8 % 2 * 4;
+  T* const block = my.out[lane / 16];  // null where the lane has no channels: an address is formed where one stores
+  const std::int64_t first = static_cast<std::int64_t>(d) * (a.h * a.w * 8) + lane % 8 * 8 + lane / 8 % 2 * 4;
   float* const about = about_of_warp<Tile>(static_cast<int>(threadIdx.x / 32)) + lane / 8 * 4;
   float sums[8] = {};  // [channel][of values, of squares]
   VOX_UNROLL
@@ -118,7 +119,7 @@ __device__ __forceinline__ void store_tiled(const MarchArgs<T>& a, const MarchPl
       const Acc<T> sum = channel + o < a.out_channels ? acc[v][o] + bias.v[o] : Acc<T>{0};
       y.v[o] = store<T>(a.relu != 0 && sum <= 0 ? Acc<T>{0} : sum);  // NaN stays one
     }
-    if (v < rows) { store_four(to + static_cast<std::int64_t>(v) * (a.w * 8), y); }
+    if (v < rows) { store_four(block + (first + static_cast<std::int64_t>(v) * (a.w * 8)), y); }
     if constexpr (MOMENTS) {
       if (v == 0 && d == at.first) {
         if (lane % 8 == 0) { store_pack(about, y); }
