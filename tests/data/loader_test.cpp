@@ -9,6 +9,7 @@
 #include "kernels/base/check.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
+#include "tests/support/loader_batches.h"
 
 namespace vox::test {
 namespace {
@@ -52,22 +53,6 @@ LoaderOptions options(const Cache& cache, std::int64_t batch) {
   o.seed = 42;
   o.memory_bytes = 3 * static_cast<std::size_t>(batch) * kSampleBytes;
   return o;
-}
-
-std::vector<Batch> epoch_of(Loader& loader, std::uint32_t epoch, std::int64_t first_batch = 0) {
-  loader.start_epoch(epoch, first_batch);
-  std::vector<Batch> batches;
-  while (std::optional<Batch> b = loader.next()) { batches.push_back(std::move(*b)); }
-  return batches;
-}
-
-void check_same(const std::vector<Batch>& a, const std::vector<Batch>& b) {
-  REQUIRE(a.size() == b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    CHECK(a[i].ids == b[i].ids);
-    CHECK(std::ranges::equal(a[i].images, b[i].images));
-    CHECK(std::ranges::equal(a[i].labels, b[i].labels));
-  }
 }
 
 std::vector<std::string> ids_of(const std::vector<Batch>& batches) {

@@ -102,6 +102,7 @@ Segmenter::Segmenter(const fs::path& run_or_file, Device device, Fusion fusion)
 void Segmenter::set_windows(const WindowOptions& windows, OnWindow on_window) {
   check_windows(windows);
   windows_ = windows;
+  planned_ = false;
   on_window_ = std::move(on_window);
 }
 
@@ -115,7 +116,10 @@ StepRequest Segmenter::request() const {
 }
 
 std::size_t Segmenter::reserve(const MemoryLimit& limit, const Extent3& largest) {
-  plan_ = plan_inference(request());
+  if (!planned_) {  // the same for cases of any extent
+    plan_ = plan_inference(request());
+    planned_ = true;
+  }
   const std::size_t beside = case_bytes(largest, config().in_channels, config().classes, windows_);
   const std::size_t host = net_->device() == Device::cuda ? 0 : beside;
   const std::size_t wants = plan_.system_bytes() + host;

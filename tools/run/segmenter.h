@@ -56,6 +56,7 @@ class Segmenter {
   std::optional<WindowOptions> windows_;
   OnWindow on_window_;
   StepPlan plan_;  ///< of nothing until reserve()
+  bool planned_ = false;
 };
 
 }  // namespace vox
