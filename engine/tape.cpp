@@ -102,6 +102,8 @@ Tensor record(std::string_view name, Tensor y, std::initializer_list<Tensor> inp
 
 Backward no_gradient(std::string_view name) { return no_gradient(own_op(name)); }
 
+void TapeListener::gradient_arrived(std::uint64_t, const Tensor&) {}
+
 TapeListener* set_tape_listener(TapeListener* l) { return std::exchange(listener, l); }
 
 NoGradScope::NoGradScope() : before_(std::exchange(recording, false)) {}
@@ -138,6 +140,7 @@ void backward(const Tensor& y, const Tensor& dy) {
     VOX_CHECK(arriving.defined(),
               "backward: no gradient arrives at the result of {}: the rule of an op above it gave none",
               name(node->op));
+    if (listener != nullptr) { listener->gradient_arrived(node->serial, arriving); }
     GradSink sink(node->op, node->inputs);
     node->backward(arriving, sink);
     if (listener != nullptr) { listener->ran_backward(node->serial); }

@@ -61,6 +61,8 @@ class TapeListener {
   virtual ~TapeListener() = default;
   /// number: of the recorded op, which ran_backward() will name; inputs as record() takes them.
   virtual void ran_forward(Op, const Tensor& y, std::span<const Tensor> inputs, std::uint64_t number) = 0;
+  /// dy: the gradient that arrived at y; the rule, which runs next, may overwrite it.
+  virtual void gradient_arrived(std::uint64_t number, const Tensor& dy);
   virtual void ran_backward(std::uint64_t number) = 0;
 };
 /// Sets the calling thread's; null: nobody. Returns the one before.

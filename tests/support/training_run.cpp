@@ -3,16 +3,65 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <fstream>
 #include <thread>
 
+#include "data/prepare/prepared_case.h"
 #include "engine/safetensors.h"
+#include "kernels/base/philox.h"
 
 namespace vox::test {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::int64_t kSize = 16;
+
+}  // namespace
+
+void make_training_cache(const fs::path& folder, RecipeKind kind) {
+  fs::create_directories(folder);
+  for (std::uint32_t n = 0; n < 6; ++n) {
+    PreparedCase c;
+    c.info.id = "case_" + std::to_string(n);
+    c.info.recipe = recipe_named(name(kind), kSize);
+    c.info.mapping = {.source = {.size = {kSize, kSize, kSize},
+                                 .spacing_mm = {1, 1, 1},
+                                 .affine = {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0}},
+                      .box = {.start = {}, .size = {kSize, kSize, kSize}},
+                      .size = {kSize, kSize, kSize}};
+    c.info.labelled = true;
+    const RandomKey key{.seed = 11, .step = n};
+    const std::int64_t at = 3 + n;
+    for (std::int64_t v = 0; v < kSize * kSize * kSize; ++v) {
+      const std::int64_t d = v / (kSize * kSize) - at;
+      const std::int64_t h = v / kSize % kSize - at;
+      const bool inside = d >= 0 && d < 6 && h >= 0 && h < 6;
+      c.label.push_back(inside ? static_cast<std::uint8_t>(1 + (d + h) % 3) : std::uint8_t{0});
+    }
+    for (std::size_t channel = 0; channel < c.info.recipe.modalities.size(); ++channel) {
+      for (std::size_t v = 0; v < c.label.size(); ++v) {
+        const double noise = unit(random4(key, channel * c.label.size() + v).v[0]) - 0.5;
+        c.image.push_back(static_cast<float>(noise + (c.label[v] > 0 ? 1.0 + 0.5 * c.label[v] : 0.0)));
+      }
+    }
+    write_prepared_case(folder / (c.info.id + ".safetensors"), c);
+  }
+}
+
+TrainOptions small_training() {
+  TrainOptions o;
+  o.widths = {4, 4, 6, 6, 8};
+  o.batch = 2;
+  o.epochs = 3;
+  o.lr = 1e-2;
+  o.folds = 3;
+  return o;
+}
 
 std::map<std::string, std::string> tensors_of(const fs::path& file) {
   const SafetensorsFile f(file);
@@ -35,12 +84,13 @@ std::vector<nlohmann::json> log_of(const fs::path& run, const std::string& type)
   return lines;
 }
 
-int train_and_interrupt(const fs::path& cache, const fs::path& run, std::size_t lines_wanted,
-                        const std::vector<std::string>& more) {
+int train_with_program(const fs::path& cache, const fs::path& run, std::size_t lines_wanted,
+                       const std::function<void(int process)>& act, const std::vector<std::string>& more) {
   std::vector<std::string> words{
-      VOX_PROGRAM, "train",   "-i", cache.string(), "-o", run.string(), "--widths", "4",       "4", "6", "6",
-      "8",         "--batch", "2",  "--epochs",     "3",  "--lr",       "1e-2",     "--folds", "3"};
+      VOX_PROGRAM, "train", "-i", cache.string(), "-o", run.string(), "--widths", "4",       "4",
+      "6",         "6",     "8",  "--batch",      "2",  "--lr",       "1e-2",     "--folds", "3"};
   words.insert(words.end(), more.begin(), more.end());
+  if (std::ranges::find(more, "--epochs") == more.end()) { words.insert(words.end(), {"--epochs", "3"}); }
   std::vector<char*> arguments;
   for (std::string& word : words) { arguments.push_back(word.data()); }
   arguments.push_back(nullptr);
@@ -56,10 +106,16 @@ int train_and_interrupt(const fs::path& cache, const fs::path& run, std::size_t 
     if (lines >= lines_wanted) { break; }
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  kill(child, SIGINT);
+  act(child);
   int status = 0;
   waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+int train_and_interrupt(const fs::path& cache, const fs::path& run, std::size_t lines_wanted,
+                        const std::vector<std::string>& more) {
+  return train_with_program(
+      cache, run, lines_wanted, [](int process) { kill(process, SIGINT); }, more);
 }
 
 }  // namespace vox::test

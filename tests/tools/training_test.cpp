@@ -22,48 +22,6 @@ namespace vox::test {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::int64_t kSize = 16;
-
-/// Six labelled cases: a bright cube of three classes in noise, so that there is something to learn.
-void make_cache(const fs::path& folder, RecipeKind kind = RecipeKind::zscore) {
-  fs::create_directories(folder);
-  for (std::uint32_t n = 0; n < 6; ++n) {
-    PreparedCase c;
-    c.info.id = "case_" + std::to_string(n);
-    c.info.recipe = recipe_named(name(kind), kSize);
-    c.info.mapping = {.source = {.size = {kSize, kSize, kSize},
-                                 .spacing_mm = {1, 1, 1},
-                                 .affine = {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0}},
-                      .box = {.start = {}, .size = {kSize, kSize, kSize}},
-                      .size = {kSize, kSize, kSize}};
-    c.info.labelled = true;
-    const RandomKey key{.seed = 11, .step = n};
-    const std::int64_t at = 3 + n;
-    for (std::int64_t v = 0; v < kSize * kSize * kSize; ++v) {
-      const std::int64_t d = v / (kSize * kSize) - at;
-      const std::int64_t h = v / kSize % kSize - at;
-      const bool inside = d >= 0 && d < 6 && h >= 0 && h < 6;
-      c.label.push_back(inside ? static_cast<std::uint8_t>(1 + (d + h) % 3) : std::uint8_t{0});
-    }
-    for (std::size_t channel = 0; channel < c.info.recipe.modalities.size(); ++channel) {
-      for (std::size_t v = 0; v < c.label.size(); ++v) {
-        const double noise = unit(random4(key, channel * c.label.size() + v).v[0]) - 0.5;
-        c.image.push_back(static_cast<float>(noise + (c.label[v] > 0 ? 1.0 + 0.5 * c.label[v] : 0.0)));
-      }
-    }
-    write_prepared_case(folder / (c.info.id + ".safetensors"), c);
-  }
-}
-
-TrainOptions small_options() {
-  TrainOptions o;
-  o.widths = {4, 4, 6, 6, 8};
-  o.batch = 2;
-  o.epochs = 3;
-  o.lr = 1e-2;
-  o.folds = 3;
-  return o;
-}
 
 void train(const fs::path& cache, const fs::path& run, const TrainOptions& o,
            Training::Start start = Training::Start::fresh) {
@@ -102,8 +60,8 @@ void forget_rates(const fs::path& checkpoint) {
 
 TEST_CASE("training learns, and writes checkpoints, log, splits, options and the curve", "[training]") {
   const TempFolder folder;
-  make_cache(folder / "cache");
-  TrainOptions o = small_options();
+  make_training_cache(folder / "cache");
+  TrainOptions o = small_training();
   o.epochs = 30;
   o.augment = "none";
   o.validate_every = 10;
@@ -121,8 +79,8 @@ TEST_CASE("training learns, and writes checkpoints, log, splits, options and the
 
 TEST_CASE("a run that was interrupted and resumed ends with the same bits", "[training]") {
   const TempFolder folder;
-  make_cache(folder / "cache");
-  TrainOptions o = small_options();
+  make_training_cache(folder / "cache");
+  TrainOptions o = small_training();
   o.device = GENERATE(as<std::string>{}, "cpu", "simt");  // on a device the host is a step ahead of what it logs
   INFO(o.device);
   o.graph = "off";
@@ -142,7 +100,7 @@ TEST_CASE("a run that was interrupted and resumed ends with the same bits", "[tr
 
 TEST_CASE("an epoch tells the learning rates that it used, on screen, in the log and in the plot", "[training]") {
   const TempFolder folder;
-  make_cache(folder / "cache");
+  make_training_cache(folder / "cache");
   const Ended e = voxgrad("train --widths 4 4 6 6 8 --folds 3 --epochs 4 --schedule cosine --warmup 2 -i " +
                           (folder / "cache").string() + " -o " + (folder / "cosine").string());
   REQUIRE(e.code == 0);
@@ -155,7 +113,7 @@ TEST_CASE("an epoch tells the learning rates that it used, on screen, in the log
   CHECK(rows.front().learning_rate == 1e-3);
   CHECK(rows.back().learning_rate == epochs.back().at("lr_last").get<double>());
 
-  TrainOptions o = small_options();
+  TrainOptions o = small_training();
   o.epochs = 6;
   o.lr = 1e-9;  // learns nothing: the loss gets no better
   o.augment = "none";
@@ -171,8 +129,8 @@ TEST_CASE("an epoch tells the learning rates that it used, on screen, in the log
 
 TEST_CASE("a run that was interrupted within an epoch tells the same learning rates", "[training]") {
   const TempFolder folder;
-  make_cache(folder / "cache");
-  TrainOptions o = small_options();
+  make_training_cache(folder / "cache");
+  TrainOptions o = small_training();
   const fs::path splits = folder / "splits.json";  // all six train: three steps an epoch
   write_splits(splits, {{.train = {"case_0", "case_1", "case_2", "case_3", "case_4", "case_5"}, .val = {}}});
   o.splits = splits.string();
@@ -192,12 +150,12 @@ TEST_CASE("a run that was interrupted within an epoch tells the same learning ra
 
 TEST_CASE("cases whose names are no UTF-8 are trained on, and a resumed run finds them", "[training]") {
   const TempFolder folder;
-  make_cache(folder / "cache");
+  make_training_cache(folder / "cache");
   for (const char* const n : {"0", "1", "2"}) {
     fs::rename(folder / "cache" / ("case_" + std::string(n) + ".safetensors"),
                folder / "cache" / ("M\xFC" + std::string(n) + ".safetensors"));
   }
-  TrainOptions o = small_options();
+  TrainOptions o = small_training();
   o.epochs = 1;
   train(folder / "cache", folder / "run", o);
   CHECK_THAT(read_bytes(folder / "run" / "splits.json"), ContainsSubstring(R"("M\\xfc0")"));
@@ -210,8 +168,8 @@ TEST_CASE("cases whose names are no UTF-8 are trained on, and a resumed run find
 
 TEST_CASE("a device that augments a run's cases trains on what the cpu's loader makes of them", "[training][simt]") {
   const TempFolder folder;
-  make_cache(folder / "cache");
-  TrainOptions o = small_options();
+  make_training_cache(folder / "cache");
+  TrainOptions o = small_training();
   o.widths = {2, 2, 2, 2, 2};
   o.epochs = 2;  // of one step each
   o.batch = 4;
@@ -240,8 +198,8 @@ TEST_CASE("a device that augments a run's cases trains on what the cpu's loader 
 
 TEST_CASE("threads of the kernels and of the loader do not change a run", "[training]") {
   const TempFolder folder;
-  make_cache(folder / "cache");
-  TrainOptions o = small_options();
+  make_training_cache(folder / "cache");
+  TrainOptions o = small_training();
   o.epochs = 1;
   o.threads = 1;
   train(folder / "cache", folder / "one", o);
@@ -253,8 +211,8 @@ TEST_CASE("threads of the kernels and of the loader do not change a run", "[trai
 
 TEST_CASE("a run refuses what would lose or mix results", "[training][errors]") {
   const TempFolder folder;
-  make_cache(folder / "cache");
-  TrainOptions o = small_options();
+  make_training_cache(folder / "cache");
+  TrainOptions o = small_training();
   o.epochs = 1;
   CHECK_THROWS_WITH(train(folder / "cache", folder / "run", o, Training::Start::resume),
                     ContainsSubstring("no last.safetensors to resume from"));
@@ -264,22 +222,22 @@ TEST_CASE("a run refuses what would lose or mix results", "[training][errors]") 
                     ContainsSubstring("give --epochs a larger number"));
   o.preset = "tutorial";
   CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o), ContainsSubstring("preset 'tutorial' wants 3"));
-  o = small_options();
+  o = small_training();
   o.size = 32;
   CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o),
                     ContainsSubstring("prepared at size 16, --size wants 32"));
-  o = small_options();
+  o = small_training();
   o.micro_batch = 3;
   CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o), ContainsSubstring("--micro-batch is 3"));
-  o = small_options();
+  o = small_training();
   o.fold = 7;
   CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o),
                     ContainsSubstring("--fold is 7, wants 0 to 2: --folds 3 makes 3 folds of the 6 cases"));
-  o = small_options();
+  o = small_training();
   o.schedule = "cosine";
   o.warmup = 6;
   CHECK_THROWS_WITH(train(folder / "cache", folder / "other", o), ContainsSubstring("--warmup is 6, wants fewer than"));
-  o = small_options();
+  o = small_training();
   o.validate_every = 0;  // a resumed run is asked as well
   CHECK_THROWS_WITH(train(folder / "cache", folder / "run", o, Training::Start::resume),
                     ContainsSubstring("--validate-every is 0"));
@@ -288,8 +246,8 @@ TEST_CASE("a run refuses what would lose or mix results", "[training][errors]") 
 
 TEST_CASE("the options a run wrote down start the same run again", "[training]") {
   const TempFolder folder;
-  make_cache(folder / "cache");
-  TrainOptions o = small_options();
+  make_training_cache(folder / "cache");
+  TrainOptions o = small_training();
   o.epochs = 1;
   o.class_weights = {0.5, 1, 1, 2};
   train(folder / "cache", folder / "first", o);
@@ -302,7 +260,7 @@ TEST_CASE("the options a run wrote down start the same run again", "[training]")
 }
 
 TEST_CASE("options of a resumed run: what shapes the result must stay, what changes the time may not", "[training]") {
-  const TrainOptions run = small_options();
+  const TrainOptions run = small_training();
   TrainOptions asked = run;
   asked.lr = 5;
   asked.epochs = 9;
@@ -314,7 +272,7 @@ TEST_CASE("options of a resumed run: what shapes the result must stay, what chan
 }
 
 TEST_CASE("a run from before an option existed goes on, unless the option shapes its result", "[training]") {
-  const TrainOptions run = small_options();
+  const TrainOptions run = small_training();
   nlohmann::json stored = nlohmann::json::parse(to_json(run));
   stored.erase("fusion");
   stored.erase("conv");
@@ -326,8 +284,8 @@ TEST_CASE("a run from before an option existed goes on, unless the option shapes
 
 TEST_CASE("a network of regions learns by dice and bce, and its run says what its channels mean", "[training]") {
   const TempFolder folder;
-  make_cache(folder / "cache");
-  TrainOptions o = small_options();
+  make_training_cache(folder / "cache");
+  TrainOptions o = small_training();
   o.targets = "regions";
   o.loss = "dice+bce";
   o.epochs = 6;
@@ -341,7 +299,7 @@ TEST_CASE("a network of regions learns by dice and bce, and its run says what it
   CHECK(ensemble.config().classes == 3);
   const PreparedFile file(find_prepared_cases(folder / "cache").front());
   std::vector<float> converted;
-  const Segmenter::Output out = ensemble.run(file.image(converted), {kSize, kSize, kSize});
+  const Segmenter::Output out = ensemble.run(file.image(converted), {16, 16, 16});
   for (std::size_t i = 0; i < out.logits.size(); i += 7) {
     CHECK(std::abs(out.probabilities[i] - 1 / (1 + std::exp(-static_cast<double>(out.logits[i])))) < 1e-6);
   }

@@ -6,6 +6,7 @@ namespace vox {
 namespace {
 
 volatile std::sig_atomic_t flag = 0;
+volatile std::sig_atomic_t checkpoint = 0;
 
 void on_signal(int signal) {
   if (flag != 0) {
@@ -15,19 +16,30 @@ void on_signal(int signal) {
   flag = 1;
 }
 
+void on_checkpoint_signal(int) { checkpoint = 1; }
+
 }  // namespace
 
 InterruptGuard::InterruptGuard() {
   flag = 0;
-  static_cast<void>(std::signal(SIGINT, on_signal));
-  static_cast<void>(std::signal(SIGTERM, on_signal));
+  checkpoint = 0;
+  int_before_ = std::signal(SIGINT, on_signal);
+  term_before_ = std::signal(SIGTERM, on_signal);
+  usr1_before_ = std::signal(SIGUSR1, on_checkpoint_signal);
 }
 
 InterruptGuard::~InterruptGuard() {
-  static_cast<void>(std::signal(SIGINT, SIG_DFL));
-  static_cast<void>(std::signal(SIGTERM, SIG_DFL));
+  static_cast<void>(std::signal(SIGINT, int_before_));
+  static_cast<void>(std::signal(SIGTERM, term_before_));
+  static_cast<void>(std::signal(SIGUSR1, usr1_before_));
 }
 
 bool InterruptGuard::interrupted() { return flag != 0; }
+
+bool InterruptGuard::take_checkpoint_request() {
+  if (checkpoint == 0) { return false; }
+  checkpoint = 0;
+  return true;
+}
 
 }  // namespace vox

@@ -2,7 +2,8 @@
 
 namespace vox {
 
-/// While one lives, Ctrl-C (SIGINT) and SIGTERM only set a flag; a second signal ends the program at once.
+/// While one lives, Ctrl-C (SIGINT) and SIGTERM only set a flag; a second signal ends the program at once. SIGUSR1 asks
+/// for a checkpoint.
 class InterruptGuard {
  public:
   InterruptGuard();
@@ -13,6 +14,13 @@ class InterruptGuard {
   InterruptGuard& operator=(InterruptGuard&&) = delete;
 
   [[nodiscard]] static bool interrupted();
+  [[nodiscard]] static bool take_checkpoint_request();  ///< whether there was one since the last call
+
+ private:
+  using Handler = void (*)(int);
+  Handler int_before_;
+  Handler term_before_;
+  Handler usr1_before_;
 };
 
 inline constexpr int kInterruptedExitCode = 130;

@@ -125,6 +125,7 @@ void check_options(const TrainOptions& o) {
   check_whole("loader-threads", o.loader_threads, 0, kMostThreads);
   check_whole("loader-memory-mib", o.loader_memory_mib, 0, kMostMiB);
   check_at_least("validate-every", o.validate_every, 1);
+  check_not_negative("save-every", o.save_every);
   static_cast<void>(graph_named(o.graph));
 }
 

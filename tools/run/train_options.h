@@ -57,6 +57,7 @@ struct TrainOptions {
   int loader_threads = 0;              ///< 0: one, and for a GPU usual_loader_threads()
   std::int64_t loader_memory_mib = 0;  ///< 0: three batches, or two samples a thread
   std::int64_t validate_every = 1;     ///< epochs
+  double save_every = 10;              ///< minutes between checkpoints within an epoch; 0: none
   std::string graph = "auto";          ///< of a GPU's steps (model/step_graph.h)
 };
 

@@ -55,6 +55,7 @@ template <class Options, class Visit> void for_each_option(Options& o, const Vis
   visit("loader_threads", o.loader_threads);
   visit("loader_memory_mib", o.loader_memory_mib);
   visit("validate_every", o.validate_every);
+  visit("save_every", o.save_every);
   visit("graph", o.graph);
 }
 
@@ -74,8 +75,8 @@ TrainOptions options_of(const Json& all) {
 
 bool may_change(const std::string& key) {
   constexpr std::array kFree{
-      "epochs",         "device", "fusion", "conv", "threads", "loader_threads", "loader_memory_mib",
-      "validate_every", "graph"};
+      "epochs",         "device",     "fusion", "conv", "threads", "loader_threads", "loader_memory_mib",
+      "validate_every", "save_every", "graph"};
   return std::ranges::find(kFree, key) != kFree.end();
 }
 

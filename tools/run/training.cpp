@@ -13,7 +13,7 @@
 #include "engine/tape.h"
 #include "kernels/base/check.h"
 #include "tools/run/epoch_report.h"
-#include "tools/run/interrupt.h"
+#include "tools/run/run_control.h"
 #include "tools/run/run_log.h"
 #include "tools/run/training_cases.h"
 #include "tools/ui/exit_code.h"
@@ -150,14 +150,22 @@ void Training::say_start() const {
 }
 
 void Training::run() {
-  const InterruptGuard guard;
+  RunControl control(folder_, options_.save_every);
   say_start();
   VOX_CHECK(progress_.epoch < options_.epochs, "{}: {} epochs are done; give --epochs a larger number to go on",
             folder_.string(), progress_.epoch);
-  while (progress_.epoch < options_.epochs) { run_epoch(); }
+  while (progress_.epoch < options_.epochs) {
+    run_epoch(control);
+    control.saved();
+    if (control.stop_asked() && progress_.epoch < options_.epochs) {
+      print_safely("{} was asked for: stopped after epoch {}; --resume goes on\n", (folder_ / "stop").string(),
+                   progress_.epoch);
+      return;
+    }
+  }
 }
 
-void Training::run_epoch() {
+void Training::run_epoch(RunControl& control) {
   loader_->start_epoch(static_cast<std::uint32_t>(progress_.epoch), progress_.batches);
   ProgressBar bar(fmt::format("epoch {}/{}", progress_.epoch + 1, options_.epochs), loader_->batches_per_epoch(),
                   "steps", progress_.batches);
@@ -173,7 +181,12 @@ void Training::run_epoch() {
     report_before();
     before = std::move(step);
     if (device_ == Device::cpu) { report_before(); }
-    if (InterruptGuard::interrupted()) {
+    if (control.checkpoint_due() && !RunControl::interrupted()) {
+      report_before();
+      save(folder_ / "last.safetensors");
+      log_->write({{"type", "checkpoint"}, {"step", progress_.step}, {"epoch", progress_.epoch + 1}});
+    }
+    if (RunControl::interrupted()) {
       report_before();
       bar.finish();
       save(folder_ / "last.safetensors");

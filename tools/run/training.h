@@ -24,6 +24,7 @@
 
 namespace vox {
 
+class RunControl;   // tools/run/run_control.h
 class RunLog;       // tools/run/run_log.h
 class ProgressBar;  // tools/ui/progress_bar.h
 
@@ -44,8 +45,9 @@ class Training {
   Training(Training&&) = delete;
   Training& operator=(Training&&) = delete;
 
-  /// Trains until the last epoch and prints how it goes. Ctrl-C ends the current step, writes last.safetensors and
-  /// throws ExitCode{130} (tools/ui/exit_code.h).
+  /// Trains until the last epoch and prints how it goes. What ends it before, or asks for a checkpoint:
+  /// tools/run/run_control.h. Ctrl-C ends the current step, writes last.safetensors and throws ExitCode{130}
+  /// (tools/ui/exit_code.h). A number that is not finite throws NonFiniteError saying where it came from.
   void run();
 
  private:
@@ -59,7 +61,7 @@ class Training {
 
   void make_loader();
   void say_start() const;
-  void run_epoch();
+  void run_epoch(RunControl&);
   /// Gives the next batch to the uploader: what is returned has no values.
   [[nodiscard]] std::optional<Batch> stage_next();
   /// Submits a step on the batch that was staged last. number: of the steps before it.
@@ -67,7 +69,9 @@ class Training {
   void say_notes();  ///< of steps that were not what say_start() promised
   /// Waits for a step, checks and logs it and shows it on the bar.
   void report(Step, ProgressBar&);
-  void check_finite(double loss, const Batch&) const;
+  void check_finite(double loss) const;
+  /// Does the step on this batch, which is the next to be reported, once more to see where the fault began.
+  [[nodiscard]] std::string where_not_finite(const Batch&);
   void end_epoch();
   void save(const std::filesystem::path&) const;
   void restore();

@@ -9,7 +9,9 @@
 
 #include "engine/allocator.h"
 #include "engine/json.h"
+#include "engine/memory_limits.h"
 #include "kernels/base/check.h"
+#include "model/not_finite.h"
 #include "tools/run/run_log.h"
 #include "tools/ui/output.h"
 #include "tools/ui/progress_bar.h"
@@ -65,8 +67,25 @@ void Training::report(Step step, ProgressBar& bar) {
   const std::vector<double> results = step.results->wait();
   const auto parts = step.submitted.losses.parts();
   const double loss = step.submitted.losses.mean(std::span(results).first(parts));
-  check_finite(loss, step.batch);
-  const double norm = step.submitted.adam.norm(std::span(results).subspan(parts));
+  double norm = 0;
+  try {
+    check_finite(loss);
+    norm = step.submitted.adam.norm(std::span(results).subspan(parts));
+  } catch (const NonFiniteError& e) {
+    const std::string where = where_not_finite(step.batch);
+    log_->write({{"type", "not finite"},
+                 {"step", progress_.step + 1},
+                 {"epoch", progress_.epoch + 1},
+                 {"cases", step.batch.ids},
+                 {"lr", step.lr},
+                 {"fault", e.what()},
+                 {"where", where}});
+    fail<NonFiniteError>(__FILE__, __LINE__,
+                         fmt::format("step {} (epoch {}, lr {:g}, cases {}): {}. The step was done again: {}. The last "
+                                     "checkpoint is untouched",
+                                     progress_.step + 1, progress_.epoch + 1, step.lr, fmt::join(step.batch.ids, ", "),
+                                     e.what(), where));
+  }
   if (!progress_.lr_first) { progress_.lr_first = step.lr; }
   progress_.lr_last = step.lr;
   ++progress_.step;
@@ -89,11 +108,29 @@ void Training::report(Step step, ProgressBar& bar) {
                                             static_cast<double>(progress_.samples) / progress_.seconds));
 }
 
-void Training::check_finite(double loss, const Batch& batch) const {
-  if (std::isfinite(loss)) { return; }
-  fail<NonFiniteError>(__FILE__, __LINE__,
-                       fmt::format("the loss is {} at step {} (cases {}); the last checkpoint is untouched", loss,
-                                   progress_.step + 1, fmt::join(batch.ids, ", ")));
+void Training::check_finite(double loss) const {
+  if (!std::isfinite(loss)) { fail<NonFiniteError>(__FILE__, __LINE__, fmt::format("the loss is {}", loss)); }
+}
+
+std::string Training::where_not_finite(const Batch& faulty) {
+  loader_->start_epoch(static_cast<std::uint32_t>(progress_.epoch), progress_.batches);
+  if (!stage_next()) { return "the cases could not be read again"; }
+  // Plain operators tell more tensors apart, and take more memory.
+  StepRequest plain = step_request(options_, device_);
+  plain.batch = faulty.shape[0];
+  plain.fusion = Fusion::off;
+  const StepPlan plan = plan_training(plain);
+  const std::size_t there = available_memory(device_).bytes + memory_->largest_step().system_bytes();
+  const bool takes_plain = plan.system_bytes() <= there;
+  const auto look = [&](const ArenaPlan& memory) {
+    reserve_arena(device_, memory.bytes);
+    const ArenaScope arena(device_, memory);
+    return first_not_finite(*net_, uploader_->take(net_->dtype()), faulty.ids, loss_, options_.seed,
+                            static_cast<std::uint32_t>(progress_.step));
+  };
+  if (takes_plain) { net_->set_fusion(Fusion::off); }
+  const std::string where = look(takes_plain ? plan.arena : memory_->step(faulty.shape[0]).arena);
+  return where.empty() ? "this time all was finite" : where;
 }
 
 }  // namespace vox

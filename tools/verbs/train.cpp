@@ -71,6 +71,8 @@ void add_data_options(Command app, TrainOptions& o) {
   app.option("--folds", o.folds, "how many folds are made where no --splits is given");
   app.option("--splits", o.splits, "JSON list of {\"train\": [ids], \"val\": [ids]}");
   app.option("--validate-every", o.validate_every, "epochs between validations");
+  app.option("--save-every", o.save_every,
+             "minutes between checkpoints within an epoch; 0: none. SIGUSR1 asks for one at once");
 }
 
 void add_machine_options(Command app, TrainOptions& o, std::string& memory) {
