@@ -151,6 +151,14 @@ struct InstanceNormOptions {
 /// y[n,c,v] = exp(x[n,c,v]) / sum over c of exp(x[n,c,v]), computed so that no exp() overflows
 [[nodiscard]] Tensor softmax(const Tensor& x);
 
+// --- labels ---------------------------------------------------------------------------------------------------------
+
+/// Labels for logits of a lower resolution (deep supervision): y[n,d,h,w] is the label at floor((i+1/2)*factor) along
+/// each axis, PyTorch's interpolate(mode="nearest-exact"). Not of VOX_OPS: labels have no gradient. On a device the
+/// largest label counts as that of the source, so that a loss need not wait.
+/// labels: u8 [N,D,H,W]   factor: a power of two, 2 or more, that divides D, H and W   y: u8 [N,D/f,H/f,W/f]
+[[nodiscard]] Tensor shrink_labels(const Tensor& labels, std::int64_t factor);
+
 // --- losses: [1], accumulator type ----------------------------------------------------------------------------------
 //
 // Labels are class indices below C; one that is not throws, naming the label and its place. class_weights are >= 0.
