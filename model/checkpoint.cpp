@@ -51,43 +51,6 @@ std::string batches_tracked_name(const std::string& running_mean) {
 
 }  // namespace
 
-std::string to_json(const UNetConfig& c) {
-  return json_text(
-      Json{{"preset", c.preset},
-           {"in_channels", c.in_channels},
-           {"classes", c.classes},
-           {"targets", c.targets == Targets::regions ? "regions" : "classes"},
-           {"widths", c.widths},
-           {"norm", c.norm == Norm::batch ? "batch" : "none"},
-           {"block_order", c.block_order == BlockOrder::dropout_between ? "dropout_between" : "dropout_last"},
-           {"init", c.init == Init::torch ? "torch" : "keras"},
-           {"encoder_dropout", c.encoder_dropout},
-           {"decoder_dropout", c.decoder_dropout},
-           {"batch_norm_eps", c.batch_norm_eps},
-           {"batch_norm_momentum", c.batch_norm_momentum}}
-          .sorted());
-}
-
-UNetConfig unet_config_from_json(const std::string& text, const std::string& file) {
-  try {
-    const Json j = Json::parse(text);
-    UNetConfig c;
-    j.at("preset").get_to(c.preset);
-    j.at("in_channels").get_to(c.in_channels);
-    j.at("classes").get_to(c.classes);
-    c.targets = j.value("targets", "classes") == "regions" ? Targets::regions : Targets::classes;
-    j.at("widths").get_to(c.widths);
-    c.norm = j.at("norm") == "batch" ? Norm::batch : Norm::none;
-    c.block_order = j.at("block_order") == "dropout_last" ? BlockOrder::dropout_last : BlockOrder::dropout_between;
-    c.init = j.value("init", "keras") == "torch" ? Init::torch : Init::keras;
-    j.at("encoder_dropout").get_to(c.encoder_dropout);
-    j.at("decoder_dropout").get_to(c.decoder_dropout);
-    j.at("batch_norm_eps").get_to(c.batch_norm_eps);
-    j.at("batch_norm_momentum").get_to(c.batch_norm_momentum);
-    return c;
-  } catch (const JsonError& e) { VOX_FAIL_DATA("{}: the network's description is damaged: {}", file, e.what()); }
-}
-
 void save_checkpoint(const std::filesystem::path& path, const UNet3d& net, const Adam* optimizer, Metadata extra) {
   std::vector<NamedTensor> all = net.parameters();
   std::ranges::copy(net.buffers(), std::back_inserter(all));

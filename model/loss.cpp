@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <numeric>
 #include <sstream>
 #include <utility>
 
@@ -60,6 +62,27 @@ Tensor segmentation_loss(const Tensor& logits, const Tensor& labels, const LossO
                           .dice = weight(LossTerm::dice),
                           .focal = weight(LossTerm::focal),
                           .cross_entropy = weight(LossTerm::cross_entropy)});
+}
+
+std::vector<double> supervision_weights(std::size_t heads) {
+  std::vector<double> weights(heads);
+  for (std::size_t i = 0; i < heads; ++i) { weights[i] = std::ldexp(1.0, -static_cast<int>(i)); }
+  const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+  for (double& w : weights) { w /= sum; }
+  return weights;
+}
+
+Tensor segmentation_loss(std::span<const Tensor> logits, const Tensor& labels, const LossOptions& o) {
+  VOX_CHECK(!logits.empty(), "segmentation_loss: no logits");
+  if (logits.size() == 1) { return segmentation_loss(logits.front(), labels, o); }
+  const std::vector<double> weights = supervision_weights(logits.size());
+  Tensor total;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    const Tensor seen = i == 0 ? labels : shrink_labels(labels, std::int64_t{1} << i);
+    const Tensor part = scale(segmentation_loss(logits[i], seen, o), weights[i]);
+    total = total.defined() ? add(total, part) : part;
+  }
+  return total;
 }
 
 }  // namespace vox

@@ -116,10 +116,13 @@ PlainBatch some_batch(const Shape& shape) {
 }
 
 UNet3d network(DryRun& run, const StepRequest& r) {
-  const bool whole_levels = std::ranges::all_of(r.extents, [](std::int64_t n) { return n >= 16 && n % 16 == 0; });
+  check_config(r.config);
+  const std::int64_t divisor = size_divisor(r.config);
+  const bool whole_levels =
+      std::ranges::all_of(r.extents, [&](std::int64_t n) { return n >= divisor && n % divisor == 0; });
   VOX_CHECK(r.batch >= 1 && whole_levels && r.micro_batch >= 0 && r.micro_batch <= r.batch,
-            "plan: batch {} in parts of {} at {}: wants at least 1 case and a multiple of 16 voxels", r.batch,
-            r.micro_batch, extents_text(r.extents));
+            "plan: batch {} in parts of {} at {}: wants at least 1 case and a multiple of {} voxels", r.batch,
+            r.micro_batch, extents_text(r.extents), divisor);
   run.enter(Stage::parameters);
   UNet3d net(r.config, r.dtype, kNoWeights, r.device);
   net.set_fusion(r.fusion);

@@ -22,7 +22,8 @@ struct LayerCost {
   std::optional<Conv3dGeometry> convolution;
 };
 
-/// Every layer in the order it runs, for input [batch, in_channels, size, size, size] in a storage type.
+/// Every layer in the order it runs, for input [batch, in_channels, size, size, size] in a storage type; coarser heads,
+/// "heads.1" and so on, run in training alone.
 [[nodiscard]] std::vector<LayerCost> unet_summary(const UNetConfig&, std::int64_t batch, std::int64_t size, DType);
 
 }  // namespace vox

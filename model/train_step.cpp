@@ -21,11 +21,12 @@ PendingLoss submit_batch(const UNet3d& net, std::span<const MicroBatch> parts, c
   for (const MicroBatch& part : parts) { cases += part.images.shape()[0]; }
   PendingLoss losses;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    const Tensor logits = net.forward(parts[i].images, {.mode = UNetMode::training,
-                                                        .seed = seed,
-                                                        .step = step,
-                                                        .micro_batch = static_cast<std::uint32_t>(i),
-                                                        .step_there = there == nullptr ? nullptr : &there->step});
+    std::vector<Tensor> logits =
+        net.forward_all(parts[i].images, {.mode = UNetMode::training,
+                                          .seed = seed,
+                                          .step = step,
+                                          .micro_batch = static_cast<std::uint32_t>(i),
+                                          .step_there = there == nullptr ? nullptr : &there->step});
     const Tensor loss = segmentation_loss(logits, parts[i].labels, options);
     const double share = static_cast<double>(parts[i].images.shape()[0]) / static_cast<double>(cases);
     backward(parts.size() == 1 ? loss : scale(loss, share));

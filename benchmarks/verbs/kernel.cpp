@@ -89,10 +89,7 @@ void add_kernel_verb(Command bench) {
   verb.option("--dtype", o->dtypes).delimiter(',').one_of({"f32", "f64", "bf16"});
   verb.option("--size", o->sizes, "of the network's images, for its shapes").delimiter(',').positive();
   verb.option("--batch", o->batches).delimiter(',').positive();
-  verb.option("--widths", o->widths, "of the network: channels per level, shallow to deep")
-      .delimiter(',')
-      .expected(5)
-      .positive();
+  verb.option("--widths", o->widths, "of the network: channels per level, shallow to deep").delimiter(',').positive();
   verb.option("--l2", o->cache, "before each call").one_of({"flushed", "warm"});
   verb.option("--least-seconds", o->least_s, "of one measurement").range(1e-6, 3600.0);
   verb.option("--plot", o->plot, "a roofline as .png or .svg, drawn by gnuplot");

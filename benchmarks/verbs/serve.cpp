@@ -48,6 +48,7 @@ class Session {
     o.dtype = q.value("dtype", o.dtype);
     o.size = q.value("size", o.size);
     o.batch = q.value("batch", o.batch);
+    o.preset = q.value("preset", o.preset);
     o.widths = q.value("widths", o.widths);
     o.fusion = q.value("fusion", o.fusion);
     o.graph = q.value("graph", o.graph);

@@ -22,7 +22,8 @@ struct Options {
   std::vector<std::int64_t> sizes{64, 128};
   std::vector<std::int64_t> batches;
   std::vector<std::string> dtypes{"f32"};
-  std::vector<std::int64_t> widths{16, 32, 64, 128, 256};
+  std::string preset = "seed";
+  std::vector<std::int64_t> widths;
   std::string fusion = "on";
   std::string graph = "auto";
   bool profile = false;
@@ -145,6 +146,7 @@ LabOptions lab_options(const Options& o, const Task& task) {
           .dtype = task.dtype,
           .size = task.size,
           .batch = task.batch,
+          .preset = o.preset,
           .widths = o.widths,
           .fusion = o.fusion,
           .graph = o.profile || o.nsight ? "off" : o.graph,  // profiles are of kernels
@@ -162,7 +164,8 @@ void run_task(Report& report, const Options& o, const Task& task, const std::vec
                       {"size", task.size},
                       {"batch", task.batch},
                       {"dtype", task.dtype},
-                      {"widths", o.widths},
+                      {"preset", o.preset},
+                      {"widths", config_of(o.preset, o.widths).widths},
                       {"fusion", o.fusion},
                       {"graph", o.graph},
                       {"device", o.common.device},
@@ -260,12 +263,18 @@ void run(const std::string& work, const Options& o) {
 void add_one(Command bench, const std::string& work, const char* says) {
   const Command verb = bench.command(work, says);
   const auto o = std::make_shared<Options>();
-  verb.option("--size", o->sizes, "voxels along each axis of the images, multiples of 16").delimiter(',').positive();
+  verb.option("--size", o->sizes, "voxels along each axis of the images, multiples of 16 (2^(levels - 1))")
+      .delimiter(',')
+      .positive();
   verb.option("--batch", o->batches, "images at once; without it 2 for a step at 64^3 or less, else 1")
       .delimiter(',')
       .positive();
   verb.option("--dtype", o->dtypes, "of activations: f32, f64, bf16").delimiter(',').one_of({"f32", "f64", "bf16"});
-  verb.option("--widths", o->widths, "channels per level, shallow to deep").delimiter(',').expected(5).positive();
+  verb.option("--preset", o->preset, "network: seed, tutorial or nnunet");
+  verb.option("--widths", o->widths, "channels per level, shallow to deep")
+      .delimiter(',')
+      .default_text("the preset's")
+      .positive();
   verb.option("--fusion", o->fusion, "off: plain operators, ours and another build's").one_of({"on", "off"});
   if (work == "step") {
     verb.option("--graph", o->graph,
@@ -284,8 +293,8 @@ void add_one(Command bench, const std::string& work, const char* says) {
 }  // namespace
 
 void add_step_verb(Command bench) {
-  add_one(bench, "step", "Whole training steps of the seed network: time by phase, memory");
-  add_one(bench, "predict", "Inference of the seed network, its softmax included");
+  add_one(bench, "step", "Whole training steps of a network: time by phase, memory");
+  add_one(bench, "predict", "Inference of a network, its softmax included");
 }
 
 }  // namespace vox::bench

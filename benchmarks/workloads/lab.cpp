@@ -16,20 +16,26 @@ namespace {
 constexpr std::uint64_t kSeed = 1;
 constexpr double kLearningRate = 1e-3;
 
+/// That of the presets' training.
+LossOptions loss_of(const UNetConfig& c) {
+  if (c.targets == Targets::classes) { return {}; }
+  return {.terms = {LossTerm::dice, LossTerm::binary_cross_entropy}, .targets = Targets::regions};
+}
+
 /// Training takes what has been freed from elsewhere, and this process may have freed much.
 LabOptions checked(const LabOptions& o) {
-  constexpr std::int64_t kDivisor = 1 << (kLevels - 1);
-  VOX_CHECK(o.size >= kDivisor && o.size % kDivisor == 0, "size {}: wants a multiple of {}", o.size, kDivisor);
+  const std::int64_t divisor = size_divisor(config_of(o.preset, o.widths));
+  VOX_CHECK(o.size >= divisor && o.size % divisor == 0, "size {}: wants a multiple of {}", o.size, divisor);
   VOX_CHECK(o.batch >= 1, "batch {}: wants 1 or more", o.batch);
   return o;
 }
 
 }  // namespace
 
-UNetConfig config_of(const std::vector<std::int64_t>& widths) {
-  UNetConfig config = unet_preset("seed");
-  VOX_CHECK(widths.size() == config.widths.size(), "widths: {} numbers, wants {}", widths.size(), config.widths.size());
-  std::ranges::copy(widths, config.widths.begin());
+UNetConfig config_of(const std::string& preset, const std::vector<std::int64_t>& widths) {
+  UNetConfig config = unet_preset(preset);
+  if (!widths.empty()) { config = with_widths(config, widths); }
+  check_config(config);
   return config;
 }
 
@@ -37,14 +43,14 @@ Lab::Lab(const LabOptions& o)
     : device_(select_device(o.device)),
       options_(checked(o)),
       clock_(device_),
-      net_(config_of(o.widths), dtype_named(o.dtype), kSeed, device_),
+      net_(config_of(o.preset, o.widths), dtype_named(o.dtype), kSeed, device_),
       adam_(net_.parameters(), {}),
-      graphs_(net_, adam_, {}, kSeed, graph_named(o.graph)) {
+      graphs_(net_, adam_, loss_of(net_.config()), kSeed, graph_named(o.graph)) {
   net_.set_fusion(fusion_named(o.fusion));
   set_keep_all(device_ == Device::cuda && !o.recompute);
   const auto voxels = static_cast<std::size_t>(o.batch * o.size * o.size * o.size);
   const auto channels = static_cast<std::size_t>(net_.config().in_channels);
-  const auto classes = static_cast<std::uint32_t>(net_.config().classes);
+  const auto classes = static_cast<std::uint32_t>(UNetConfig().classes);
   host_images_.resize(voxels * channels);
   host_labels_.resize(voxels);
   for (std::size_t i = 0; i < host_images_.size(); i += 4) {
@@ -84,6 +90,7 @@ template <class Plan> const ArenaPlan& Lab::arena_of(std::optional<StepPlan>& pl
                             .device = device_,
                             .extents = cube(options_.size),
                             .batch = options_.batch,
+                            .loss = loss_of(net_.config()),
                             .fusion = fusion_named(options_.fusion)});
     images_ = Tensor();  // of the other kind of work
     labels_ = Tensor();
@@ -108,10 +115,10 @@ std::vector<Phase> Lab::train() {
   }
   clock_.restart();
   clock_.mark();
-  Tensor logits = net_.forward(images_, {.mode = UNetMode::training, .seed = kSeed, .step = step_++});
+  std::vector<Tensor> logits = net_.forward_all(images_, {.mode = UNetMode::training, .seed = kSeed, .step = step_++});
   clock_.mark();
-  const Tensor loss = segmentation_loss(logits, labels_, {});
-  logits = Tensor();
+  const Tensor loss = segmentation_loss(logits, labels_, loss_of(net_.config()));
+  logits.clear();
   clock_.mark();
   backward(loss);
   clock_.mark();

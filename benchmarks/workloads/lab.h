@@ -20,21 +20,23 @@ struct LabOptions {
   std::string dtype = "f32";
   std::int64_t size = 64;
   std::int64_t batch = 2;
-  std::vector<std::int64_t> widths{16, 32, 64, 128, 256};
+  std::string preset = "seed";
+  std::vector<std::int64_t> widths;  ///< channels per level, shallow to deep; empty: the preset's
   std::string fusion = "on";
   std::string graph = "auto";
   bool recompute = false;  ///< make again what backward needs, where `voxgrad train` would keep it: on a GPU with room
 };
 
-/// The seed network with other channels per level, shallow to deep. Throws Error where that are not five.
-[[nodiscard]] UNetConfig config_of(const std::vector<std::int64_t>& widths);
+/// A preset's network with other channels per level, shallow to deep, if there are any. Throws Error for one that
+/// cannot be.
+[[nodiscard]] UNetConfig config_of(const std::string& preset, const std::vector<std::int64_t>& widths);
 
 struct Phase {
   const char* name;
   Times times;
 };
 
-/// The seed network with its optimiser and one batch in memory: whole training steps and inference passes, each in its
+/// A network with its optimiser and one batch in memory: whole training steps and inference passes, each in its
 /// planned arena, as training and segmenting have them.
 class Lab {
  public:

@@ -8,7 +8,7 @@
 namespace vox::bench {
 
 void want_fit(const LabOptions& o, bool training, const std::string& what) {
-  const UNetConfig net = config_of(o.widths);
+  const UNetConfig net = config_of(o.preset, o.widths);
   const double voxels = static_cast<double>(o.batch) * std::pow(static_cast<double>(o.size), 3);
   const double host = voxels * (static_cast<double>(net.in_channels) * sizeof(float) + 1);
   // First without integers, which some sizes overflow: the images, the first layer's result and the weights.

@@ -43,7 +43,7 @@ class Rows {
 
 std::vector<KernelSpec> seed_rows(std::int64_t size, std::int64_t batch, DType dtype,
                                   const std::vector<std::int64_t>& widths) {
-  const UNetConfig net = config_of(widths);
+  const UNetConfig net = config_of("seed", widths);
   const auto& w = net.widths;
   Rows rows(size, batch, dtype);
   for (std::size_t l = 0; l < w.size(); ++l) {

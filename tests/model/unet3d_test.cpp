@@ -44,16 +44,18 @@ std::vector<Values> gradients(const UNet3d& net, DType dtype) {
 TEST_CASE("the presets have the parameters of their papers", "[unet]") {
   CHECK(UNet3d(unet_preset("tutorial"), DType::f32, 1).parameter_count() == 5'645'828);
   CHECK(UNet3d(unet_preset("seed"), DType::f32, 1).parameter_count() == 5'647'732);
-  CHECK_THROWS_WITH(unet_preset("unet"), ContainsSubstring("none of: seed, tutorial"));
+  // nnU-Net's 31,198,991 for 128^3 (dynamic-network-architectures) without the head of the deepest decoder level.
+  CHECK(UNet3d(unet_preset("nnunet"), DType::f32, kNoWeights).parameter_count() == 31'198'991 - 3 * (320 + 1));
+  CHECK_THROWS_WITH(unet_preset("unet"), ContainsSubstring("none of: seed, tutorial, nnunet"));
 }
 
 TEST_CASE("the summary counts the parameters the network has, and the work of the tutorial net", "[unet]") {
-  for (const char* const preset : {"seed", "tutorial"}) {
+  for (const char* const preset : {"seed", "tutorial", "nnunet"}) {
     const UNetConfig c = unet_preset(preset);
     const auto layers = unet_summary(c, 1, 128, DType::f32);
     const auto total = std::accumulate(layers.begin(), layers.end(), std::int64_t{0},
                                        [](std::int64_t n, const LayerCost& l) { return n + l.parameters; });
-    CHECK(total == UNet3d(c, DType::f32, 1).parameter_count());
+    CHECK(total == UNet3d(c, DType::f32, kNoWeights).parameter_count());
   }
   double convolutions = 0;
   for (const LayerCost& l : unet_summary(unet_preset("tutorial"), 1, 128, DType::f32)) {

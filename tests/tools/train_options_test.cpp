@@ -42,6 +42,26 @@ TEST_CASE("a number that makes no sense is refused by its option's name", "[opti
               o.widths = {1, 2, 0, 4, 5};
             },
             "--widths is 0, wants 1 to"},
+           {[](TrainOptions& o) {
+              o.widths = {8, 8};
+            },
+            "--widths has 2 numbers (8 8), wants 3 to 7"},
+           {[](TrainOptions& o) { o.widths.assign(8, 4); }, "--widths has 8 numbers"},
+           {[](TrainOptions& o) { o.norm = "group"; }, "--norm is 'group', wants one of: batch, instance, none"},
+           {[](TrainOptions& o) { o.norm_bias = "yes"; }, "--norm-bias is 'yes', wants one of: on, off"},
+           {[](TrainOptions& o) { o.negative_slope = -0.5; }, "--negative-slope is -0.5, wants 0 to below 1"},
+           {[](TrainOptions& o) { o.negative_slope = 1; }, "--negative-slope is 1"},
+           {[](TrainOptions& o) { o.negative_slope = kNaN; }, "--negative-slope is nan"},
+           {[](TrainOptions& o) { o.down = "stride"; }, "--down is 'stride', wants one of: max-pool, strided-conv"},
+           {[](TrainOptions& o) { o.supervision = -1; }, "--supervision is -1, wants 1 to 4"},
+           {[](TrainOptions& o) { o.supervision = 5; }, "--supervision is 5, wants 1 to 4, the decoder's levels"},
+           {[](TrainOptions& o) { o.init = "he"; }, "--init is 'he', wants one of: keras, torch, kaiming"},
+           {[](TrainOptions& o) { o.preset = "unet"; }, "none of: seed, tutorial, nnunet"},
+           {[](TrainOptions& o) {
+              o.widths = {4, 4, 4, 4, 4, 4};
+              o.patch = {48};
+            },
+            "--patch is 48, wants one number or three (D,H,W), each a multiple of 32 from 32"},
            {[](TrainOptions& o) { o.size = -16; }, "--size is -16, wants 0 or more"},
            {[](TrainOptions& o) { o.batch = 0; }, "--batch is 0, wants 1 to"},
            {[](TrainOptions& o) { o.batch = std::numeric_limits<std::int64_t>::max(); }, "--batch is 9223"},
@@ -125,16 +145,20 @@ TEST_CASE("the usual options, and the ends of what makes sense, are taken", "[op
 }
 
 TEST_CASE("a network that is described or planned has a size that can be counted", "[options]") {
-  CHECK_NOTHROW(check_network_size(128, 2, {}));
-  CHECK_NOTHROW(check_network_size(16, 1, {1, 1, 1, 1, 1}));
-  CHECK_NOTHROW(check_network_size(4096, 1, {}));
+  const UNetConfig seed = unet_preset("seed");
+  const auto network = [&](const std::vector<std::int64_t>& widths) { return with_widths(seed, widths); };
+  CHECK_NOTHROW(check_network_size(128, 2, seed));
+  CHECK_NOTHROW(check_network_size(16, 1, network({1, 1, 1, 1, 1})));
+  CHECK_NOTHROW(check_network_size(4, 1, network({1, 1, 1})));
+  CHECK_NOTHROW(check_network_size(4096, 1, seed));
   for (const std::int64_t size : {0, -16, 8, 33, 8192}) {
-    CHECK_THROWS_WITH(check_network_size(size, 1, {}),
+    CHECK_THROWS_WITH(check_network_size(size, 1, seed),
                       ContainsSubstring(fmt::format("--size is {}, wants a mul", size)));
   }
-  CHECK_THROWS_WITH(check_network_size(16, 0, {}), ContainsSubstring("--batch is 0"));
-  CHECK_THROWS_WITH(check_network_size(16, 1, {1, 1, -1, 1, 1}), ContainsSubstring("--widths is -1"));
-  CHECK_THROWS_WITH(check_network_size(4096, 1'000'000, {60000, 1, 1, 1, 1}), ContainsSubstring("no machine holds"));
+  CHECK_THROWS_WITH(check_network_size(16, 0, seed), ContainsSubstring("--batch is 0"));
+  CHECK_THROWS_WITH(check_network_size(48, 1, unet_preset("nnunet")), ContainsSubstring("wants a multiple of 32"));
+  CHECK_THROWS_WITH(check_network_size(4096, 1'000'000, network({60000, 1, 1, 1, 1})),
+                    ContainsSubstring("no machine holds"));
 }
 
 TEST_CASE("options are refused wherever they come from: exit 2", "[options][cli]") {

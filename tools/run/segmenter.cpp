@@ -101,6 +101,10 @@ Segmenter::Segmenter(const fs::path& run_or_file, Device device, Fusion fusion)
 
 void Segmenter::set_windows(const WindowOptions& windows, OnWindow on_window) {
   check_windows(windows);
+  const std::int64_t divisor = size_divisor(config());
+  VOX_CHECK(std::ranges::all_of(windows.window, [&](std::int64_t n) { return n % divisor == 0; }),
+            "{}: wants windows whose extents are multiples of {}, for {} levels, not {}", file_.string(), divisor,
+            config().widths.size(), extents_text(windows.window));
   windows_ = windows;
   planned_ = false;
   on_window_ = std::move(on_window);

@@ -7,29 +7,16 @@
 #include <cmath>
 #include <utility>
 
-#include "data/scoring/metrics.h"
 #include "engine/context.h"
 #include "kernels/base/check.h"
+#include "tools/run/option_words.h"
 
 namespace vox {
 
 namespace {
 
-/// One choice out of a few words.
-template <class E, std::size_t N>
-E chosen(const char* option, const std::string& word, const std::array<std::pair<const char*, E>, N>& choices) {
-  std::string wanted;
-  for (const auto& choice : choices) {
-    if (word == choice.first) { return choice.second; }
-    if (!wanted.empty()) { wanted += ", "; }
-    wanted += choice.first;
-  }
-  VOX_FAIL("--{} is '{}', wants one of: {}", option, word, wanted);
-}
-
 constexpr std::int64_t kMostCases = 1'000'000;  // in a batch
-constexpr std::int64_t kWidest = 65'536;
-constexpr std::int64_t kLongest = 4096;  // along an axis
+constexpr std::int64_t kLongest = 4096;         // along an axis
 constexpr std::int64_t kMostThreads = 4096;
 constexpr std::int64_t kMostSteps = 1'000'000;  // of an epoch
 constexpr std::int64_t kMostEpochs = 1'000'000'000;
@@ -51,19 +38,11 @@ void check_not_negative(const char* option, double value) {
   VOX_CHECK(value >= 0 && std::isfinite(value), "--{} is {}, wants 0 or more", option, value);
 }
 
-void check_widths(const std::vector<std::int64_t>& widths) {
-  for (const std::int64_t w : widths) { check_whole("widths", w, 1, kWidest); }
-}
-
-Targets targets_of(const TrainOptions& o) {
-  return chosen<Targets, 2>("targets", o.targets, {{{"classes", Targets::classes}, {"regions", Targets::regions}}});
-}
-
 /// Regions have terms of their own, and no weights.
 void check_loss(const TrainOptions& o) {
   const std::vector<LossTerm> terms = loss_terms(o.loss);
   const auto has = [&](LossTerm term) { return std::ranges::find(terms, term) != terms.end(); };
-  if (targets_of(o) == Targets::classes) {
+  if (targets_named(o.targets) == Targets::classes) {
     VOX_CHECK(!has(LossTerm::binary_cross_entropy), "--loss is {}: bce is for --targets regions, ce for classes",
               o.loss);
     return;
@@ -74,16 +53,16 @@ void check_loss(const TrainOptions& o) {
             "--class-weights and --background are of classes; --targets regions has neither");
 }
 
-void check_patch_size(const std::vector<std::int64_t>& patch) {
+void check_patch_size(const std::vector<std::int64_t>& patch, std::int64_t divisor) {
   const bool whole_levels =
-      std::ranges::all_of(patch, [](std::int64_t n) { return n >= 16 && n <= kLongest && n % 16 == 0; });
+      std::ranges::all_of(patch, [&](std::int64_t n) { return n >= divisor && n <= kLongest && n % divisor == 0; });
   VOX_CHECK((patch.empty() || patch.size() == 1 || patch.size() == 3) && whole_levels,
-            "--patch is {}, wants one number or three (D,H,W), each a multiple of 16 from 16 to {}",
-            fmt::join(patch, ","), kLongest);
+            "--patch is {}, wants one number or three (D,H,W), each a multiple of {} from {} to {}",
+            fmt::join(patch, ","), divisor, divisor, kLongest);
 }
 
 void check_class_weights(const TrainOptions& o) {
-  const std::int64_t classes = unet_preset(o.preset).classes;
+  const std::int64_t classes = UNetConfig().classes;
   VOX_CHECK(o.class_weights.empty() || std::ssize(o.class_weights) == classes,
             "--class-weights has {} numbers, wants one for each of the {} classes", o.class_weights.size(), classes);
   double counted = 0;
@@ -99,7 +78,7 @@ void check_class_weights(const TrainOptions& o) {
 }  // namespace
 
 void check_options(const TrainOptions& o) {
-  check_widths(o.widths);
+  const UNetConfig network = unet_config(o);
   check_at_least("size", o.size, 0);
   check_whole("batch", o.batch, 1, kMostCases);
   VOX_CHECK(o.micro_batch >= 0 && o.micro_batch <= o.batch,
@@ -116,7 +95,7 @@ void check_options(const TrainOptions& o) {
   check_positive("adam-eps", o.adam_eps);
   check_not_negative("weight-decay", o.weight_decay);
   check_not_negative("clip-norm", o.clip_norm);
-  check_patch_size(o.patch);
+  check_patch_size(o.patch, size_divisor(network));
   VOX_CHECK(o.foreground >= 0 && o.foreground <= 1, "--foreground is {}, wants a share from 0 to 1", o.foreground);
   check_whole("steps-per-epoch", o.steps_per_epoch, 0, kMostSteps);
   check_at_least("fold", o.fold, 0);
@@ -129,14 +108,14 @@ void check_options(const TrainOptions& o) {
   static_cast<void>(graph_named(o.graph));
 }
 
-void check_network_size(std::int64_t size, std::int64_t batch, const std::vector<std::int64_t>& widths) {
+void check_network_size(std::int64_t size, std::int64_t batch, const UNetConfig& network) {
   constexpr std::int64_t kTriedBatch = 1024;  // by largest_batch()
-  VOX_CHECK(size >= 16 && size <= kLongest && size % 16 == 0, "--size is {}, wants a multiple of 16 from 16 to {}",
-            size, kLongest);
+  const std::int64_t divisor = size_divisor(network);
+  VOX_CHECK(size >= divisor && size <= kLongest && size % divisor == 0,
+            "--size is {}, wants a multiple of {} from {} to {}", size, divisor, divisor, kLongest);
   check_whole("batch", batch, 1, kMostCases);
-  check_widths(widths);
   // The largest tensor may have twice the channels of the widest level. Bytes are counted in 64 bits.
-  const std::int64_t widest = widths.empty() ? std::ranges::max(unet_preset("seed").widths) : std::ranges::max(widths);
+  const std::int64_t widest = std::ranges::max(network.widths);
   const double bytes = std::pow(static_cast<double>(size), 3) * static_cast<double>(std::max(batch, kTriedBatch)) * 2 *
                        static_cast<double>(widest) * sizeof(double);
   VOX_CHECK(bytes < 0x1p62, "--size {}, --batch {} and --widths up to {}: no machine holds such a network", size, batch,
@@ -153,24 +132,9 @@ int usual_loader_threads(Device device) {
   return device == Device::cuda ? std::clamp(hardware_threads() - 1, 1, kMost) : 1;
 }
 
-UNetConfig unet_config(const TrainOptions& o) {
-  UNetConfig c = unet_preset(o.preset);
-  if (!o.widths.empty()) {
-    VOX_CHECK(o.widths.size() == kLevels, "--widths has {} numbers, wants {}", o.widths.size(), kLevels);
-    std::ranges::copy(o.widths, c.widths.begin());
-  }
-  c.block_order = chosen<BlockOrder, 2>(
-      "block-order", o.block_order,
-      {{{"dropout-between", BlockOrder::dropout_between}, {"dropout-last", BlockOrder::dropout_last}}});
-  c.targets = targets_of(o);
-  if (c.targets == Targets::regions) { c.classes = std::ssize(kRegions); }
-  c.init = chosen<Init, 2>("init", o.init, {{{"keras", Init::keras}, {"torch", Init::torch}}});
-  return c;
-}
-
 LossOptions loss_options(const TrainOptions& o) {
   return {.terms = loss_terms(o.loss),
-          .targets = targets_of(o),
+          .targets = targets_named(o.targets),
           .class_weights = o.class_weights,
           .background = chosen<Background, 2>("background", o.background,
                                               {{{"include", Background::include}, {"exclude", Background::exclude}}}),

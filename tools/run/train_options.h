@@ -16,10 +16,16 @@ namespace vox {
 
 /// Everything that shapes a training run. Names are those of the command line, with '-' for '_'.
 struct TrainOptions {
+  /// The network's starting point. What a preset says beside that of the training is applied by apply_preset().
   std::string preset = "seed";
-  std::vector<std::int64_t> widths;  ///< five; empty: the preset's
+  std::vector<std::int64_t> widths;  ///< three to seven; empty: the preset's
+  std::string norm;                  ///< "batch", "instance", "none"; empty: the preset's
+  std::string norm_bias;             ///< "on", "off"; empty: the preset's
+  double negative_slope = -1;        ///< of the leaky ReLU, 0: ReLU; -1: the preset's
+  std::string down;                  ///< "max-pool", "strided-conv"; empty: the preset's
+  std::int64_t supervision = 0;      ///< decoder levels whose logits the loss sees; 0: the preset's
   std::string block_order = "dropout-between";
-  std::string init = "keras";
+  std::string init;       ///< "keras", "torch", "kaiming"; empty: the preset's
   std::int64_t size = 0;  ///< edge of the network's cube; 0: the cache's
   std::int64_t batch = 2;
   std::int64_t micro_batch = 0;  ///< 0: the batch
@@ -76,7 +82,7 @@ struct TrainOptions {
 /// it, whether its options come from the command line, a file or a checkpoint.
 void check_options(const TrainOptions&);
 /// The same for the size of a network that is planned or described: --size, --batch and --widths.
-void check_network_size(std::int64_t size, std::int64_t batch, const std::vector<std::int64_t>& widths);
+void check_network_size(std::int64_t size, std::int64_t batch, const UNetConfig&);
 
 /// Voxels along D, H, W of what goes through the network in a step: a patch, or the cube.
 [[nodiscard]] Extents step_extents(const TrainOptions&);
@@ -84,6 +90,7 @@ void check_network_size(std::int64_t size, std::int64_t batch, const std::vector
 /// What --loader-threads 0 means: more for a GPU, which takes cases faster than a CPU.
 [[nodiscard]] int usual_loader_threads(Device);
 
+/// The preset's network with what the options change of it. Throws Error for one that cannot be, by its option's name.
 [[nodiscard]] UNetConfig unet_config(const TrainOptions&);
 [[nodiscard]] LossOptions loss_options(const TrainOptions&);
 [[nodiscard]] AdamOptions adam_options(const TrainOptions&);

@@ -17,6 +17,11 @@ namespace {
 template <class Options, class Visit> void for_each_option(Options& o, const Visit& visit) {
   visit("preset", o.preset);
   visit("widths", o.widths);
+  visit("norm", o.norm);
+  visit("norm_bias", o.norm_bias);
+  visit("negative_slope", o.negative_slope);
+  visit("down", o.down);
+  visit("supervision", o.supervision);
   visit("block_order", o.block_order);
   visit("init", o.init);
   visit("size", o.size);
@@ -82,8 +87,17 @@ bool may_change(const std::string& key) {
 
 /// An option that came later than runs which may be resumed: they were as it is by default.
 bool is_newer(const std::string& key) {
-  constexpr std::array kNewer{"targets", "patch", "foreground", "steps_per_epoch"};
+  constexpr std::array kNewer{"targets",   "patch",          "foreground", "steps_per_epoch", "norm",
+                              "norm_bias", "negative_slope", "down",       "supervision"};
   return std::ranges::find(kNewer, key) != kNewer.end();
+}
+
+/// Does a run's network stay what it is with the options that were asked for? "" and the preset's own word, say, are
+/// the same.
+bool same_network(const Json& run, const Json& asked, const std::string& key) {
+  constexpr std::array kOfNetwork{"widths", "norm", "norm_bias", "negative_slope", "down", "supervision", "init"};
+  return std::ranges::find(kOfNetwork, key) != kOfNetwork.end() &&
+         unet_config(options_of(run)) == unet_config(options_of(asked));
 }
 
 }  // namespace
@@ -120,10 +134,12 @@ TrainOptions resumed(const TrainOptions& run, const TrainOptions& asked, const s
     if (!given.contains(key)) { continue; }
     // As text: the name of a splits file that is not UTF-8 is escaped in the run.
     const std::string before = json_text(result.at(key));
-    VOX_CHECK(may_change(key) || before == json_text(value),
+    Json changed = result;
+    changed[key] = value;
+    VOX_CHECK(may_change(key) || before == json_text(value) || same_network(result, changed, key),
               "--resume: {} is {} in the run, {} was asked: a resumed run keeps what shapes its result", key, before,
               json_text(value));
-    result[key] = value;
+    result = changed;
   }
   return options_of(result);
 }

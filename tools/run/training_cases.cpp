@@ -48,13 +48,17 @@ TrainingCases training_cases(const fs::path& cache, const fs::path& splits_file,
 
 Recipe common_recipe(const TrainingCases& cases, const fs::path& cache, const TrainOptions& o) {
   const Recipe recipe = PreparedFile(cases.train.front()).info().recipe;
-  const std::int64_t channels = unet_config(o).in_channels;
+  const UNetConfig network = unet_config(o);
+  const std::int64_t channels = network.in_channels;
   VOX_CHECK_DATA(channels == std::ssize(recipe.modalities),
                  "{}: is prepared with {} modalities ({}), preset '{}' wants {}", cache.string(),
                  recipe.modalities.size(), modality_list(recipe.modalities), o.preset, channels);
   if (is_cube(recipe)) {
     VOX_CHECK_DATA(o.size == 0 || o.size == recipe.size, "{}: is prepared at size {}, --size wants {}", cache.string(),
                    recipe.size, o.size);
+    VOX_CHECK_DATA(recipe.size % size_divisor(network) == 0,
+                   "{}: its cases are cubes of {}, a network of {} levels wants a multiple of {}", cache.string(),
+                   recipe.size, network.widths.size(), size_divisor(network));
     VOX_CHECK(o.patch.empty() || std::ranges::max(o.patch) <= recipe.size,
               "--patch is {}, wants at most {} along each axis: the cases of {} are cubes ({})",
               fmt::join(o.patch, ","), recipe.size, cache.string(), recipe_text(recipe));

@@ -6,17 +6,17 @@
 #include "kernels/base/check.h"
 #include "model/checkpoint.h"
 #include "model/summary.h"
+#include "tools/run/preset_options.h"
 #include "tools/run/segmenter.h"
-#include "tools/run/train_options.h"
 #include "tools/verbs/commands.h"
+#include "tools/verbs/network_options.h"
 
 namespace vox {
 namespace {
 
 struct InfoArgs {
-  std::string preset = "seed";
+  TrainOptions network;  ///< the options of a network, and targets
   std::filesystem::path model;
-  std::vector<std::int64_t> widths;
   std::int64_t size = 128;
   std::int64_t batch = 1;
   std::string dtype = "f32";
@@ -26,15 +26,12 @@ struct InfoArgs {
 constexpr double kMiB = 0x1p20;
 
 UNetConfig config_of(const InfoArgs& args) {
-  if (!args.model.empty()) { return Segmenter(args.model).config(); }
-  UNetConfig c = unet_preset(args.preset);
-  if (!args.widths.empty()) { std::ranges::copy(args.widths, c.widths.begin()); }
-  return c;
+  return args.model.empty() ? unet_config(args.network) : Segmenter(args.model).config();
 }
 
 void info(const InfoArgs& args) {
-  check_network_size(args.size, args.batch, args.widths);
   const UNetConfig config = config_of(args);
+  check_network_size(args.size, args.batch, config);
   const DType dtype = dtype_named(args.dtype);
   const std::vector<LayerCost> layers = unet_summary(config, args.batch, args.size, dtype);
   std::int64_t parameters = 0;
@@ -42,6 +39,7 @@ void info(const InfoArgs& args) {
   std::int64_t bytes = 0;
   Json rows = Json::array();
   if (!args.json) {
+    fmt::print("{}\n\n", text_of(config));
     fmt::print("{:<20} {:<20} {:>22} {:>12} {:>12} {:>12}\n", "layer", "kind", "output [N,C,D,H,W]", "parameters",
                "GFLOP", "output MiB");
   }
@@ -62,8 +60,10 @@ void info(const InfoArgs& args) {
     }
   }
   if (args.json) {
-    const Json all{{"preset", config.preset}, {"batch", args.batch},   {"size", args.size}, {"parameters", parameters},
-                   {"forward_flop", flop},    {"output_bytes", bytes}, {"layers", rows}};
+    const Json all{{"preset", config.preset},  {"network", Json::parse(to_json(config))},
+                   {"batch", args.batch},      {"size", args.size},
+                   {"parameters", parameters}, {"forward_flop", flop},
+                   {"output_bytes", bytes},    {"layers", rows}};
     fmt::print("{}\n", json_text(all, 2));
     return;
   }
@@ -80,14 +80,17 @@ void info(const InfoArgs& args) {
 void add_info(Command app) {
   const Command sub = app.command("info", "Layers, shapes, parameters, FLOPs and memory of the network");
   const auto args = std::make_shared<InfoArgs>();
-  sub.option("--preset", args->preset, "seed or tutorial");
+  add_network_options(sub, args->network);
+  sub.option("--targets", args->network.targets, "classes or regions");
   sub.option("-m,--model", args->model, "a run folder or a checkpoint instead of a preset");
-  sub.option("--widths", args->widths, "channels of the five levels; default: the preset's").expected(5);
-  sub.option("--size", args->size, "edge of the input cube in voxels, a multiple of 16");
+  sub.option("--size", args->size, "edge of the input cube in voxels, a multiple of 16 (2^(levels - 1))");
   sub.option("--batch", args->batch, "cases");
   sub.option("--dtype", args->dtype, "storage of activations: f32, bf16 or f64");
   sub.flag("--json", args->json, "as JSON");
-  sub.run([args] { info(*args); });
+  sub.run([sub, args] {
+    args->network = apply_preset(args->network, given_options(sub)).options;
+    info(*args);
+  });
 }
 
 }  // namespace vox

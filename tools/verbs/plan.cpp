@@ -6,8 +6,10 @@
 #include "engine/kept.h"
 #include "kernels/base/check.h"
 #include "tools/run/memory_plan.h"
+#include "tools/run/preset_options.h"
 #include "tools/run/whole_case.h"
 #include "tools/verbs/commands.h"
+#include "tools/verbs/network_options.h"
 
 namespace vox {
 namespace {
@@ -73,7 +75,7 @@ void plan(const PlanArgs& args) {
   const TrainOptions& o = args.options;
   check_options(o);
   const Extents extents = step_extents(o);
-  check_network_size(std::ranges::max(extents), o.batch, o.widths);
+  check_network_size(std::ranges::max(extents), o.batch, unet_config(o));
   if (o.threads > 0) { set_default_threads(o.threads); }
   const StepRequest request = step_request(o, device_kind(o.device));
   const MemoryLimit limit = memory_limit(args.memory, request.device);
@@ -122,10 +124,8 @@ void add_plan(Command app) {
   const auto args = std::make_shared<PlanArgs>();
   TrainOptions& o = args->options;
   o.size = 128;
-  sub.option("--preset", o.preset, "seed or tutorial");
-  sub.option("--widths", o.widths, "channels of the five levels; default: the preset's").expected(5);
-  sub.option("--block-order", o.block_order, "dropout-between or dropout-last of the two convs of a block");
-  sub.option("--size", o.size, "edge of the input cube in voxels, a multiple of 16");
+  add_network_options(sub, o);
+  sub.option("--size", o.size, "edge of the input cube in voxels, a multiple of 16 (2^(levels - 1))");
   sub.option("--patch", o.patch, "instead of --size: voxels along D,H,W, multiples of 16, or one for all")
       .delimiter(',')
       .default_text("--size");
@@ -142,7 +142,10 @@ void add_plan(Command app) {
   sub.option("--threads", o.threads, "CPU threads; 0: every core");
   sub.option("--memory", args->memory, "what there is, such as 8GiB; default: what is available");
   sub.flag("--json", args->json, "as JSON");
-  sub.run([args] { plan(*args); });
+  sub.run([sub, args] {
+    args->options = apply_preset(args->options, given_options(sub)).options;
+    plan(*args);
+  });
 }
 
 }  // namespace vox

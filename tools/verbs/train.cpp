@@ -4,8 +4,11 @@
 #include <memory>
 
 #include "kernels/base/check.h"
+#include "tools/run/preset_options.h"
 #include "tools/run/training.h"
+#include "tools/ui/output.h"
 #include "tools/verbs/commands.h"
+#include "tools/verbs/network_options.h"
 
 namespace vox {
 namespace {
@@ -17,16 +20,6 @@ struct TrainArgs {
   TrainOptions options;
   std::string memory;  ///< not kept in the run: what there is may differ the next time
 };
-
-void add_network_options(Command app, TrainOptions& o) {
-  app.option("--preset", o.preset, "network: seed (4 modalities, batch norm) or tutorial (3, none)");
-  app.option("--widths", o.widths, "channels of the five levels; default: the preset's, 16 32 64 128 256").expected(5);
-  app.option("--block-order", o.block_order, "dropout-between or dropout-last of the two convs of a block");
-  app.option("--init", o.init, "limits of the initial weights: keras (he_uniform, glorot_uniform) or torch");
-  app.option("--size", o.size, "edge of the network's cube in voxels; 0: the cache's");
-  app.option("--dtype,--amp", o.dtype,
-             "storage of activations: f32, bf16 or f64; weights, statistics, sums and losses stay f32 or f64");
-}
 
 void add_loss_options(Command app, TrainOptions& o) {
   app.option("--targets", o.targets,
@@ -56,7 +49,8 @@ void add_optimizer_options(Command app, TrainOptions& o) {
 
 void add_data_options(Command app, TrainOptions& o) {
   app.option("--patch", o.patch,
-             "train on patches of so many voxels along D,H,W, multiples of 16, or one for all; cases of recipe native "
+             "train on patches of so many voxels along D,H,W, multiples of 16 (2^(levels - 1)), or one for all; cases "
+             "of recipe native "
              "want it, those of a cube may have it")
       .delimiter(',')
       .default_text("whole cases");
@@ -93,21 +87,13 @@ void add_machine_options(Command app, TrainOptions& o, std::string& memory) {
   app.option("--memory", memory, "refuse what takes more than this, such as 8GiB; default: what is available");
 }
 
-/// Options that stood on the command line or in a configuration file, by their JSON names.
-std::set<std::string> given_options(Command app) {
-  std::set<std::string> given;
-  for (const Option& option : app.options()) {
-    if (!option.is_given() || option.long_names().empty()) { continue; }
-    std::string key = option.long_names().front();
-    std::ranges::replace(key, '-', '_');
-    given.insert(key);
-  }
-  return given;
-}
-
 void train(Command app, const TrainArgs& args) {
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // who read our lines may go; the run goes on
-  if (!args.resume) { return Training(args.cache, args.run, args.options, Training::Start::fresh, args.memory).run(); }
+  if (!args.resume) {
+    const PresetApplied preset = apply_preset(args.options, given_options(app));
+    if (!preset.said.empty()) { print_safely("preset {}: {}\n", args.options.preset, preset.said); }
+    return Training(args.cache, args.run, preset.options, Training::Start::fresh, args.memory).run();
+  }
   const std::filesystem::path last = args.run / "last.safetensors";
   VOX_CHECK(std::filesystem::exists(last), "--resume: {} does not exist; leave --resume out to start a run",
             last.string());
@@ -128,6 +114,9 @@ void add_train(Command app) {
   sub.option("-o,--output", args->run, "folder of the run: checkpoints, log, curves").required();
   sub.flag("--resume", args->resume, "go on with the run in the output folder, bit for bit");
   add_network_options(sub, args->options);
+  sub.option("--size", args->options.size, "edge of the network's cube in voxels; 0: the cache's");
+  sub.option("--dtype,--amp", args->options.dtype,
+             "storage of activations: f32, bf16 or f64; weights, statistics, sums and losses stay f32 or f64");
   add_loss_options(sub, args->options);
   add_optimizer_options(sub, args->options);
   add_data_options(sub, args->options);

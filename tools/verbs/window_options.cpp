@@ -25,11 +25,11 @@ std::optional<WindowOptions> windows_of(const WindowArgs& args, const Segmenter&
     return windows;
   }
   if (!args.window.empty()) {
-    constexpr std::int64_t kDivisor = 1 << (kLevels - 1);
+    const std::int64_t divisor = size_divisor(segmenter.config());
     const bool fits = (args.window.size() == 1 || args.window.size() == 3) &&
-                      std::ranges::all_of(args.window, [](std::int64_t n) { return n > 0 && n % kDivisor == 0; });
+                      std::ranges::all_of(args.window, [&](std::int64_t n) { return n > 0 && n % divisor == 0; });
     VOX_CHECK(fits, "--window is {}, wants one number or three (D,H,W), multiples of {}", fmt::join(args.window, ","),
-              kDivisor);
+              divisor);
     for (std::size_t a = 0; a < 3; ++a) { windows->window[a] = args.window[args.window.size() == 1 ? 0 : a]; }
   }
   windows->overlap = args.overlap;
