@@ -19,15 +19,28 @@ for folder in (HERE, os.path.join(HERE, "..", "..", "tests", "golden")):
     sys.path.insert(0, folder)
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
-from pytorch_reference import DECODER_DROPOUT, ENCODER_DROPOUT, UNet3d, loss_of  # noqa: E402
+from pytorch_reference import UNet3d, loss_of, nnunet, supervised_loss  # noqa: E402
 
 
-def with_dropout(block, p):
+def with_dropout(block):
     """PyTorch's own dropout in place of the reference's masks."""
     def forward(x, _step, _place):
-        x = F.dropout(F.relu(block.norm1(block.conv1(x))), p, block.training)
+        x = F.dropout(F.relu(block.norm1(block.conv1(x))), block.dropout, block.training)
         return F.relu(block.norm2(block.conv2(x)))
     return forward
+
+
+def network(preset, widths, trains):
+    """A preset's network, and the loss of what it gives."""
+    if preset == "nnunet":
+        net = nnunet(4, widths, max(1, len(widths) - 2))
+        if trains:
+            net.forward = net.forward_all
+        return net, lambda logits, labels: supervised_loss([x.float() for x in logits], labels)
+    net = UNet3d(*{"seed": (4, widths, "batch"), "tutorial": (3, widths, "none")}[preset])
+    for block in list(net.encoder) + [net.bottleneck] + list(net.decoder):
+        block.forward = with_dropout(block)
+    return net, lambda logits, labels: loss_of(logits.float(), labels)
 
 
 class Lab:
@@ -45,20 +58,17 @@ class Lab:
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = "tf32" in words
         self.amp = question.get("dtype", "f32") == "bf16"
         self.layout = torch.channels_last_3d if "channels_last" in words else torch.contiguous_format
-        net = UNet3d(4, question.get("widths", [16, 32, 64, 128, 256]), True)
-        for block, p in zip(list(net.encoder) + [net.bottleneck], ENCODER_DROPOUT):
-            block.forward = with_dropout(block, p)
-        for block, p in zip(net.decoder, DECODER_DROPOUT):
-            block.forward = with_dropout(block, p)
+        preset = question.get("preset", "seed")
+        net, loss = network(preset, question.get("widths", [16, 32, 64, 128, 256]), self.work == "step")
         net = net.to(self.device, memory_format=self.layout)
         net.train(self.work == "step")
         if self.work == "step":
             self.adam = torch.optim.Adam(net.parameters(), lr=1e-3, fused=True if self.device == "cuda" else None)
         compiled = "compile" in words
         self.net = torch.compile(net) if compiled else net
-        self.loss_of = torch.compile(loss_of) if compiled else loss_of
+        self.loss_of = torch.compile(loss) if compiled else loss
         size, batch = question["size"], question["batch"]
-        self.host_images = torch.randn(batch, 4, size, size, size)
+        self.host_images = torch.randn(batch, 3 if preset == "tutorial" else 4, size, size, size)
         self.host_labels = torch.randint(0, 4, (batch, size, size, size))
         self.loss = float("nan")
 
@@ -75,7 +85,7 @@ class Lab:
             self.logits = self.net(self.images)
 
     def evaluate(self):
-        self.loss = self.loss_of(self.logits.float(), self.labels)
+        self.loss = self.loss_of(self.logits, self.labels)
         self.logits = None
 
     def backward(self):
