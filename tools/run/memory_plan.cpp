@@ -20,10 +20,10 @@ StepRequest step_request(const TrainOptions& o, Device device) {
           .fusion = fusion_named(o.fusion)};
 }
 
-std::size_t waiting_bytes(const StepRequest& r, const LoaderHolds& loader) {
+std::size_t waiting_bytes(const StepRequest& r, const HostHolds& host) {
   const auto values = static_cast<std::size_t>(r.batch * voxels_of(r.extents));
   const std::size_t batch = values * (static_cast<std::size_t>(r.config.in_channels) * sizeof(float) + 1);
-  return static_cast<std::size_t>(loader.batches_in_flight + 1) * batch + loader.scratch_bytes;
+  return static_cast<std::size_t>(host.batches_in_flight + 1) * batch + host.scratch_bytes + host.validation_bytes;
 }
 
 MemoryLimit memory_limit(const std::string& asked, Device device) {
@@ -35,6 +35,10 @@ std::size_t left_for_tensors(const MemoryLimit& limit, std::size_t waiting, Devi
   return limit.bytes > waiting ? limit.bytes - waiting : 0;
 }
 
+bool run_fits(const StepRequest& r, const HostHolds& host, const MemoryLimit& limit) {
+  return training_fits(r, left_for_tensors(limit, waiting_bytes(r, host), r.device));
+}
+
 std::int64_t largest_batch(const StepRequest& r, const MemoryLimit& limit) {
   constexpr std::int64_t kMost = 1024;
   std::int64_t good = 0;
@@ -42,8 +46,7 @@ std::int64_t largest_batch(const StepRequest& r, const MemoryLimit& limit) {
     StepRequest tried = r;
     tried.micro_batch = 0;
     tried.batch = good + (bad - good) / 2;
-    const bool fits = training_fits(tried, left_for_tensors(limit, waiting_bytes(tried), r.device));
-    (fits ? good : bad) = tried.batch;
+    (run_fits(tried, {}, limit) ? good : bad) = tried.batch;
   }
   return good;
 }
@@ -55,6 +58,16 @@ std::string advice(const StepRequest& request, std::size_t left_bytes) {
   if (cases > 0) { return fmt::format("the largest micro-batch that fits is {0}: --micro-batch {0}", cases); }
   if (request.batch == 1) { return "not even one case fits: a smaller cube, or fewer channels, would"; }
   return "no micro-batch fits: a smaller --batch might";
+}
+
+/// Where tensors are on a GPU.
+void check_host(std::size_t waiting) {
+  const MemoryLimit host = available_memory(Device::cpu);
+  if (waiting <= host.bytes) { return; }
+  fail<MemoryError>(__FILE__, __LINE__,
+                    fmt::format("batches that wait, and validation, take {} on the CPU; there is {} ({}): fewer "
+                                "--loader-threads, or less --loader-memory-mib, take less",
+                                bytes_text(waiting), bytes_text(host.bytes), host.source));
 }
 
 }  // namespace
@@ -73,7 +86,8 @@ void check_fits(const StepRequest& r, const StepPlan& plan, std::size_t waiting,
   const std::size_t left = left_for_tensors(limit, waiting, r.device);
   if (plan.system_bytes() <= left) { return; }
   const std::string beside =
-      r.device == Device::cuda ? "" : fmt::format(" beside {} of batches that wait", bytes_text(waiting));
+      r.device == Device::cuda ? ""
+                               : fmt::format(" beside {} of batches that wait, and of validation", bytes_text(waiting));
   fail<MemoryError>(
       __FILE__, __LINE__,
       fmt::format("a training step of {} cases at {}, {} at a time, takes {} for tensors (peak {}, {}){}; there is {} "
@@ -83,7 +97,7 @@ void check_fits(const StepRequest& r, const StepPlan& plan, std::size_t waiting,
                   bytes_text(limit.bytes), limit.source, advice(r, left)));
 }
 
-RunMemory::RunMemory(const StepRequest& run, const LoaderHolds& loader, const Extents& validation,
+RunMemory::RunMemory(const StepRequest& run, const HostHolds& host, const Extents& validation,
                      const MemoryLimit& limit) {
   const auto request = [&](std::int64_t batch) {
     StepRequest r = run;
@@ -91,11 +105,13 @@ RunMemory::RunMemory(const StepRequest& run, const LoaderHolds& loader, const Ex
     r.micro_batch = std::min(run.micro_batch, batch);
     return r;
   };
-  const StepRequest largest = request(std::min(run.batch, loader.samples_per_epoch));
+  const StepRequest largest = request(std::min(run.batch, host.samples_per_epoch));
   steps_[largest.batch] = plan_and_decide_keeping(largest, limit);
-  const std::int64_t rest = loader.samples_per_epoch % run.batch;
+  const std::int64_t rest = host.samples_per_epoch % run.batch;
   if (rest > 0) { steps_[rest] = plan_training(request(rest)); }
-  check_fits(largest, largest_step(), waiting_bytes(largest, loader), limit);
+  const std::size_t waiting = waiting_bytes(largest, host);
+  check_fits(largest, largest_step(), waiting, limit);
+  if (run.device == Device::cuda) { check_host(waiting); }
   StepRequest whole = request(1);
   whole.extents = validation;
   validation_ = plan_inference(whole);

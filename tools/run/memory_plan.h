@@ -14,16 +14,17 @@ namespace vox {
 /// What a training run asks the step plan for. `options.size` must be set.
 [[nodiscard]] StepRequest step_request(const TrainOptions&, Device);
 
-/// What a loader holds on the CPU.
-struct LoaderHolds {
+/// What a run holds on the CPU beside the tensors of a step.
+struct HostHolds {
   std::int64_t samples_per_epoch = 0;
   std::int64_t batches_in_flight = default_batches_ahead(1, 1);
-  std::size_t scratch_bytes = 0;  ///< of its threads
+  std::size_t scratch_bytes = 0;     ///< of the loader's threads
+  std::size_t validation_bytes = 0;  ///< of a case that is validated by windows (tools/run/whole_case.h)
 };
 
-/// Batches that wait on the CPU: those the loader holds, usually of one thread, the one that is being turned into
-/// tensors, and what the loader's threads take beside.
-[[nodiscard]] std::size_t waiting_bytes(const StepRequest&, const LoaderHolds& = {});
+/// All of it: batches that the loader holds, usually of one thread, the one that is being turned into tensors, what the
+/// loader's threads take beside, and the validation's share.
+[[nodiscard]] std::size_t waiting_bytes(const StepRequest&, const HostHolds& = {});
 
 /// The size that --memory names, or what is available where it is empty.
 [[nodiscard]] MemoryLimit memory_limit(const std::string& asked, Device);
@@ -38,6 +39,9 @@ struct LoaderHolds {
 /// GPU, whose steps wait for memory, where there is room for it.
 [[nodiscard]] StepPlan plan_and_decide_keeping(const StepRequest&, const MemoryLimit&);
 
+/// Does a training step fit beside what the run holds on the CPU?
+[[nodiscard]] bool run_fits(const StepRequest&, const HostHolds&, const MemoryLimit&);
+
 /// Throws MemoryError unless the step fits, naming its peak, what there is, and the largest micro-batch that fits.
 void check_fits(const StepRequest&, const StepPlan&, std::size_t waiting_bytes, const MemoryLimit&);
 
@@ -47,7 +51,7 @@ void check_fits(const StepRequest&, const StepPlan&, std::size_t waiting_bytes, 
 class RunMemory {
  public:
   /// validation: extents of what goes through the network then.
-  RunMemory(const StepRequest&, const LoaderHolds&, const Extents& validation, const MemoryLimit&);
+  RunMemory(const StepRequest&, const HostHolds&, const Extents& validation, const MemoryLimit&);
 
   [[nodiscard]] const StepPlan& step(std::int64_t batch) const { return steps_.at(batch); }
   [[nodiscard]] const StepPlan& largest_step() const { return steps_.rbegin()->second; }

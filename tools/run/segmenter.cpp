@@ -1,5 +1,7 @@
 #include "tools/run/segmenter.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -8,6 +10,7 @@
 #include "engine/allocator.h"
 #include "kernels/base/check.h"
 #include "model/checkpoint.h"
+#include "tools/run/largest_extents.h"
 
 namespace vox {
 namespace {
@@ -119,22 +122,40 @@ StepRequest Segmenter::request() const {
           .fusion = fusion_};
 }
 
+std::string Segmenter::smaller_windows(std::size_t limit, const Wants& wants) const {
+  if (!windows_) { return {}; }
+  WindowOptions one = *windows_;
+  one.batch = 1;
+  const auto fits = [&](const Extents& window) {
+    one.window = window;
+    StepRequest r = request();
+    r.extents = window;
+    r.batch = 1;
+    return wants(plan_inference(r), one) <= limit;
+  };
+  const auto found = largest_extents(windows_->window, size_divisor(config()), fits);
+  if (!found) { return "; no windows are small enough"; }
+  return fmt::format("; the largest windows that fit: --window {} --window-batch 1", fmt::join(*found, ","));
+}
+
 std::size_t Segmenter::reserve(const MemoryLimit& limit, const Extent3& largest) {
   if (!planned_) {  // the same for cases of any extent
     plan_ = plan_inference(request());
     planned_ = true;
   }
-  const std::size_t beside = case_bytes(largest, config().in_channels, config().classes, windows_);
-  const std::size_t host = net_->device() == Device::cuda ? 0 : beside;
-  const std::size_t wants = plan_.system_bytes() + host;
-  if (wants > limit.bytes) {
+  const auto wants = [&](const StepPlan& plan, const std::optional<WindowOptions>& windows) {
+    const std::size_t beside = case_bytes(largest, config().in_channels, config().classes, windows);
+    return plan.system_bytes() + (net_->device() == Device::cuda ? 0 : beside);
+  };
+  const std::size_t wanted = wants(plan_, windows_);
+  if (wanted > limit.bytes) {
     const std::string what = windows_ ? fmt::format("{} by windows of {}, {} at a time", extents_text(largest),
                                                     extents_text(windows_->window), windows_->batch)
                                       : extents_text(largest);
     fail<MemoryError>(__FILE__, __LINE__,
-                      fmt::format("{}: segmenting a case of {} takes {} (peak of tensors {}, {}); there is {} ({})",
-                                  file_.string(), what, bytes_text(wants), bytes_text(plan_.peak_bytes), plan_.peak_at,
-                                  bytes_text(limit.bytes), limit.source));
+                      fmt::format("{}: segmenting a case of {} takes {} (peak of tensors {}, {}); there is {} ({}){}",
+                                  file_.string(), what, bytes_text(wanted), bytes_text(plan_.peak_bytes), plan_.peak_at,
+                                  bytes_text(limit.bytes), limit.source, smaller_windows(limit.bytes, wants)));
   }
   reserve_arena(net_->device(), plan_.arena.bytes);
   return plan_.outside_bytes;

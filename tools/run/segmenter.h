@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -33,7 +34,8 @@ class Segmenter {
     std::vector<float> probabilities;  ///< their softmax; of regions, sigmoids
   };
   /// Plans the memory of run() for cases up to this extent, and takes what tensors need. Throws MemoryError when it
-  /// does not fit beside what else such a case needs. Returns what weights take, which stay.
+  /// does not fit beside what else such a case needs, naming the largest windows that do. Returns what weights take,
+  /// which stay.
   std::size_t reserve(const MemoryLimit&, const Extent3& largest);
 
   /// image: [C,D,H,W] of size, as the recipe prepares it. Throws NonFiniteError when a logit is not finite.
@@ -46,7 +48,10 @@ class Segmenter {
   void set_windows(const WindowOptions&, OnWindow = {});
 
  private:
+  using Wants = std::function<std::size_t(const StepPlan&, const std::optional<WindowOptions>&)>;
   [[nodiscard]] StepRequest request() const;
+  /// "; the largest windows that fit: ..." for a MemoryError.
+  [[nodiscard]] std::string smaller_windows(std::size_t limit, const Wants&) const;
   [[nodiscard]] std::vector<float> logits(std::span<const float> image, const Extent3& size) const;
 
   std::filesystem::path file_;

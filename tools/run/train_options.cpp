@@ -57,7 +57,7 @@ void check_patch_size(const std::vector<std::int64_t>& patch, std::int64_t divis
   const bool whole_levels =
       std::ranges::all_of(patch, [&](std::int64_t n) { return n >= divisor && n <= kLongest && n % divisor == 0; });
   VOX_CHECK((patch.empty() || patch.size() == 1 || patch.size() == 3) && whole_levels,
-            "--patch is {}, wants one number or three (D,H,W), each a multiple of {} from {} to {}",
+            "--patch is {}, wants auto, or one number or three (D,H,W), each a multiple of {} from {} to {}",
             fmt::join(patch, ","), divisor, divisor, kLongest);
 }
 
@@ -95,7 +95,7 @@ void check_options(const TrainOptions& o) {
   check_positive("adam-eps", o.adam_eps);
   check_not_negative("weight-decay", o.weight_decay);
   check_not_negative("clip-norm", o.clip_norm);
-  check_patch_size(o.patch, size_divisor(network));
+  if (!wants_largest_patch(o)) { check_patch_size(o.patch, size_divisor(network)); }
   VOX_CHECK(o.foreground >= 0 && o.foreground <= 1, "--foreground is {}, wants a share from 0 to 1", o.foreground);
   check_whole("steps-per-epoch", o.steps_per_epoch, 0, kMostSteps);
   check_at_least("fold", o.fold, 0);
@@ -121,6 +121,8 @@ void check_network_size(std::int64_t size, std::int64_t batch, const UNetConfig&
   VOX_CHECK(bytes < 0x1p62, "--size {}, --batch {} and --widths up to {}: no machine holds such a network", size, batch,
             widest);
 }
+
+bool wants_largest_patch(const TrainOptions& o) { return o.patch == std::vector<std::int64_t>{0}; }
 
 Extents step_extents(const TrainOptions& o) {
   if (o.patch.empty()) { return cube(o.size); }

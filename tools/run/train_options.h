@@ -47,7 +47,8 @@ struct TrainOptions {
   double adam_eps = 1e-8;
   double weight_decay = 0;
   double clip_norm = 0;
-  std::vector<std::int64_t> patch;   ///< voxels along D, H, W, or one for all; empty: whole cases
+  /// Voxels along D, H, W, or one for all; 0 alone: the largest that fits; empty: whole cases.
+  std::vector<std::int64_t> patch;
   double foreground = 0.33;          ///< share of patches that are made to hold foreground
   std::int64_t steps_per_epoch = 0;  ///< 0: one pass over the cases
   std::string augment = "all";
@@ -86,6 +87,8 @@ void check_network_size(std::int64_t size, std::int64_t batch, const UNetConfig&
 
 /// Voxels along D, H, W of what goes through the network in a step: a patch, or the cube.
 [[nodiscard]] Extents step_extents(const TrainOptions&);
+/// Is the patch still to be found (--patch auto)?
+[[nodiscard]] bool wants_largest_patch(const TrainOptions&);
 
 /// What --loader-threads 0 means: more for a GPU, which takes cases faster than a CPU.
 [[nodiscard]] int usual_loader_threads(Device);

@@ -66,7 +66,7 @@ template <class Options, class Visit> void for_each_option(Options& o, const Vis
 
 /// One flat object, in the order of its keys.
 Json json_of(TrainOptions o) {
-  if (o.patch.size() == 1) { o.patch.assign(3, o.patch.front()); }
+  if (o.patch.size() == 1 && !wants_largest_patch(o)) { o.patch.assign(3, o.patch.front()); }
   Json all;
   for_each_option(o, [&](const char* key, const auto& value) { all[key] = value; });
   return all.sorted();
@@ -131,7 +131,7 @@ TrainOptions resumed(const TrainOptions& run, const TrainOptions& asked, const s
   Json result = json_of(run);
   const Json wanted = json_of(asked);
   for (const auto& [key, value] : wanted.items()) {
-    if (!given.contains(key)) { continue; }
+    if (!given.contains(key) || (key == "patch" && wants_largest_patch(asked))) { continue; }
     // As text: the name of a splits file that is not UTF-8 is escaped in the run.
     const std::string before = json_text(result.at(key));
     Json changed = result;

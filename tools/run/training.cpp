@@ -70,20 +70,19 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   options_.size = recipe_.size;
   train_files_ = std::move(cases.train);
   val_files_ = std::move(cases.val);
+  const MemoryLimit limit = memory_limit(memory, device_);
+  if (wants_largest_patch(options_)) { find_patch(limit); }
   if (!is_cube(recipe_)) { windows_ = WindowOptions{.window = step_extents(options_)}; }
-
-  if (const auto patch = patch_options(options_)) { notes_ = patch_notes(train_files_, *patch); }
+  if (const auto patch = patch_options(options_)) {
+    for (std::string& note : patch_notes(train_files_, *patch)) { notes_.push_back(std::move(note)); }
+  }
   make_loader();
   const std::int64_t total_steps = options_.epochs * loader_->batches_per_epoch();
   VOX_CHECK(options_.schedule != "cosine" || options_.warmup < total_steps,
             "--warmup is {}, wants fewer than the {} steps of the run", options_.warmup, total_steps);
   schedule_ = std::make_unique<Schedule>(schedule_options(options_, total_steps));
-  memory_ =
-      std::make_unique<RunMemory>(step_request(options_, device_),
-                                  LoaderHolds{.samples_per_epoch = loader_->samples_per_epoch(),
-                                              .batches_in_flight = loader_->batches_in_flight(),
-                                              .scratch_bytes = loader_->scratch_bytes()},
-                                  windows_ ? windows_->window : cube(recipe_.size), memory_limit(memory, device_));
+  memory_ = std::make_unique<RunMemory>(step_request(options_, device_), holds(),
+                                        windows_ ? windows_->window : cube(recipe_.size), limit);
   net_ = std::make_unique<UNet3d>(unet_config(options_), dtype_named(options_.dtype), options_.seed, device_);
   net_->set_fusion(fusion_named(options_.fusion));
   const std::array<std::int64_t, 4> sample = loader_->sample_shape();

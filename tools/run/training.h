@@ -60,6 +60,9 @@ class Training {
   };
 
   void make_loader();
+  /// What the run holds beside the tensors of a step, with the loader there is.
+  [[nodiscard]] HostHolds holds() const;
+  void find_patch(const MemoryLimit&);  ///< for --patch auto
   void say_start() const;
   void run_epoch(RunControl&);
   /// Gives the next batch to the uploader: what is returned has no values.

@@ -9,6 +9,7 @@
 #include "engine/tape.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
+#include "kernels/base/volume.h"
 #include "kernels/layout.h"
 #include "model/extents.h"
 
@@ -56,6 +57,12 @@ std::size_t case_bytes(const Extent3& size, std::int64_t channels, std::int64_t 
     return static_cast<std::size_t>(values * voxels_of(size)) * sizeof(float);
   };
   return of(channels + classes) + (windows ? sliding_bytes(size, channels, classes, *windows) : of(classes));
+}
+
+std::size_t validation_bytes(const Extent3& size, std::int64_t channels, std::int64_t classes,
+                             const WindowOptions& windows) {
+  const std::size_t logits = static_cast<std::size_t>(channel_blocks(classes) * kBlock8) * sizeof(float);
+  return case_bytes(size, channels, classes, windows) + static_cast<std::size_t>(voxels_of(size)) * (logits + 1);
 }
 
 std::vector<float> case_probabilities(std::span<const float> logits, const Extent3& size, Targets targets) {

@@ -31,6 +31,11 @@ using OnWindow = std::function<void(std::int64_t done, std::int64_t all)>;
 [[nodiscard]] std::size_t case_bytes(const Extent3&, std::int64_t channels, std::int64_t classes,
                                      const std::optional<WindowOptions>&);
 
+/// Bytes that validating such a case by windows takes on the host beside the tensors of a forward pass (validate()):
+/// the same but for probabilities, and labels and logits as tensors for the loss.
+[[nodiscard]] std::size_t validation_bytes(const Extent3&, std::int64_t channels, std::int64_t classes,
+                                           const WindowOptions&);
+
 /// Of logits z [K,D,H,W] in C order: of classes softmax, p[k] = exp(z[k]) / sum_j exp(z[j]), of regions
 /// p[k] = 1 / (1 + exp(-z[k])). On the CPU, some slices at a time: memory beside the result does not depend on D.
 [[nodiscard]] std::vector<float> case_probabilities(std::span<const float> logits, const Extent3&, Targets);

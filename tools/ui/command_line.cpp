@@ -100,6 +100,11 @@ Option Option::type_name(const std::string& name) const {
   return *this;
 }
 
+Option Option::word(const std::string& text, const std::string& value) const {
+  option_->transform([=](const std::string& given) { return given == text ? value : given; });
+  return *this;
+}
+
 Option Option::default_text(const std::string& text) const {
   option_->default_str(text);
   return *this;

@@ -32,6 +32,7 @@ class Option {
   Option one_of(const std::vector<std::string>& words) const;
   Option check(
       const std::function<std::string(const std::string&)>& wrong) const;  ///< what is wrong with a value, or ""
+  Option word(const std::string& text, const std::string& value) const;    ///< text stands for this value
   Option type_name(const std::string& name) const;                         ///< in help, instead of TEXT or INT
   Option default_text(const std::string& text) const;  ///< in help, instead of what the variable held
   Option group(const std::string& heading) const;      ///< in help, instead of Options

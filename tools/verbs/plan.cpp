@@ -1,10 +1,13 @@
+#include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "engine/context.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
 #include "engine/kept.h"
 #include "kernels/base/check.h"
+#include "tools/run/largest_extents.h"
 #include "tools/run/memory_plan.h"
 #include "tools/run/preset_options.h"
 #include "tools/run/whole_case.h"
@@ -62,18 +65,52 @@ Json inputs_of(const PlanArgs& args) {
 }
 
 /// A loader of one thread, which on the CPU augments patches, from memory of its own.
-LoaderHolds loader_holds(const TrainOptions& o, const StepRequest& r) {
-  LoaderHolds holds;
+HostHolds holds_of(const TrainOptions& o, const StepRequest& r, const std::optional<Extents>& whole) {
+  HostHolds holds;
   if (!o.patch.empty() && r.device == Device::cpu) {
     holds.scratch_bytes =
         static_cast<std::size_t>(voxels_of(r.extents) * (r.config.in_channels * std::int64_t{sizeof(float)} + 1));
   }
+  if (!o.patch.empty() && whole) {
+    holds.validation_bytes = validation_bytes(*whole, r.config.in_channels, r.config.classes, {.window = r.extents});
+  }
   return holds;
 }
 
-void plan(const PlanArgs& args) {
+/// The case that --case names; nothing where none is.
+std::optional<Extents> case_of(const PlanArgs& args) {
+  if (args.segmented.empty()) { return std::nullopt; }
+  Extents whole{};
+  VOX_CHECK(args.segmented.size() == whole.size() && std::ranges::min(args.segmented) >= 1,
+            "--case is {}, wants three numbers of voxels, D,H,W", fmt::join(args.segmented, ","));
+  std::ranges::copy(args.segmented, whole.begin());
+  return whole;
+}
+
+/// --patch auto: of no more than the case that was given.
+void find_patch(PlanArgs& args, const std::optional<Extents>& whole) {
+  TrainOptions& o = args.options;
+  VOX_CHECK(whole, "--patch auto wants --case D,H,W: the largest patch is of no more than that");
+  const MemoryLimit limit = memory_limit(args.memory, device_kind(o.device));
+  const auto fits = [&](const Extents& patch) {
+    o.patch.assign(patch.begin(), patch.end());
+    const StepRequest r = step_request(o, device_kind(o.device));
+    return run_fits(r, holds_of(o, r, whole), limit);
+  };
+  const auto found = largest_extents(*whole, size_divisor(unet_config(o)), fits);
+  if (!found) {
+    fail<MemoryError>(__FILE__, __LINE__,
+                      fmt::format("--patch auto: not even patches of {} fit into {} ({})", fmt::join(o.patch, "x"),
+                                  bytes_text(limit.bytes), limit.source));
+  }
+  o.patch.assign(found->begin(), found->end());
+}
+
+void plan(PlanArgs args) {
   const TrainOptions& o = args.options;
   check_options(o);
+  const std::optional<Extents> whole = case_of(args);
+  if (wants_largest_patch(o)) { find_patch(args, whole); }
   const Extents extents = step_extents(o);
   check_network_size(std::ranges::max(extents), o.batch, unet_config(o));
   if (o.threads > 0) { set_default_threads(o.threads); }
@@ -82,16 +119,12 @@ void plan(const PlanArgs& args) {
   const StepPlan training = plan_and_decide_keeping(request, limit);
   set_keep_all(false);  // of the largest batches, too, nothing is kept that can be made again
   const StepPlan inference = plan_inference(request);
-  const std::size_t waiting = waiting_bytes(request, loader_holds(o, request));
+  const std::size_t waiting = waiting_bytes(request, holds_of(o, request, whole));
   const std::int64_t largest_batch = vox::largest_batch(request, limit);
   const std::int64_t largest_part = largest_micro_batch(request, left_for_tensors(limit, waiting, request.device));
   const WindowOptions windows{.window = extents};
-  Extents whole{};
-  VOX_CHECK(args.segmented.empty() || (args.segmented.size() == whole.size() && std::ranges::min(args.segmented) >= 1),
-            "--case is {}, wants three numbers of voxels, D,H,W", fmt::join(args.segmented, ","));
-  std::ranges::copy(args.segmented, whole.begin());
   const std::size_t beside =
-      args.segmented.empty() ? 0 : case_bytes(whole, request.config.in_channels, request.config.classes, windows);
+      whole ? case_bytes(*whole, request.config.in_channels, request.config.classes, windows) : 0;
   if (args.json) {
     Json all = inputs_of(args);
     all.update({{"training", to_json(training)},
@@ -108,10 +141,11 @@ void plan(const PlanArgs& args) {
   fmt::print("{}: batch {} at {}, {} on {}\n\n", o.preset, o.batch, extents_text(extents), o.dtype, o.device);
   print("training step", training);
   print("inference", inference);
-  fmt::print("batches that wait on the CPU: {:.1f} MiB\n", mib(waiting));
+  fmt::print("on the CPU beside it: {:.1f} MiB of batches that wait{}\n", mib(waiting),
+             whole ? ", and of validating such a case" : "");
   if (beside > 0) {
     fmt::print("segmenting a case of {}: {:.1f} MiB beside the tensors of an inference of one, {} windows\n",
-               extents_text(whole), mib(beside), window_count(whole, windows));
+               extents_text(*whole), mib(beside), window_count(*whole, windows));
   }
   fmt::print("{} ({}): the largest batch computed at once is {}; of this batch of {} the largest micro-batch is {}\n",
              bytes_text(limit.bytes), limit.source, count_text(largest_batch), o.batch, count_text(largest_part));
@@ -126,8 +160,11 @@ void add_plan(Command app) {
   o.size = 128;
   add_network_options(sub, o);
   sub.option("--size", o.size, "edge of the input cube in voxels, a multiple of 16 (2^(levels - 1))");
-  sub.option("--patch", o.patch, "instead of --size: voxels along D,H,W, multiples of 16, or one for all")
+  sub.option("--patch", o.patch,
+             "instead of --size: voxels along D,H,W, multiples of 16, or one for all; auto: "
+             "the largest that fits, of no more than --case")
       .delimiter(',')
+      .word("auto", "0")
       .default_text("--size");
   sub.option("--case", args->segmented,
              "say what segmenting a case of D,H,W voxels by windows of the patch takes beside tensors")

@@ -50,9 +50,10 @@ void add_optimizer_options(Command app, TrainOptions& o) {
 void add_data_options(Command app, TrainOptions& o) {
   app.option("--patch", o.patch,
              "train on patches of so many voxels along D,H,W, multiples of 16 (2^(levels - 1)), or one for all; cases "
-             "of recipe native "
-             "want it, those of a cube may have it")
+             "of recipe native want it, those of a cube may have it. auto: the largest that fits into memory, of no "
+             "more than the median case")
       .delimiter(',')
+      .word("auto", "0")
       .default_text("whole cases");
   app.option(
       "--foreground", o.foreground,
