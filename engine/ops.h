@@ -20,7 +20,8 @@ namespace vox {
   X(add) X(mul) X(scale) X(sum) X(mean) X(cast)                                                             \
   X(relu) X(leaky_relu) X(dropout) X(concat) X(max_pool3d)                                                  \
   X(conv3d) X(conv3d_concat) X(conv_transpose3d) X(batch_norm) X(batch_norm_relu) X(conv3d_batch_norm_relu) \
-  X(instance_norm) X(softmax) X(dice_loss) X(focal_loss) X(cross_entropy) X(dice_focal_loss) \
+  X(instance_norm) X(conv3d_instance_norm_relu) X(softmax)                                                 \
+  X(dice_loss) X(focal_loss) X(cross_entropy) X(dice_focal_loss)                                             \
   X(dice_bce_loss)
 // clang-format on
 
@@ -147,6 +148,22 @@ struct InstanceNormOptions {
 /// D. Ulyanov, A. Vedaldi, V. Lempitsky, "Instance normalization: the missing ingredient for fast stylization", 2016.
 [[nodiscard]] Tensor instance_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta,
                                    const InstanceNormOptions& = {});
+
+struct Conv3dInstanceNormReluOptions {
+  double eps = 1e-5;
+  double negative_slope = 0.01;  ///< of leaky_relu, 0 or more; 0 is relu
+  std::int64_t stride = 1;       ///< 1 or 2; padding is half the kernel
+};
+/// A layer of nnU-Net: dropout(leaky_relu(instance_norm(conv3d(concat(a, b), weight, bias), gamma, beta))), or of a
+/// alone where b is undefined. As conv3d_batch_norm_relu makes statistics, keeps and releases. The bias is never added,
+/// since the norm takes it out again: its gradient is exactly 0.
+/// a: [N,Ca,D,H,W]   b: [N,Cb,D,H,W] or undefined   weight: [O,Ca+Cb,K,K,K], K odd   bias, gamma, beta: [O] or
+/// undefined F. Isensee et al., "nnU-Net: a self-configuring method for deep learning-based biomedical image
+/// segmentation", 2021.
+[[nodiscard]] Tensor conv3d_instance_norm_relu(Tensor a, Tensor b, const Tensor& weight, const Tensor& bias,
+                                               const Tensor& gamma, const Tensor& beta,
+                                               const Conv3dInstanceNormReluOptions& = {},
+                                               const DropoutOptions& dropout = {.p = 0});
 
 /// y[n,c,v] = exp(x[n,c,v]) / sum over c of exp(x[n,c,v]), computed so that no exp() overflows
 [[nodiscard]] Tensor softmax(const Tensor& x);

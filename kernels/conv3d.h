@@ -72,8 +72,10 @@ template <class T, class Queue>
 /// What a convolution does to a box of y while that is in cache. Algorithms without boxes (conv3d_boxes() is 0) ignore
 /// it.
 struct Conv3dEpilogue {
-  bool relu = false;               ///< y = max(y, 0), NaN stays NaN
-  std::span<double> moments = {};  ///< overwritten with [blocks of y][conv3d_boxes()][kBoxMoments]; empty: not wanted
+  bool relu = false;  ///< y = max(y, 0), NaN stays NaN
+  /// Overwritten with [blocks of y][conv3d_boxes()][kBoxMoments]; empty: not wanted. Boxes of a case are neighbours, as
+  /// many of each case.
+  std::span<double> moments = {};
 };
 /// Moments of a box in a block of channels, lane by lane: the number of voxels, their mean, and the sum of the squared
 /// distances from it.

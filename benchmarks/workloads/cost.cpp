@@ -24,6 +24,9 @@ struct Sizes {
   double products_on_voxels = 0;
 };
 
+/// A layer: convolution, norm and activation in one.
+bool is_layer(Op op) { return op == Op::conv3d_batch_norm_relu || op == Op::conv3d_instance_norm_relu; }
+
 bool convolves(Op op) {
   switch (op) {
     case Op::conv3d:
@@ -78,7 +81,7 @@ Cost convolving(const Sizes& s, double times, double bytes) {
   return {.flops = 2 * times * s.products, .bytes = bytes, .flops_on_voxels = 2 * times * s.products_on_voxels};
 }
 
-/// Of convolution, batch norm and ReLU in one. Forward, the convolution's result is written, and read again once its
+/// Of convolution, norm and ReLU in one. Forward, the convolution's result is written, and read again once its
 /// statistics are known. Backward, it and dy are read for two sums and again for the convolution's gradient, which is
 /// written, read for the weight's gradient with x, and read for that of x.
 Cost layer_cost(const Sizes& s, Pass pass, bool wants_dx, BatchNormMode mode) {
@@ -120,7 +123,7 @@ double taps_on_voxels(std::int64_t x, std::int64_t outputs, std::int64_t kernel,
 Cost cost_of(Op op, Pass pass, std::span<const Tensor> inputs, const Tensor& y, BatchNormMode mode) {
   if (!has_pass(op, pass)) { return {}; }
   const Sizes s = sizes_of(op, inputs, y);
-  if (op == Op::conv3d_batch_norm_relu) { return layer_cost(s, pass, inputs[0].wants_grad(), mode); }
+  if (is_layer(op)) { return layer_cost(s, pass, inputs[0].wants_grad(), mode); }
   Cost c = convolving(s, 1, 0);
   if (pass == Pass::forward && mode == BatchNormMode::inference) {
     c.bytes = s.volumes + s.labels + s.weight + s.y;

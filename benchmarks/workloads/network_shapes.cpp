@@ -64,6 +64,7 @@ std::vector<KernelSpec> seed_rows(std::int64_t size, std::int64_t batch, DType d
   }
   rows.add(Op::dice_focal_loss, {net.classes}, 0, 0);
   rows.add(Op::softmax, {net.classes}, 0, 0);
+  rows.add(Op::conv3d_instance_norm_relu, {w[0]}, w[0], 0);
   for (std::size_t i = 0; i < static_cast<std::size_t>(Op::count_); ++i) {
     const auto op = static_cast<Op>(i);
     if (rows.has(op)) { continue; }

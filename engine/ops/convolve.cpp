@@ -85,12 +85,13 @@ namespace {
 /// With memory for the sums of so many boxes.
 template <class T> BatchNormGradSums<T> sums_of_boxes(GradientSums& of, std::int64_t boxes) {
   of.boxes = Tensor({batch_norm_boxes(of.x.shape().volume(), boxes)}, DType::f64, of.x.device());
-  return {.x = of.x.values<T>(),
+  return {.groups = of.norm.groups,
+          .x = of.x.values<T>(),
           .mean = of.norm.mean.values<Acc<T>>(),
           .variance = of.norm.variance.values<Acc<T>>(),
           .gamma = of.norm.gamma.values<Acc<T>>(),
           .beta = of.norm.beta.values<Acc<T>>(),
-          .eps = of.norm.options.eps,
+          .eps = of.norm.eps,
           .activation = of.norm.activation,
           .sums = of.boxes.mutable_values<double>()};
 }

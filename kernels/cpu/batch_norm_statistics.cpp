@@ -9,24 +9,27 @@ namespace {
 /// Mean of each chunk and squared distance from it, in order of the chunks.
 template <class T> void moments_of_chunks(const IsaQueue& q, const BatchNormStatisticsArgs<T>& a) {
   assert(std::ssize(a.partials) == batch_norm_partials(a.shape));
-  for_chunks(q, a.shape, [&](std::int64_t chunk, std::int64_t, std::int64_t first, std::int64_t count) {
-    moments_of_chunk(a.x.data() + first, count, a.partials.data() + chunk * 2 * kBlock8);
+  for_chunks(q, a.shape, [&](const Chunk& c) {
+    moments_of_chunk(a.x.data() + c.first, c.count, a.partials.data() + c.number * 2 * kBlock8);
   });
 }
 
-/// Those of a block of channels, of the boxes where there are any.
-template <class T> void merge(const BatchNormStatisticsArgs<T>& a, std::int64_t block, Moments (&total)[kBlock8]) {
+/// Those of a block of channels in a group, of the boxes where there are any.
+template <class T>
+void merge(const BatchNormStatisticsArgs<T>& a, std::int64_t block, std::int64_t group, Moments (&total)[kBlock8]) {
   if (a.boxes.empty()) {
-    over_partials(a.shape, a.partials, block, [&](const double* chunk, std::int64_t voxels) {
+    const std::int64_t cases = a.shape.n / a.groups;
+    const auto take = [&](const double* chunk, std::int64_t voxels) {
       for (std::int64_t c = 0; c < kBlock8; ++c) {
         total[c].merge({static_cast<double>(voxels), chunk[c], chunk[kBlock8 + c]});
       }
-    });
-    return;
+    };
+    return over_partials(a.shape, a.partials, block, group * cases, (group + 1) * cases, take);
   }
   constexpr std::int64_t kBox = 3 * kBlock8;  // count, mean and squared distance of eight lanes
-  const std::int64_t boxes = std::ssize(a.boxes) / kBox / a.shape.blocks();
-  for (std::int64_t i = block * boxes; i < (block + 1) * boxes; ++i) {
+  const std::int64_t boxes = std::ssize(a.boxes) / kBox / a.shape.blocks() / a.groups;
+  const std::int64_t first = (block * a.groups + group) * boxes;
+  for (std::int64_t i = first; i < first + boxes; ++i) {
     const double* const box = a.boxes.data() + i * kBox;
     for (std::int64_t c = 0; c < kBlock8; ++c) { total[c].merge({box[c], box[kBlock8 + c], box[2 * kBlock8 + c]}); }
   }
@@ -39,14 +42,17 @@ template <class T> void batch_norm_statistics(IsaQueue& q, const BatchNormStatis
   const auto blend = [m = a.momentum](Acc<T>& running, double batch) {
     running = static_cast<Acc<T>>((1 - m) * static_cast<double>(running) + m * batch);
   };
-  parallel_for(q, a.shape.blocks(), [&](std::int64_t block) {
+  parallel_for(q, a.groups * a.shape.blocks(), [&](std::int64_t i) {
+    const std::int64_t group = i / a.shape.blocks();
+    const std::int64_t block = i % a.shape.blocks();
     Moments total[kBlock8];
-    merge(a, block, total);
+    merge(a, block, group, total);
     for (std::int64_t c = 0; c < a.shape.channels_in(block); ++c) {
       const auto channel = static_cast<std::size_t>(block * kBlock8 + c);
       const Moments& m = total[c];
-      a.mean[channel] = static_cast<Acc<T>>(m.mean);
-      a.variance[channel] = static_cast<Acc<T>>(m.m2 / m.count);
+      of_group(a.mean, group, a.shape)[channel] = static_cast<Acc<T>>(m.mean);
+      of_group(a.variance, group, a.shape)[channel] = static_cast<Acc<T>>(m.m2 / m.count);
+      if (a.running_mean.empty()) { continue; }
       blend(a.running_mean[channel], m.mean);
       blend(a.running_variance[channel], m.m2 / (m.count - 1));
     }

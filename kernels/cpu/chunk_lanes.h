@@ -34,13 +34,25 @@ template <class A> void fold(const A (&sums)[kLanes], double (&total)[kBlock8]) 
   }
 }
 
-/// Calls body(chunk, block, first element, elements) for every chunk.
+struct Chunk {
+  std::int64_t number;
+  std::int64_t n;      ///< its case
+  std::int64_t block;  ///< of channels
+  std::int64_t first;  ///< element of the volume batch
+  std::int64_t count;  ///< of elements, a multiple of eight
+};
+
+/// Calls body(chunk) for every chunk.
 template <class Body> void for_chunks(const IsaQueue& q, const VolumeShape& s, const Body& body) {
   const VoxelChunks chunks = chunks_of_blocks(s);
   parallel_for(q, chunks.count(), [&](std::int64_t i) {
-    const std::int64_t row = chunks.row(i);
-    const std::int64_t first = s.offset(row / s.blocks(), row % s.blocks(), chunks.first(i));
-    body(i, row % s.blocks(), first, chunks.size(i) * kBlock8);
+    const std::int64_t n = chunks.row(i) / s.blocks();
+    const std::int64_t block = chunks.row(i) % s.blocks();
+    body(Chunk{.number = i,
+               .n = n,
+               .block = block,
+               .first = s.offset(n, block, chunks.first(i)),
+               .count = chunks.size(i) * kBlock8});
   });
 }
 

@@ -9,16 +9,19 @@ namespace gpu {
 /// The step whose mask is meant: read once, where there is one.
 template <Activation::Kind Kind, class A>
 __device__ __forceinline__ std::uint32_t step_of(const BatchNormActivation<A>& activation) {
-  return Kind == Activation::Kind::relu_dropout ? activation.keys.step_now() : 0;
+  return drops(Kind) ? activation.keys.step_now() : 0;
 }
 
-/// passes[j]: is it not made 0? Of W elements from number `first` of the tensor on, a multiple of W.
+/// passes[j]: is it not made 0? What leaks, by of_side() after this. Of W elements from number `first` of the tensor
+/// on, a multiple of W.
 template <Activation::Kind Kind, int W, class A>
 __device__ __forceinline__ void activate(const BatchNormActivation<A>& activation, std::uint32_t step,
                                          std::int64_t first, const A (&normalised)[W], bool (&passes)[W]) {
   VOX_UNROLL
-  for (int j = 0; j < W; ++j) { passes[j] = Kind == Activation::Kind::none || !(normalised[j] <= 0); }  // NaN passes
-  if constexpr (Kind == Activation::Kind::relu_dropout) {
+  for (int j = 0; j < W; ++j) {
+    passes[j] = Kind == Activation::Kind::none || leaks(Kind) || !(normalised[j] <= 0);  // NaN passes
+  }
+  if constexpr (drops(Kind)) {
     constexpr int kNumbers = 4;  // of one Philox call
     const auto group = static_cast<std::uint64_t>(first) / kNumbers;
     VOX_UNROLL
@@ -34,20 +37,30 @@ __device__ __forceinline__ void activate(const BatchNormActivation<A>& activatio
   }
 }
 
-/// y = activation(x * slope + shift): one block per run; eight threads work out the factors.
+/// Of a value that passes: leaky_relu's share of it, the whole for the others.
+template <Activation::Kind Kind, class A>
+__device__ __forceinline__ A of_side(const BatchNormActivation<A>& activation, A normalised, A value) {
+  return leaks(Kind) ? activation.one_sided(normalised, value) : value;
+}
+
+/// y = activation(x * slope + shift): one block per run; eight threads work out the factors. Without an activation x
+/// may be anything, an image say: then it is (x - mean) * slope + beta, and a large mean costs no precision.
 template <class T, Activation::Kind Kind>
 __global__ void __launch_bounds__(kChunkThreads, 4)
     batch_norm_apply_kernel(const T* x, BatchNormVectors<Acc<T>> of, double eps, BatchNormActivation<Acc<T>> activation,
                             T* y, RunGrid grid, int channels) {
   wait_for_launches_before();
   constexpr int kLane = kWide<T>;
+  constexpr bool kCentres = Kind == Activation::Kind::none;
   using A = Acc<T>;
+  VOX_SHARED(A, means, [kLanes8]);
   VOX_SHARED(A, slopes, [kLanes8]);
   VOX_SHARED(A, shifts, [kLanes8]);
   const Run run = this_run(grid);
   const int t = static_cast<int>(threadIdx.x);
   const std::uint32_t step = step_of<Kind>(activation);
   const T* const from[1] = {x + run.at};
+  A mean[kLane]{};
   A slope[kLane];
   A shift[kLane];
   over_pieces<4, Order::forwards>(
@@ -56,10 +69,17 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
         if (t < kLanes8) {
           const bool present = t < channels_in(channels, run.block);
           const int c = static_cast<int>(run.block) * kLanes8 + t;
-          slopes[t] = norm_slope(of, c, eps, activation.scale, present);
-          shifts[t] = norm_shift(of, c, activation.scale, slopes[t], present);
+          const BatchNormVectors<A> mine = of.of_case(run.n);
+          slopes[t] = norm_slope(mine, c, eps, activation.scale, present);
+          if constexpr (kCentres) {
+            means[t] = present ? mine.mean[c] : A{0};
+            shifts[t] = present ? mine.beta[c] : A{0};
+          } else {
+            shifts[t] = norm_shift(mine, c, activation.scale, slopes[t], present);
+          }
         }
         __syncthreads();
+        if constexpr (kCentres) { take_lanes(means, mean); }
         take_lanes(slopes, slope);
         take_lanes(shifts, shift);
       },
@@ -71,10 +91,10 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
           bool passes[kLane];
           unpack<T>(tile.of[0][turn], v);
           VOX_UNROLL
-          for (int j = 0; j < kLane; ++j) { v[j] = v[j] * slope[j] + shift[j]; }
+          for (int j = 0; j < kLane; ++j) { v[j] = (kCentres ? v[j] - mean[j] : v[j]) * slope[j] + shift[j]; }
           activate<Kind>(activation, step, first, v, passes);
           VOX_UNROLL
-          for (int j = 0; j < kLane; ++j) { v[j] = passes[j] ? v[j] : A{0}; }
+          for (int j = 0; j < kLane; ++j) { v[j] = passes[j] ? of_side<Kind>(activation, v[j], v[j]) : A{0}; }
           store_wide(y + first, v);
         }
       });
@@ -107,10 +127,11 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
         if (t < kLanes8) {
           const bool present = t < channels_in(channels, run.block);
           const int c = static_cast<int>(run.block) * kLanes8 + t;
-          means[t] = present ? of.mean[c] : A{0};
+          const BatchNormVectors<A> mine = of.of_case(run.n);
+          means[t] = present ? mine.mean[c] : A{0};
           if constexpr (kMasks) {
-            slopes[t] = norm_slope(of, c, eps, activation.scale, present);
-            shifts[t] = norm_shift(of, c, activation.scale, slopes[t], present);
+            slopes[t] = norm_slope(mine, c, eps, activation.scale, present);
+            shifts[t] = norm_shift(mine, c, activation.scale, slopes[t], present);
           }
         }
         __syncthreads();
@@ -134,7 +155,7 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
           activate<Kind>(activation, step, run.at + (i + turn * kChunkThreads) * kLane, normalised, passes);
           VOX_UNROLL
           for (int j = 0; j < kLane; ++j) {
-            const A passed = passes[j] ? dn[j] : A{0};
+            const A passed = passes[j] ? of_side<Kind>(activation, normalised[j], dn[j]) : A{0};
             sums[0][j] += passed;
             sums[1][j] += passed * (v[j] - mean[j]);
           }
@@ -144,25 +165,48 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
   if (t < 2 * kLanes8) { partials[partial_at(grid, run, 2 * kLanes8, t)] = total; }
 }
 
-/// dbeta and dgamma from the sums of a channel's runs, or of a convolution's boxes: one block per channel.
+/// Where dbeta and dgamma go: those of all groups, and [groups,C] of each.
+template <class A> struct ParameterGradients {
+  A* dbeta;
+  A* dgamma;
+  A* dbeta_of_groups;
+  A* dgamma_of_groups;
+};
+
+/// dbeta and dgamma from the sums of a channel's runs, or of a convolution's boxes: one block per channel, which takes
+/// group after group.
 template <class A>
-__global__ void batch_norm_parameters_kernel(const double* partials, const A* variance, double eps, A* dgamma, A* dbeta,
-                                             unsigned of_channel) {
+__global__ void batch_norm_parameters_kernel(const double* partials, const A* variance, double eps,
+                                             ParameterGradients<A> to, unsigned of_channel, unsigned groups) {
   wait_for_launches_before();
   const unsigned channel = blockIdx.x;
   const double* const sums = partials_of(of_channel, partials, channel, 2, 0);
   const double* const products = partials_of(of_channel, partials, channel, 2, 1);
-  const A inverse = inverse_deviation(variance[channel], eps);
-  double sum[2] = {0, 0};
-  VOX_UNROLL
-  for (unsigned i = threadIdx.x; i < of_channel; i += kChunkThreads) {
-    sum[0] += sums[i];
-    sum[1] += products[i];
+  const unsigned of_group = of_channel / groups;
+  double total[2] = {0, 0};
+  VOX_NO_UNROLL
+  for (unsigned group = 0; group < groups; ++group) {
+    const unsigned at = group * gridDim.x + channel;
+    const A inverse = inverse_deviation(variance[at], eps);
+    double sum[2] = {0, 0};
+    for (unsigned i = threadIdx.x; i < of_group; i += kChunkThreads) {
+      sum[0] += sums[group * of_group + i];
+      sum[1] += products[group * of_group + i];
+    }
+    block_sum(sum);
+    if (threadIdx.x == 0) {
+      const A dbeta = static_cast<A>(sum[0]);
+      const A dgamma = static_cast<A>(sum[1]) * inverse;
+      to.dbeta_of_groups[at] = dbeta;
+      to.dgamma_of_groups[at] = dgamma;
+      total[0] += static_cast<double>(dbeta);
+      total[1] += static_cast<double>(dgamma);
+    }
+    if (group + 1 < groups) { __syncthreads(); }
   }
-  block_sum(sum);
-  if (threadIdx.x != 0) { return; }
-  dbeta[channel] = static_cast<A>(sum[0]);
-  dgamma[channel] = static_cast<A>(sum[1]) * inverse;
+  if (threadIdx.x != 0 || groups == 1) { return; }
+  to.dbeta[channel] = static_cast<A>(total[0]);
+  to.dgamma[channel] = static_cast<A>(total[1]);
 }
 
 /// dx = slope * (dn - offset - (x - mean) * pull), with the factors of x and those of neither put together: one block
@@ -194,14 +238,15 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
         if (t < kLanes8) {
           const bool present = t < channels_in(channels, run.block);
           const int c = static_cast<int>(run.block) * kLanes8 + t;
-          const A inverse = present ? inverse_deviation(of.variance[c], eps) : A{0};
-          const A mean = present ? of.mean[c] : A{0};
-          const A factor = present ? of.gamma[c] * inverse : A{0};
-          const A of_x = present ? -factor * (of.dgamma[c] * per_value * inverse) : A{0};
-          slopes[t] = norm_slope(of, c, eps, activation.scale, present);
-          if constexpr (kMasks) { shifts[t] = norm_shift(of, c, activation.scale, slopes[t], present); }
+          const BatchNormVectors<A> mine = of.of_case(run.n);
+          const A inverse = present ? inverse_deviation(mine.variance[c], eps) : A{0};
+          const A mean = present ? mine.mean[c] : A{0};
+          const A factor = present ? mine.gamma[c] * inverse : A{0};
+          const A of_x = present ? -factor * (mine.dgamma[c] * per_value * inverse) : A{0};
+          slopes[t] = norm_slope(mine, c, eps, activation.scale, present);
+          if constexpr (kMasks) { shifts[t] = norm_shift(mine, c, activation.scale, slopes[t], present); }
           pulls[t] = of_x;
-          offsets[t] = present ? -factor * (of.dbeta[c] * per_value) - mean * of_x : A{0};
+          offsets[t] = present ? -factor * (mine.dbeta[c] * per_value) - mean * of_x : A{0};
         }
         __syncthreads();
         take_lanes(slopes, slope);
@@ -225,7 +270,7 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
           VOX_UNROLL
           for (int j = 0; j < kLane; ++j) {
             v[j] = v[j] * pull[j] + offset[j];
-            v[j] = passes[j] ? dn[j] * slope[j] + v[j] : v[j];
+            v[j] = passes[j] ? of_side<Kind>(activation, normalised[j], dn[j]) * slope[j] + v[j] : v[j];
           }
           store_wide(dx + first, v);
         }
@@ -242,6 +287,10 @@ template <class Body> void with_kind(Activation::Kind kind, const Body& body) {
       return body.template operator()<relu>();
     case relu_dropout:
       return body.template operator()<relu_dropout>();
+    case leaky_relu:
+      return body.template operator()<leaky_relu>();
+    case leaky_relu_dropout:
+      return body.template operator()<leaky_relu_dropout>();
   }
 }
 
@@ -260,12 +309,7 @@ __global__ void batch_norm_fold_kernel(const A* weight, BatchNormVectors<A> of, 
 
 template <class T> void batch_norm_forward(GpuQueue& q, const BatchNormArgs<T>& a) {
   const gpu::RunGrid grid = gpu::run_grid(a.shape);
-  const gpu::BatchNormVectors<Acc<T>> of{.mean = a.mean.data(),
-                                         .variance = a.variance.data(),
-                                         .gamma = a.gamma.data(),
-                                         .beta = a.beta.data(),
-                                         .dgamma = nullptr,
-                                         .dbeta = nullptr};
+  const auto of = gpu::vectors_of(a, a.shape);
   gpu::with_kind(a.activation.kind, [&]<Activation::Kind Kind>() {
     VOX_LAUNCH(q, (gpu::batch_norm_apply_kernel<T, Kind>), grid.count, gpu::kChunkThreads, 0, a.x.data(), of, a.eps,
                gpu::ready<Acc<T>>(a.activation), a.y.data(), grid, static_cast<int>(a.shape.c));
@@ -277,14 +321,17 @@ template <class T> void batch_norm_backward(GpuQueue& q, const BatchNormGradArgs
   const gpu::RunGrid grid = gpu::run_grid(s);
   const auto channels = static_cast<int>(s.c);
   const auto activation = gpu::ready<Acc<T>>(a.activation);
-  const gpu::BatchNormVectors<Acc<T>> of{.mean = a.mean.data(),
-                                         .variance = a.variance.data(),
-                                         .gamma = a.gamma.data(),
-                                         .beta = a.beta.data(),
-                                         .dgamma = a.dgamma.data(),
-                                         .dbeta = a.dbeta.data()};
-  const auto per_value =
-      static_cast<Acc<T>>(a.statistics == Statistics::constant ? 0.0 : 1.0 / static_cast<double>(s.n * s.voxels()));
+  Acc<T>* const of_groups = a.of_groups.data();
+  const bool several = a.groups > 1;
+  const gpu::ParameterGradients<Acc<T>> to{.dbeta = a.dbeta.data(),
+                                           .dgamma = a.dgamma.data(),
+                                           .dbeta_of_groups = several ? of_groups : a.dbeta.data(),
+                                           .dgamma_of_groups = several ? of_groups + a.groups * s.c : a.dgamma.data()};
+  auto of = gpu::vectors_of(a, s);
+  of.dgamma = to.dgamma_of_groups;
+  of.dbeta = to.dbeta_of_groups;
+  const auto per_value = static_cast<Acc<T>>(
+      a.statistics == Statistics::constant ? 0.0 : 1.0 / static_cast<double>(s.n / a.groups * s.voxels()));
   const std::int64_t boxes = std::ssize(a.boxes) / (batch_norm_boxes(s, 1));
   const double* const partials = boxes > 0 ? a.boxes.data() : a.partials.data();
   const unsigned of_channel = boxes > 0 ? static_cast<unsigned>(boxes) : grid.of_channel;
@@ -294,7 +341,7 @@ template <class T> void batch_norm_backward(GpuQueue& q, const BatchNormGradArgs
                  a.dy.data(), of, a.eps, activation, a.partials.data(), grid, channels);
     }
     VOX_LAUNCH(q, (gpu::batch_norm_parameters_kernel<Acc<T>>), static_cast<unsigned>(channels), gpu::kChunkThreads, 0,
-               partials, a.variance.data(), a.eps, a.dgamma.data(), a.dbeta.data(), of_channel);
+               partials, a.variance.data(), a.eps, to, of_channel, static_cast<unsigned>(a.groups));
     if (a.dx.empty()) { return; }
     VOX_LAUNCH(q, (gpu::batch_norm_backward_kernel<T, Kind>), grid.count, gpu::kChunkThreads, 0, a.x.data(),
                a.dy.data(), of, a.eps, activation, per_value, a.dx.data(), grid, channels);
@@ -309,7 +356,9 @@ template <class T> void batch_norm_fold(GpuQueue& q, const BatchNormFoldArgs<T>&
                                          .gamma = a.gamma.data(),
                                          .beta = a.beta.data(),
                                          .dgamma = nullptr,
-                                         .dbeta = nullptr};
+                                         .dbeta = nullptr,
+                                         .cases = 1,
+                                         .channels = static_cast<int>(channels)};
   VOX_LAUNCH(q, (gpu::batch_norm_fold_kernel<Acc<T>>), static_cast<unsigned>(channels), gpu::kChunkThreads, 0,
              a.weight.data(), of, a.eps, a.folded.data(), a.bias.data(), std::ssize(a.weight) / channels);
 }

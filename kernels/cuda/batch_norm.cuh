@@ -3,6 +3,7 @@
 #include "kernels/batch_norm.h"
 
 #include <cmath>
+#include <type_traits>
 
 #include "kernels/cuda/philox.cuh"
 #include "kernels/dropout.h"
@@ -15,7 +16,7 @@ template <class A> __device__ __forceinline__ A inverse_deviation(A variance, do
   return A{1} / std::sqrt(variance + static_cast<A>(eps));
 }
 
-/// [C] each; the last two of the forward or of the backward pass.
+/// gamma and beta are [C], the others [groups,C]; gradients are of the backward pass.
 template <class A> struct BatchNormVectors {
   const A* mean;
   const A* variance;
@@ -23,7 +24,33 @@ template <class A> struct BatchNormVectors {
   const A* beta;
   const A* dgamma;
   const A* dbeta;
+  unsigned cases;  ///< of a group
+  int channels;
+
+  /// The same of case n alone: of its group.
+  __device__ __forceinline__ BatchNormVectors of_case(unsigned n) const {
+    BatchNormVectors v = *this;
+    const std::int64_t first = static_cast<std::int64_t>(n / cases) * channels;
+    v.mean += first;
+    v.variance += first;
+    if (dgamma != nullptr) {
+      v.dgamma += first;
+      v.dbeta += first;
+    }
+    return v;
+  }
 };
+template <class Args> [[nodiscard]] auto vectors_of(const Args& a, const VolumeShape& s) {
+  return BatchNormVectors<std::remove_const_t<std::remove_pointer_t<decltype(a.mean.data())>>>{
+      .mean = a.mean.data(),
+      .variance = a.variance.data(),
+      .gamma = a.gamma.data(),
+      .beta = a.beta.data(),
+      .dgamma = nullptr,
+      .dbeta = nullptr,
+      .cases = static_cast<unsigned>(s.n / a.groups),
+      .channels = static_cast<int>(s.c)};
+}
 
 /// What comes before the activation is x * slope + shift; zeros where there is no channel.
 template <class A>
@@ -41,13 +68,24 @@ template <class A> struct BatchNormActivation {
   PhiloxKeys keys;
   std::uint32_t largest_dropped;
   A scale;
+  A negative_slope;  ///< of relu 0
+
+  /// What is left of a value on the wrong side of 0, which has passed() the mask.
+  [[nodiscard]] __device__ __forceinline__ A one_sided(A normalised, A value) const {
+    return normalised <= 0 ? value * negative_slope : value;
+  }
+  /// NaN passes. Where relu makes a value 0 it does not, so that infinity times 0 never forms.
+  [[nodiscard]] __device__ __forceinline__ bool passes(A normalised) const {
+    return !(normalised <= 0) || negative_slope != 0;
+  }
 };
 
 template <class A> [[nodiscard]] BatchNormActivation<A> ready(const Activation& a) {
-  const bool drops = a.kind == Activation::Kind::relu_dropout;
+  const bool dropped = drops(a.kind);
   return {.keys = philox_keys(a.key, a.step_there),
-          .largest_dropped = drops ? largest_dropped_number(a.p) : 0,
-          .scale = static_cast<A>(1 / (1 - (drops ? a.p : 0)))};
+          .largest_dropped = dropped ? largest_dropped_number(a.p) : 0,
+          .scale = static_cast<A>(1 / (1 - (dropped ? a.p : 0))),
+          .negative_slope = static_cast<A>(leaks(a.kind) ? a.negative_slope : 0)};
 }
 
 /// BatchNormGradSums, ready for use.
@@ -56,20 +94,16 @@ template <class T> struct BatchNormGradTaken {
   BatchNormVectors<Acc<T>> of;
   double eps;
   BatchNormActivation<Acc<T>> activation;
-  bool drops;    ///< relu_dropout; relu else
+  bool drops;    ///< dropout follows
   double* sums;  ///< or null: none are wanted
 };
-template <class T> [[nodiscard]] BatchNormGradTaken<T> taken(const BatchNormGradSums<T>& a) {
+/// s: the shape of x.
+template <class T> [[nodiscard]] BatchNormGradTaken<T> taken(const BatchNormGradSums<T>& a, const VolumeShape& s) {
   return {.x = a.x.data(),
-          .of = {.mean = a.mean.data(),
-                 .variance = a.variance.data(),
-                 .gamma = a.gamma.data(),
-                 .beta = a.beta.data(),
-                 .dgamma = nullptr,
-                 .dbeta = nullptr},
+          .of = vectors_of(a, s),
           .eps = a.eps,
           .activation = ready<Acc<T>>(a.activation),
-          .drops = a.activation.kind == Activation::Kind::relu_dropout,
+          .drops = drops(a.activation.kind),
           .sums = a.sums.data()};
 }
 

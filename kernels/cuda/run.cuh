@@ -11,6 +11,7 @@ namespace vox::gpu {
 inline constexpr int kLanes8 = static_cast<int>(kBlock8);
 
 struct Run {
+  unsigned n;           ///< its case
   unsigned block;       ///< of channels
   unsigned of_channel;  ///< its number among those of the channels' runs
   int voxels;           ///< 1 ... grid.run
@@ -25,7 +26,8 @@ __device__ __forceinline__ std::int64_t voxels_of_run(const RunGrid& g, unsigned
 __device__ __forceinline__ Run run_of(const RunGrid& g, unsigned number) {
   const unsigned row = number / g.per_row;
   const unsigned in_row = number % g.per_row;
-  return {.block = row % g.blocks,
+  return {.n = row / g.blocks,
+          .block = row % g.blocks,
           .of_channel = row / g.blocks * g.per_row + in_row,
           .voxels = static_cast<int>(voxels_of_run(g, in_row)),
           .at = (row * g.voxels + static_cast<std::int64_t>(in_row) * g.run) * kBlock8};

@@ -78,8 +78,10 @@ TEST_CASE("flops and bytes of a pass are those of its definition", "[bench]") {
 TEST_CASE("every operator can be measured, in every pass that it has", "[bench]") {
   for (std::size_t i = 0; i < static_cast<std::size_t>(Op::count_); ++i) {
     const auto op = static_cast<Op>(i);
-    std::string shape =
-        bench::has_pass(op, Pass::grad_weight) || op == Op::conv3d_batch_norm_relu ? "8-4@4^3" : "8@4^3";
+    std::string shape = bench::has_pass(op, Pass::grad_weight) || op == Op::conv3d_batch_norm_relu ||
+                                op == Op::conv3d_instance_norm_relu
+                            ? "8-4@4^3"
+                            : "8@4^3";
     if (op == Op::conv3d_concat) { shape = "8+3-4@4^3"; }
     if (op == Op::add || op == Op::mul || op == Op::concat) { shape = "8+8@4^3"; }
     for (const Pass pass : {Pass::forward, Pass::grad_input, Pass::grad_weight}) {

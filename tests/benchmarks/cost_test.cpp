@@ -118,7 +118,8 @@ TEST_CASE("bench kernel says what share of its operations lies on voxels", "[ben
 TEST_CASE("no operator is refused for more memory than it takes", "[bench][cost]") {
   for (std::size_t i = 0; i < static_cast<std::size_t>(Op::count_); ++i) {
     const auto op = static_cast<Op>(i);
-    const bool out = bench::has_pass(op, Pass::grad_weight) || op == Op::conv3d_batch_norm_relu;
+    const bool out = bench::has_pass(op, Pass::grad_weight) || op == Op::conv3d_batch_norm_relu ||
+                     op == Op::conv3d_instance_norm_relu;
     const bool equal = op == Op::add || op == Op::mul;
     const bool few = op == Op::dice_bce_loss;  // a channel is a region, of 8 at most
     const bool two = op == Op::conv3d_concat || op == Op::concat;

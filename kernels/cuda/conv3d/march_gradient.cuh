@@ -28,9 +28,10 @@ template <class Tile> __device__ __forceinline__ void begin_gradient(const March
   const bool present = c < a.out_channels;
   GradientFactors<Tile>& factors = gradient_factors<Tile>();
   if (t == 0) { factors.step = g.activation.keys.step_now(); }
-  factors.slope[t] = norm_slope(g.of, c, g.eps, g.activation.scale, present);
-  factors.shift[t] = norm_shift(g.of, c, g.activation.scale, factors.slope[t], present);
-  factors.mean[t] = present ? g.of.mean[c] : 0.0F;
+  const BatchNormVectors<float> of = g.of.of_case(static_cast<unsigned>(at.n));
+  factors.slope[t] = norm_slope(of, c, g.eps, g.activation.scale, present);
+  factors.shift[t] = norm_shift(of, c, g.activation.scale, factors.slope[t], present);
+  factors.mean[t] = present ? of.mean[c] : 0.0F;
 }
 
 /// What is there of eight rows in the lane's two channels, and dropout lets pass: all of the first `rows` at first.
@@ -67,7 +68,8 @@ __device__ __forceinline__ void draw_rows(const BatchNormActivation<float>& acti
 }
 
 /// Adds a row's to [channel][2] of sums: g, two channels of the gradient behind the activation, and g * (x - mean).
-__device__ __forceinline__ void add_gradient(std::uint32_t pair, std::uint32_t x_pair, const RowsKept& kept, int row,
+__device__ __forceinline__ void add_gradient(const BatchNormActivation<float>& activation, std::uint32_t pair,
+                                             std::uint32_t x_pair, const RowsKept& kept, int row,
                                              const Pack<float, 2>& slope, const Pack<float, 2>& shift,
                                              const Pack<float, 2>& mean, float* sums) {
   const float values[2] = {std::bit_cast<float>(pair << 16U), std::bit_cast<float>(pair & 0xFFFF0000U)};
@@ -75,7 +77,8 @@ __device__ __forceinline__ void add_gradient(std::uint32_t pair, std::uint32_t x
   VOX_UNROLL
   for (int i = 0; i < 2; ++i) {
     const float normalised = x[i] * slope.v[i] + shift.v[i];
-    const float g = !(normalised <= 0) && kept.passes(row, i) ? values[i] : 0.0F;  // NaN passes
+    const bool passes = activation.passes(normalised) && kept.passes(row, i);
+    const float g = passes ? activation.one_sided(normalised, values[i]) : 0.0F;
     sums[2 * i] += g;
     sums[2 * i + 1] += g * (x[i] - mean.v[i]);
   }

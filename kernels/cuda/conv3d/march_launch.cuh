@@ -49,7 +49,7 @@ template <class T>
           .resident = share_steps * m.warps_n * kChunkBytes <= kResidentBytes ? 1 : 0,
           .relu = a.epilogue.relu ? 1 : 0,
           .moments = a.epilogue.moments.data(),
-          .gradient = taken(a.gradient)};
+          .gradient = taken(a.gradient, m.out)};
 }
 
 /// Are there thread blocks for more than two thirds of the warps that a large GPU runs at a time?

@@ -60,9 +60,10 @@ __device__ __forceinline__ void take_moments(const MarchArgs<T>& a, std::int64_t
   }
 }
 
-/// The sums of batch norm's gradient over a box, whose values are y from element `first` on.
-__device__ __forceinline__ void take_gradient(const MarchArgs<Bf16>& a, int block, std::int64_t box, std::int64_t boxes,
-                                              bool there, std::int64_t first, const Pack<Bf16, 4>& y) {
+/// The sums of batch norm's gradient over a box of case n, whose values are y from element `first` on.
+__device__ __forceinline__ void take_gradient(const MarchArgs<Bf16>& a, int n, int block, std::int64_t box,
+                                              std::int64_t boxes, bool there, std::int64_t first,
+                                              const Pack<Bf16, 4>& y) {
   VOX_SHARED(float, slopes, [8]);
   VOX_SHARED(float, shifts, [8]);
   VOX_SHARED(float, means, [8]);
@@ -72,9 +73,10 @@ __device__ __forceinline__ void take_gradient(const MarchArgs<Bf16>& a, int bloc
   if (t < 8) {
     const int c = block * 8 + t;
     const bool present = c < a.out_channels;
-    slopes[t] = norm_slope(g.of, c, g.eps, g.activation.scale, present);
-    shifts[t] = norm_shift(g.of, c, g.activation.scale, slopes[t], present);
-    means[t] = present ? g.of.mean[c] : 0.0F;
+    const BatchNormVectors<float> of = g.of.of_case(static_cast<unsigned>(n));
+    slopes[t] = norm_slope(of, c, g.eps, g.activation.scale, present);
+    shifts[t] = norm_shift(of, c, g.activation.scale, slopes[t], present);
+    means[t] = present ? of.mean[c] : 0.0F;
   }
   __syncthreads();
   Philox4 random{{0xFFFFFFFFU, 0xFFFFFFFFU, 0xFFFFFFFFU, 0xFFFFFFFFU}};
@@ -87,8 +89,9 @@ __device__ __forceinline__ void take_gradient(const MarchArgs<Bf16>& a, int bloc
   for (int c = 0; c < 4; ++c) {
     const float v = std::bit_cast<float>(c % 2 == 0 ? x.v[c / 2] << 16U : x.v[c / 2] & 0xFFFF0000U);
     const float normalised = v * slopes[part + c] + shifts[part + c];
-    const bool passes = there && !(normalised <= 0) && (!g.drops || random.v[c] > g.activation.largest_dropped);
-    const float dn = passes ? load(y.v[c]) : 0.0F;
+    const bool passes =
+        there && g.activation.passes(normalised) && (!g.drops || random.v[c] > g.activation.largest_dropped);
+    const float dn = passes ? g.activation.one_sided(normalised, load(y.v[c])) : 0.0F;
     sums[2 * c] = dn;
     sums[2 * c + 1] = passes ? dn * (v - means[part + c]) : 0.0F;
   }

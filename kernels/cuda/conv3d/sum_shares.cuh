@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(kShareThreads<T>) sum_shares_kernel(MarchArgs<
     if constexpr (TAKEN == Taken::moments) {
       take_moments(a, block * boxes + box, min(kShareVoxels, voxels - in_row * kShareVoxels), there, y);
     } else {
-      take_gradient(a, block, box, boxes, there, place, y);
+      take_gradient(a, n, block, box, boxes, there, place, y);
     }
   }
 }

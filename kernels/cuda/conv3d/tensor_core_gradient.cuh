@@ -40,7 +40,7 @@ __device__ __forceinline__ void store_gradient(const MarchArgs<Bf16>& a, int d, 
     for (int row = 0; row < 8; ++row) {
       const std::uint32_t word = bf16x2_rn(acc[row / 2][b][row % 2 * 2], acc[row / 2][b][row % 2 * 2 + 1]);
       if (row < rows) { *reinterpret_cast<std::uint32_t*>(out + static_cast<std::int64_t>(row) * (a.w * 8)) = word; }
-      add_gradient(word, x[row], kept, row, slope, shift, mean, sums + b * 4);
+      add_gradient(a.gradient.activation, word, x[row], kept, row, slope, shift, mean, sums + b * 4);
     }
   }
   moment += sum_of_eight<4>(sums);

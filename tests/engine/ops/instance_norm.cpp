@@ -119,7 +119,7 @@ std::vector<Values> run(const Values& x, const Values& dy, DType dtype, Device d
   return {values, in.grad().to_doubles(), gamma.grad().to_doubles(), beta.grad().to_doubles()};
 }
 
-/// The same by the formulas of kernels/instance_norm.h, in plain loops.
+/// The same by the formulas of kernels/batch_norm.h, in plain loops.
 std::vector<Values> wanted(const Values& x, const Values& dy) {
   const Values gamma = make_nonzero(kLarge[1], 1);
   const auto count = static_cast<double>(kLarge.voxels());
