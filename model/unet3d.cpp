@@ -26,6 +26,10 @@ Tensor UNet3d::layer(Tensor x, Tensor skip, const ConvNorm& c, UNetMode mode, co
     return conv3d_batch_norm_relu(std::move(x), std::move(skip), c.weight, c.gamma, c.beta, c.running_mean,
                                   c.running_var, batch, dropped);
   }
+  if (fusion_ == Fusion::on && config_.norm == Norm::instance) {
+    return conv3d_instance_norm_relu(std::move(x), std::move(skip), c.weight, c.bias, c.gamma, c.beta,
+                                     {.eps = config_.norm_eps, .negative_slope = slope, .stride = c.stride}, dropped);
+  }
   const Conv3dOptions conv{.stride = c.stride};
   Tensor y = skip.defined() ? conv3d_concat(x, skip, c.weight, c.bias, conv) : conv3d(x, c.weight, c.bias, conv);
   x = Tensor();  // without a tape their memory is free from here on

@@ -8,7 +8,7 @@
 #include "kernels/cpu/simd/philox_block.h"
 #include "kernels/dropout.h"
 
-// What batch norm does to kLanes elements at a time, forward and backward: normalisation and activation.
+// What batch norm does to kLanes elements at a time, forward and backward.
 
 namespace vox {
 namespace {
@@ -106,7 +106,6 @@ template <class A, class Body>
 void with_kind(const Activation& a, std::span<const std::uint8_t> passed, const Body& body) {
   using enum Activation::Kind;
   const auto scale = static_cast<A>(1 / (1 - a.p));
-  const auto slope = static_cast<A>(a.negative_slope);
   switch (a.kind) {
     case none:
       return body(Activate<A, none>(a));
@@ -114,12 +113,12 @@ void with_kind(const Activation& a, std::span<const std::uint8_t> passed, const 
       return body(Activate<A, relu>(a));
     case relu_dropout:
       if (passed.empty()) { return body(Activate<A, relu_dropout>(a)); }
-      return body(ActivatePassed<A, false>{.passed = passed.data(), .scale = scale, .negative_slope = 0});
+      return body(ActivatePassed<A, false>{passed.data(), scale, 0});
     case leaky_relu:
       return body(Activate<A, leaky_relu>(a));
     case leaky_relu_dropout:
       if (passed.empty()) { return body(Activate<A, leaky_relu_dropout>(a)); }
-      return body(ActivatePassed<A, true>{.passed = passed.data(), .scale = scale, .negative_slope = slope});
+      return body(ActivatePassed<A, true>{passed.data(), scale, static_cast<A>(a.negative_slope)});
   }
 }
 
@@ -134,9 +133,8 @@ template <class Act, class Body>
   std::uint32_t random[kPhiloxNumbers]{};
   const auto passed_of = [&](std::int64_t i, std::int64_t size) {
     std::uint32_t bits = 0;
-    if constexpr (Act::kReads) {
-      std::memcpy(&bits, act.passed + (first + i) / kBlock8, static_cast<std::size_t>(size / kBlock8));
-    }
+    [[maybe_unused]] const auto bytes = static_cast<std::size_t>(size / kBlock8);
+    if constexpr (Act::kReads) { std::memcpy(&bits, act.passed + (first + i) / kBlock8, bytes); }
     return bits;
   };
   for (std::int64_t i = 0; i < count; i += kPhiloxNumbers) {

@@ -18,6 +18,15 @@ bool is_march(const Conv3dGeometry& g, Conv3dPass pass) {
          conv3d_march(g, pass, kBlock8 / 2).blocks() <= kMaxGrid;
 }
 
+/// The march's tiles read pairs of channel blocks: of the phases there are always such.
+bool is_phases(const Conv3dGeometry& g, Conv3dPass pass) {
+  const auto halves = [](std::int64_t fine, std::int64_t coarse) { return ceil_div(fine, 2) == coarse; };
+  return g.kernel == 3 && g.stride == 2 && g.padding == 1 && halves(g.x.d, g.y.d) && halves(g.x.h, g.y.h) &&
+         halves(g.x.w, g.y.w) && (pass != Conv3dPass::spread || g.y.blocks() % 2 == 0) && g.y.h * g.y.w <= kMaxSlice &&
+         g.x.n * g.x.blocks() * 4 * g.y.voxels() <= kMaxGrid &&
+         conv3d_march(conv3d_phases(g), pass, kBlock8).blocks() <= kMaxGrid;
+}
+
 bool is_gemm(const Conv3dGeometry& g) {
   if (g.split != 0) { return false; }  // 2^3 windows and the head have one input
   const auto fills = [&](std::int64_t fine, std::int64_t coarse) { return fine == coarse * g.kernel; };
@@ -34,6 +43,10 @@ std::int64_t boxes_of(const Conv3dMarch& m) {
 std::int64_t scratch_elements(const Conv3dGeometry& g, Conv3dPass pass, Conv3dAlgorithm algorithm) {
   if (algorithm == Conv3dAlgorithm::direct) { return 0; }
   if (algorithm == Conv3dAlgorithm::gemm) { return conv3d_gemm(g, pass).packed_elements(); }
+  if (g.stride == 2) {
+    const Conv3dGeometry phases = conv3d_phases(g);
+    return phase_scratch(conv3d_march(phases, pass, kBlock8), phases, pass).end;
+  }
   // The type is not known here. f64, whose threads hold half as many rows, may share where the others do not.
   const Conv3dMarch m = conv3d_march(g, pass, kBlock8);
   return m.packed_elements() + std::max(m.partial_elements(), conv3d_march(g, pass, kBlock8 / 2).partial_elements());
@@ -48,7 +61,7 @@ template <class T> bool fits(const DeviceQueue&, Conv3dAlgorithm algorithm, Conv
     case Conv3dAlgorithm::tiled:
       return is_march(g, pass);
     case Conv3dAlgorithm::tensor_core:
-      return std::is_same_v<T, Bf16> && is_march(g, pass);
+      return std::is_same_v<T, Bf16> && (is_march(g, pass) || is_phases(g, pass));
     case Conv3dAlgorithm::gemm:
       return is_gemm(g);
     case Conv3dAlgorithm::winograd:
@@ -92,8 +105,25 @@ Conv3dMarch conv3d_march(const Conv3dGeometry& g, Conv3dPass pass, std::int64_t 
   return m;
 }
 
-Conv3dGradMarch conv3d_grad_march(const Conv3dGeometry& g, std::int64_t input_group) {
+Conv3dGeometry conv3d_phases(const Conv3dGeometry& g) {
+  Conv3dGeometry phases{.x = g.y, .y = g.y, .kernel = 3, .stride = 1, .padding = 1};
+  phases.x.c = kPhaseTaps * g.x.blocks() * kBlock8;
+  return phases;
+}
+
+PhaseScratch phase_scratch(const Conv3dMarch& m, const Conv3dGeometry& phases, Conv3dPass pass) {
+  const std::int64_t chunk = kGroup * kGroup * kPhaseTaps / 2;  // bf16
+  PhaseScratch s;
+  s.partial = m.groups * m.warps_n * ceil_div(m.in.blocks(), 2) * chunk;
+  s.phases = s.partial + m.partial_elements();
+  s.bias = s.phases + phases.x.padded_count() / 2;
+  s.end = s.bias + (pass == Conv3dPass::spread ? phases.x.c : 0);
+  return s;
+}
+
+Conv3dGradMarch conv3d_grad_march(const Conv3dGeometry& g, std::int64_t input_group, std::int64_t taps) {
   Conv3dGradMarch m;
+  m.taps = taps;
   m.march = conv3d_march(g, Conv3dPass::grad_weight, input_group / 2);
   m.input_group = input_group;
   m.input_groups = ceil_div(g.x.c, input_group);
@@ -144,14 +174,14 @@ std::int64_t conv3d_direct_shares(const Conv3dGeometry& g) {
 template <class T> std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   const bool takes =
       algorithm == Conv3dAlgorithm::tensor_core || (algorithm == Conv3dAlgorithm::tiled && std::is_same_v<T, float>);
-  return takes ? boxes_of(conv3d_march(g, Conv3dPass::correlate, kBlock8)) : 0;
+  return takes ? boxes_of(conv3d_march(march_geometry(g), Conv3dPass::correlate, kBlock8)) : 0;
 }
 template std::int64_t conv3d_boxes<float>(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 template std::int64_t conv3d_boxes<double>(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 template std::int64_t conv3d_boxes<Bf16>(const DeviceQueue&, const Conv3dGeometry&, Conv3dAlgorithm);
 
 std::int64_t conv_transpose3d_boxes(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
-  if (algorithm != Conv3dAlgorithm::tensor_core || g.split != 0) { return 0; }
+  if (algorithm != Conv3dAlgorithm::tensor_core || g.split != 0 || g.stride != 1) { return 0; }
   const Conv3dMarch m = conv3d_march(g, Conv3dPass::spread, kBlock8);
   const bool pairs = m.in.blocks() % 2 == 0;  // as in every layer of the network; other marches have no kernel for it
   return m.shares > 1 || pairs ? boxes_of(m) : 0;
@@ -165,8 +195,11 @@ std::int64_t conv_transpose3d_scratch(const DeviceQueue&, const Conv3dGeometry& 
 }
 std::int64_t conv3d_grad_weight_scratch(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
   switch (algorithm) {
-    case Conv3dAlgorithm::tensor_core:
-      return conv3d_grad_march(g, 2 * kBlock8).partial_elements();
+    case Conv3dAlgorithm::tensor_core: {
+      if (g.stride == 1) { return conv3d_grad_march(g, 2 * kBlock8).partial_elements(); }
+      const Conv3dGeometry phases = conv3d_phases(g);
+      return phases.x.padded_count() / 2 + conv3d_grad_march(phases, 2 * kBlock8, kPhaseTaps).partial_elements();
+    }
     case Conv3dAlgorithm::tiled:
       return conv3d_grad_march(g, kBlock8).partial_elements();
     case Conv3dAlgorithm::gemm:

@@ -48,6 +48,26 @@ struct Conv3dMarch {
 /// rows_per_thread: output rows a thread or warp of the wide tile holds one above the other: 8, or 4 in f64.
 [[nodiscard]] Conv3dMarch conv3d_march(const Conv3dGeometry&, Conv3dPass, std::int64_t rows_per_thread);
 
+/// A 3^3 convolution of stride 2, padding 1, as one of stride 1 on the eight phases of its fine side, voxels that are
+/// even or odd along each axis: x has as many times the channel blocks, all of them whole, [phase][block], and the
+/// extents of y. Of the 27 taps of a pair of channels eight are there, of which those of all phases are 27 again.
+[[nodiscard]] Conv3dGeometry conv3d_phases(const Conv3dGeometry&);
+/// What tensor cores march through: that, or the geometry itself.
+[[nodiscard]] inline Conv3dGeometry march_geometry(const Conv3dGeometry& g) {
+  return g.stride == 2 ? conv3d_phases(g) : g;
+}
+inline constexpr std::int64_t kPhaseTaps = 8;
+
+/// Where things lie in the scratch of a convolution by phases, in f32 elements: first packed weights.
+struct PhaseScratch {
+  std::int64_t partial = 0;
+  std::int64_t phases = 0;
+  std::int64_t bias = 0;
+  std::int64_t end = 0;
+};
+/// m: the march of phases, the geometry that conv3d_phases() gave.
+[[nodiscard]] PhaseScratch phase_scratch(const Conv3dMarch& m, const Conv3dGeometry& phases, Conv3dPass);
+
 /// The march of a weight gradient: thread block (share, output group, input group) adds up the columns (tile x part of
 /// D) of its share and writes one partial sum [27][input_group][kGroup]; a second kernel adds the shares in order.
 struct Conv3dGradMarch {
@@ -55,12 +75,14 @@ struct Conv3dGradMarch {
   std::int64_t input_group = 8;  ///< input channels of a thread block: 8, or 16 on tensor cores
   std::int64_t input_groups = 0;
   std::int64_t shares = 1;
+  std::int64_t taps = kTaps;  ///< or kPhaseTaps
 
   [[nodiscard]] std::int64_t partial_elements() const {
-    return shares * march.groups * input_groups * kTaps * input_group * kGroup;
+    return shares * march.groups * input_groups * taps * input_group * kGroup;
   }
 };
-[[nodiscard]] Conv3dGradMarch conv3d_grad_march(const Conv3dGeometry&, std::int64_t input_group);
+[[nodiscard]] Conv3dGradMarch conv3d_grad_march(const Conv3dGeometry&, std::int64_t input_group,
+                                                std::int64_t taps = kTaps);
 
 /// A convolution whose windows lie side by side (kernel = stride, no padding) as one matrix product over the voxels of
 /// geometry.y: [voxels x 8*chunks] x [8*chunks x 8*tiles]. A chunk is a block of input channels, a tile one of output

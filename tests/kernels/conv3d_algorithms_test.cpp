@@ -78,6 +78,9 @@ std::vector<Conv3dGeometry> geometries() {
           conv({1, 2, 3, 4, 5}, 2, 7),
           conv({1, 2, 3, 4, 5}, 2, 9),  // more taps than the tiled algorithm takes
           conv({2, 9, 7, 8, 9}, 17, 3, 2),
+          conv({2, 12, 6, 9, 7}, 16, 3, 2),    // phases, an odd number of blocks in one, tiles of 8x8
+          conv({1, 16, 5, 36, 21}, 32, 3, 2),  // and of 16x16, whole steps of a phase
+          split(conv({1, 24, 4, 3, 34}, 12, 3, 2), 8),
           conv({1, 8, 8, 9, 10}, 16, 1, 2),
           conv({1, 3, 9, 8, 7}, 5, 5, 2, 0),
           conv({1, 3, 4, 5, 6}, 5, 3, 1, 4),
@@ -85,6 +88,7 @@ std::vector<Conv3dGeometry> geometries() {
           transposed({2, 8, 3, 4, 5}, 33, 2, 2, 0, 0),
           transposed({2, 24, 5, 9, 13}, 48, 2, 2, 0, 0),  // odd chunks, and more voxels than a thread block has
           transposed({1, 5, 3, 4, 5}, 7, 3, 2, 1, 1),
+          transposed({1, 16, 3, 4, 5}, 7, 3, 2, 1, 1),  // phases, with a bias
           transposed({1, 5, 3, 4, 2}, 7, 4, 3, 2, 2),
           transposed({1, 3, 2, 3, 4}, 9, 1, 3, 0, 2),
           transposed({1, 3, 2, 3, 4}, 2, 2, 5, 1, 0)};  // a stride the tiled algorithm does not take

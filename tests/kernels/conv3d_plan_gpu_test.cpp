@@ -86,13 +86,34 @@ TEST_CASE("a GPU takes the direct algorithm where the others do not reach", "[co
   const VolumeShape x = cube(16, 32);
   for (const Conv3dPass pass : kPasses) {
     CHECK(choose<Bf16>(q, pass, conv(x, 16, 5)) == direct);
-    CHECK(choose<Bf16>(q, pass, conv3d_geometry(x, 16, 3, 2, 1)) == direct);
+    CHECK(choose<float>(q, pass, conv3d_geometry(x, 16, 3, 2, 1)) == direct);
+    CHECK(choose<Bf16>(q, pass, conv3d_geometry(x, 16, 3, 2, 0)) == direct);
     CHECK(choose<Bf16>(q, pass, conv3d_geometry(x, 16, 3, 1, 0)) == direct);
     CHECK(choose<float>(q, pass, conv3d_geometry(x, 16, 1, 2, 0)) == direct);
     CHECK(choose<float>(q, pass, conv_transpose3d_geometry(x, 16, 2, 2, 0, 1)) == direct);  // windows leave voxels bare
     CHECK(choose<float>(q, pass, conv_transpose3d_geometry(x, 16, 3, 2, 1, 1)) == direct);
     CHECK(choose<float>(q, pass, conv_transpose3d_geometry(x, 16, 3, 1, 1, 0)) == tiled);
   }
+}
+
+TEST_CASE("a GPU takes tensor cores in bf16 for 3^3 of stride 2, whose phases are eight volumes as large as the result",
+          "[conv3d][choose]") {
+  const DeviceQueue q;
+  for (const std::int64_t edge : {32, 33}) {
+    const Conv3dGeometry g = conv3d_geometry(cube(12, edge, 2), 32, 3, 2, 1);
+    for (const Conv3dPass pass : kPasses) {
+      CHECK(choose<Bf16>(q, pass, g) == tensor_core);
+      CHECK(2 * scratch(g, pass, tensor_core) >= conv3d_phases(g).x.padded_count());
+    }
+    CHECK(conv3d_phases(g).x == VolumeShape{2, 8 * 16, g.y.d, g.y.h, g.y.w});
+    CHECK(conv3d_boxes<Bf16>(q, g, tensor_core) > 0);
+    CHECK(conv_transpose3d_boxes(q, g, tensor_core) == 0);
+  }
+  const Conv3dGeometry one_block = conv3d_geometry(cube(16, 32), 8, 3, 2, 1);  // no pairs to gather
+  CHECK(choose<Bf16>(q, Conv3dPass::correlate, one_block) == tensor_core);
+  CHECK(choose<Bf16>(q, Conv3dPass::spread, one_block) == direct);
+  CHECK(choose<Bf16>(q, Conv3dPass::spread, conv_transpose3d_geometry(cube(16, 5), 16, 3, 2, 1, 1)) == tensor_core);
+  CHECK(choose<Bf16>(q, Conv3dPass::spread, conv_transpose3d_geometry(cube(16, 5), 16, 3, 2, 1, 2)) == direct);
 }
 
 TEST_CASE("the tiles and parts of a march cover the volume, and the shares of its gradient have work",

@@ -45,6 +45,7 @@ template <class A> struct Partials {
   int out_channels;
   int in_group;
   int out_group;
+  int phase_blocks = 0;  ///< of phases.cuh: channel blocks of a phase; input channels are those of all phases then
 };
 template <class A> void sum_partials(GpuQueue&, const Partials<A>&);
 

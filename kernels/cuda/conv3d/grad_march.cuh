@@ -48,11 +48,12 @@ void sum_grad(GpuQueue& q, const Conv3dGeometry& g, const Conv3dGradMarch& m, co
   sum_partials(q, Partials<A>{.partial = partial,
                               .dweight = dweight,
                               .shares = static_cast<int>(m.shares),
-                              .taps = static_cast<int>(kTaps),
+                              .taps = static_cast<int>(m.taps),
                               .in_channels = static_cast<int>(g.x.c),
                               .out_channels = static_cast<int>(g.y.c),
                               .in_group = static_cast<int>(m.input_group),
-                              .out_group = static_cast<int>(kGroup)});
+                              .out_group = static_cast<int>(kGroup),
+                              .phase_blocks = m.taps == kTaps ? 0 : static_cast<int>(g.x.blocks())});
 }
 
 /// Starts copying one channel block of a slice of a volume; zero where block or slice are not

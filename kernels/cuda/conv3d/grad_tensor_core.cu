@@ -1,4 +1,5 @@
 #include "kernels/cuda/conv3d/grad_march.cuh"
+#include "kernels/cuda/conv3d/phases.cuh"
 
 // Weight gradient of a 3^3 convolution of stride 1 in bf16 on tensor cores: for each tap [output channels x voxels] x
 // [voxels x input channels], sums in f32. Warp = 16 output channels by 16 input channels by the nine taps of one kd,
@@ -8,13 +9,18 @@
 //
 // The slices come through two rings, copied up to two slices ahead and over the end of a column; what a thread copies
 // is at the same place of every slice, so that its addresses only take a step.
+//
+// Of a stride of 2 x is its phases (phases.cuh): two taps along each axis, and as many warps of each.
 
 namespace vox::gpu {
 
 using Bf16Cell = Pack<Bf16, 8>;
 
-template <int TILE> struct TensorGrad {
-  static constexpr int kThreads = 6 * 32;
+/// AXIS: taps along an axis.
+template <int TILE, int AXIS> struct TensorGrad {
+  static constexpr int kAxis = AXIS;
+  static constexpr int kEach = AXIS * AXIS * 2 * 4;  ///< sums of a thread
+  static constexpr int kThreads = 2 * AXIS * 32;
   static constexpr int kTile = TILE;
   static constexpr int kAhead = 2;   ///< slices of dy on their way
   static constexpr int kXRing = 6;   ///< slices: three in use, and those of two slices of dy or of a column's first one
@@ -27,17 +33,17 @@ template <int TILE> struct TensorGrad {
   static constexpr int kDyCells = 2 * kDyBlock;
   static constexpr int kXTurns = (kXCells + kThreads - 1) / kThreads;  ///< cells that a thread copies
   static constexpr int kDyTurns = (kDyCells + kThreads - 1) / kThreads;
-  static constexpr int kSumBytes = 3 * 72 * 32 * 4;  // of the warps that hand over their sums at the end
+  static constexpr int kSumBytes = AXIS * kEach * 32 * 4;  // of the warps that hand over their sums at the end
   static constexpr int kTileBytes = (kXRing * kXCells + kDyRing * kDyCells) * 16;
   static constexpr std::size_t kSharedBytes = kSumBytes > kTileBytes ? kSumBytes : kTileBytes;
   struct Sums {
-    float acc[3][3][2][4];  ///< [kh][kw][8 input channels][of the fragment]
+    float acc[AXIS][AXIS][2][4];  ///< [kh][kw][8 input channels][of the fragment]
   };
 
   /// One slice of dy, and x's slice kd at slot kd of three.
   static __device__ __forceinline__ void add(const Bf16Cell* x, const Bf16Cell* dy, Sums& sums) {
     const int lane = static_cast<int>(threadIdx.x) % 32;
-    const int half = static_cast<int>(threadIdx.x) / 96;
+    const int half = static_cast<int>(threadIdx.x) / (32 * AXIS);
     constexpr int kSteps = TILE * TILE / 32;  // of 2 rows by 8 voxels
     constexpr bool kAcross = TILE == 16;      // the halves lie side by side, else one above the other
     const int place = half * (kAcross ? 8 : TILE / 2 * TILE);
@@ -45,23 +51,23 @@ template <int TILE> struct TensorGrad {
     // ldmatrix: lanes 8m..8m+7 point at the rows of matrix m; of dy in the order (block, row), of x in (row, block).
     x += lane / 16 * kXBlock + lane / 8 % 2 * TILE + lane % 8 + place;
     dy += lane / 8 % 2 * kDyBlock + lane / 16 * kDyPitch + lane % 8 + 2 + dy_place;
-    std::uint32_t g[2][3][4];
+    std::uint32_t g[2][AXIS][4];
     std::uint32_t v[3][4];  // two rows each
     ldmatrix_x4_trans(v[0], x);
     VOX_UNROLL
-    for (int kw = 0; kw < 3; ++kw) { ldmatrix_x4_trans(g[0][kw], dy - kw); }
+    for (int kw = 0; kw < AXIS; ++kw) { ldmatrix_x4_trans(g[0][kw], dy - kw); }
     ldmatrix_x4_trans(v[1], x + 2 * TILE);
     VOX_UNROLL
     for (int i = 0; i < kSteps; ++i) {
       if (i + 1 < kSteps) {
         VOX_UNROLL
-        for (int kw = 0; kw < 3; ++kw) { ldmatrix_x4_trans(g[(i + 1) % 2][kw], dy + (2 * i + 2) * kDyPitch - kw); }
+        for (int kw = 0; kw < AXIS; ++kw) { ldmatrix_x4_trans(g[(i + 1) % 2][kw], dy + (2 * i + 2) * kDyPitch - kw); }
         ldmatrix_x4_trans(v[(i + 2) % 3], x + (2 * i + 4) * TILE);
       }
       const std::uint32_t(&above)[4] = v[i % 3];
       const std::uint32_t(&below)[4] = v[(i + 1) % 3];
       VOX_UNROLL
-      for (int kh = 0; kh < 3; ++kh) {
+      for (int kh = 0; kh < AXIS; ++kh) {
         VOX_UNROLL
         for (int b = 0; b < 2; ++b) {
           const std::uint32_t rows[2] = {kh == 0   ? above[2 * b]
@@ -71,7 +77,7 @@ template <int TILE> struct TensorGrad {
                                          : kh == 1 ? below[2 * b]
                                                    : below[2 * b + 1]};
           VOX_UNROLL
-          for (int kw = 0; kw < 3; ++kw) {
+          for (int kw = 0; kw < AXIS; ++kw) {
             mma_m16n8k16_bf16(sums.acc[kh][kw][b], g[i % 2][kw], rows, sums.acc[kh][kw][b]);
           }
         }
@@ -182,7 +188,7 @@ __device__ __forceinline__ void tensor_grad_march(const GradArgs<Bf16>& a, Bf16C
   const int share = static_cast<int>(blockIdx.x) / a.input_groups / a.groups;
   const auto begin = static_cast<unsigned>(a.columns * share / a.shares);
   const auto end = static_cast<unsigned>(a.columns * (share + 1) / a.shares);
-  const int kd = static_cast<int>(threadIdx.x) / 32 % 3;
+  const int kd = static_cast<int>(threadIdx.x) / 32 % Grad::kAxis;
   GradCopy<Grad> copy{};
   copy.column = begin;
   int copied = 0;  // slices of dy in the ring or on their way there
@@ -231,34 +237,60 @@ __global__ void __launch_bounds__(Grad::kThreads, 2) grad_weight_tensor_core_ker
   tensor_grad_march<Grad>(a, shared, sums);
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
-  float* const handed = reinterpret_cast<float*>(shared) + warp % 3 * 72 * 32 + lane;
+  constexpr int kAxis = Grad::kAxis;
+  constexpr int kEach = Grad::kEach;
+  float* const handed = reinterpret_cast<float*>(shared) + warp % kAxis * kEach * 32 + lane;
+  const auto sum_of = [&](int e) { return sums.acc[e / (8 * kAxis)][e / 8 % kAxis][e / 4 % 2][e % 4]; };
   __syncthreads();  // the tiles have been read
-  if (warp >= 3) {
+  if (warp >= kAxis) {
     VOX_UNROLL
-    for (int e = 0; e < 72; ++e) { handed[e * 32] = sums.acc[e / 24][e / 8 % 3][e / 4 % 2][e % 4]; }
+    for (int e = 0; e < kEach; ++e) { handed[e * 32] = sum_of(e); }
   }
   __syncthreads();
-  if (warp >= 3) { return; }
+  if (warp >= kAxis) { return; }
   // Element e of a fragment is output channel lane/4 + e/2*8 and input channel lane%4*2 + e%2.
-  float* const partial = a.partial + static_cast<std::int64_t>(blockIdx.x) * (27 * 16 * 16) + lane % 4 * 32 + lane / 4;
+  float* const partial =
+      a.partial + static_cast<std::int64_t>(blockIdx.x) * (kAxis * kAxis * kAxis * 16 * 16) + lane % 4 * 32 + lane / 4;
   VOX_UNROLL
-  for (int e = 0; e < 72; ++e) {
-    const float sum = sums.acc[e / 24][e / 8 % 3][e / 4 % 2][e % 4] + handed[e * 32];
-    partial[(warp * 9 + e / 8) * 256 + (e / 4 % 2 * 8 + e % 2) * 16 + e / 2 % 2 * 8] = sum;
+  for (int e = 0; e < kEach; ++e) {
+    const float sum = sum_of(e) + handed[e * 32];
+    partial[(warp * kAxis * kAxis + e / 8) * 256 + (e / 4 % 2 * 8 + e % 2) * 16 + e / 2 % 2 * 8] = sum;
   }
 }
 
-void grad_weight_tensor_core(GpuQueue& q, const Conv3dGradWeightArgs<Bf16>& a) {
-  const Conv3dGradMarch m = conv3d_grad_march(a.geometry, 2 * kBlock8);
-  const GradArgs<Bf16> args = grad_args(a, m);
-  const unsigned blocks = static_cast<unsigned>(args.shares * args.groups * args.input_groups);
+namespace {
+
+template <int AXIS> void launch_grad(GpuQueue& q, const Conv3dGradMarch& m, const GradArgs<Bf16>& args) {
+  const auto blocks = static_cast<unsigned>(args.shares * args.groups * args.input_groups);
   if (m.march.wide) {
-    using Grad = TensorGrad<16>;
+    using Grad = TensorGrad<16, AXIS>;
     VOX_LAUNCH(q, (grad_weight_tensor_core_kernel<Grad>), blocks, Grad::kThreads, Grad::kSharedBytes, args);
   } else {
-    using Grad = TensorGrad<8>;
+    using Grad = TensorGrad<8, AXIS>;
     VOX_LAUNCH(q, (grad_weight_tensor_core_kernel<Grad>), blocks, Grad::kThreads, Grad::kSharedBytes, args);
   }
+}
+
+void grad_weight_phases(GpuQueue& q, const Conv3dGradWeightArgs<Bf16>& a) {
+  Conv3dGradWeightArgs<Bf16> of = a;
+  of.geometry = conv3d_phases(a.geometry);
+  const Conv3dGradMarch m = conv3d_grad_march(of.geometry, 2 * kBlock8, kPhaseTaps);
+  auto* const phases = reinterpret_cast<Bf16*>(a.scratch.data() + m.partial_elements());
+  gather_phases(q, a.geometry, x_side(a.geometry, a.x, a.x2), phases);
+  of.x = {phases, static_cast<std::size_t>(of.geometry.x.padded_count())};
+  of.x2 = {};
+  const GradArgs<Bf16> args = grad_args(of, m);
+  launch_grad<2>(q, m, args);
+  sum_grad(q, a.geometry, m, args.partial, a.dweight.data());
+}
+
+}  // namespace
+
+void grad_weight_tensor_core(GpuQueue& q, const Conv3dGradWeightArgs<Bf16>& a) {
+  if (a.geometry.stride == 2) { return grad_weight_phases(q, a); }
+  const Conv3dGradMarch m = conv3d_grad_march(a.geometry, 2 * kBlock8);
+  const GradArgs<Bf16> args = grad_args(a, m);
+  launch_grad<3>(q, m, args);
   sum_grad(q, a.geometry, m, args.partial, a.dweight.data());
 }
 

@@ -23,6 +23,7 @@ namespace vox::gpu {
 template <class Algorithm, class T> __device__ __forceinline__ void march(const MarchArgs<T>& a) {
   using Tile = typename Algorithm::Tile;
   using Cell = Pack<T, kWide<T>>;
+  constexpr int kWeights = Tile::kWarpsN * Tile::kChunkBytes;  ///< of a step
   VOX_DYNAMIC_SHARED(unsigned char, shared);
   VOX_SHARED(MarchPlace, places, [1]);  // read again where needed: the registers are for the sums
   VOX_SHARED(MarchWarp<T>, warps, [Tile::kThreads / 32]);
@@ -34,7 +35,7 @@ template <class Algorithm, class T> __device__ __forceinline__ void march(const 
   __syncthreads();
   const MarchPlace& at = places[0];
   const int chunks = a.resident != 0 ? a.share_steps : kStages;
-  Cell* const inputs = reinterpret_cast<Cell*>(shared + chunks * Tile::kWarpsN * kChunkBytes);
+  Cell* const inputs = reinterpret_cast<Cell*>(shared + chunks * kWeights);
   auto* const planes = reinterpret_cast<MarchPlanes<T>*>(inputs + kStages * Tile::kInputCells);
   for (int step = static_cast<int>(threadIdx.x); step < at.steps; step += Tile::kThreads) {
     planes[step] = Algorithm::planes(a, at.n, at.first_step + step);
@@ -43,18 +44,18 @@ template <class Algorithm, class T> __device__ __forceinline__ void march(const 
   __syncthreads();
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const Cell* const input = inputs + march_row<Tile>(warp) * Tile::kPitch + march_column<Tile>(warp);
-  const unsigned char* const weight = shared + march_group<Tile>(warp) * kChunkBytes;
+  const unsigned char* const weight = shared + march_group<Tile>(warp) * Tile::kChunkBytes;
 
   const typename Algorithm::Source source(a, at.h - 1, at.w - 1);
   for (int i = 0; i < kStages; ++i) { source.clear(inputs + i * Tile::kInputCells); }
-  int next_slice = max(at.first - 1, 0);  // what is copied next
+  int next_slice = at.low;  // what is copied next
   int next_step = 0;
   const auto copy = [&](int slot) {
     if (next_slice <= at.high) {
       const MarchPlanes<T> from = planes[Algorithm::kOneStep ? 0 : next_step];
       source.copy(inputs + slot * Tile::kInputCells, from, static_cast<std::int64_t>(next_slice) * (a.h * a.w * 8));
       if (!Algorithm::kOneStep && a.resident == 0) {
-        copy_weights<Tile>(shared + slot * (Tile::kWarpsN * kChunkBytes), a, at.group, at.first_step + next_step);
+        copy_weights<Tile>(shared + slot * kWeights, a, at.group, at.first_step + next_step);
       }
       if (Algorithm::kOneStep || ++next_step == at.steps) {
         next_step = 0;
@@ -65,9 +66,7 @@ template <class Algorithm, class T> __device__ __forceinline__ void march(const 
   };
   if (a.resident != 0) {
     VOX_NO_UNROLL
-    for (int s = 0; s < at.steps; ++s) {
-      copy_weights<Tile>(shared + s * (Tile::kWarpsN * kChunkBytes), a, at.group, at.first_step + s);
-    }
+    for (int s = 0; s < at.steps; ++s) { copy_weights<Tile>(shared + s * kWeights, a, at.group, at.first_step + s); }
   }
   VOX_NO_UNROLL
   for (int i = 0; i < kStages - 1; ++i) { copy(i); }
@@ -78,13 +77,12 @@ template <class Algorithm, class T> __device__ __forceinline__ void march(const 
   for (int slice = at.first - 1; slice <= at.last; ++slice) {
     const bool active[3] = {slice > at.first, slice >= at.first && slice < at.last, slice + 1 < at.last};
     VOX_NO_UNROLL
-    for (int step = slice >= 0 && slice <= at.high ? 0 : at.steps; step < at.steps; ++step) {
+    for (int step = slice >= at.low && slice <= at.high ? 0 : at.steps; step < at.steps; ++step) {
       cp_async_wait<kStages - 2>();
       __syncthreads();
       copy(slot == 0 ? kStages - 1 : slot - 1);
-      Algorithm::add(input + slot * Tile::kInputCells,
-                     weight + (a.resident != 0 ? step : slot) * (Tile::kWarpsN * kChunkBytes), a, at.first_step + step,
-                     active, sums);
+      Algorithm::add(input + slot * Tile::kInputCells, weight + (a.resident != 0 ? step : slot) * kWeights, a,
+                     at.first_step + step, active, sums);
       slot = slot == kStages - 1 ? 0 : slot + 1;
     }
     if (slice > at.first) { Algorithm::store(a, at, slice - 1, warps[threadIdx.x / 32], sums); }

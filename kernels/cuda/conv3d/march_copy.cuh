@@ -15,15 +15,16 @@ template <class T> struct MarchPlanes {
 /// Copies the weights of one step for the block's output channels.
 template <class Tile, class T>
 __device__ __forceinline__ void copy_weights(unsigned char* to, const MarchArgs<T>& a, int group, int step) {
+  constexpr int kBytes = Tile::kChunkBytes;
   const int thread = static_cast<int>(threadIdx.x);
   VOX_UNROLL
   for (int warp_n = 0; warp_n < Tile::kWarpsN; ++warp_n) {
     const std::int64_t chunk = static_cast<std::int64_t>(group * Tile::kWarpsN + warp_n) * a.steps + step;
-    const auto* const from = static_cast<const unsigned char*>(a.packed) + chunk * kChunkBytes + thread * 16;
+    const auto* const from = static_cast<const unsigned char*>(a.packed) + chunk * kBytes + thread * 16;
     VOX_UNROLL
-    for (int i = 0; i < kChunkCells; i += Tile::kThreads) {
-      if (i + Tile::kThreads <= kChunkCells || i + thread < kChunkCells) {
-        cp_async<16>(to + warp_n * kChunkBytes + thread * 16 + i * 16, from + i * 16);
+    for (int i = 0; i < kBytes / 16; i += Tile::kThreads) {
+      if (i + Tile::kThreads <= kBytes / 16 || i + thread < kBytes / 16) {
+        cp_async<16>(to + warp_n * kBytes + thread * 16 + i * 16, from + i * 16);
       }
     }
   }

@@ -24,7 +24,8 @@ template <class T> __device__ __forceinline__ Acc<T> march_weight(const PackArgs
 }
 
 template <class T>
-[[nodiscard]] MarchArgs<T> march_args(const Convolve<T>& a, const Conv3dMarch& m, int steps, int steps_per_group) {
+[[nodiscard]] MarchArgs<T> march_args(const Convolve<T>& a, const Conv3dMarch& m, int steps, int steps_per_group,
+                                      Taps taps = Taps::all) {
   const int share_steps = static_cast<int>(std::min<std::int64_t>(steps, m.share_steps * steps_per_group));
   return {.in = a.in,
           .packed = a.scratch,
@@ -46,7 +47,7 @@ template <class T>
           .share_steps = share_steps,
           .shares = static_cast<int>(m.shares),
           .partial = a.scratch + m.packed_elements(),
-          .resident = share_steps * m.warps_n * kChunkBytes <= kResidentBytes ? 1 : 0,
+          .resident = share_steps * m.warps_n * chunk_bytes(taps) <= kResidentBytes ? 1 : 0,
           .relu = a.epilogue.relu ? 1 : 0,
           .moments = a.epilogue.moments.data(),
           .gradient = taken(a.gradient, m.out)};
@@ -60,9 +61,9 @@ template <class Tile> [[nodiscard]] bool march_fills_gpu(std::int64_t blocks) {
 template <class Tile, class T> [[nodiscard]] std::size_t march_shared_bytes(const MarchArgs<T>& a) {
   constexpr int kInputs = kStages * Tile::kInputCells * 16;
   static_assert(kInputs + kResidentBytes <= kSharedBytesEverywhere);
-  static_assert(kInputs + kStages * Tile::kWarpsN * kChunkBytes <= kSharedBytesEverywhere);
+  static_assert(kInputs + kStages * Tile::kWarpsN * Tile::kChunkBytes <= kSharedBytesEverywhere);
   const int chunks = a.resident != 0 ? a.share_steps : kStages;
-  return static_cast<std::size_t>(chunks * Tile::kWarpsN * kChunkBytes + kInputs) +
+  return static_cast<std::size_t>(chunks * Tile::kWarpsN * Tile::kChunkBytes + kInputs) +
          static_cast<std::size_t>(a.share_steps) * sizeof(MarchPlanes<T>);
 }
 

@@ -7,16 +7,24 @@
 namespace vox::gpu {
 
 inline constexpr int kStages = 2;
-inline constexpr int kChunkBytes = 27 * 512;  ///< weights of one step and 16 output channels, in every algorithm
-inline constexpr int kChunkCells = kChunkBytes / 16;
+/// Taps of a march along each axis: -1, 0 and 1, or, of the phases of a stride of 2 (phases.cuh), -1 and 0 where they
+/// are gathered, 0 and 1 where they are written.
+enum class Taps : std::uint8_t { all, before, after };
+[[nodiscard]] VOX_HD constexpr int taps_of_axis(Taps t) { return t == Taps::all ? 3 : 2; }
+/// Weights of one step and 16 output channels, in every algorithm.
+[[nodiscard]] VOX_HD constexpr int chunk_bytes(Taps t) {
+  return taps_of_axis(t) * taps_of_axis(t) * taps_of_axis(t) * 512;
+}
 /// All weights up to here, four steps of 16 output channels, stay in shared memory. With two stages of input beside
 /// them three thread blocks fit a multiprocessor of sm_90; weights that come with every slice are most of what L2
 /// gives.
-inline constexpr int kResidentBytes = 4 * kChunkBytes;
+inline constexpr int kResidentBytes = 4 * chunk_bytes(Taps::all);
 
 /// WARPS_W x WARPS_H x WARPS_N warps, each 8 voxels wide, ROWS high and 16 output channels deep; CELLS of 16 bytes per
 /// voxel and step.
-template <int WARPS_W, int WARPS_H, int WARPS_N, int ROWS, int CELLS> struct MarchTile {
+template <int WARPS_W, int WARPS_H, int WARPS_N, int ROWS, int CELLS, Taps TAPS = Taps::all> struct MarchTile {
+  static constexpr Taps kTaps = TAPS;
+  static constexpr int kChunkBytes = chunk_bytes(TAPS);
   static constexpr int kWarpsW = WARPS_W;
   static constexpr int kWarpsH = WARPS_H;
   static constexpr int kWarpsN = WARPS_N;
@@ -32,7 +40,7 @@ template <int WARPS_W, int WARPS_H, int WARPS_N, int ROWS, int CELLS> struct Mar
 
 template <class T> struct MarchArgs {
   VolumeParts<const T> in;
-  const void* packed;  ///< [16 output channels][step][kChunkBytes]
+  const void* packed;  ///< [16 output channels][step][chunk_bytes()]
   const Acc<T>* bias;
   VolumeParts<T> out;
   int cases;
@@ -55,6 +63,7 @@ template <class T> struct MarchArgs {
   int relu;         ///< 1: out = max(out, 0)
   double* moments;  ///< Conv3dEpilogue::moments, or null
   BatchNormGradTaken<T> gradient;
+  int phase_blocks = 1;  ///< of phases.cuh: channel blocks of a phase
 };
 
 /// What a thread block owns. Blocks that read the same voxels are neighbours.
@@ -64,7 +73,8 @@ struct MarchPlace {
   int h;
   int first;  ///< output slices [first,last)
   int last;
-  int high;  ///< the last input slice that exists
+  int low;  ///< input slices [low,high] exist
+  int high;
   int n;
   int share;
   int first_step;  ///< of the share's input channels
@@ -85,7 +95,8 @@ template <class Tile, class T> __device__ __forceinline__ MarchPlace march_place
   rest /= a.parts;
   p.share = static_cast<int>(rest % a.shares);
   p.n = static_cast<int>(rest / a.shares);
-  p.high = min(p.last, a.d - 1);
+  p.low = max(p.first - (Tile::kTaps == Taps::after ? 0 : 1), 0);
+  p.high = min(p.last - (Tile::kTaps == Taps::before ? 1 : 0), a.d - 1);
   p.first_step = p.share * a.share_steps;
   p.steps = min(a.share_steps, a.steps - p.first_step);
   return p;

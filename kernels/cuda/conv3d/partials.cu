@@ -1,4 +1,4 @@
-#include "kernels/cuda/conv3d/conv3d.cuh"
+#include "kernels/cuda/conv3d/phases.cuh"
 
 // The second stage of every weight gradient: the elements of all shares are added, in a fixed order, and put where the
 // parameter has them. Where the shares are many, LANES threads have an element, each every LANES-th share, and their
@@ -19,10 +19,18 @@ __device__ __forceinline__ void put_weight(const Partials<A>& a, std::int64_t e,
   const int i_of_group = static_cast<int>(rest % a.in_group);
   const int tap = static_cast<int>(rest / a.in_group % a.taps);
   const int groups = static_cast<int>(rest / a.in_group / a.taps);
-  const int i = groups % in_groups * a.in_group + i_of_group;
+  int i = groups % in_groups * a.in_group + i_of_group;
+  int k = tap;
+  int taps = a.taps;
+  if (a.phase_blocks > 0) {
+    const int phase = i / (a.phase_blocks * 8);
+    i %= a.phase_blocks * 8;
+    k = phase < 8 ? tap_of_phase(static_cast<unsigned>(phase), Conv3dPass::grad_weight, tap) : -1;
+    taps = static_cast<int>(kTaps);
+  }
   const int o = groups / in_groups * a.out_group + o_of_group;
-  if (i < a.in_channels && o < a.out_channels) {
-    a.dweight[(static_cast<std::int64_t>(o) * a.in_channels + i) * a.taps + tap] = sum;
+  if (k >= 0 && i < a.in_channels && o < a.out_channels) {
+    a.dweight[(static_cast<std::int64_t>(o) * a.in_channels + i) * taps + k] = sum;
   }
 }
 
@@ -118,11 +126,13 @@ void launch_sum_partials(GpuQueue& q, const Partials<A>& a, std::int64_t element
 template <class A> void sum_partials(GpuQueue& q, const Partials<A>& a) {
   constexpr int kFew = 16;
   constexpr int kMany = 128;
-  const int in_groups = (a.in_channels + a.in_group - 1) / a.in_group;
+  const int in_channels = a.phase_blocks > 0 ? a.phase_blocks * 8 * 8 : a.in_channels;
+  const int in_groups = (in_channels + a.in_group - 1) / a.in_group;
   const int out_groups = (a.out_channels + a.out_group - 1) / a.out_group;
   const std::int64_t tiles = std::int64_t{out_groups} * in_groups;
   const std::int64_t elements = tiles * a.taps * a.in_group * a.out_group;
-  if (a.shares < kFew && a.in_group % kPartialIn == 0 && a.out_group % kPartialOut == 0 && a.taps <= kTaps) {
+  if (a.shares < kFew && a.in_group % kPartialIn == 0 && a.out_group % kPartialOut == 0 && a.taps <= kTaps &&
+      a.phase_blocks == 0) {
     const std::int64_t blocks = tiles * (a.in_group / kPartialIn) * (a.out_group / kPartialOut);
     VOX_LAUNCH(q, (turn_partials_kernel<A>), static_cast<unsigned>(blocks), kPartialThreads, 0, a, elements, in_groups);
   } else if (a.shares < kFew) {

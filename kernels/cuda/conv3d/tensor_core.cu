@@ -1,5 +1,6 @@
 #include "kernels/cuda/conv3d/march_launch.cuh"
 #include "kernels/cuda/conv3d/pack_tensor_core.cuh"
+#include "kernels/cuda/conv3d/phases.cuh"
 #include "kernels/cuda/conv3d/sum_shares.cuh"
 #include "kernels/cuda/conv3d/tensor_core_gradient.cuh"
 #include "kernels/cuda/conv3d/tensor_core_store.cuh"
@@ -20,14 +21,14 @@ using Bf16Cell = Pack<Bf16, 8>;
 
 /// The products of one row shift: the sums of the slices before, at and after += rows 2t.. of the fragments from FIRST
 /// on, times the weights of kh. ALL: all three slices are active, and there is no branch.
-template <int FIRST, bool ALL>
+template <int FIRST, bool ALL, Taps TAPS>
 __device__ __forceinline__ void multiply_row(const std::uint32_t (&x)[5][4], const Bf16Cell* weight, int kd_cells,
                                              const bool (&active)[3], float (&acc)[3][4][2][4]) {
   VOX_UNROLL
-  for (int j = 0; j < 3; ++j) {
+  for (int j = TAPS == Taps::before ? 1 : 0; j < (TAPS == Taps::after ? 2 : 3); ++j) {
     if (!ALL && !active[j]) { continue; }
     std::uint32_t w[4];
-    ldmatrix_x4(w, weight + (2 - j) * kd_cells);
+    ldmatrix_x4(w, weight + ((TAPS == Taps::after ? 1 : 2) - j) * kd_cells);
     const std::uint32_t low[2] = {w[0], w[1]};
     const std::uint32_t high[2] = {w[2], w[3]};
     VOX_UNROLL
@@ -39,27 +40,38 @@ __device__ __forceinline__ void multiply_row(const std::uint32_t (&x)[5][4], con
 }
 
 /// One step of channels. `input` is the warp's first voxel with its halo, `weight` the warp's chunk. SINGLE: the step
-/// has one block of channels.
+/// has one block of channels. odd: of the step's phase, where there are phases; along H and W an even one has one tap.
 template <class Tile, bool SINGLE, bool ALL>
 __device__ __forceinline__ void add_tensor_step(const Bf16Cell* input, const Bf16Cell* weight, const bool (&active)[3],
-                                                float (&acc)[3][4][2][4]) {
-  constexpr int kKws = SINGLE ? 2 : 3;
+                                                [[maybe_unused]] unsigned odd, float (&acc)[3][4][2][4]) {
+  constexpr Taps kTaps = Tile::kTaps;
+  constexpr bool kAfter = kTaps == Taps::after;
+  constexpr int kAxis = taps_of_axis(kTaps);
+  constexpr int kKws = SINGLE ? 2 : kAxis;
+  constexpr int kKh = kKws * 32;  ///< cells from kh to kh + 1
+  constexpr int kFirst = kAfter ? 1 : 0;
+  const bool odd_h = kTaps == Taps::all || (odd & kOddH) != 0;
+  const bool odd_w = kTaps == Taps::all || (odd & kOddW) != 0;
   const unsigned lane = threadIdx.x % 32;
   const Bf16Cell* const voxel = input + lane / 8 % 2 * Tile::kPitch + lane % 8;
   const Bf16Cell* const channel = weight + lane / 8 % 2 * 16 + lane / 16 * 8 + lane % 8;
   VOX_NO_UNROLL
-  for (int kw = 0; kw < kKws; ++kw) {
+  for (int kw = kTaps == Taps::before && !odd_w ? 1 : 0; kw < (kAfter && !odd_w ? 1 : kKws); ++kw) {
     const int half = SINGLE ? (kw == 0 ? 1 : 0) : Tile::kPlane;  // from the first half of K to the second
-    const Bf16Cell* const x = voxel + (SINGLE ? 2 * kw : kw) + static_cast<int>(lane / 16) * half;
+    const Bf16Cell* const x = voxel + (SINGLE ? 2 * kw : kw + kFirst) + static_cast<int>(lane / 16) * half;
     const Bf16Cell* const w = channel + kw * 32;
     std::uint32_t rows[5][4];
-    VOX_UNROLL
-    for (int t = 0; t < 5; ++t) { ldmatrix_x4(rows[t], x + 2 * t * Tile::kPitch); }
-    multiply_row<0, ALL>(rows, w, kKws * 96, active, acc);
-    multiply_row<1, ALL>(rows, w + 2 * kKws * 32, kKws * 96, active, acc);
+    if (odd_h) {
+      VOX_UNROLL
+      for (int t = kFirst; t < (kTaps == Taps::before ? 4 : 5); ++t) { ldmatrix_x4(rows[t], x + 2 * t * Tile::kPitch); }
+      if constexpr (!kAfter) { multiply_row<0, ALL, kTaps>(rows, w, kAxis * kKh, active, acc); }
+      if constexpr (kTaps != Taps::before) {
+        multiply_row<1, ALL, kTaps>(rows, w + (kAxis - 1) * kKh, kAxis * kKh, active, acc);
+      }
+    }
     VOX_UNROLL
     for (int t = 0; t < 4; ++t) { ldmatrix_x4(rows[t], x + (2 * t + 1) * Tile::kPitch); }
-    multiply_row<0, ALL>(rows, w + kKws * 32, kKws * 96, active, acc);
+    multiply_row<0, ALL, kTaps>(rows, w + (1 - kFirst) * kKh, kAxis * kKh, active, acc);
   }
 }
 
@@ -100,14 +112,21 @@ template <class TileOf, Channels CHANNELS, Result RESULT> struct TensorMarch {
   static __device__ __forceinline__ void add(const Bf16Cell* input, const unsigned char* weight,
                                              const MarchArgs<Bf16>& a, int step, const bool (&active)[3], Sums& sums) {
     const auto* const w = reinterpret_cast<const Bf16Cell*>(weight);
+    if constexpr (Tile::kTaps != Taps::all) {
+      const unsigned odd = odd_of_phase<Tile>(a, step);
+      const bool both = (odd & kOddD) != 0;  // an even phase has one tap along D
+      const bool has[3] = {active[0] && both, active[1], active[2] && both};
+      add_tensor_step<Tile, false, false>(input, w, has, odd, sums.acc);
+      return;
+    }
     // Where the channels are few, sums that are of no slice of ours cost less than the branches.
     const bool all = CHANNELS == Channels::one || (active[0] && active[1] && active[2]);
     if (!pair(a, step)) {
-      add_tensor_step<Tile, true, CHANNELS == Channels::one>(input, w, active, sums.acc);
+      add_tensor_step<Tile, true, CHANNELS == Channels::one>(input, w, active, 0, sums.acc);
     } else if (CHANNELS != Channels::odd && all) {
-      add_tensor_step<Tile, false, true>(input, w, active, sums.acc);
+      add_tensor_step<Tile, false, true>(input, w, active, 0, sums.acc);
     } else {
-      add_tensor_step<Tile, false, false>(input, w, active, sums.acc);
+      add_tensor_step<Tile, false, false>(input, w, active, 0, sums.acc);
     }
   }
   static __device__ __forceinline__ void store(const MarchArgs<Bf16>& a, const MarchPlace& at, int d,
@@ -178,7 +197,38 @@ template <class Tile> void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>
   }
 }
 
+namespace {
+
+template <class Tile> void launch_phases(GpuQueue& q, const MarchArgs<Bf16>& a, std::int64_t blocks) {
+  if (a.shares > 1) {
+    launch_tensor_core<Tile, Channels::even, Result::partials>(q, a, blocks);
+    return sum_shares(q, a);
+  }
+  if constexpr (Tile::kTaps == Taps::before) {
+    if (a.moments != nullptr) { return launch_tensor_core<Tile, Channels::even, Result::moments>(q, a, blocks); }
+  }
+  launch_tensor_core<Tile, Channels::even, Result::values>(q, a, blocks);
+}
+template <Taps TAPS> void launch_phases(GpuQueue& q, const MarchArgs<Bf16>& a, const Conv3dMarch& m) {
+  if (m.wide) {
+    launch_phases<MarchTile<2, 2, 1, 8, 2, TAPS>>(q, a, m.blocks());
+  } else {
+    launch_phases<MarchTile<1, 1, 2, 8, 2, TAPS>>(q, a, m.blocks());
+  }
+}
+
+}  // namespace
+
+void march_phases(GpuQueue& q, const MarchArgs<Bf16>& a, const Conv3dMarch& m, Conv3dPass pass) {
+  if (pass == Conv3dPass::correlate) {
+    launch_phases<Taps::before>(q, a, m);
+  } else {
+    launch_phases<Taps::after>(q, a, m);
+  }
+}
+
 void convolve_tensor_core(GpuQueue& q, const Convolve<Bf16>& a) {
+  if (a.geometry.stride == 2) { return convolve_phases(q, a); }
   const Conv3dMarch m = conv3d_march(a.geometry, a.pass, 8);
   const int steps = static_cast<int>(ceil_div(m.in.blocks(), 2));
   MarchArgs<Bf16> args = march_args(a, m, steps, 1);
