@@ -12,11 +12,7 @@
 namespace vox::test {
 namespace {
 
-UNetConfig small(const char* preset) {
-  UNetConfig c = unet_preset(preset);
-  c.widths = {2, 3, 3, 4, 9};
-  return c;
-}
+UNetConfig small(const char* preset) { return with_widths(unet_preset(preset), {2, 3, 3, 4, 9}); }
 
 /// A network whose weights, statistics and moments are not the initial ones.
 struct Trained {
@@ -73,21 +69,55 @@ void with_number(const std::filesystem::path& from, const std::filesystem::path&
 }  // namespace
 
 TEST_CASE("a checkpoint gives back weights, statistics and moments bit for bit", "[checkpoint]") {
-  for (const DType dtype : {DType::f32, DType::f64}) {
+  for (const auto& [preset, dtype] :
+       {std::pair("seed", DType::f32), std::pair("seed", DType::f64), std::pair("nnunet", DType::f32)}) {
     const TempFolder folder;
-    const Trained t(small("seed"), dtype);
+    const Trained t(small(preset), dtype);
     save_checkpoint(folder / "c.safetensors", t.net, &t.adam, {{"note", "kept"}});
     const CheckpointFile file(folder / "c.safetensors");
     CHECK(file.metadata().at("note") == "kept");
     CHECK(file.config() == t.net.config());
     CHECK(file.has_optimizer());
-    UNet3d net(small("seed"), dtype, 77);
+    UNet3d net(small(preset), dtype, 77);
     Adam adam(net.parameters(), {});
     CHECK(all_of(net, adam) != all_of(t.net, t.adam));
     file.load(net);
     file.load(adam);
     CHECK(all_of(net, adam) == all_of(t.net, t.adam));
     CHECK(adam.steps() == 1);
+  }
+}
+
+TEST_CASE("a network's description keeps every setting, and old ones mean what they meant", "[checkpoint]") {
+  UNetConfig c = small("nnunet");
+  CHECK(unet_config_from_json(to_json(c), "f") == c);
+  c.norm = Norm::none;
+  c.down = Down::max_pool;
+  c.init = Init::torch;
+  c.block_order = BlockOrder::dropout_last;
+  c.supervision = 4;
+  CHECK(unet_config_from_json(to_json(c), "f") == c);
+  // As versions wrote it that knew five levels of batch norm, or of none.
+  const std::string old =
+      R"({"batch_norm_eps":1e-05,"batch_norm_momentum":0.1,"block_order":"dropout_between","classes":4,)"
+      R"("decoder_dropout":[0.2,0.2,0.1,0.1],"encoder_dropout":[0.1,0.1,0.2,0.2,0.3],"in_channels":4,"norm":"batch",)"
+      R"("preset":"seed","widths":[16,32,64,128,256]})";
+  CHECK(unet_config_from_json(old, "f") == unet_preset("seed"));
+  CHECK_THAT(to_json(unet_preset("seed")), !ContainsSubstring("supervision") && !ContainsSubstring("down"));
+  const auto changed = [&](const std::string& from, const std::string& to) {
+    std::string text = to_json(small("nnunet"));
+    const std::size_t at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    return text.replace(at, from.size(), to);
+  };
+  for (const auto& [from, to, why] : std::vector<std::tuple<std::string, std::string, std::string>>{
+           {R"("norm":"instance")", R"("norm":"group")", "f: the network's norm is 'group', which this version"},
+           {R"("down":"strided_conv")", R"("down":"blur")", "f: the network's down is 'blur'"},
+           {R"("supervision":3)", R"("supervision":9)", "damaged: unet3d: supervision is 9, wants 1 to 4"},
+           {R"("widths":[2,3,3,4,9])", R"("widths":[2,3])", "damaged: unet3d: 2 widths"},
+           {R"("norm_bias":true)", R"("norm_bias":"yes")", "f: the network's description is damaged"}}) {
+    CHECK_THROWS_AS(unet_config_from_json(changed(from, to), "f"), DataError);
+    CHECK_THROWS_WITH(unet_config_from_json(changed(from, to), "f"), ContainsSubstring(why));
   }
 }
 

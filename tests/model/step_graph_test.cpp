@@ -23,14 +23,20 @@
 namespace vox::test {
 namespace {
 
-constexpr std::int64_t kEdge = 16;
 constexpr std::int64_t kMost = 2;  // cases in a batch
 
-/// seed: batch norm, which wants two cases of 16^3, in which one voxel is left at the bottom. tutorial: none.
-UNetConfig small_config(const char* preset) {
-  UNetConfig c = unet_preset(preset);
-  c.widths = {2, 8, 2, 2, 2};
+/// seed: batch norm, which wants two cases of 16^3, in which one voxel is left at the bottom. tutorial: none. nnunet:
+/// three levels, two heads, cases of 8^3.
+UNetConfig small_config(const std::string& preset) {
+  if (preset != "nnunet") { return with_widths(unet_preset(preset), {2, 8, 2, 2, 2}); }
+  UNetConfig c = with_widths(unet_preset(preset), {2, 8, 2});
+  c.supervision = 2;
   return c;
+}
+
+LossOptions loss_of(const UNetConfig& c) {
+  if (c.targets == Targets::classes) { return {}; }
+  return {.terms = {LossTerm::dice, LossTerm::binary_cross_entropy}, .targets = Targets::regions};
 }
 
 /// A network in training, with the memory of its steps planned as a run plans it.
@@ -38,29 +44,31 @@ struct Lab {
   Lab(const char* preset, std::int64_t cases_at_a_time, DType dtype, Device on, GraphUse use)
       : device(on),
         at_a_time(cases_at_a_time),
+        edge(std::string_view(preset) == "nnunet" ? 8 : 16),
         net(small_config(preset), dtype, 7, device),
         adam(net.parameters(), {.weight_decay = 0.01, .clip_norm = 1}),
         uploader(device, shape(kMost)),
         readback(device),
-        graphs(net, adam, {}, 3, use) {
+        graphs(net, adam, loss_of(net.config()), 3, use) {
     for (std::int64_t cases = at_a_time; cases <= kMost; ++cases) {
       plans[cases] = plan_training({.config = net.config(),
                                     .dtype = dtype,
                                     .device = device,
-                                    .extents = cube(kEdge),
+                                    .extents = cube(edge),
                                     .batch = cases,
-                                    .micro_batch = at_a_time});
+                                    .micro_batch = at_a_time,
+                                    .loss = loss_of(net.config())});
     }
     reserve_arena(device, plans.at(kMost).arena.bytes);
   }
 
-  [[nodiscard]] Shape shape(std::int64_t cases) const { return {cases, net.config().in_channels, kEdge, kEdge, kEdge}; }
+  [[nodiscard]] Shape shape(std::int64_t cases) const { return {cases, net.config().in_channels, edge, edge, edge}; }
 
   void upload(std::int64_t cases, unsigned content, std::uint8_t first_label = 3) {
     const Values values = make_values(shape(cases).count(), content);
     images.assign(values.begin(), values.end());
     labels.clear();
-    for (const double l : make_labels(cases * kEdge * kEdge * kEdge, 4, content)) {
+    for (const double l : make_labels(cases * edge * edge * edge, 4, content)) {
       labels.push_back(static_cast<std::uint8_t>(l));
     }
     labels.front() = first_label;
@@ -108,6 +116,7 @@ struct Lab {
 
   Device device;
   std::int64_t at_a_time;
+  std::int64_t edge;
   UNet3d net;
   Adam adam;
   Uploader uploader;
@@ -134,10 +143,10 @@ struct Course {
 
 TEST_CASE("steps launched as graphs give the bits of steps submitted kernel by kernel", "[net][graph][cuda]") {
   VOX_EACH_KERNEL_DEVICE(device);
-  // Batch norm with dropout; two kinds of steps, one in two parts; weights packed for tensor cores.
+  // Batch norm with dropout; two kinds of steps, one in two parts; weights packed for tensor cores; deep supervision.
   const Course c =
       GENERATE(Course{"seed", DType::f32, 2, {2, 2, 2}, 2}, Course{"tutorial", DType::f32, 1, {2, 1, 2, 1, 2}, 3},
-               Course{"tutorial", DType::bf16, 1, {1, 1, 1}, 2});
+               Course{"tutorial", DType::bf16, 1, {1, 1, 1}, 2}, Course{"nnunet", DType::bf16, 1, {1, 2, 1, 2}, 2});
   INFO(c.preset << " " << name(c.dtype));
   Lab plain(c.preset, c.at_a_time, c.dtype, device, GraphUse::off);
   Lab graph(c.preset, c.at_a_time, c.dtype, device, GraphUse::on);

@@ -73,6 +73,18 @@ Ran two_steps(const StepRequest& r, const StepPlan* plan) {
   return ran;
 }
 
+/// With heads at two levels of three, and a loss of both.
+StepRequest small_nnunet(const Extents& extents, std::int64_t batch, DType dtype, Device device = Device::cpu) {
+  StepRequest r{.config = with_widths(unet_preset("nnunet"), {3, 8, 9}),
+                .dtype = dtype,
+                .device = device,
+                .extents = extents,
+                .batch = batch,
+                .loss = {.terms = {LossTerm::dice, LossTerm::binary_cross_entropy}, .targets = Targets::regions}};
+  r.config.supervision = 2;
+  return r;
+}
+
 StepRequest small(std::int64_t size, std::int64_t batch, DType dtype) {
   StepRequest r{.config = unet_preset("seed"), .dtype = dtype, .extents = cube(size), .batch = batch};
   r.config.widths = {3, 8, 8, 16, 9};
@@ -96,6 +108,10 @@ TEST_CASE("the planned peak of a training step is the measured one, to the byte"
   requests.back().micro_batch = 2;
   requests.push_back({.config = unet_preset("tutorial"), .extents = cube(16), .batch = 1});
   requests.push_back({.config = unet_preset("seed"), .extents = {32, 16, 48}, .batch = 1});
+  for (const DType dtype : {DType::f32, DType::bf16}) { requests.push_back(small_nnunet({12, 8, 4}, 2, dtype)); }
+  requests.push_back(small_nnunet(cube(8), 3, DType::f32));
+  requests.back().micro_batch = 2;
+  requests.back().fusion = Fusion::off;
   for (const StepRequest& r : requests) {
     INFO(name(r.dtype) << ' ' << extents_text(r.extents) << ", batch " << r.batch << " by " << r.micro_batch);
     const StepPlan plan = plan_training(r);
@@ -114,6 +130,8 @@ TEST_CASE("the planned peak on the simt device is the measured one", "[plan][sim
     r.device = Device::simt;
     INFO(name(dtype));
     CHECK(two_steps(r, nullptr).peak_bytes == plan_training(r).peak_bytes);
+    const StepRequest supervised = small_nnunet({4, 4, 8}, 1, dtype, Device::simt);
+    CHECK(two_steps(supervised, nullptr).peak_bytes == plan_training(supervised).peak_bytes);
   }
 }
 
@@ -227,7 +245,9 @@ TEST_CASE("the largest micro-batch fits and the next one does not", "[plan]") {
   CHECK(largest_micro_batch(r, four - 1) == 3);
   CHECK(largest_micro_batch(r, std::size_t{1} << 40U) == 9);
   CHECK(largest_micro_batch(r, 1000) == 0);
-  CHECK_FALSE(training_fits(small(16, 1, DType::f32), std::size_t{1} << 40U));  // one value per channel
+  CHECK_FALSE(training_fits(small(16, 1, DType::f32), std::size_t{1} << 40U));              // one value per channel
+  CHECK_FALSE(training_fits(small_nnunet(cube(4), 2, DType::f32), std::size_t{1} << 40U));  // one voxel of each case
+  CHECK_THROWS_WITH(plan_training(small_nnunet({8, 8, 6}, 1, DType::f32)), ContainsSubstring("a multiple of 4"));
 }
 
 TEST_CASE("sizes of memory are read and written with their units", "[plan]") {

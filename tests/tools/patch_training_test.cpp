@@ -149,6 +149,39 @@ TEST_CASE("raw cases become native ones, patches, a network, and segmentations o
   CHECK(voxgrad("plan --patch 16 --case 155,240").code == 2);
 }
 
+TEST_CASE("the preset nnunet trains, and goes on bit for bit", "[training][cli]") {
+  const TempFolder folder;
+  make_cache(folder / "cache", RecipeKind::native);
+  const auto nnunet = [&](const char* run, const std::string& more) {
+    const Ended e = voxgrad("train -i " + quoted(folder / "cache") + " -o " + quoted(folder / run) +
+                            " --folds 3 --preset nnunet --widths 2 3 4 --supervision 2 --patch 16 --lr 0.02 "
+                            "--steps-per-epoch 2 " +
+                            more);
+    CAPTURE(e.output);
+    REQUIRE(e.code == 0);
+    return e.output;
+  };
+  const std::string said = nnunet("whole", "--epochs 2");
+  CHECK_THAT(said,
+             ContainsSubstring("preset nnunet: targets regions, loss dice+bce, sums batch, foreground 0.33, batch 2, "
+                               "weight-decay 3e-5, clip-norm 12\n"));
+  nnunet("parts", "--epochs 1");
+  nnunet("parts", "--epochs 2 --resume --norm instance");
+  CHECK(tensors_of(folder / "whole" / "last.safetensors") == tensors_of(folder / "parts" / "last.safetensors"));
+  CHECK(tensors_of(folder / "whole" / "last.safetensors").contains("heads.1.weight"));
+  CHECK_THAT(read_bytes(folder / "whole" / "config.toml"), ContainsSubstring("clip-norm = 12") &&
+                                                               ContainsSubstring("lr = 0.02") &&
+                                                               ContainsSubstring("preset = \"nnunet\""));
+  const Ended again = voxgrad("train --resume --norm batch --epochs 3 -i " + quoted(folder / "cache") + " -o " +
+                              quoted(folder / "parts"));
+  CHECK(again.code == 2);
+  CHECK_THAT(again.output, ContainsSubstring("norm is \"instance\" in the run, \"batch\" was asked"));
+  const Ended info = voxgrad("info --size 8 -m " + quoted(folder / "whole"));
+  CHECK_THAT(info.output,
+             ContainsSubstring("nnunet: 4 channels to 3 regions; 3 levels of 2 3 4; instance norm behind a bias, "
+                               "leaky ReLU 0.01, strided convolutions, no dropout, the loss sees 2 levels"));
+}
+
 TEST_CASE("patches of cubes are trained on, and the cubes validated whole", "[training]") {
   const TempFolder folder;
   make_cache(folder / "cache", RecipeKind::zscore);

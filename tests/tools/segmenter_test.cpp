@@ -129,4 +129,18 @@ TEST_CASE("an ensemble is the mean of its networks' probabilities; unlike ones a
   CHECK_THROWS_AS(both.reserve({std::size_t{1} << 20U, "a test"}, kCube), MemoryError);
 }
 
+TEST_CASE("windows suit every network of an ensemble, however many levels it has", "[segmenter][errors]") {
+  const TempFolder folder;
+  const UNet3d shallow(with_widths(unet_preset("seed"), {8, 8, 8}), DType::f32, 3);
+  const auto path = folder / "shallow.safetensors";
+  save_checkpoint(
+      path, shallow, nullptr,
+      {{"recipe", "zscore"}, {"recipe_size", std::to_string(kSize)}, {"recipe_modalities", "flair,t1,t1ce,t2"}});
+  Ensemble both({path, small_checkpoint(folder)}, Device::cpu, Fusion::on);
+  CHECK_NOTHROW(both.set_windows({.window = {16, 32, 16}}));
+  CHECK_THROWS_WITH(both.set_windows({.window = {16, 20, 16}}),
+                    ContainsSubstring("zscore-3.safetensors: wants windows whose extents are multiples of 16, for 5 "
+                                      "levels, not 16x20x16"));
+}
+
 }  // namespace vox::test

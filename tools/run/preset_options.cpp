@@ -52,7 +52,8 @@ PresetApplied apply_preset(const TrainOptions& o, const std::set<std::string>& g
     said.push_back(fmt::format("{} {}", option, value));
   }
   TrainOptions applied = train_options_from_json(json_text(all), "preset " + o.preset);
-  applied.splits = o.splits;  // a name that is not UTF-8 would come back otherwise
+  applied.splits = o.splits;  // as it was given: JSON would change a name that is not UTF-8
+  if (stands_back("patch", given)) { applied.patch = o.patch; }  // and make three numbers of one
   return {.options = applied, .said = fmt::format("{}", fmt::join(said, ", "))};
 }
 
