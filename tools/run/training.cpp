@@ -141,9 +141,9 @@ void Training::say_start() const {
                options_.schedule, steps_->used() ? "; a step is one launch of a graph" : "");
   if (options_.micro_batch < options_.batch) {
     print_safely(
-        "note: gradients are accumulated over micro-batches of {}; batch-norm statistics and dice sums are those "
-        "of each micro-batch, not of the batch of {}\n",
-        options_.micro_batch, options_.batch);
+        "note: gradients are accumulated over micro-batches of {}; {}dice sums are those of each micro-batch, not of "
+        "the batch of {}\n",
+        options_.micro_batch, net_->config().norm == Norm::batch ? "batch-norm statistics and " : "", options_.batch);
   }
   if (progress_.step > 0) { print_safely("resuming at epoch {}, step {}\n", progress_.epoch + 1, progress_.step); }
 }
