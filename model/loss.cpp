@@ -17,6 +17,29 @@ constexpr std::array<std::pair<const char*, LossTerm>, 4> kTermNames{{{"dice", L
                                                                       {"ce", LossTerm::cross_entropy},
                                                                       {"bce", LossTerm::binary_cross_entropy}}};
 
+/// share * the loss: the operators multiply their terms anyway.
+Tensor loss_of_share(const Tensor& logits, const Tensor& labels, const LossOptions& o, double share) {
+  VOX_CHECK(!o.terms.empty(), "segmentation_loss: no term");
+  const auto weight = [&](LossTerm term) { return std::ranges::find(o.terms, term) != o.terms.end() ? share : 0.0; };
+  if (o.targets == Targets::regions) {
+    VOX_CHECK(weight(LossTerm::focal) + weight(LossTerm::cross_entropy) == 0,
+              "loss '{}': regions are trained by dice and bce", loss_name(o.terms));
+    return dice_bce_loss(
+        logits, labels,
+        {.sums = o.sums, .dice = weight(LossTerm::dice), .bce = weight(LossTerm::binary_cross_entropy)});
+  }
+  VOX_CHECK(weight(LossTerm::binary_cross_entropy) == 0, "loss '{}': bce is for regions, ce for classes",
+            loss_name(o.terms));
+  return dice_focal_loss(logits, labels,
+                         {.class_weights = o.class_weights,
+                          .background = o.background,
+                          .sums = o.sums,
+                          .mean = o.focal_mean,
+                          .dice = weight(LossTerm::dice),
+                          .focal = weight(LossTerm::focal),
+                          .cross_entropy = weight(LossTerm::cross_entropy)});
+}
+
 }  // namespace
 
 std::vector<LossTerm> loss_terms(const std::string& text) {
@@ -43,25 +66,7 @@ std::string loss_name(const std::vector<LossTerm>& terms) {
 }
 
 Tensor segmentation_loss(const Tensor& logits, const Tensor& labels, const LossOptions& o) {
-  VOX_CHECK(!o.terms.empty(), "segmentation_loss: no term");
-  const auto weight = [&](LossTerm term) { return std::ranges::find(o.terms, term) != o.terms.end() ? 1.0 : 0.0; };
-  if (o.targets == Targets::regions) {
-    VOX_CHECK(weight(LossTerm::focal) + weight(LossTerm::cross_entropy) == 0,
-              "loss '{}': regions are trained by dice and bce", loss_name(o.terms));
-    return dice_bce_loss(
-        logits, labels,
-        {.sums = o.sums, .dice = weight(LossTerm::dice), .bce = weight(LossTerm::binary_cross_entropy)});
-  }
-  VOX_CHECK(weight(LossTerm::binary_cross_entropy) == 0, "loss '{}': bce is for regions, ce for classes",
-            loss_name(o.terms));
-  return dice_focal_loss(logits, labels,
-                         {.class_weights = o.class_weights,
-                          .background = o.background,
-                          .sums = o.sums,
-                          .mean = o.focal_mean,
-                          .dice = weight(LossTerm::dice),
-                          .focal = weight(LossTerm::focal),
-                          .cross_entropy = weight(LossTerm::cross_entropy)});
+  return loss_of_share(logits, labels, o, 1);
 }
 
 std::vector<double> supervision_weights(std::size_t heads) {
@@ -74,12 +79,11 @@ std::vector<double> supervision_weights(std::size_t heads) {
 
 Tensor segmentation_loss(std::span<const Tensor> logits, const Tensor& labels, const LossOptions& o) {
   VOX_CHECK(!logits.empty(), "segmentation_loss: no logits");
-  if (logits.size() == 1) { return segmentation_loss(logits.front(), labels, o); }
   const std::vector<double> weights = supervision_weights(logits.size());
   Tensor total;
   for (std::size_t i = 0; i < logits.size(); ++i) {
     const Tensor seen = i == 0 ? labels : shrink_labels(labels, std::int64_t{1} << i);
-    const Tensor part = scale(segmentation_loss(logits[i], seen, o), weights[i]);
+    const Tensor part = loss_of_share(logits[i], seen, o, weights[i]);
     total = total.defined() ? add(total, part) : part;
   }
   return total;
