@@ -240,7 +240,7 @@ TEST_CASE("patches that do not suit the cases are refused, and options that make
   for (const std::vector<std::int64_t>& patch :
        std::vector<std::vector<std::int64_t>>{{24}, {16, 16}, {16, 16, 0}, {-16}, {16, 16, 16, 16}, {8192}}) {
     o.patch = patch;
-    refused("native", o, fmt::format("--patch is {}, wants one number or three (D,H,W)", fmt::join(patch, ",")));
+    refused("native", o, fmt::format("--patch is {}, wants auto, or one number or three (D,H,W)", fmt::join(patch, ",")));
   }
   o = small_options();
   o.foreground = std::nan("");
