@@ -92,12 +92,22 @@ bool is_newer(const std::string& key) {
   return std::ranges::find(kNewer, key) != kNewer.end();
 }
 
+bool is_of_network(const std::string& key) {
+  constexpr std::array kOfNetwork{"widths", "norm", "norm_bias", "negative_slope", "down", "supervision", "init"};
+  return std::ranges::find(kOfNetwork, key) != kOfNetwork.end();
+}
+
 /// Does a run's network stay what it is with the options that were asked for? "" and the preset's own word, say, are
 /// the same.
 bool same_network(const Json& run, const Json& asked, const std::string& key) {
-  constexpr std::array kOfNetwork{"widths", "norm", "norm_bias", "negative_slope", "down", "supervision", "init"};
-  return std::ranges::find(kOfNetwork, key) != kOfNetwork.end() &&
-         unet_config(options_of(run)) == unet_config(options_of(asked));
+  return is_of_network(key) && unet_config(options_of(run)) == unet_config(options_of(asked));
+}
+
+/// An option of a run, for people: one that was left to the preset by what that means.
+std::string value_text(const Json& run, const std::string& key) {
+  std::string value = json_text(run.at(key));
+  const bool of_preset = is_of_network(key) && value == json_text(json_of({}).at(key));
+  return of_preset ? fmt::format("the preset's ({})", text_of(unet_config(options_of(run)))) : value;
 }
 
 }  // namespace
@@ -137,8 +147,8 @@ TrainOptions resumed(const TrainOptions& run, const TrainOptions& asked, const s
     Json changed = result;
     changed[key] = value;
     VOX_CHECK(may_change(key) || before == json_text(value) || same_network(result, changed, key),
-              "--resume: {} is {} in the run, {} was asked: a resumed run keeps what shapes its result", key, before,
-              json_text(value));
+              "--resume: {} is {} in the run, {} was asked: a resumed run keeps what shapes its result", key,
+              value_text(result, key), json_text(value));
     result = changed;
   }
   return options_of(result);
