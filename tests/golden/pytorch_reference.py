@@ -300,15 +300,22 @@ def make(folder, presets):
         make_nnunet(folder) if preset == "nnunet" else make_preset(folder, preset)
 
 
-def compare(checkpoint, logits_file):
+def network_of(checkpoint):
+    """A checkpoint's network for inference, and what its metadata says."""
     tensors, metadata = read_safetensors(checkpoint)
     config = json.loads(metadata["unet"])
     net = UNet3d(config["in_channels"], config["widths"], config["norm"], config["classes"], config["encoder_dropout"],
                  config["decoder_dropout"], config.get("norm_bias", False), config.get("negative_slope", 0),
                  config.get("down") == "strided_conv", config.get("supervision", 1))
-    state = {k: torch.from_numpy(v.copy()) for k, v in tensors.items() if not k.startswith("adam.")}
-    net.load_state_dict(state)
-    net.eval()
+    net.load_state_dict({k: torch.from_numpy(tensors[k].copy()) for k in net.state_dict() if k in tensors}, strict=False)
+    missing = [k for k in net.state_dict() if k not in tensors and not k.endswith("num_batches_tracked")]
+    if missing:
+        raise ValueError(f"{checkpoint} lacks {', '.join(missing)}")
+    return net.eval(), {**metadata, "unet": config}
+
+
+def compare(checkpoint, logits_file):
+    net, _ = network_of(checkpoint)
     ours, _ = read_safetensors(logits_file)
     with torch.no_grad():
         theirs = net(torch.from_numpy(ours["image"].copy()[None]))[0].numpy()
