@@ -34,6 +34,19 @@ struct Options {
   std::string csv;
 };
 
+/// The sets of a list that was cut at every ',': settings, which have a '=' or '@', belong to the set before them.
+std::vector<std::string> sets_of(const std::vector<std::string>& parts) {
+  std::vector<std::string> sets;
+  for (const std::string& part : parts) {
+    if (part.find_first_of("=@") != std::string::npos && !sets.empty()) {
+      sets.back() += "," + part;
+    } else {
+      sets.push_back(part);
+    }
+  }
+  return sets;
+}
+
 /// Prepared cases of noise in a folder that goes with the object.
 class MadeUpCases {
  public:
@@ -157,7 +170,7 @@ void run(const Options& o) {
     std::unique_ptr<MadeUpCases> made;
     if (o.cache.empty()) { made = std::make_unique<MadeUpCases>(size, o.cases); }
     const std::vector<fs::path> files = find_prepared_cases(made ? made->folder() : fs::path(o.cache));
-    for (const std::string& augment : o.augment) {
+    for (const std::string& augment : sets_of(o.augment)) {
       for (const int threads : o.threads) { measure(report, o, files, threads, augment); }
     }
   }
@@ -174,7 +187,9 @@ void add_loader_verb(Command bench) {
   verb.option("--cases", o->cases, "made up").positive();
   verb.option("--batch", o->batch).positive();
   verb.option("--threads", o->threads, "that read and augment").delimiter(',').positive();
-  verb.option("--augment", o->augment, "none, all, or rot, flip, shift, intensity, noise; each a line").delimiter(',');
+  verb.option("--augment", o->augment,
+              "none, all, nnunet with settings, or rot, flip, shift, intensity, noise; each a line")
+      .delimiter(',');
   verb.option("--patch", o->patch, "voxels along D,H,W, or one for all: a patch of each case instead of the whole")
       .delimiter(',')
       .positive()

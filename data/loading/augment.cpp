@@ -1,62 +1,18 @@
 #include "data/loading/augment.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 #include <utility>
 #include <vector>
 
+#include "data/loading/draws.h"
 #include "data/loading/gaussian.h"
+#include "data/loading/rotation.h"
 #include "data/loading/shuffle.h"
 #include "data/loading/warp.h"
 #include "kernels/base/check.h"
 
 namespace vox {
 namespace {
-
-/// Of a sample's numbers in each stream that it draws from.
-std::uint64_t first_group(const SampleKey& key) { return std::uint64_t{key.position} << 32U; }
-
-/// Draws 0, 1, 2, ... of a sample, four from each Philox group: a draw keeps its number whatever the others are for.
-class Draws {
- public:
-  explicit Draws(const SampleKey& key)
-      : key_{.seed = key.seed, .step = key.epoch, .place = kPlaceAugment}, base_(first_group(key)) {}
-
-  [[nodiscard]] double uniform() {
-    const std::uint64_t n = next_++;
-    return unit(random4(key_, base_ + n / 4).v[n % 4]);
-  }
-  [[nodiscard]] bool happens(double probability) { return uniform() < probability; }
-  [[nodiscard]] double within(double magnitude) { return (2 * uniform() - 1) * magnitude; }
-
- private:
-  RandomKey key_;
-  std::uint64_t base_;
-  std::uint64_t next_ = 0;
-};
-
-using Matrix = std::array<double, 9>;
-
-/// Turns by `degrees` in the plane of axes a and b.
-Matrix turn(std::size_t a, std::size_t b, double degrees) {
-  const double angle = degrees * std::numbers::pi / 180;
-  Matrix m{1, 0, 0, 0, 1, 0, 0, 0, 1};
-  m[4 * a] = m[4 * b] = std::cos(angle);
-  m[3 * a + b] = -std::sin(angle);
-  m[3 * b + a] = std::sin(angle);
-  return m;
-}
-
-Matrix product(const Matrix& x, const Matrix& y) {
-  Matrix m{};
-  for (std::size_t r = 0; r < 3; ++r) {
-    for (std::size_t c = 0; c < 3; ++c) {
-      for (std::size_t i = 0; i < 3; ++i) { m[3 * r + c] += x[3 * r + i] * y[3 * i + c]; }
-    }
-  }
-  return m;
-}
 
 /// Each channel's own line.
 std::vector<ChannelLine> draw_intensity(const AugmentOptions& o, const SampleKey& key, std::size_t channels) {
@@ -106,6 +62,11 @@ AugmentOptions augment_named(std::string_view list) {
   if (list == "all") { return all; }
   AugmentOptions chosen = AugmentOptions::none();
   if (list == "none") { return chosen; }
+  constexpr std::string_view kNnunet = "nnunet";
+  if (list == kNnunet || list.starts_with("nnunet,")) {
+    chosen.nnunet = nnunet_options(list.substr(std::min(list.size(), kNnunet.size() + 1)));
+    return chosen;
+  }
   while (!list.empty()) {
     const std::string_view word = list.substr(0, list.find(','));
     list.remove_prefix(std::min(word.size() + 1, list.size()));
@@ -120,10 +81,18 @@ AugmentOptions augment_named(std::string_view list) {
     } else if (word == "noise") {
       chosen.noise_probability = all.noise_probability;
     } else {
-      VOX_FAIL("augment '{}' is none of rot, flip, shift, intensity, noise, and 'all' and 'none' stand alone", word);
+      VOX_FAIL(
+          "augment '{}' is none of rot, flip, shift, intensity, noise; 'all' and 'none' stand alone, and 'nnunet' "
+          "first",
+          word);
     }
   }
   return chosen;
+}
+
+std::string augment_text(std::string_view list) {
+  const AugmentOptions o = augment_named(list);
+  return o.nnunet ? "nnunet," + nnunet_text(*o.nnunet) : std::string(list);
 }
 
 void check_augment(const AugmentOptions& o) {
@@ -139,11 +108,17 @@ void check_augment(const AugmentOptions& o) {
         std::pair{"noise_sigma", o.noise_sigma}}) {
     VOX_CHECK(m >= 0 && m <= 1e6, "augment: {} {} is not in [0,1e6]", what, m);
   }
+  if (o.nnunet) {
+    check_nnunet(*o.nnunet);
+    AugmentOptions others = o;
+    others.nnunet = std::nullopt;
+    VOX_CHECK(!changes_samples(others), "augment: nnU-Net's steps stand alone, and others are on beside them");
+  }
 }
 
 bool changes_samples(const AugmentOptions& o) {
   return o.flip_probability > 0 || o.rotate_probability > 0 || o.shift_probability > 0 || o.intensity_probability > 0 ||
-         o.noise_probability > 0;
+         o.noise_probability > 0 || o.nnunet;
 }
 
 bool does_nothing(const Augmentation& a) {
@@ -154,7 +129,7 @@ bool does_nothing(const Augmentation& a) {
 }
 
 Augmentation draw_augmentation(const AugmentOptions& o, const SampleKey& key, std::size_t channels) {
-  Draws draws(key);
+  Draws draws(key, kPlaceAugment);
   Augmentation a{.noise_group = first_group(key), .noise = {.seed = key.seed, .step = key.epoch, .place = kPlaceNoise}};
   Movement& m = a.movement;
   for (bool& flip : m.flip) { flip = draws.happens(o.flip_probability); }
@@ -172,7 +147,7 @@ Augmentation draw_augmentation(const AugmentOptions& o, const SampleKey& key, st
   const double sigma = draws.uniform() * o.noise_sigma;
   a.noise_sigma = noisy ? static_cast<float>(sigma) : 0;
   if (m.rotated) {
-    m.rotation = product(turn(1, 2, degrees[0]), product(turn(2, 0, degrees[1]), turn(0, 1, degrees[2])));
+    m.rotation = matrix_product(turn(1, 2, degrees[0]), matrix_product(turn(2, 0, degrees[1]), turn(0, 1, degrees[2])));
   }
   return a;
 }

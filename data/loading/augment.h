@@ -2,10 +2,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "data/image.h"
+#include "data/loading/nnunet_options.h"
 #include "kernels/base/augmentation.h"
 
 namespace vox {
@@ -22,13 +25,19 @@ struct AugmentOptions {
   double intensity_shift = 0.1;      ///< inside the brain, that is, where x is not 0
   double noise_probability = 0.2;
   double noise_sigma = 0.1;  ///< standard deviation uniform in [0, this], inside the brain
+  /// nnU-Net's steps instead of all of the above, by the loader's threads alone (data/loading/nnunet_augment.h).
+  std::optional<NnunetOptions> nnunet = {};
 
   [[nodiscard]] static AugmentOptions none();
 };
 
-/// "rot,flip,shift,intensity,noise", any of them; "none" or nothing; "all". Throws Error for another word.
+/// "rot,flip,shift,intensity,noise", any of them; "none" or nothing; "all"; "nnunet", alone or before settings as
+/// nnunet_options() takes them, "nnunet,rotate=15@0.3,scale=0.8..1.25". Throws Error for anything else.
 [[nodiscard]] AugmentOptions augment_named(std::string_view list);
-/// Throws Error unless probabilities lie in [0,1] and magnitudes are finite and not negative.
+/// The steps of nnU-Net that may happen, with probabilities and ranges, in full; of other choices the list as it is.
+[[nodiscard]] std::string augment_text(std::string_view list);
+/// Throws Error unless probabilities lie in [0,1] and magnitudes are finite and not negative, and nothing else is on
+/// beside nnU-Net's steps.
 void check_augment(const AugmentOptions&);
 /// Is there a sample that something may happen to?
 [[nodiscard]] bool changes_samples(const AugmentOptions&);
@@ -40,7 +49,7 @@ struct SampleKey {
   std::uint32_t position = 0;  ///< in the order of the epoch
 };
 
-/// What happens to a sample of so many channels.
+/// What happens to a sample of so many channels; of nnU-Net's steps nothing.
 [[nodiscard]] Augmentation draw_augmentation(const AugmentOptions&, const SampleKey&, std::size_t channels);
 
 /// Does it leave every value as it is?

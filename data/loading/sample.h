@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/loading/loader.h"
+#include "data/loading/nnunet_augment.h"
 
 namespace vox {
 
@@ -23,13 +24,21 @@ class SampleMaker {
                                  std::span<float> image, std::span<std::uint8_t> label);
 
  private:
+  /// By nnU-Net's steps. box: the patch.
+  void make_nnunet(const PreparedFile&, const Box& box, const NnunetAugmentation&, std::span<float> image,
+                   std::span<std::uint8_t> label);
+  /// A part of a case as it was prepared, in image_ and label_.
+  void read(const PreparedFile&, const Box&);
+
   const LoaderOptions& options_;
   std::array<std::int64_t, 4> shape_;
-  std::vector<float> image_;         ///< as it was prepared: a patch, or a case that is not f32
-  std::vector<std::uint8_t> label_;  ///< of a patch
+  std::vector<float> image_;         ///< as it was prepared: a patch, what one is made of, or a case that is not f32
+  std::vector<std::uint8_t> label_;  ///< of what is no whole case
+  std::vector<float> scratch_;       ///< of one channel, for nnU-Net's steps
 };
 
-/// Bytes that the makers of all threads hold, given the type of prepared images.
+/// Bytes that the makers of all threads hold at most, given the type of prepared images. For nnU-Net's steps on patches
+/// it reads every file's header.
 [[nodiscard]] std::size_t sample_maker_bytes(const LoaderOptions&, const std::array<std::int64_t, 4>& shape,
                                              FileDType image_type);
 

@@ -15,6 +15,8 @@ inline constexpr std::uint32_t kPlaceAugment = 0xDA7A0002U;
 inline constexpr std::uint32_t kPlaceIntensity = 0xDA7A0003U;
 inline constexpr std::uint32_t kPlaceNoise = 0xDA7A0004U;
 inline constexpr std::uint32_t kPlacePatch = 0xDA7A0006U;  // 5: data/prepare/foreground.cpp
+inline constexpr std::uint32_t kPlaceNnunet = 0xDA7A0007U;
+inline constexpr std::uint32_t kPlaceElastic = 0xDA7A0008U;
 
 /// 0..count-1 in random order (Fisher and Yates), a function of count and key alone.
 [[nodiscard]] inline std::vector<std::size_t> shuffled(std::size_t count, const RandomKey& key) {
