@@ -143,7 +143,8 @@ void measure(Report& report, const Options& o, const std::vector<fs::path>& file
        {"processor_ms_per_case", 1e3 * processor},
        {"gb_per_s", bytes / s.median / 1e9},
        {"read_ms_per_case", 1e3 * plain},
-       {"samples_s", case_s}},
+       {"samples_s", case_s},
+       {"processor_samples_s", processor_s}},
       {label, std::to_string(o.batch), std::to_string(threads), augment, digits(1e3 * s.median), percent(s.relative()),
        digits(1e3 * processor), digits(1 / s.median), digits(bytes / s.median / 1e9), digits(1e3 * plain)});
 }

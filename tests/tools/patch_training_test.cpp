@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "data/loading/augment.h"
 #include "data/loading/splits.h"
 #include "data/prepare/prepared_case.h"
 #include "engine/safetensors.h"
@@ -204,21 +205,30 @@ TEST_CASE("patches of cubes are trained on, and the cubes validated whole", "[tr
   CHECK(tensors_of(folder / "run" / "last.safetensors") == tensors_of(folder / "again" / "last.safetensors"));
 }
 
-TEST_CASE("a device that augments patches trains on what the cpu's loader makes of them", "[training][simt]") {
+TEST_CASE("a device trains on the patches that the cpu's loader makes, whoever augments them", "[training][simt]") {
   const TempFolder folder;
   make_cache(folder / "cache", RecipeKind::native);
   TrainOptions o = small_options();
   o.widths = {2, 2, 2, 2, 2};
   o.epochs = 1;
   o.steps_per_epoch = 1;
+  o.validate_every = 9;
   std::vector<double> losses;
-  for (const char* const device : {"cpu", "simt"}) {
-    o.device = device;
-    o.validate_every = 9;
-    train(folder / "cache", folder / device, o);
-    losses.push_back(log_of(folder / device, "step").at(0).at("loss"));
+  for (const char* const augment : {"all", "nnunet,rotate@1,noise@1,gamma=off"}) {
+    for (const char* const device : {"cpu", "simt"}) {
+      o.device = device;
+      o.augment = augment;
+      const fs::path run = folder / (device + std::to_string(losses.size()));
+      train(folder / "cache", run, o);
+      losses.push_back(log_of(run, "step").at(0).at("loss"));
+      const auto start = log_of(run, "start").at(0);
+      CHECK(start.at("augmentation") == augment_text(augment));
+      CHECK(start.at("augmented_by") == (losses.size() == 2 ? "device" : "loader"));
+      CHECK_THAT(read_bytes(run / "config.toml"), ContainsSubstring("augment = \"" + augment_text(augment) + "\""));
+    }
+    CHECK(std::abs(losses[losses.size() - 1] / losses[losses.size() - 2] - 1) < 1e-5);
   }
-  CHECK(std::abs(losses[1] / losses[0] - 1) < 1e-5);
+  CHECK(std::abs(losses[0] / losses[2] - 1) > 1e-5);
 }
 
 TEST_CASE("patches that do not suit the cases are refused, and options that make none", "[training][errors]") {

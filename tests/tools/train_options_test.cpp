@@ -120,6 +120,7 @@ TEST_CASE("a number that makes no sense is refused by its option's name", "[opti
            {[](TrainOptions& o) { o.loader_threads = -3; }, "--loader-threads is -3"},
            {[](TrainOptions& o) { o.loader_memory_mib = -5; }, "--loader-memory-mib is -5"},
            {[](TrainOptions& o) { o.graph = "maybe"; }, "--graph is 'maybe', wants auto, on or off"},
+           {[](TrainOptions& o) { o.augment = "nnunet,zoom=2"; }, "'zoom' is no step of nnunet"},
            {[](TrainOptions& o) { o.validate_every = 0; }, "--validate-every is 0, wants 1 or more"}}) {
     INFO(why);
     check_refused(change, why);

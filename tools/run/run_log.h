@@ -9,7 +9,9 @@
 
 namespace vox {
 
-/// log.jsonl of a run: one JSON object a line, {"type": "step", ...} or {"type": "epoch", ...}, each with its "step".
+/// log.jsonl of a run: one JSON object a line, {"type": "start", ...} where it began or went on, {"type": "step", ...}
+/// or
+/// {"type": "epoch", ...}, each with its "step".
 /// Throws OutputError where the file cannot be written.
 class RunLog {
  public:

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <utility>
 
+#include "data/loading/augment.h"
 #include "engine/context.h"
 #include "kernels/base/check.h"
 #include "tools/run/option_words.h"
@@ -97,6 +98,7 @@ void check_options(const TrainOptions& o) {
   check_not_negative("clip-norm", o.clip_norm);
   if (!wants_largest_patch(o)) { check_patch_size(o.patch, size_divisor(network)); }
   VOX_CHECK(o.foreground >= 0 && o.foreground <= 1, "--foreground is {}, wants a share from 0 to 1", o.foreground);
+  check_augment(augment_named(o.augment));
   check_whole("steps-per-epoch", o.steps_per_epoch, 0, kMostSteps);
   check_at_least("fold", o.fold, 0);
   if (o.splits.empty()) { check_at_least("folds", o.folds, 2); }

@@ -51,7 +51,7 @@ struct TrainOptions {
   std::vector<std::int64_t> patch;
   double foreground = 0.33;          ///< share of patches that are made to hold foreground
   std::int64_t steps_per_epoch = 0;  ///< 0: one pass over the cases
-  std::string augment = "all";
+  std::string augment = "all";       ///< as augment_named() takes it
   std::uint64_t seed = 42;
   std::int64_t fold = 0;
   std::int64_t folds = 5;      ///< made from the cases when there is no splits file

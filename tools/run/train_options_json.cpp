@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "data/loading/augment.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
@@ -67,6 +68,7 @@ template <class Options, class Visit> void for_each_option(Options& o, const Vis
 /// One flat object, in the order of its keys.
 Json json_of(TrainOptions o) {
   if (o.patch.size() == 1 && !wants_largest_patch(o)) { o.patch.assign(3, o.patch.front()); }
+  o.augment = augment_text(o.augment);  // in full: what is usual may change between versions
   Json all;
   for_each_option(o, [&](const char* key, const auto& value) { all[key] = value; });
   return all.sorted();

@@ -37,12 +37,6 @@ std::string rates_text(double first, double last) {
   return first == last ? fmt::format("{:g}", last) : fmt::format("{:g} to {:g}", first, last);
 }
 
-std::optional<PatchOptions> patch_options(const TrainOptions& o) {
-  if (o.patch.empty()) { return std::nullopt; }
-  const bool regions = unet_config(o).targets == Targets::regions;
-  return PatchOptions{.size = step_extents(o), .foreground = o.foreground, .regions = regions};
-}
-
 }  // namespace
 
 Training::Training(fs::path cache, fs::path run, const TrainOptions& options, Start start, const std::string& memory)
@@ -102,22 +96,12 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
 Training::~Training() = default;
 
 void Training::make_loader() {
-  BatchMemory::Make memory_of_batches;
+  LoaderOptions options = loader_options(options_, train_files_, device_);
+  if (device_augments(options_, device_)) { augments_there_ = augment_named(options_.augment); }
   if (device_ == Device::cuda) {
-    memory_of_batches = [gpu = options_.device](std::size_t bytes) { return page_locked_memory(gpu, bytes); };
+    options.memory = [gpu = options_.device](std::size_t bytes) { return page_locked_memory(gpu, bytes); };
   }
-  const AugmentOptions augmentations = augment_named(options_.augment);
-  if (device_ != Device::cpu) { augments_there_ = augmentations; }
-  loader_ = std::make_unique<Loader>(
-      LoaderOptions{.files = train_files_,
-                    .batch = options_.batch,
-                    .seed = options_.seed,
-                    .threads = options_.loader_threads > 0 ? options_.loader_threads : usual_loader_threads(device_),
-                    .memory_bytes = static_cast<std::size_t>(options_.loader_memory_mib) << 20U,
-                    .memory = memory_of_batches,
-                    .augment = device_ == Device::cpu ? augmentations : AugmentOptions::none(),
-                    .patch = patch_options(options_),
-                    .steps_per_epoch = options_.steps_per_epoch});
+  loader_ = std::make_unique<Loader>(std::move(options));
 }
 
 void Training::say_start() const {
@@ -134,7 +118,7 @@ void Training::say_start() const {
   print_safely("step: peak of tensors {}, {} from the system\n", bytes_text(step.peak_bytes),
                bytes_text(step.system_bytes()));
   if (options_.augment != "none" && !options_.augment.empty()) {
-    print_safely("augmentation: {}, by {}\n", options_.augment,
+    print_safely("augmentation: {}, by {}\n", augment_text(options_.augment),
                  augments_there_ ? "the device" : "the loader's threads");
   }
   print_safely("{}; loss {}; Adam lr {:g}, schedule {}{}\n", describe(device_), loss_name(loss_.terms), options_.lr,
@@ -151,6 +135,11 @@ void Training::say_start() const {
 void Training::run() {
   RunControl control(folder_, options_.save_every);
   say_start();
+  log_->write({{"type", "start"},
+               {"step", progress_.step},
+               {"epoch", progress_.epoch + 1},
+               {"augmentation", augment_text(options_.augment)},
+               {"augmented_by", augments_there_ ? "device" : "loader"}});
   VOX_CHECK(progress_.epoch < options_.epochs, "{}: {} epochs are done; give --epochs a larger number to go on",
             folder_.string(), progress_.epoch);
   while (progress_.epoch < options_.epochs) {

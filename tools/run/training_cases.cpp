@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "data/prepare/prepared_case.h"
 #include "engine/json_text.h"
@@ -73,6 +74,27 @@ Recipe common_recipe(const TrainingCases& cases, const fs::path& cache, const Tr
     for (const fs::path& p : *files) { check_recipe(PreparedFile(p).info(), recipe, p.string()); }
   }
   return recipe;
+}
+
+std::optional<PatchOptions> patch_options(const TrainOptions& o) {
+  if (o.patch.empty()) { return std::nullopt; }
+  const bool regions = unet_config(o).targets == Targets::regions;
+  return PatchOptions{.size = step_extents(o), .foreground = o.foreground, .regions = regions};
+}
+
+bool device_augments(const TrainOptions& o, Device device) {
+  return device != Device::cpu && !augment_named(o.augment).nnunet;
+}
+
+LoaderOptions loader_options(const TrainOptions& o, std::vector<fs::path> files, Device device) {
+  return {.files = std::move(files),
+          .batch = o.batch,
+          .seed = o.seed,
+          .threads = o.loader_threads > 0 ? o.loader_threads : usual_loader_threads(device),
+          .memory_bytes = static_cast<std::size_t>(o.loader_memory_mib) << 20U,
+          .augment = device_augments(o, device) ? AugmentOptions::none() : augment_named(o.augment),
+          .patch = patch_options(o),
+          .steps_per_epoch = o.steps_per_epoch};
 }
 
 }  // namespace vox

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "data/cases/recipe.h"
+#include "data/loading/loader.h"
 #include "data/loading/splits.h"
 #include "tools/run/train_options.h"
 
@@ -26,5 +28,15 @@ struct TrainingCases {
 /// the size that --size names, and a patch, which native cases want, that is no larger than a cube. Throws DataError or
 /// Error saying which does not.
 [[nodiscard]] Recipe common_recipe(const TrainingCases&, const std::filesystem::path& cache, const TrainOptions&);
+
+/// What a patch of the run is; nothing where it takes whole cases.
+[[nodiscard]] std::optional<PatchOptions> patch_options(const TrainOptions&);
+
+/// Does the device augment what the loader reads, instead of the loader's threads?
+[[nodiscard]] bool device_augments(const TrainOptions&, Device);
+
+/// The loader of a run's training cases, which may live in memory of the caller's choice. `voxgrad preview` shows what
+/// it loads.
+[[nodiscard]] LoaderOptions loader_options(const TrainOptions&, std::vector<std::filesystem::path> files, Device);
 
 }  // namespace vox

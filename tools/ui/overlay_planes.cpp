@@ -38,9 +38,9 @@ Slices slices_with_most(const LabelMap& classes) {
   return slices;
 }
 
-Window window_of(const Image& image) {
+Window window_of(std::span<const float> image) {
   std::vector<double> values;
-  std::copy_if(image.values.begin(), image.values.end(), std::back_inserter(values), [](float v) { return v != 0; });
+  std::ranges::copy_if(image, std::back_inserter(values), [](float v) { return v != 0; });
   if (values.empty()) { return {}; }
   return {.black = percentile(values, 1), .white = percentile(values, 99)};
 }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "data/image.h"
 
@@ -19,7 +20,8 @@ struct Window {
   double black = 0;
   double white = 1;
 };
-[[nodiscard]] Window window_of(const Image&);
+[[nodiscard]] Window window_of(std::span<const float> values);
+[[nodiscard]] inline Window window_of(const Image& image) { return window_of(image.values); }
 
 /// Voxels to show, along D, H, W.
 struct Extent {

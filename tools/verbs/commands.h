@@ -18,6 +18,7 @@ void add_plan(Command);
 void add_synth(Command);
 void add_check(Command);
 void add_prepare(Command);
+void add_preview(Command);
 void add_train(Command);
 void add_predict(Command);
 void add_evaluate(Command);

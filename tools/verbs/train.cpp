@@ -9,6 +9,7 @@
 #include "tools/ui/output.h"
 #include "tools/verbs/commands.h"
 #include "tools/verbs/network_options.h"
+#include "tools/verbs/sample_options.h"
 
 namespace vox {
 namespace {
@@ -47,29 +48,6 @@ void add_optimizer_options(Command app, TrainOptions& o) {
   app.option("--clip-norm", o.clip_norm, "largest 2-norm of the gradient; 0: no limit");
 }
 
-void add_data_options(Command app, TrainOptions& o) {
-  app.option("--patch", o.patch,
-             "train on patches of so many voxels along D,H,W, multiples of 16 (2^(levels - 1)), or one for all; cases "
-             "of recipe native want it, those of a cube may have it. auto: the largest that fits into memory, of no "
-             "more than the median case")
-      .delimiter(',')
-      .word("auto", "0")
-      .default_text("whole cases");
-  app.option(
-      "--foreground", o.foreground,
-      "patches: share that is made to hold tumour, by nnU-Net's rule: the last ones of a batch, at 0.33 one of 2");
-  app.option("--steps-per-epoch", o.steps_per_epoch,
-             "steps of an epoch, whatever the number of cases; 0: one pass over them");
-  app.option("--augment", o.augment, "rot, flip, shift, intensity, noise joined by ','; or all, none");
-  app.option("--seed", o.seed, "of weights, order, augmentation and dropout").not_negative();
-  app.option("--fold", o.fold, "which fold validates, from 0");
-  app.option("--folds", o.folds, "how many folds are made where no --splits is given");
-  app.option("--splits", o.splits, "JSON list of {\"train\": [ids], \"val\": [ids]}");
-  app.option("--validate-every", o.validate_every, "epochs between validations");
-  app.option("--save-every", o.save_every,
-             "minutes between checkpoints within an epoch; 0: none. SIGUSR1 asks for one at once");
-}
-
 void add_machine_options(Command app, TrainOptions& o, std::string& memory) {
   app.option("--device", o.device, "cpu, cuda, cuda:N or simt (the CUDA kernels' sources on the CPU: slow)");
   app.option("--fusion", o.fusion, "on; off: plain operators, slower, the same but for rounding");
@@ -79,10 +57,10 @@ void add_machine_options(Command app, TrainOptions& o, std::string& memory) {
   app.option("--graph", o.graph,
              "a training step as one launch: auto (on a GPU), on (on simt, too) or off. Never changes the result");
   app.option("--threads", o.threads, "CPU threads; 0: every core. Never changes the result");
-  app.option("--loader-threads", o.loader_threads,
-             "threads that read, and on the CPU augment; 0: one, and for a GPU every core but one, at most 16. Never "
-             "changes the "
-             "result");
+  app.option(
+      "--loader-threads", o.loader_threads,
+      "threads that read, and augment what the device does not; 0: one, and for a GPU every core but one, at most "
+      "16. Never changes the result");
   app.option("--loader-memory-mib", o.loader_memory_mib,
              "MiB of batches read ahead; 0: three batches, or two samples for each loader thread where that is more");
   app.option("--memory", memory, "refuse what takes more than this, such as 8GiB; default: what is available");
@@ -98,11 +76,7 @@ void train(Command app, const TrainArgs& args) {
   const std::filesystem::path last = args.run / "last.safetensors";
   VOX_CHECK(std::filesystem::exists(last), "--resume: {} does not exist; leave --resume out to start a run",
             last.string());
-  const CheckpointFile file(last);
-  const auto stored = file.metadata().find("options");
-  VOX_CHECK_DATA(stored != file.metadata().end(), "{}: holds no options of a training run", last.string());
-  const TrainOptions options =
-      resumed(train_options_from_json(stored->second, last.string()), args.options, given_options(app));
+  const TrainOptions options = resumed(options_of_run(args.run), args.options, given_options(app));
   Training(args.cache, args.run, options, Training::Start::resume, args.memory).run();
 }
 
@@ -120,7 +94,11 @@ void add_train(Command app) {
              "storage of activations: f32, bf16 or f64; weights, statistics, sums and losses stay f32 or f64");
   add_loss_options(sub, args->options);
   add_optimizer_options(sub, args->options);
-  add_data_options(sub, args->options);
+  add_sample_options(sub, args->options);
+  add_fold_options(sub, args->options);
+  sub.option("--validate-every", args->options.validate_every, "epochs between validations");
+  sub.option("--save-every", args->options.save_every,
+             "minutes between checkpoints within an epoch; 0: none. SIGUSR1 asks for one at once");
   add_machine_options(sub, args->options, args->memory);
   sub.run([sub, args] { train(sub, *args); });
 }
