@@ -226,6 +226,7 @@ struct DiceFocalLossOptions {
   double clip = 1e-7;
   std::vector<double> class_weights = {};
   Background background = Background::include;
+  Background dice_background = Background::include;  ///< exclude: out of the Dice term alone, as nnU-Net trains
   Sums sums = Sums::batch;
   FocalMean mean = FocalMean::voxels_and_classes;
   double dice = 1;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cmath>
-#include <cstdint>
 #include <span>
 
 #include "kernels/base/bf16.h"
@@ -29,23 +28,16 @@ template <class T> struct AdamTensor {
   std::span<T> v;
 };
 
-/// sums[k] = sum over e of grad[e]^2 of tensor k, in a fixed order and in double.
-template <class T> struct AdamSquaresArgs {
-  std::span<const AdamTensor<T>> tensors;
-  std::span<double> partials;  ///< scratch, adam_squares_scratch()
-  std::span<double> sums;      ///< [tensors], overwritten
-};
-
 /// One Adam step on all tensors (D. Kingma, J. Ba, "Adam", ICLR 2015; decoupled decay: I. Loshchilov, F. Hutter, ICLR
 /// 2019):
-///   norm = sqrt(sum of squares);  g = grad * (clip_norm > 0 and norm > clip_norm ? clip_norm / norm : 1)
+///   norm = sqrt(sum of squares);  g = grad * gradient_factor(norm, clip_norm)
 ///   p = p * (1 - lr * weight_decay);  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2
 ///   torch: p -= lr / (1-b1^t) * m / (sqrt(v) / sqrt(1-b2^t) + eps)
 ///   keras: p -= lr * sqrt(1-b2^t) / (1-b1^t) * m / (sqrt(v) + eps)
 /// Where norm is not finite, nothing changes.
 template <class T> struct AdamArgs {
   std::span<const AdamTensor<T>> tensors;
-  std::span<const double> squares;  ///< [tensors], what adam_squares() gave
+  std::span<const double> squares;  ///< [tensors], what gradient_squares() gave
   double clip_norm;                 ///< 0: gradients are taken as they are
   double lr;
   double beta1;
@@ -69,20 +61,6 @@ template <class A, class T> [[nodiscard]] AdamRates<A> adam_rates(const AdamArgs
           .unbias = static_cast<A>(torch ? 1 / root : 1.0)};
 }
 
-VOX_KERNEL(adam_squares, AdamSquaresArgs);
 VOX_KERNEL(adam_step, AdamArgs);
-
-inline constexpr std::int64_t kAdamChunk = 4096;  ///< elements of a tensor that one block of a GPU takes
-
-/// Doubles of scratch that the sums of squares need on this queue.
-template <class T> [[nodiscard]] std::int64_t adam_squares_scratch(const CpuQueue&, std::span<const AdamTensor<T>>) {
-  return 0;
-}
-template <class T>
-[[nodiscard]] std::int64_t adam_squares_scratch(const DeviceQueue&, std::span<const AdamTensor<T>> tensors) {
-  std::int64_t chunks = 0;
-  for (const AdamTensor<T>& t : tensors) { chunks += (std::ssize(t.grad) + kAdamChunk - 1) / kAdamChunk; }
-  return chunks;
-}
 
 }  // namespace vox

@@ -24,14 +24,15 @@ inline constexpr std::int64_t kDiceFocalClasses = 256;  ///< at most: labels are
 
 /// What the loss is made of; a term whose factor is 0 is left out.
 struct DiceFocalTerms {
-  std::int64_t groups = 1;   ///< 1: sums over the batch; N: over each case
-  std::int64_t counted = 1;  ///< classes the mean of the Dice scores is over
-  double smooth = 1e-5;      ///< > 0
-  double gamma = 2;          ///< >= 0
-  double clip = 1e-7;        ///< in (0,0.5)
-  double dice = 1;           ///< times kernels/dice_loss.h
-  double focal = 0;          ///< times the sum of kernels/focal_loss.h: alpha and 1 / number of terms are in it
-  double cross_entropy = 0;  ///< times kernels/cross_entropy.h
+  std::int64_t groups = 1;     ///< 1: sums over the batch; N: over each case
+  std::int64_t counted = 1;    ///< classes the mean of the Dice scores is over
+  std::int64_t dice_from = 0;  ///< the first of them: 1 leaves the background out of the Dice term
+  double smooth = 1e-5;        ///< > 0
+  double gamma = 2;            ///< >= 0
+  double clip = 1e-7;          ///< in (0,0.5)
+  double dice = 1;             ///< times kernels/dice_loss.h
+  double focal = 0;            ///< times the sum of kernels/focal_loss.h: alpha and 1 / number of terms are in it
+  double cross_entropy = 0;    ///< times kernels/cross_entropy.h
 };
 
 /// loss = dice * dice_loss(p) + focal * focal_loss(p) + cross_entropy * cross_entropy(x), p = softmax(x), formulas in
@@ -99,7 +100,8 @@ struct ClassGradient {
 [[nodiscard]] VOX_HD inline ClassGradient class_gradient(const DiceFocalTerms& t, const DiceFocalSums& sums,
                                                          std::int64_t c, double weight, double dy) {
   if (weight == 0) { return {}; }
-  const double share = -dy * t.dice * weight / static_cast<double>(t.groups * t.counted) / sums.under(c, t.smooth);
+  const double dice = c < t.dice_from ? 0 : t.dice;
+  const double share = -dy * dice * weight / static_cast<double>(t.groups * t.counted) / sums.under(c, t.smooth);
   return {.miss = -share * sums.over(c, t.smooth) / sums.under(c, t.smooth),
           .more = 2 * share,
           .focal = dy * t.focal * weight,

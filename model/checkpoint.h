@@ -6,13 +6,15 @@
 #include "engine/safetensors.h"
 #include "model/optimizer.h"
 #include "model/unet3d.h"
+#include "model/weight_average.h"
 
 namespace vox {
 
 // A checkpoint is a safetensors file. Tensors: every parameter and running statistic under its state-dict name, with
 // "<norm>.num_batches_tracked" so that PyTorch's load_state_dict takes it as it is; with an optimiser also
-// "adam.m.<name>" and "adam.v.<name>". Metadata: "format", "unet" (the configuration as JSON), "adam_steps", and
-// whatever the caller adds: the state of its run, the recipe its data was prepared with.
+// "adam.m.<name>" and "adam.v.<name>", or "sgd.momentum.<name>", and with an average of the weights "ema.<name>".
+// Metadata: "format", "unet" (the configuration as JSON), "adam_steps" or "sgd_steps", and whatever the caller adds:
+// the state of its run, the recipe its data was prepared with.
 
 inline constexpr const char* kCheckpointFormat = "voxgrad-checkpoint-1";
 
@@ -21,7 +23,8 @@ inline constexpr const char* kCheckpointFormat = "voxgrad-checkpoint-1";
 [[nodiscard]] UNetConfig unet_config_from_json(const std::string& text, const std::string& file);
 
 /// As an AtomicFile: after a crash there is the old checkpoint or the new one.
-void save_checkpoint(const std::filesystem::path&, const UNet3d&, const Adam* optimizer, Metadata extra);
+void save_checkpoint(const std::filesystem::path&, const UNet3d&, const Optimizer* optimizer, Metadata extra,
+                     const WeightAverage* average = nullptr);
 
 class CheckpointFile {
  public:
@@ -36,7 +39,8 @@ class CheckpointFile {
   /// that is not finite, or not in the network's type, and DataError for a variance below 0. All are checked before the
   /// first changes.
   void load(UNet3d&) const;
-  void load(Adam&) const;
+  void load(Optimizer&) const;
+  void load(WeightAverage&) const;
 
  private:
   void load(const std::vector<NamedTensor>&) const;

@@ -33,6 +33,7 @@ Tensor loss_of_share(const Tensor& logits, const Tensor& labels, const LossOptio
   return dice_focal_loss(logits, labels,
                          {.class_weights = o.class_weights,
                           .background = o.background,
+                          .dice_background = o.dice_background,
                           .sums = o.sums,
                           .mean = o.focal_mean,
                           .dice = weight(LossTerm::dice),

@@ -17,6 +17,7 @@ struct LossOptions {
   Targets targets = Targets::classes;                            ///< regions: of BraTS, by dice and bce alone
   std::vector<double> class_weights{};                           ///< [classes]; empty: all 1
   Background background = Background::include;
+  Background dice_background = Background::include;  ///< of the Dice term alone: DiceFocalLossOptions
   Sums sums = Sums::batch;
   FocalMean focal_mean = FocalMean::voxels_and_classes;
 };

@@ -1,26 +1,35 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernels/adam.h"
+#include "kernels/sgd.h"
 #include "kernels/step_values.h"
 #include "model/unet3d.h"
 
 namespace vox {
 
-struct AdamOptions {
-  double beta1 = 0.9;
+enum class OptimizerKind : std::uint8_t { adam, sgd };
+/// "adam", "adamw" (the same: the decay is decoupled in both) or "sgd"; throws Error for another name.
+[[nodiscard]] OptimizerKind optimizer_named(const std::string&);
+
+struct OptimizerOptions {
+  OptimizerKind kind = OptimizerKind::adam;
+  double beta1 = 0.9;  ///< beta1, beta2, eps, epsilon: of Adam
   double beta2 = 0.999;
   double eps = 1e-8;
   AdamEpsilon epsilon = AdamEpsilon::torch;
-  double weight_decay = 0;  ///< decoupled (AdamW); 0 is plain Adam
+  double momentum = 0.99;  ///< momentum, nesterov: of SGD
+  Nesterov nesterov = Nesterov::on;
+  double weight_decay = 0;  ///< of Adam decoupled (AdamW); of SGD L2, added to the clipped gradient
   double clip_norm = 0;     ///< gradients are scaled so that their common 2-norm is at most this; 0: never
 };
 
-/// Adam over a list of parameters of one type, on one device; formulas in kernels/adam.h. The moments are tensors like
-/// the parameters.
-/// A step of Adam whose outcome nobody has looked at yet.
+/// A step of an optimiser whose outcome nobody has looked at yet.
 struct SubmittedStep {
   Tensor squares;                         ///< [parameters that move], f64: each gradient's sum of squares; or undefined
   std::vector<const std::string*> names;  ///< of these; the optimiser's
@@ -31,9 +40,11 @@ struct SubmittedStep {
   [[nodiscard]] double norm(std::span<const double> squares) const;
 };
 
-class Adam {
+/// Adam or SGD over a list of parameters of one type, on one device; formulas in kernels/adam.h and kernels/sgd.h. The
+/// moments are tensors like the parameters: Adam has two, SGD one.
+class Optimizer {
  public:
-  Adam(std::vector<NamedTensor> parameters, const AdamOptions&);
+  Optimizer(std::vector<NamedTensor> parameters, const OptimizerOptions&);
 
   /// One step with the gradients that backward() left, which are then cleared. All is submitted before the host waits
   /// for the device, once. Returns the gradients' 2-norm before clipping, summed in a fixed order. Throws
@@ -54,24 +65,28 @@ class Adam {
   void repeated(SubmittedStep&);
 
   [[nodiscard]] std::int64_t steps() const { return steps_; }
-  [[nodiscard]] const AdamOptions& options() const { return options_; }
+  [[nodiscard]] const OptimizerOptions& options() const { return options_; }
 
-  /// Moments by parameter name, "adam.m.<name>" and "adam.v.<name>": for the checkpoint.
+  /// "adam" or "sgd".
+  [[nodiscard]] std::string_view name() const;
+  /// Moments by parameter name, "adam.m.<name>" and "adam.v.<name>", or "sgd.momentum.<name>": for the checkpoint.
   [[nodiscard]] std::vector<NamedTensor> state() const;
   void set_steps(std::int64_t steps) { steps_ = steps; }
 
  private:
   struct Slot {
     NamedTensor parameter;
-    Tensor m;
-    Tensor v;
+    Tensor first;   ///< Adam's m, SGD's momentum
+    Tensor second;  ///< Adam's v; undefined of SGD
   };
   [[nodiscard]] SubmittedStep enqueue(double lr, const StepValues* there);
-  template <class T> [[nodiscard]] AdamArgs<T> next_args(double lr) const;  ///< without tensors
+  template <class T, class Queue>
+  void move(Queue&, std::span<Slot* const>, const Tensor& squares, double lr, const StepValues* there) const;
+  template <class T> [[nodiscard]] AdamArgs<T> next_adam(double lr) const;  ///< without tensors
   void accept();                                                            ///< the submitted step is done
 
   std::vector<Slot> slots_;
-  AdamOptions options_;
+  OptimizerOptions options_;
   std::int64_t steps_ = 0;
 };
 

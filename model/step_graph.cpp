@@ -93,8 +93,14 @@ struct StepGraphs::Kind {
   SubmittedTraining submitted;  ///< what every launch gives, but for the number of the step
 };
 
-StepGraphs::StepGraphs(const UNet3d& net, Adam& adam, LossOptions loss, std::uint64_t seed, GraphUse use)
-    : net_(net), adam_(adam), loss_(std::move(loss)), seed_(seed), used_(uses_graphs(use, net.device())) {
+StepGraphs::StepGraphs(const UNet3d& net, Optimizer& optimizer, LossOptions loss, std::uint64_t seed, GraphUse use,
+                       WeightAverage* average)
+    : net_(net),
+      optimizer_(optimizer),
+      average_(average),
+      loss_(std::move(loss)),
+      seed_(seed),
+      used_(uses_graphs(use, net.device())) {
   if (used_) { values_ = Tensor({std::int64_t{sizeof(StepValues)}}, DType::u8, net.device()); }
 }
 StepGraphs::~StepGraphs() = default;
@@ -145,11 +151,17 @@ SubmittedTraining StepGraphs::submit(const ArenaScope& scope, std::span<const Mi
   return kind.state == captured ? launch(kind, parts, step, lr) : submit_plainly(parts, step, lr);
 }
 
+SubmittedStep StepGraphs::update(double lr, const StepValues* there) const {
+  SubmittedStep step = there == nullptr ? optimizer_.submit_step(lr) : optimizer_.submit_repeatable(there);
+  if (average_ != nullptr) { average_->submit(step, there); }
+  return step;
+}
+
 SubmittedTraining StepGraphs::submit_plainly(std::span<const MicroBatch> parts, std::uint32_t step, double lr) const {
   SubmittedTraining s{
-      .losses = submit_batch(net_, parts, loss_, seed_, step), .adam = adam_.submit_step(lr), .results = {}};
+      .losses = submit_batch(net_, parts, loss_, seed_, step), .update = update(lr, nullptr), .results = {}};
   s.results = s.losses.released();
-  if (s.adam.squares.defined()) { s.results.push_back(std::exchange(s.adam.squares, {})); }
+  if (s.update.squares.defined()) { s.results.push_back(std::exchange(s.update.squares, {})); }
   return s;
 }
 
@@ -165,17 +177,17 @@ void StepGraphs::capture(Kind& kind, const ArenaScope& scope, std::span<const Mi
   VOX_CHECK(follows_plan(scope) && kind.premises.memory.taken == kind.premises.batch.size(),
             "step graph: before the step {} blocks are taken, the batch has {}", kind.premises.memory.taken,
             kind.premises.batch.size());
-  const std::int64_t steps_before = adam_.steps();
+  const std::int64_t steps_before = optimizer_.steps();
   auto graph = std::make_unique<Graph>(net_.device());
   weights_were_written();  // so that packing them is part of the graph
   try {
     graph->capture([&] {
       kind.submitted = {.losses = submit_batch(net_, parts, loss_, seed_, 0, values_there()),
-                        .adam = adam_.submit_repeatable(values_there()),
+                        .update = update(0, values_there()),
                         .results = kind.losses};
       const std::vector<Tensor> losses = kind.submitted.losses.released();
       for (std::size_t i = 0; i < losses.size(); ++i) { kind.losses[i].assign(losses[i]); }
-      const Tensor squares = std::exchange(kind.submitted.adam.squares, {});
+      const Tensor squares = std::exchange(kind.submitted.update.squares, {});
       kind.squares.assign(squares);
       kind.submitted.results.push_back(kind.squares);
     });
@@ -186,11 +198,11 @@ void StepGraphs::capture(Kind& kind, const ArenaScope& scope, std::span<const Mi
   } catch (...) {
     for (const NamedTensor& p : net_.parameters()) { Tensor(p.tensor).clear_grad(); }
     kind.submitted = {};
-    adam_.set_steps(steps_before);
+    optimizer_.set_steps(steps_before);
     weights_were_written();  // nothing of what was to be packed has been
     throw;
   }
-  adam_.set_steps(steps_before);
+  optimizer_.set_steps(steps_before);
 }
 
 SubmittedTraining StepGraphs::launch(Kind& kind, std::span<const MicroBatch> parts, std::uint32_t step, double lr) {
@@ -200,7 +212,8 @@ SubmittedTraining StepGraphs::launch(Kind& kind, std::span<const MicroBatch> par
                        regions ? DiceBceLossOptions{}.classes : net_.config().classes);
   }
   StepValues values{.step = step};
-  adam_.next_rates(lr, values);
+  optimizer_.next_rates(lr, values);
+  if (average_ != nullptr) { values.take = average_->next_take(optimizer_.steps()); }
   dispatch_device(net_.device(), [&]<class Queue>(Queue& queue) {
     if constexpr (std::is_base_of_v<DeviceQueue, Queue>) { set_step_values(queue, values, values_there()); }
   });
@@ -208,7 +221,7 @@ SubmittedTraining StepGraphs::launch(Kind& kind, std::span<const MicroBatch> par
   ++launches_;
   weights_were_written();
   SubmittedTraining submitted = kind.submitted;
-  adam_.repeated(submitted.adam);
+  optimizer_.repeated(submitted.update);
   return submitted;
 }
 

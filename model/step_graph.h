@@ -16,6 +16,7 @@
 #include "model/optimizer.h"
 #include "model/train_step.h"
 #include "model/unet3d.h"
+#include "model/weight_average.h"
 
 namespace vox {
 
@@ -26,14 +27,15 @@ enum class GraphUse : std::uint8_t { automatic, on, off };
 /// A training step on its way.
 struct SubmittedTraining {
   PendingLoss losses;
-  SubmittedStep adam;
-  std::vector<Tensor> results;  ///< for a Readback: the losses of the micro-batches, then Adam's squares
+  SubmittedStep update;
+  std::vector<Tensor> results;  ///< for a Readback: the losses of the micro-batches, then the update's squares
 };
 
-/// Submits training steps: forward pass, loss, backward pass and Adam. Of every kind of step, by the plan of its
+/// Submits training steps: forward pass, loss, backward pass, the optimiser's step and, where there is one, the average
+/// of the weights. Of every kind of step, by the plan of its
 /// memory, the first is submitted kernel by kernel, the second is captured as a graph (engine/graph.h), and from then
-/// on a step is one launch of that and one of a kernel that says what is new: the number of the step and what Adam
-/// makes of it and of the learning rate (kernels/step_values.h). The bits are the same.
+/// on a step is one launch of that and one of a kernel that says what is new: the number of the step and what the
+/// optimiser makes of it and of the learning rate (kernels/step_values.h). The bits are the same.
 ///
 /// A graph's memory is where the plan of the step says, in the arena that all steps and validations share; nothing
 /// keeps it between two steps. So before each launch it is checked that the arena is the same, that nothing in it is
@@ -42,7 +44,7 @@ struct SubmittedTraining {
 /// three times at most; where a capture fails, all steps of its kind are submitted kernel by kernel. notes() says why.
 class StepGraphs {
  public:
-  StepGraphs(const UNet3d&, Adam&, LossOptions, std::uint64_t seed, GraphUse);
+  StepGraphs(const UNet3d&, Optimizer&, LossOptions, std::uint64_t seed, GraphUse, WeightAverage* = nullptr);
   ~StepGraphs();
   StepGraphs(const StepGraphs&) = delete;
   StepGraphs& operator=(const StepGraphs&) = delete;
@@ -62,6 +64,8 @@ class StepGraphs {
 
  private:
   struct Kind;
+  /// What follows the backward pass. there: of a step that is captured.
+  [[nodiscard]] SubmittedStep update(double lr, const StepValues* there) const;
   [[nodiscard]] SubmittedTraining submit_plainly(std::span<const MicroBatch>, std::uint32_t step, double lr) const;
   void capture(Kind&, const ArenaScope&, std::span<const MicroBatch>);
   [[nodiscard]] SubmittedTraining launch(Kind&, std::span<const MicroBatch>, std::uint32_t step, double lr);
@@ -70,7 +74,8 @@ class StepGraphs {
   void note(const std::string& why);
 
   const UNet3d& net_;
-  Adam& adam_;
+  Optimizer& optimizer_;
+  WeightAverage* average_;
   LossOptions loss_;
   std::uint64_t seed_;
   bool used_;

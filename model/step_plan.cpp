@@ -1,6 +1,7 @@
 #include "model/step_plan.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "engine/allocator.h"
@@ -9,6 +10,7 @@
 #include "engine/uploader.h"
 #include "kernels/base/check.h"
 #include "model/train_step.h"
+#include "model/weight_average.h"
 
 namespace vox {
 namespace {
@@ -45,7 +47,7 @@ std::string text_of(const DryStep& s) {
     case Stage::inputs:
       return "reading the next batch";
     case Stage::update:
-      return "Adam's step";
+      return "the optimiser's step";
     case Stage::forward:
     case Stage::backward:
       break;
@@ -134,7 +136,9 @@ StepPlan planned_training(const StepRequest& r, std::size_t tries) {
   DryRun run;
   const UNet3d net = network(run, r);
   run.enter(Stage::moments);
-  Adam adam(net.parameters(), r.adam);
+  Optimizer optimizer(net.parameters(), r.optimizer);
+  std::optional<WeightAverage> average;
+  if (r.ema > 0) { average.emplace(net, r.ema); }
   run.enter(Stage::inputs);
   const Shape shape = batch_shape(r, r.batch);
   const std::int64_t at_a_time = r.micro_batch == 0 ? r.batch : r.micro_batch;
@@ -146,7 +150,8 @@ StepPlan planned_training(const StepRequest& r, std::size_t tries) {
     run.enter(Stage::forward);
     const PendingLoss loss = submit_batch(net, parts, r.loss, 0, 0);
     run.enter(Stage::update);
-    static_cast<void>(adam.submit_step(0));
+    const SubmittedStep step = optimizer.submit_step(0);
+    if (average) { average->submit(step); }
     run.enter(Stage::inputs);
     uploader.start(some_batch(shape), at_a_time);
   }
@@ -156,7 +161,7 @@ StepPlan planned_training(const StepRequest& r, std::size_t tries) {
 }  // namespace
 
 std::string_view name(Use use) {
-  constexpr std::array<std::string_view, kUses> kNames{"parameters and statistics", "Adam's moments",
+  constexpr std::array<std::string_view, kUses> kNames{"parameters and statistics", "moments, averaged weights",
                                                        "inputs and labels",         "activations kept for backward",
                                                        "activations passed on",     "gradients of activations",
                                                        "gradients of parameters",   "scratch of operators"};

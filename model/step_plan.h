@@ -16,7 +16,7 @@ namespace vox {
 /// What memory is for.
 enum class Use : std::uint8_t {
   parameters,  ///< weights, and the running statistics of batch norm
-  moments,     ///< Adam's two
+  moments,     ///< the optimiser's, and averaged weights
   inputs,      ///< images and labels: of this step, and of the next, which is read meanwhile
   kept,        ///< activations that a gradient rule reads
   passed,      ///< activations that go from operator to operator and are not kept
@@ -48,7 +48,8 @@ struct StepRequest {
   std::int64_t batch = 1;
   std::int64_t micro_batch = 0;  ///< cases at a time; 0: the batch
   LossOptions loss{};
-  AdamOptions adam{};
+  OptimizerOptions optimizer{};
+  double ema = 0;  ///< decay of averaged weights; 0: there are none
   Fusion fusion = Fusion::on;
 };
 

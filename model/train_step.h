@@ -27,11 +27,10 @@ class PendingLoss {
   std::vector<double> shares_;  ///< of each in the batch
 };
 
-/// Submits forward pass, loss and backward pass of a batch: the first half of a training step, Adam's is the other.
-/// The loss sees every head of the network (deep supervision). Gradients of the micro-batches are added up in the
-/// parameters. Batch-norm statistics and sums of the loss are those
-/// of each micro-batch. there: where a step that is captured (model/step_graph.h) finds its number when it runs, or
-/// null.
+/// Submits forward pass, loss and backward pass of a batch: the first half of a training step, the optimiser's is the
+/// other. The loss sees every head of the network (deep supervision). Gradients of the micro-batches are added up in
+/// the parameters. Batch-norm statistics and sums of the loss are those of each micro-batch. there: where a step that
+/// is captured (model/step_graph.h) finds its number when it runs, or null.
 [[nodiscard]] PendingLoss submit_batch(const UNet3d&, std::span<const MicroBatch>, const LossOptions&,
                                        std::uint64_t seed, std::uint32_t step, const StepValues* there = nullptr);
 

@@ -138,7 +138,7 @@ Phase Lab::graph_phase(const ArenaScope& arena) {
   clock_.mark();
   const Times taken = clock_.between().front();
   last_loss_ = submitted.losses.mean(submitted.results.front().to_doubles());
-  static_cast<void>(submitted.adam.norm(submitted.results.back().to_doubles()));
+  static_cast<void>(submitted.update.norm(submitted.results.back().to_doubles()));
   return {graphs_.launches() > before ? "graph" : "step", taken};
 }
 

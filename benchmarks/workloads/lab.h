@@ -72,7 +72,7 @@ class Lab {
   LabOptions options_;
   DeviceClock clock_;
   UNet3d net_;
-  Adam adam_;
+  Optimizer adam_;
   StepGraphs graphs_;
   std::vector<float> host_images_;
   std::vector<std::uint8_t> host_labels_;

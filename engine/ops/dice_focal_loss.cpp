@@ -21,9 +21,12 @@ void check_options(const DiceFocalLossOptions& o) {
 
 DiceFocalTerms terms_of(const DiceFocalLossOptions& o, const VolumeShape& s) {
   const std::int64_t classes = counted(o.background, s.c);
+  const Background of_dice = o.background == Background::exclude ? o.background : o.dice_background;
+  VOX_CHECK(counted(of_dice, s.c) > 0, "dice_focal_loss: without background no class is left of {}", s.c);
   const std::int64_t focal_terms = s.n * s.voxels() * (o.mean == FocalMean::voxels_and_classes ? classes : 1);
   return {.groups = groups(o.sums, s.n),
-          .counted = classes,
+          .counted = counted(of_dice, s.c),
+          .dice_from = s.c - counted(of_dice, s.c),
           .smooth = o.smooth,
           .gamma = o.gamma,
           .clip = o.clip,

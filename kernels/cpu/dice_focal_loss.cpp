@@ -111,7 +111,7 @@ double loss_of(const DiceFocalTerms& terms, std::span<const double> weights, std
   double entropy = 0;
   for (std::int64_t g = 0; g < terms.groups; ++g) {
     const DiceFocalSums of = group_sums(sums, s.blocks(), g);
-    for (std::int64_t c = 0; c < s.c; ++c) {
+    for (std::int64_t c = terms.dice_from; c < s.c; ++c) {
       scores += weights[static_cast<std::size_t>(c)] * of.over(c, terms.smooth) / of.under(c, terms.smooth);
     }
     focal += of.focal();

@@ -95,7 +95,7 @@ __global__ void dice_focal_score_kernel(const double* sums, ClassTable weights, 
   for (int i = static_cast<int>(threadIdx.x); i < groups * channels; i += kChunkThreads) {
     const DiceFocalSums of = group_sums(sums, blocks, i / channels);
     const int c = i % channels;
-    total[0] += weights.of[c] * of.over(c, terms.smooth) / of.under(c, terms.smooth);
+    if (c >= terms.dice_from) { total[0] += weights.of[c] * of.over(c, terms.smooth) / of.under(c, terms.smooth); }
   }
   for (int g = static_cast<int>(threadIdx.x); g < groups; g += kChunkThreads) {
     const DiceFocalSums of = group_sums(sums, blocks, g);

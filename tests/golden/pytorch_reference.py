@@ -24,6 +24,8 @@ BATCH = 2
 CLASSES = 4
 NNUNET_WIDTHS = [3, 5, 8, 9]
 NNUNET_SHAPE = (16, 8, 24)
+NNUNET_SGD = {"lr": 0.01, "momentum": 0.99, "weight_decay": 3e-5}
+NNUNET_CLIP = 0.35  # nnU-Net's 12 is never reached by so small a network
 NNUNET_SUPERVISION = 3  # the deepest decoder level, too, which the preset leaves out
 DROPOUT_SEED = 20201102
 INPUT_SEED = 7
@@ -271,9 +273,9 @@ def make_nnunet(folder):
     shape = (BATCH, 4) + NNUNET_SHAPE
     x, labels = image_of(shape), labels_of((BATCH,) + NNUNET_SHAPE)
     out = {"start." + k: v.numpy() for k, v in start_of(net).items()}
-    adam = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
+    sgd = torch.optim.SGD(net.parameters(), **NNUNET_SGD, nesterov=True)
     for step in range(ADAM_STEPS):
-        adam.zero_grad()
+        sgd.zero_grad()
         logits = net.forward_all(x)
         loss = supervised_loss(logits, labels)
         loss.backward()
@@ -282,7 +284,11 @@ def make_nnunet(folder):
                 out[f"off.logits.{i}"] = some_of(head)
             out["off.loss"] = loss.detach().numpy().reshape(1)
             note_gradients(out, "off", net)
-        adam.step()
+        # clip_grad_norm_ divides by norm + 1e-6, which would be all that differs; here the norm becomes NNUNET_CLIP.
+        norm = torch.cat([p.grad.flatten() for p in net.parameters()]).norm()
+        for p in net.parameters():
+            p.grad *= min(1, NNUNET_CLIP / norm)
+        sgd.step()
     for k, p in net.named_parameters():
         out[f"off.after.{k}"] = p.detach().numpy().copy()
     with torch.no_grad():
@@ -290,7 +296,8 @@ def make_nnunet(folder):
     whole = nnunet(4, [32, 64, 128, 256, 320, 320], 4)
     parameters = {k: list(p.shape) for k, p in whole.named_parameters()}
     write_golden(f"{folder}/nnunet.safetensors", out, NNUNET_WIDTHS, shape,
-                 {"supervision": str(NNUNET_SUPERVISION), "parameters": json.dumps(parameters)})
+                 {"supervision": str(NNUNET_SUPERVISION), "parameters": json.dumps(parameters), "clip_norm": repr(NNUNET_CLIP)}
+                 | {k: repr(v) for k, v in NNUNET_SGD.items()})
 
 
 def make(folder, presets):

@@ -17,7 +17,7 @@ UNetConfig small(const char* preset) { return with_widths(unet_preset(preset), {
 /// A network whose weights, statistics and moments are not the initial ones.
 struct Trained {
   UNet3d net;
-  Adam adam;
+  Optimizer adam;
 
   explicit Trained(const UNetConfig& c, DType dtype = DType::f32) : net(c, dtype, 1), adam(net.parameters(), {}) {
     const Shape shape{1, c.in_channels, 16, 16, 32};
@@ -27,7 +27,7 @@ struct Trained {
   }
 };
 
-std::vector<Values> all_of(const UNet3d& net, const Adam& adam) {
+std::vector<Values> all_of(const UNet3d& net, const Optimizer& adam) {
   std::vector<Values> all;
   for (const auto& list : {net.parameters(), net.buffers(), adam.state()}) {
     for (const NamedTensor& t : list) { all.push_back(t.tensor.to_doubles()); }
@@ -40,7 +40,7 @@ std::string refusal(const std::filesystem::path& file) {
     const CheckpointFile c(file);
     UNet3d net(small("seed"), DType::f32, 5);
     c.load(net);
-    Adam adam(net.parameters(), {});
+    Optimizer adam(net.parameters(), {});
     c.load(adam);
     return "accepted";
   } catch (const DataError& e) { return e.what(); }
@@ -79,7 +79,7 @@ TEST_CASE("a checkpoint gives back weights, statistics and moments bit for bit",
     CHECK(file.config() == t.net.config());
     CHECK(file.has_optimizer());
     UNet3d net(small(preset), dtype, 77);
-    Adam adam(net.parameters(), {});
+    Optimizer adam(net.parameters(), {});
     CHECK(all_of(net, adam) != all_of(t.net, t.adam));
     file.load(net);
     file.load(adam);
@@ -119,6 +119,35 @@ TEST_CASE("a network's description keeps every setting, and old ones mean what t
     CHECK_THROWS_AS(unet_config_from_json(changed(from, to), "f"), DataError);
     CHECK_THROWS_WITH(unet_config_from_json(changed(from, to), "f"), ContainsSubstring(why));
   }
+}
+
+TEST_CASE("a checkpoint gives back SGD's momentum and the average of the weights, beside the weights", "[checkpoint]") {
+  const TempFolder folder;
+  const auto path = folder / "c.safetensors";
+  const OptimizerOptions options{.kind = OptimizerKind::sgd};
+  UNet3d net(small("tutorial"), DType::f32, 1);
+  Optimizer sgd(net.parameters(), options);
+  WeightAverage average(net, 0.9);
+  const Tensor x = to_tensor(make_values(3 * 16 * 16 * 16, 3), {1, 3, 16, 16, 16}, Kind::volume, DType::f32);
+  backward(mean(net.forward(x, {.mode = UNetMode::training})));
+  average.submit(sgd.submit_step(0.01));
+  save_checkpoint(path, net, &sgd, {}, &average);
+
+  const CheckpointFile file(path);
+  CHECK(file.has_optimizer());
+  CHECK(file.metadata().at("sgd_steps") == "1");
+  UNet3d other(small("tutorial"), DType::f32, 77);
+  Optimizer other_sgd(other.parameters(), options);
+  WeightAverage other_average(other, 0.9);
+  file.load(other);
+  file.load(other_sgd);
+  file.load(other_average);
+  CHECK(all_of(other, other_sgd) == all_of(net, sgd));
+  CHECK(all_of(other_average.net(), sgd) == all_of(average.net(), sgd));
+  CHECK(all_of(average.net(), sgd) != all_of(net, sgd));
+  CHECK(other_sgd.steps() == 1);
+  Optimizer adam(other.parameters(), {});
+  CHECK_THROWS_WITH(file.load(adam), ContainsSubstring("holds no tensor 'adam.m.encoder.0.conv1.weight'"));
 }
 
 TEST_CASE("a checkpoint holds PyTorch's count of batches", "[checkpoint]") {
@@ -178,7 +207,7 @@ TEST_CASE("nothing changes in a network when one tensor of the file does not fit
   }
   write_safetensors(folder / "other.safetensors", tensors, whole.metadata());
   UNet3d net(small("seed"), DType::f32, 77);
-  const Adam adam(net.parameters(), {});
+  const Optimizer adam(net.parameters(), {});
   const auto before = all_of(net, adam);
   CHECK_THROWS_WITH(CheckpointFile(folder / "other.safetensors").load(net),
                     ContainsSubstring("'head.bias' is 2x2, wants 4"));
@@ -193,7 +222,7 @@ TEST_CASE("a checkpoint with a number that no training leaves behind is refused,
   const auto bad = folder / "bad.safetensors";
   save_checkpoint(good, t.net, &t.adam, {});
   UNet3d net(small("seed"), DType::f32, 77);
-  Adam adam(net.parameters(), {});
+  Optimizer adam(net.parameters(), {});
   const auto before = all_of(net, adam);
   const auto load = [&] {
     const CheckpointFile file(bad);
@@ -214,7 +243,7 @@ TEST_CASE("a checkpoint with a number that no training leaves behind is refused,
     CHECK_THROWS_AS(load(), NonFiniteError);
     const std::string why = "bad.safetensors: '" + tensor + "' holds " + found + ", wants finite numbers";
     CHECK_THROWS_WITH(load(), ContainsSubstring(why));
-    if (!tensor.starts_with("adam")) { adam = Adam(net.parameters(), {}); }  // moments come first, and were sound
+    if (!tensor.starts_with("adam")) { adam = Optimizer(net.parameters(), {}); }  // moments come first, and were sound
     CHECK(all_of(net, adam) == before);
   }
   for (const char* const tensor : {"encoder.0.norm1.running_var", "adam.v.head.bias"}) {

@@ -49,7 +49,7 @@ struct Lab {
   }
 
   UNet3d net;
-  Adam adam;
+  Optimizer adam;
   Tensor images;
   Tensor labels;
 };

@@ -7,6 +7,7 @@
 
 #include "engine/tape.h"
 #include "kernels/base/check.h"
+#include "kernels/gradient_squares.h"
 #include "tests/engine/op_case.h"
 #include "tests/support/catch.h"
 #include "tests/support/devices.h"
@@ -33,7 +34,7 @@ void set_gradient(const Tensor& p, const Values& g) {
 
 /// The formulas of kernels/adam.h, one value at a time.
 struct Reference {
-  AdamOptions options;
+  OptimizerOptions options;
   Values p;
   Values m = Values(p.size());
   Values v = Values(p.size());
@@ -68,10 +69,10 @@ TEST_CASE("Adam follows its formula with each epsilon, with decay and clipping, 
     for (const AdamEpsilon epsilon : {AdamEpsilon::torch, AdamEpsilon::keras}) {
       for (const double decay : {0.0, 0.1}) {
         for (const double clip : {0.0, 0.5}) {
-          const AdamOptions options{.eps = 1e-3, .epsilon = epsilon, .weight_decay = decay, .clip_norm = clip};
+          const OptimizerOptions options{.eps = 1e-3, .epsilon = epsilon, .weight_decay = decay, .clip_norm = clip};
           for (const DType dtype : {DType::f64, DType::f32}) {
             const Tensor p = leaf(make_values(kCount, 1), dtype, device);
-            Adam adam({{"p", p}}, options);
+            Optimizer adam({{"p", p}}, options);
             Reference reference{.options = options, .p = make_values(kCount, 1)};
             for (unsigned step = 0; step < 5; ++step) {
               const Values g = make_values(kCount, 10 + step);
@@ -95,17 +96,17 @@ TEST_CASE("Adam follows its formula with each epsilon, with decay and clipping, 
 TEST_CASE("one step moves many tensors of any size, clipped by their common norm", "[optimizer][simt][cuda]") {
   // More than one launch takes, more than one chunk of a launch, and sizes that are no multiple of anything.
   constexpr std::size_t kTensors = 70;
-  const auto size = [](std::size_t k) { return k == 3 ? 2 * kAdamChunk + 5 : 1 + static_cast<std::int64_t>(k % 9); };
+  const auto size = [](std::size_t k) { return k == 3 ? 2 * kTensorChunk + 5 : 1 + static_cast<std::int64_t>(k % 9); };
   for (const Device device : devices()) {
     std::vector<NamedTensor> parameters;
     std::vector<Reference> references;
-    const AdamOptions options{.weight_decay = 0.1, .clip_norm = 0.5};
+    const OptimizerOptions options{.weight_decay = 0.1, .clip_norm = 0.5};
     for (std::size_t k = 0; k < kTensors; ++k) {
       const Values start = make_values(size(k), static_cast<unsigned>(k));
       parameters.push_back({fmt::format("p{}", k), leaf(start, DType::f64, device)});
       references.push_back({.options = options, .p = start});
     }
-    Adam adam(parameters, options);
+    Optimizer adam(parameters, options);
     for (unsigned step = 0; step < 2; ++step) {
       double squares = 0;
       std::vector<Values> grads;
@@ -128,7 +129,7 @@ TEST_CASE("one step moves many tensors of any size, clipped by their common norm
 TEST_CASE("the two places of epsilon are not the same step", "[optimizer]") {
   const auto after = [](AdamEpsilon epsilon) {
     const Tensor p = leaf({1.0}, DType::f64);
-    Adam adam({{"p", p}}, {.eps = 0.1, .epsilon = epsilon});
+    Optimizer adam({{"p", p}}, {.eps = 0.1, .epsilon = epsilon});
     set_gradient(p, {0.5});
     adam.step(0.01);
     return p.item();
@@ -141,7 +142,7 @@ TEST_CASE("a gradient that is not finite stops the step before anything changes"
     for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
       const Tensor a = leaf({1.0, 2.0}, DType::f32, device);
       const Tensor b = leaf({3.0}, DType::f32, device);
-      Adam adam({{"first", a}, {"second", b}}, {.weight_decay = 0.5, .clip_norm = 1});
+      Optimizer adam({{"first", a}, {"second", b}}, {.weight_decay = 0.5, .clip_norm = 1});
       set_gradient(a, {0.5, 0.5});
       set_gradient(b, {bad});
       CHECK_THROWS_WITH(adam.step(0.1), ContainsSubstring("the gradient of second is not finite at step 1"));
@@ -160,7 +161,7 @@ TEST_CASE("a gradient that is not finite stops the step before anything changes"
 TEST_CASE("a parameter without a gradient stays", "[optimizer]") {
   const Tensor a = leaf({1.0}, DType::f32);
   const Tensor b = leaf({3.0}, DType::f32);
-  Adam adam({{"a", a}, {"b", b}}, {.weight_decay = 0.5});
+  Optimizer adam({{"a", a}, {"b", b}}, {.weight_decay = 0.5});
   set_gradient(a, {0.5});
   adam.step(0.1);
   CHECK(a.item() < 1.0);
@@ -168,11 +169,11 @@ TEST_CASE("a parameter without a gradient stays", "[optimizer]") {
 }
 
 TEST_CASE("Adam refuses options that make no sense", "[optimizer]") {
-  CHECK_THROWS_AS(Adam({}, {.beta1 = 1.0}), Error);
-  CHECK_THROWS_AS(Adam({}, {.weight_decay = -1.0}), Error);
+  CHECK_THROWS_AS(Optimizer({}, {.beta1 = 1.0}), Error);
+  CHECK_THROWS_AS(Optimizer({}, {.weight_decay = -1.0}), Error);
   const Tensor a = leaf({1.0}, DType::f32);
   const Tensor b = leaf({1.0}, DType::f64);
-  CHECK_THROWS_WITH(Adam({{"a", a}, {"b", b}}, {}),
+  CHECK_THROWS_WITH(Optimizer({{"a", a}, {"b", b}}, {}),
                     ContainsSubstring("adam: b is f64 on cpu, wants f32 on cpu as a is"));
 }
 

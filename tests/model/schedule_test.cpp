@@ -1,5 +1,6 @@
 #include "model/schedule.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -49,6 +50,27 @@ TEST_CASE("cosine rises over the warm-up and falls to its floor", "[schedule]") 
   CHECK(s.lr(1000) == 0.5);
 }
 
+TEST_CASE("poly falls once an epoch as nnU-Net's does, or every step, and ends above 0", "[schedule]") {
+  constexpr std::int64_t kEpochs = 5;
+  constexpr std::int64_t kSteps = 7;  // of an epoch
+  ScheduleOptions o{.kind = ScheduleKind::poly, .lr = 0.01, .total = kEpochs * kSteps, .power = 0.9, .period = kSteps};
+  const Schedule by_epoch(o);
+  o.period = 1;
+  const Schedule by_step(o);
+  o.min_lr = 0.005;
+  const Schedule with_floor(o);
+  for (std::int64_t t = 0; t < o.total; ++t) {
+    const auto epoch = static_cast<double>(t / kSteps);
+    CHECK(std::abs(by_epoch.lr(t) - 0.01 * std::pow(1 - epoch / kEpochs, 0.9)) < 1e-17);
+    const double rate = 0.01 * std::pow(1 - static_cast<double>(t) / static_cast<double>(o.total), 0.9);
+    CHECK(std::abs(by_step.lr(t) - rate) < 1e-17);
+    CHECK(with_floor.lr(t) == std::max(by_step.lr(t), 0.005));
+  }
+  CHECK(by_step.lr(o.total - 1) > 0);
+  CHECK(by_epoch.lr(o.total - 1) > by_step.lr(o.total - 1));
+  CHECK(schedule_named("poly") == ScheduleKind::poly);
+}
+
 TEST_CASE("a restored schedule goes on where it was", "[schedule]") {
   const ScheduleOptions options{.kind = ScheduleKind::plateau, .lr = 1e-3, .patience = 1};
   Schedule whole(options);
@@ -69,7 +91,10 @@ TEST_CASE("a schedule refuses what it cannot follow", "[schedule]") {
   CHECK_THROWS_AS(Schedule({.kind = ScheduleKind::plateau, .factor = 1.5}), Error);
   CHECK_THROWS_AS(Schedule({.kind = ScheduleKind::plateau, .lr = 1e-3, .min_lr = 1e-2}), Error);
   CHECK_THROWS_AS(Schedule({.kind = ScheduleKind::cosine, .min_lr = -1, .total = 5}), Error);
-  CHECK_THROWS_WITH(schedule_named("step"), ContainsSubstring("none of: constant, plateau, cosine"));
+  CHECK_THROWS_AS(Schedule({.kind = ScheduleKind::poly, .total = 5, .power = 0}), Error);
+  CHECK_THROWS_AS(Schedule({.kind = ScheduleKind::poly, .total = 5, .period = 0}), Error);
+  CHECK_THROWS_AS(Schedule({.kind = ScheduleKind::poly, .lr = 1, .min_lr = 2, .total = 5}), Error);
+  CHECK_THROWS_WITH(schedule_named("step"), ContainsSubstring("none of: constant, plateau, cosine, poly"));
 }
 
 }  // namespace vox::test

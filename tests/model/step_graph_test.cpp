@@ -38,18 +38,24 @@ LossOptions loss_of(const UNetConfig& c) {
   if (c.targets == Targets::classes) { return {}; }
   return {.terms = {LossTerm::dice, LossTerm::binary_cross_entropy}, .targets = Targets::regions};
 }
+/// What follows a backward pass.
+struct Update {
+  OptimizerOptions optimizer{.weight_decay = 0.01, .clip_norm = 1};
+  double ema = 0;
+};
 
 /// A network in training, with the memory of its steps planned as a run plans it.
 struct Lab {
-  Lab(const char* preset, std::int64_t cases_at_a_time, DType dtype, Device on, GraphUse use)
+  Lab(const char* preset, std::int64_t cases_at_a_time, DType dtype, Device on, GraphUse use, const Update& update = {})
       : device(on),
         at_a_time(cases_at_a_time),
         edge(std::string_view(preset) == "nnunet" ? 8 : 16),
         net(small_config(preset), dtype, 7, device),
-        adam(net.parameters(), {.weight_decay = 0.01, .clip_norm = 1}),
+        optimizer(net.parameters(), update.optimizer),
+        average(update.ema > 0 ? std::make_unique<WeightAverage>(net, update.ema) : nullptr),
         uploader(device, shape(kMost)),
         readback(device),
-        graphs(net, adam, loss_of(net.config()), 3, use) {
+        graphs(net, optimizer, loss_of(net.config()), 3, use, average.get()) {
     for (std::int64_t cases = at_a_time; cases <= kMost; ++cases) {
       plans[cases] = plan_training({.config = net.config(),
                                     .dtype = dtype,
@@ -57,7 +63,9 @@ struct Lab {
                                     .extents = cube(edge),
                                     .batch = cases,
                                     .micro_batch = at_a_time,
-                                    .loss = loss_of(net.config())});
+                                    .loss = loss_of(net.config()),
+                                    .optimizer = update.optimizer,
+                                    .ema = update.ema});
     }
     reserve_arena(device, plans.at(kMost).arena.bytes);
   }
@@ -88,7 +96,7 @@ struct Lab {
     readback.start(std::exchange(s.results, {}));
     const std::vector<double> values = readback.wait();
     const std::size_t losses = s.losses.parts();
-    return {s.losses.mean(std::span(values).first(losses)), s.adam.norm(std::span(values).subspan(losses))};
+    return {s.losses.mean(std::span(values).first(losses)), s.update.norm(std::span(values).subspan(losses))};
   }
   std::pair<double, double> step(std::int64_t cases) {
     upload(cases, number);
@@ -107,8 +115,9 @@ struct Lab {
 
   std::map<std::string, std::vector<double>> values() const {
     std::map<std::string, std::vector<double>> all;
-    const std::vector<NamedTensor> moments = adam.state();
-    for (const auto* const of : {&net.parameters(), &net.buffers(), &moments}) {
+    const std::vector<NamedTensor> moments = optimizer.state();
+    const std::vector<NamedTensor> averages = average ? average->state() : std::vector<NamedTensor>();
+    for (const auto* const of : {&net.parameters(), &net.buffers(), &moments, &averages}) {
       for (const NamedTensor& t : *of) { all[t.name] = t.tensor.to_doubles(); }
     }
     return all;
@@ -118,7 +127,8 @@ struct Lab {
   std::int64_t at_a_time;
   std::int64_t edge;
   UNet3d net;
-  Adam adam;
+  Optimizer optimizer;
+  std::unique_ptr<WeightAverage> average;
   Uploader uploader;
   Readback readback;
   std::vector<float> images;
@@ -137,6 +147,7 @@ struct Course {
   std::int64_t at_a_time;
   std::vector<std::int64_t> batches;
   std::int64_t launches;  ///< all steps but the first of each kind
+  Update update{};
 };
 
 }  // namespace
@@ -144,12 +155,14 @@ struct Course {
 TEST_CASE("steps launched as graphs give the bits of steps submitted kernel by kernel", "[net][graph][cuda]") {
   VOX_EACH_KERNEL_DEVICE(device);
   // Batch norm with dropout; two kinds of steps, one in two parts; weights packed for tensor cores; deep supervision.
-  const Course c =
-      GENERATE(Course{"seed", DType::f32, 2, {2, 2, 2}, 2}, Course{"tutorial", DType::f32, 1, {2, 1, 2, 1, 2}, 3},
-               Course{"tutorial", DType::bf16, 1, {1, 1, 1}, 2}, Course{"nnunet", DType::bf16, 1, {1, 2, 1, 2}, 2});
+  // Averages of the weights, and SGD.
+  const Update sgd{{.kind = OptimizerKind::sgd, .weight_decay = 0.01, .clip_norm = 1}, 0.6};
+  const Course c = GENERATE_COPY(
+      Course{"seed", DType::f32, 2, {2, 2, 2}, 2, {.ema = 0.5}}, Course{"tutorial", DType::f32, 1, {2, 1, 2, 1, 2}, 3},
+      Course{"tutorial", DType::bf16, 1, {1, 1, 1}, 2, sgd}, Course{"nnunet", DType::bf16, 1, {1, 2, 1, 2}, 2});
   INFO(c.preset << " " << name(c.dtype));
-  Lab plain(c.preset, c.at_a_time, c.dtype, device, GraphUse::off);
-  Lab graph(c.preset, c.at_a_time, c.dtype, device, GraphUse::on);
+  Lab plain(c.preset, c.at_a_time, c.dtype, device, GraphUse::off, c.update);
+  Lab graph(c.preset, c.at_a_time, c.dtype, device, GraphUse::on, c.update);
   for (const std::int64_t cases : c.batches) {  // the learning rate is another in each
     const auto want = plain.step(cases);
     CHECK(graph.step(cases) == want);
@@ -159,7 +172,7 @@ TEST_CASE("steps launched as graphs give the bits of steps submitted kernel by k
   CHECK(graph.graphs.notes().empty());
   CHECK(plain.graphs.launches() == 0);
   CHECK(same(graph.values(), plain.values()));
-  CHECK(graph.adam.steps() == std::ssize(c.batches));
+  CHECK(graph.optimizer.steps() == std::ssize(c.batches));
 }
 
 // A launch of a graph is one submission, whatever is in it.
@@ -279,7 +292,7 @@ TEST_CASE("a graph's step refuses a label that is no class, and graphs are refus
   lab.upload(1, 1, 4);
   CHECK_THROWS_WITH(lab.step(1, lab.plans.at(1).arena), ContainsSubstring("label 4, wants less than 4"));
   CHECK(lab.values() == before);
-  CHECK(lab.adam.steps() == 2);
+  CHECK(lab.optimizer.steps() == 2);
   CHECK_THROWS_WITH(Lab("tutorial", 1, DType::f32, Device::cpu, GraphUse::on),
                     ContainsSubstring("there are none on cpu"));
   CHECK_FALSE(Lab("tutorial", 1, DType::f32, Device::simt, GraphUse::automatic).graphs.used());

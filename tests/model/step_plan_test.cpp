@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "engine/allocator.h"
@@ -13,6 +14,7 @@
 #include "engine/uploader.h"
 #include "kernels/base/check.h"
 #include "model/train_step.h"
+#include "model/weight_average.h"
 #include "tests/support/catch.h"
 
 namespace vox::test {
@@ -47,7 +49,9 @@ Ran two_steps(const StepRequest& r, const StepPlan* plan) {
   {
     UNet3d net(r.config, r.dtype, 1, r.device);
     net.set_fusion(r.fusion);
-    Adam adam(net.parameters(), r.adam);
+    Optimizer optimizer(net.parameters(), r.optimizer);
+    std::optional<WeightAverage> average;
+    if (r.ema > 0) { average.emplace(net, r.ema); }
     const SomeBatch batch(r);
     const std::int64_t at_a_time = r.micro_batch == 0 ? r.batch : r.micro_batch;
     Uploader uploader(r.device, batch.shape);
@@ -58,7 +62,9 @@ Ran two_steps(const StepRequest& r, const StepPlan* plan) {
       const std::vector<MicroBatch> parts = uploader.take(r.dtype);
       PendingLoss loss = submit_batch(net, parts, r.loss, 1, step);
       std::vector<Tensor> results = loss.released();
-      results.push_back(adam.submit_step(1e-3).squares);
+      const SubmittedStep update = optimizer.submit_step(1e-3);
+      if (average) { average->submit(update); }
+      results.push_back(update.squares);
       Readback readback(r.device);
       readback.start(std::move(results));
       uploader.start(batch.plain(), at_a_time);
@@ -112,6 +118,9 @@ TEST_CASE("the planned peak of a training step is the measured one, to the byte"
   requests.push_back(small_nnunet(cube(8), 3, DType::f32));
   requests.back().micro_batch = 2;
   requests.back().fusion = Fusion::off;
+  requests.push_back(small(16, 2, DType::f32));
+  requests.back().optimizer.kind = OptimizerKind::sgd;
+  requests.back().ema = 0.99;
   for (const StepRequest& r : requests) {
     INFO(name(r.dtype) << ' ' << extents_text(r.extents) << ", batch " << r.batch << " by " << r.micro_batch);
     const StepPlan plan = plan_training(r);
@@ -123,11 +132,24 @@ TEST_CASE("the planned peak of a training step is the measured one, to the byte"
   }
 }
 
+TEST_CASE("SGD's plan has one moment, Adam's two, and an average of the weights is counted", "[plan]") {
+  StepRequest r = small(16, 2, DType::f32);
+  const auto most = [&](Use use) { return plan_training(r).most[static_cast<std::size_t>(use)]; };
+  const std::size_t adam = most(Use::moments);
+  r.optimizer.kind = OptimizerKind::sgd;
+  const std::size_t sgd = most(Use::moments);
+  CHECK(sgd > 0);
+  CHECK(adam == 2 * sgd);
+  r.ema = 0.9;
+  CHECK(most(Use::moments) == sgd + most(Use::parameters));  // of weights and statistics
+}
+
 TEST_CASE("the planned peak on the simt device is the measured one", "[plan][simt]") {
   for (const DType dtype : {DType::f32, DType::bf16}) {
     StepRequest r = small(16, 2, dtype);
     r.config.widths = {1, 1, 1, 1, 1};
     r.device = Device::simt;
+    if (dtype == DType::bf16) { r.optimizer.kind = OptimizerKind::sgd; }
     INFO(name(dtype));
     CHECK(two_steps(r, nullptr).peak_bytes == plan_training(r).peak_bytes);
     const StepRequest supervised = small_nnunet({4, 4, 8}, 1, dtype, Device::simt);

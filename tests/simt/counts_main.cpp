@@ -9,10 +9,12 @@
 
 #include "benchmarks/verbs/kernel_options.h"
 #include "benchmarks/workloads/kernel_operands.h"
+#include "engine/context.h"
 #include "engine/csv.h"
 #include "engine/kept.h"
 #include "engine/tape.h"
 #include "kernels/base/check.h"
+#include "kernels/moving_average.h"
 #include "kernels/simt/launch.h"
 #include "model/optimizer.h"
 #include "tests/simt/ptx_block.h"
@@ -103,19 +105,38 @@ void count_layers(const KernelOptions& o, const std::string& folder, std::int64_
   }
 }
 
-/// A step of Adam on so many f32 values, whose gradients are 1. Its least bytes: value, gradient and moments read, and
-/// all but the gradient written.
-void count_adam(const std::string& folder, std::int64_t values) {
+/// A step of an optimiser on so many f32 values, whose gradients are 1. Its least bytes: value, gradient and moments
+/// read, and all but the gradient written.
+void count_optimizer(const std::string& folder, OptimizerKind kind, std::int64_t values) {
   const Tensor weights = random_vector({values}, DType::f32, Device::simt, 1).requires_grad();
-  Adam adam({{"weights", weights}}, {});
+  Optimizer optimizer({{"weights", weights}}, {.kind = kind});
   backward(sum(weights));
   ptx::interpret(folder);
   std::vector<ptx::LaunchCounts> launches;
   ptx::watch() = {.launches = &launches, .most_blocks = 0};
-  static_cast<void>(adam.step(1e-3));
+  static_cast<void>(optimizer.step(1e-3));
   print_head();
-  const Cost cost{.flops = 0, .bytes = 7.0 * 4 * static_cast<double>(values), .flops_on_voxels = 0};
-  for (const ptx::LaunchCounts& l : launches) { print({"adam", "step", std::to_string(values), "1", "f32"}, cost, l); }
+  const double accesses = kind == OptimizerKind::adam ? 7.0 : 5.0;
+  const Cost cost{.flops = 0, .bytes = accesses * 4 * static_cast<double>(values), .flops_on_voxels = 0};
+  const std::string name(optimizer.name());
+  for (const ptx::LaunchCounts& l : launches) { print({name, "step", std::to_string(values), "1", "f32"}, cost, l); }
+}
+
+/// The average of so many f32 values moved once: read with their average, which is written.
+void count_average(const std::string& folder, std::int64_t values) {
+  const Tensor weights = random_vector({values}, DType::f32, Device::simt, 1);
+  Tensor average = random_vector({values}, DType::f32, Device::simt, 2);
+  ptx::interpret(folder);
+  std::vector<ptx::LaunchCounts> launches;
+  ptx::watch() = {.launches = &launches, .most_blocks = 0};
+  const std::vector<MovingAverageTensor<float>> tensors{
+      {.average = average.mutable_values<float>(), .values = weights.values<float>()}};
+  moving_average(simt_queue(), MovingAverageArgs<float>{.tensors = tensors, .squares = {}, .take = 0.1});
+  print_head();
+  const Cost cost{.flops = 0, .bytes = 3.0 * 4 * static_cast<double>(values), .flops_on_voxels = 0};
+  for (const ptx::LaunchCounts& l : launches) {
+    print({"average", "step", std::to_string(values), "1", "f32"}, cost, l);
+  }
 }
 
 }  // namespace
@@ -128,7 +149,8 @@ int main(int argc, char** argv) {
     vox::bench::KernelOptions o;
     std::string folder;
     std::int64_t blocks = 0;
-    std::int64_t adam = 0;
+    std::string update;
+    std::int64_t values = 262144;
     bool blank = false;
     bool layers = false;
     o.sizes = {128};
@@ -147,10 +169,14 @@ int main(int argc, char** argv) {
     app.option("--blocks", blocks, "of a launch so many thread blocks are run, spread evenly; 0: all").not_negative();
     app.flag("--blank", blank, "operands are NaN, which takes no time: for counts that do not depend on values");
     app.flag("--layers", layers, "instead of the gradients of conv3d's inputs two layers' backward passes around them");
-    app.option("--adam", adam, "instead of operators a step of Adam on so many values; 0: operators").not_negative();
+    app.option("--update", update, "instead of operators what follows them: adam, sgd or average (of the weights)")
+        .one_of({"", "adam", "sgd", "average"});
+    app.option("--values", values, "of --update: so many").positive();
     if (const auto code = app.read(argc, argv)) { return *code; }
-    if (adam > 0) {
-      vox::bench::count_adam(folder, adam);
+    if (update == "average") {
+      vox::bench::count_average(folder, values);
+    } else if (!update.empty()) {
+      vox::bench::count_optimizer(folder, vox::optimizer_named(update), values);
     } else if (layers) {
       vox::bench::count_layers(o, folder, blocks, blank);
     } else {

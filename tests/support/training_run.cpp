@@ -17,29 +17,23 @@ namespace vox::test {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-constexpr std::int64_t kSize = 16;
-
-}  // namespace
-
-void make_training_cache(const fs::path& folder, RecipeKind kind) {
+void make_training_cache(const fs::path& folder, RecipeKind kind, std::uint32_t cases) {
   fs::create_directories(folder);
-  for (std::uint32_t n = 0; n < 6; ++n) {
+  for (std::uint32_t n = 0; n < cases; ++n) {
     PreparedCase c;
     c.info.id = "case_" + std::to_string(n);
-    c.info.recipe = recipe_named(name(kind), kSize);
-    c.info.mapping = {.source = {.size = {kSize, kSize, kSize},
+    c.info.recipe = recipe_named(name(kind), kSmallSize);
+    c.info.mapping = {.source = {.size = {kSmallSize, kSmallSize, kSmallSize},
                                  .spacing_mm = {1, 1, 1},
                                  .affine = {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0}},
-                      .box = {.start = {}, .size = {kSize, kSize, kSize}},
-                      .size = {kSize, kSize, kSize}};
+                      .box = {.start = {}, .size = {kSmallSize, kSmallSize, kSmallSize}},
+                      .size = {kSmallSize, kSmallSize, kSmallSize}};
     c.info.labelled = true;
     const RandomKey key{.seed = 11, .step = n};
     const std::int64_t at = 3 + n;
-    for (std::int64_t v = 0; v < kSize * kSize * kSize; ++v) {
-      const std::int64_t d = v / (kSize * kSize) - at;
-      const std::int64_t h = v / kSize % kSize - at;
+    for (std::int64_t v = 0; v < kSmallSize * kSmallSize * kSmallSize; ++v) {
+      const std::int64_t d = v / (kSmallSize * kSmallSize) - at;
+      const std::int64_t h = v / kSmallSize % kSmallSize - at;
       const bool inside = d >= 0 && d < 6 && h >= 0 && h < 6;
       c.label.push_back(inside ? static_cast<std::uint8_t>(1 + (d + h) % 3) : std::uint8_t{0});
     }
@@ -61,6 +55,10 @@ TrainOptions small_training() {
   o.lr = 1e-2;
   o.folds = 3;
   return o;
+}
+
+void train(const fs::path& cache, const fs::path& run, const TrainOptions& o, Training::Start start) {
+  Training(cache, run, o, start).run();
 }
 
 std::map<std::string, std::string> tensors_of(const fs::path& file) {
@@ -85,7 +83,8 @@ std::vector<nlohmann::json> log_of(const fs::path& run, const std::string& type)
 }
 
 int train_with_program(const fs::path& cache, const fs::path& run, std::size_t lines_wanted,
-                       const std::function<void(int process)>& act, const std::vector<std::string>& more) {
+                       const std::function<void(int process)>& act, const std::vector<std::string>& more,
+                       const std::string& of_series) {
   std::vector<std::string> words{
       VOX_PROGRAM, "train", "-i", cache.string(), "-o", run.string(), "--widths", "4",       "4",
       "6",         "6",     "8",  "--batch",      "2",  "--lr",       "1e-2",     "--folds", "3"};
@@ -101,7 +100,7 @@ int train_with_program(const fs::path& cache, const fs::path& run, std::size_t l
   }
   for (int wait = 0; wait < 6000; ++wait) {
     std::size_t lines = 0;
-    std::ifstream in(run / "log.jsonl");
+    std::ifstream in(run / of_series / "log.jsonl");
     for (std::string line; std::getline(in, line);) { ++lines; }
     if (lines >= lines_wanted) { break; }
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -113,9 +112,9 @@ int train_with_program(const fs::path& cache, const fs::path& run, std::size_t l
 }
 
 int train_and_interrupt(const fs::path& cache, const fs::path& run, std::size_t lines_wanted,
-                        const std::vector<std::string>& more) {
+                        const std::vector<std::string>& more, const std::string& of_series) {
   return train_with_program(
-      cache, run, lines_wanted, [](int process) { kill(process, SIGINT); }, more);
+      cache, run, lines_wanted, [](int process) { kill(process, SIGINT); }, more, of_series);
 }
 
 }  // namespace vox::test

@@ -48,21 +48,11 @@ void make_cache(const fs::path& folder, RecipeKind kind) {
   }
 }
 
-TrainOptions small_options() {
-  TrainOptions o;
-  o.widths = {4, 4, 6, 6, 8};
-  o.batch = 2;
-  o.epochs = 3;
-  o.lr = 1e-2;
-  o.folds = 3;
+TrainOptions patch_options() {
+  TrainOptions o = small_training();
   o.patch = {16};
   o.steps_per_epoch = 3;
   return o;
-}
-
-void train(const fs::path& cache, const fs::path& run, const TrainOptions& o,
-           Training::Start start = Training::Start::fresh) {
-  Training(cache, run, o, start).run();
 }
 
 std::string quoted(const fs::path& path) { return "'" + path.string() + "'"; }
@@ -73,7 +63,7 @@ TEST_CASE("training on patches of native cases says so, and goes on bit for bit 
   const TempFolder folder;
   const fs::path cache = folder / "cache";
   make_cache(cache, RecipeKind::native);
-  const TrainOptions o = small_options();
+  const TrainOptions o = patch_options();
   train(cache, folder / "whole", o);
   CHECK(log_of(folder / "whole", "step").size() == 9);
   const auto epochs = log_of(folder / "whole", "epoch");
@@ -186,7 +176,7 @@ TEST_CASE("the preset nnunet trains, and goes on bit for bit", "[training][cli]"
 TEST_CASE("patches of cubes are trained on, and the cubes validated whole", "[training]") {
   const TempFolder folder;
   make_cache(folder / "cache", RecipeKind::zscore);
-  TrainOptions o = small_options();
+  TrainOptions o = patch_options();
   o.epochs = 1;
   o.patch = {16, 32, 16};
   o.batch = 8;  // more than the four cases
@@ -208,7 +198,7 @@ TEST_CASE("patches of cubes are trained on, and the cubes validated whole", "[tr
 TEST_CASE("a device trains on the patches that the cpu's loader makes, whoever augments them", "[training][simt]") {
   const TempFolder folder;
   make_cache(folder / "cache", RecipeKind::native);
-  TrainOptions o = small_options();
+  TrainOptions o = patch_options();
   o.widths = {2, 2, 2, 2, 2};
   o.epochs = 1;
   o.steps_per_epoch = 1;
@@ -239,25 +229,26 @@ TEST_CASE("patches that do not suit the cases are refused, and options that make
     CHECK_THROWS_WITH(train(folder / cache, folder / "run", o), ContainsSubstring(why));
     CHECK_FALSE(fs::exists(folder / "run"));
   };
-  TrainOptions o = small_options();
+  TrainOptions o = patch_options();
   o.patch = {};
   refused("native", o, "extents of their own, and a batch wants one: give --patch");
   o.size = 32;
   refused("native", o, "cases of recipe native have extents of their own, --size wants 32");
-  o = small_options();
+  o = patch_options();
   o.patch = {16, 48, 16};
   refused("cubes", o, "--patch is 16,48,16, wants at most 32 along each axis");
   for (const std::vector<std::int64_t>& patch :
        std::vector<std::vector<std::int64_t>>{{24}, {16, 16}, {16, 16, 0}, {-16}, {16, 16, 16, 16}, {8192}}) {
     o.patch = patch;
-    refused("native", o, fmt::format("--patch is {}, wants auto, or one number or three (D,H,W)", fmt::join(patch, ",")));
+    refused("native", o,
+            fmt::format("--patch is {}, wants auto, or one number or three (D,H,W)", fmt::join(patch, ",")));
   }
-  o = small_options();
+  o = patch_options();
   o.foreground = std::nan("");
   refused("native", o, "--foreground is nan, wants a share from 0 to 1");
   o.foreground = 1.5;
   refused("native", o, "--foreground is 1.5");
-  o = small_options();
+  o = patch_options();
   const fs::path first = folder / "cubes" / "case_0.safetensors";
   {
     const SafetensorsFile file(first);
@@ -273,7 +264,7 @@ TEST_CASE("patches that do not suit the cases are refused, and options that make
   o.splits = (folder / "all.json").string();
   write_splits(o.splits, {{.train = {"case_0", "case_1"}, .val = {}}});
   refused("cubes", o, "case_0.safetensors: holds no positions of its foreground, which patches want");
-  o = small_options();
+  o = patch_options();
   o.steps_per_epoch = -1;
   refused("native", o, "--steps-per-epoch is -1, wants 0 to");
   const Ended e = voxgrad("plan --patch 16,32,17");

@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Native cases, each with a block of tumour.
-void make_cache(const fs::path& folder) {
+void make_training_cache(const fs::path& folder) {
   fs::create_directories(folder);
   for (std::uint32_t n = 0; n < 4; ++n) {
     PreparedCase c;
@@ -80,7 +80,7 @@ TEST_CASE("a preview is a PNG with a row for each sample, and is whole or absent
 
 TEST_CASE("preview draws what a run's loader loads, and refuses what makes no sense", "[preview][cli]") {
   const TempFolder folder;
-  make_cache(folder / "cache");
+  make_training_cache(folder / "cache");
   const std::string preview = "preview -i " + quoted(folder / "cache") + " -o " + quoted(folder / "p.png") + " ";
   const Ended e = voxgrad(preview + "--patch 16 --augment nnunet,rotate@1,gamma@1 --samples 5 --epoch 2");
   CAPTURE(e.output);

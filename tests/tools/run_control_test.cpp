@@ -15,11 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void train(const fs::path& cache, const fs::path& run, const TrainOptions& o,
-           Training::Start start = Training::Start::fresh) {
-  Training(cache, run, o, start).run();
-}
-
 template <class Condition> bool comes_true(const Condition& condition) {
   for (int wait = 0; wait < 3000; ++wait) {
     if (condition()) { return true; }

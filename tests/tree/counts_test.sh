@@ -31,7 +31,7 @@ count concat,add '16+16@32^3'
 "$counts" --ptx "$ptx" --layers --op conv3d --pass grad-input --shape "16-16@32^3,128-128@8^3" --dtype bf16 --blocks 2 --blank >"$folder/layers.csv" || exit 1
 count dice_focal_loss,dice_loss,focal_loss,cross_entropy,softmax '4@32^3'
 count dice_bce_loss '3@32^3'
-"$counts" --ptx "$ptx" --adam 262144 >"$folder/adam.csv" || exit 1
+for update in adam sgd average; do "$counts" --ptx "$ptx" --update "$update" >"$folder/$update.csv" || exit 1; done
 # What is known beforehand: 2^19 values of bf16, 8 to a thread, are 2048 requests of 16 sectors each way.
 "$counts" --ptx "$ptx" --op relu --shape '16@32^3' --pass forward | awk -F, '
   NR == 1 { for (i = 1; i <= NF; ++i) { column[$i] = i } }

@@ -16,7 +16,8 @@ StepRequest step_request(const TrainOptions& o, Device device) {
           .batch = o.batch,
           .micro_batch = o.micro_batch,
           .loss = loss_options(o),
-          .adam = adam_options(o),
+          .optimizer = optimizer_options(o),
+          .ema = o.ema,
           .fusion = fusion_named(o.fusion)};
 }
 

@@ -16,7 +16,8 @@ using Table = std::vector<std::pair<std::string_view, std::string_view>>;
 const Table kNnunet{
     {"targets", "regions"}, {"loss", "dice+bce"},     {"sums", "batch"},          {"patch", "128"},
     {"foreground", "0.33"}, {"batch", "2"},           {"steps-per-epoch", "250"}, {"epochs", "1000"},
-    {"lr", "0.01"},         {"weight-decay", "3e-5"}, {"clip-norm", "12"},
+    {"optimizer", "sgd"},   {"momentum", "0.99"},     {"nesterov", "on"},         {"schedule", "poly"},
+    {"lr", "0.01"},         {"weight-decay", "3e-5"}, {"clip-norm", "12"},        {"augment", "nnunet"},
 };
 const Table kNothing;
 
@@ -50,6 +51,10 @@ PresetApplied apply_preset(const TrainOptions& o, const std::set<std::string>& g
     Json& there = all[json_key(option)];
     there = value_like(there, value);
     said.push_back(fmt::format("{} {}", option, value));
+  }
+  if (o.preset == "nnunet" && classes && !given.contains("background")) {
+    all["background"] = "exclude-dice";
+    said.emplace_back("background exclude-dice");
   }
   TrainOptions applied = train_options_from_json(json_text(all), "preset " + o.preset);
   applied.splits = o.splits;  // as it was given: JSON would change a name that is not UTF-8

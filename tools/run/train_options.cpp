@@ -69,7 +69,7 @@ void check_class_weights(const TrainOptions& o) {
   double counted = 0;
   for (std::size_t c = 0; c < o.class_weights.size(); ++c) {
     check_not_negative("class-weights", o.class_weights[c]);
-    if (c > 0 || o.background != "exclude") { counted += o.class_weights[c]; }
+    if (c > 0 || o.background == "include") { counted += o.class_weights[c]; }
   }
   VOX_CHECK(o.class_weights.empty() || counted > 0,
             "--class-weights is {}, wants a class that counts to have a weight above 0",
@@ -93,6 +93,12 @@ void check_options(const TrainOptions& o) {
   check_at_least("plateau-patience", o.plateau_patience, 0);
   check_at_least("warmup", o.warmup, 0);
   VOX_CHECK(o.min_lr >= 0 && o.min_lr <= o.lr, "--min-lr is {}, wants 0 to --lr, {}", o.min_lr, o.lr);
+  check_positive("poly-power", o.poly_power);
+  static_cast<void>(schedule_options(o, 1));
+  static_cast<void>(optimizer_options(o));
+  static_cast<void>(loss_options(o));
+  VOX_CHECK(o.momentum >= 0 && o.momentum < 1, "--momentum is {}, wants 0 or more and less than 1", o.momentum);
+  VOX_CHECK(o.ema >= 0 && o.ema < 1, "--ema is {}, wants 0 or more and less than 1", o.ema);
   check_positive("adam-eps", o.adam_eps);
   check_not_negative("weight-decay", o.weight_decay);
   check_not_negative("clip-norm", o.clip_norm);
@@ -107,6 +113,7 @@ void check_options(const TrainOptions& o) {
   check_whole("loader-memory-mib", o.loader_memory_mib, 0, kMostMiB);
   check_at_least("validate-every", o.validate_every, 1);
   check_not_negative("save-every", o.save_every);
+  check_at_least("stop-patience", o.stop_patience, 0);
   static_cast<void>(graph_named(o.graph));
 }
 
@@ -140,30 +147,38 @@ LossOptions loss_options(const TrainOptions& o) {
   return {.terms = loss_terms(o.loss),
           .targets = targets_named(o.targets),
           .class_weights = o.class_weights,
-          .background = chosen<Background, 2>("background", o.background,
-                                              {{{"include", Background::include}, {"exclude", Background::exclude}}}),
+          .background = o.background == "exclude" ? Background::exclude : Background::include,
+          .dice_background = chosen<Background, 3>("background", o.background,
+                                                   {{{"include", Background::include},
+                                                     {"exclude", Background::exclude},
+                                                     {"exclude-dice", Background::exclude}}}),
           .sums = chosen<Sums, 2>("sums", o.sums, {{{"batch", Sums::batch}, {"per-case", Sums::per_case}}}),
           .focal_mean = chosen<FocalMean, 2>(
               "focal-mean", o.focal_mean,
               {{{"voxels-and-classes", FocalMean::voxels_and_classes}, {"voxels", FocalMean::voxels}}})};
 }
 
-AdamOptions adam_options(const TrainOptions& o) {
-  return {.eps = o.adam_eps,
+OptimizerOptions optimizer_options(const TrainOptions& o) {
+  return {.kind = optimizer_named(o.optimizer),
+          .eps = o.adam_eps,
           .epsilon = chosen<AdamEpsilon, 2>("adam-epsilon", o.adam_epsilon,
                                             {{{"torch", AdamEpsilon::torch}, {"keras", AdamEpsilon::keras}}}),
+          .momentum = o.momentum,
+          .nesterov = chosen<Nesterov, 2>("nesterov", o.nesterov, {{{"on", Nesterov::on}, {"off", Nesterov::off}}}),
           .weight_decay = o.weight_decay,
           .clip_norm = o.clip_norm};
 }
 
-ScheduleOptions schedule_options(const TrainOptions& o, std::int64_t total_steps) {
+ScheduleOptions schedule_options(const TrainOptions& o, std::int64_t steps_per_epoch) {
   return {.kind = schedule_named(o.schedule),
           .lr = o.lr,
           .factor = o.plateau_factor,
           .patience = o.plateau_patience,
           .min_lr = o.min_lr,
           .warmup = o.warmup,
-          .total = total_steps};
+          .total = o.epochs * steps_per_epoch,
+          .power = o.poly_power,
+          .period = chosen<std::int64_t, 2>("poly-every", o.poly_every, {{{"epoch", steps_per_epoch}, {"step", 1}}})};
 }
 
 }  // namespace vox

@@ -34,7 +34,7 @@ struct TrainOptions {
   std::string targets = "classes";  ///< or "regions"
   std::string loss = "dice+focal";
   std::vector<double> class_weights;
-  std::string background = "include";
+  std::string background = "include";  ///< or "exclude", or "exclude-dice": from the Dice term alone
   std::string sums = "batch";
   std::string focal_mean = "voxels-and-classes";
   double lr = 1e-3;
@@ -43,10 +43,17 @@ struct TrainOptions {
   std::int64_t plateau_patience = 2;
   std::int64_t warmup = 0;
   double min_lr = 0;
+  double poly_power = 0.9;
+  std::string poly_every = "epoch";  ///< or "step"
+  std::string optimizer = "adam";    ///< or "adamw", the same, or "sgd"
+  double momentum = 0.99;
+  std::string nesterov = "on";
   std::string adam_epsilon = "torch";
   double adam_eps = 1e-8;
   double weight_decay = 0;
   double clip_norm = 0;
+  double ema = 0;         ///< decay of averaged weights; 0: none
+  std::string init_from;  ///< path of a file of weights to begin with; empty: none
   /// Voxels along D, H, W, or one for all; 0 alone: the largest that fits; empty: whole cases.
   std::vector<std::int64_t> patch;
   double foreground = 0.33;          ///< share of patches that are made to hold foreground
@@ -65,6 +72,7 @@ struct TrainOptions {
   std::int64_t loader_memory_mib = 0;  ///< 0: three batches, or two samples a thread
   std::int64_t validate_every = 1;     ///< epochs
   double save_every = 10;              ///< minutes between checkpoints within an epoch; 0: none
+  std::int64_t stop_patience = 0;      ///< epochs without a better validation after which a run ends; 0: it does not
   std::string graph = "auto";          ///< of a GPU's steps (model/step_graph.h)
 };
 
@@ -96,7 +104,7 @@ void check_network_size(std::int64_t size, std::int64_t batch, const UNetConfig&
 /// The preset's network with what the options change of it. Throws Error for one that cannot be, by its option's name.
 [[nodiscard]] UNetConfig unet_config(const TrainOptions&);
 [[nodiscard]] LossOptions loss_options(const TrainOptions&);
-[[nodiscard]] AdamOptions adam_options(const TrainOptions&);
-[[nodiscard]] ScheduleOptions schedule_options(const TrainOptions&, std::int64_t total_steps);
+[[nodiscard]] OptimizerOptions optimizer_options(const TrainOptions&);
+[[nodiscard]] ScheduleOptions schedule_options(const TrainOptions&, std::int64_t steps_per_epoch);
 
 }  // namespace vox

@@ -42,10 +42,17 @@ template <class Options, class Visit> void for_each_option(Options& o, const Vis
   visit("plateau_patience", o.plateau_patience);
   visit("warmup", o.warmup);
   visit("min_lr", o.min_lr);
+  visit("poly_power", o.poly_power);
+  visit("poly_every", o.poly_every);
+  visit("optimizer", o.optimizer);
+  visit("momentum", o.momentum);
+  visit("nesterov", o.nesterov);
   visit("adam_epsilon", o.adam_epsilon);
   visit("adam_eps", o.adam_eps);
   visit("weight_decay", o.weight_decay);
   visit("clip_norm", o.clip_norm);
+  visit("ema", o.ema);
+  visit("init_from", o.init_from);
   visit("patch", o.patch);
   visit("foreground", o.foreground);
   visit("steps_per_epoch", o.steps_per_epoch);
@@ -62,6 +69,7 @@ template <class Options, class Visit> void for_each_option(Options& o, const Vis
   visit("loader_memory_mib", o.loader_memory_mib);
   visit("validate_every", o.validate_every);
   visit("save_every", o.save_every);
+  visit("stop_patience", o.stop_patience);
   visit("graph", o.graph);
 }
 
@@ -82,15 +90,16 @@ TrainOptions options_of(const Json& all) {
 
 bool may_change(const std::string& key) {
   constexpr std::array kFree{
-      "epochs",         "device",     "fusion", "conv", "threads", "loader_threads", "loader_memory_mib",
-      "validate_every", "save_every", "graph"};
+      "epochs",         "device",     "fusion", "conv",         "threads", "loader_threads", "loader_memory_mib",
+      "validate_every", "save_every", "graph",  "stop_patience"};
   return std::ranges::find(kFree, key) != kFree.end();
 }
 
 /// An option that came later than runs which may be resumed: they were as it is by default.
 bool is_newer(const std::string& key) {
-  constexpr std::array kNewer{"targets",   "patch",          "foreground", "steps_per_epoch", "norm",
-                              "norm_bias", "negative_slope", "down",       "supervision"};
+  constexpr std::array kNewer{"targets",        "patch",    "foreground",  "steps_per_epoch", "norm",      "norm_bias",
+                              "negative_slope", "down",     "supervision", "poly_power",      "optimizer", "poly_every",
+                              "momentum",       "nesterov", "ema",         "init_from"};
   return std::ranges::find(kNewer, key) != kNewer.end();
 }
 

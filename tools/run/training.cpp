@@ -16,6 +16,7 @@
 #include "tools/run/run_control.h"
 #include "tools/run/run_log.h"
 #include "tools/run/training_cases.h"
+#include "tools/run/warm_start_report.h"
 #include "tools/ui/exit_code.h"
 #include "tools/ui/output.h"
 #include "tools/ui/plot.h"
@@ -66,15 +67,17 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   val_files_ = std::move(cases.val);
   const MemoryLimit limit = memory_limit(memory, device_);
   if (wants_largest_patch(options_)) { find_patch(limit); }
+  VOX_CHECK(options_.stop_patience == 0 || !val_files_.empty(),
+            "--stop-patience is {}: fold {} has no case to validate on", options_.stop_patience, options_.fold);
   if (!is_cube(recipe_)) { windows_ = WindowOptions{.window = step_extents(options_)}; }
   if (const auto patch = patch_options(options_)) {
     for (std::string& note : patch_notes(train_files_, *patch)) { notes_.push_back(std::move(note)); }
   }
   make_loader();
-  const std::int64_t total_steps = options_.epochs * loader_->batches_per_epoch();
-  VOX_CHECK(options_.schedule != "cosine" || options_.warmup < total_steps,
-            "--warmup is {}, wants fewer than the {} steps of the run", options_.warmup, total_steps);
-  schedule_ = std::make_unique<Schedule>(schedule_options(options_, total_steps));
+  const ScheduleOptions schedule = schedule_options(options_, loader_->batches_per_epoch());
+  VOX_CHECK(options_.schedule != "cosine" || options_.warmup < schedule.total,
+            "--warmup is {}, wants fewer than the {} steps of the run", options_.warmup, schedule.total);
+  schedule_ = std::make_unique<Schedule>(schedule);
   memory_ = std::make_unique<RunMemory>(step_request(options_, device_), holds(),
                                         windows_ ? windows_->window : cube(recipe_.size), limit);
   net_ = std::make_unique<UNet3d>(unet_config(options_), dtype_named(options_.dtype), options_.seed, device_);
@@ -82,8 +85,12 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   const std::array<std::int64_t, 4> sample = loader_->sample_shape();
   uploader_ = std::make_unique<Uploader>(device_, Shape{std::min(options_.batch, loader_->samples_per_epoch()),
                                                         sample[0], sample[1], sample[2], sample[3]});
-  adam_ = std::make_unique<Adam>(net_->parameters(), adam_options(options_));
-  steps_ = std::make_unique<StepGraphs>(*net_, *adam_, loss_, options_.seed, graph_named(options_.graph));
+  std::optional<WarmStart> warm;
+  if (start == Start::fresh && !options_.init_from.empty()) { warm = warm_start(*net_, options_.init_from); }
+  optimizer_ = std::make_unique<Optimizer>(net_->parameters(), optimizer_options(options_));
+  if (options_.ema > 0) { average_ = std::make_unique<WeightAverage>(*net_, options_.ema); }
+  steps_ = std::make_unique<StepGraphs>(*net_, *optimizer_, loss_, options_.seed, graph_named(options_.graph),
+                                        average_.get());
   progress_.schedule = schedule_->state();
 
   make_folder(folder_);
@@ -91,6 +98,7 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   if (start == Start::fresh) { write_splits(own_splits, cases.folds); }
   write_file(folder_ / "config.toml", to_toml(options_));
   log_ = std::make_unique<RunLog>(folder_ / "log.jsonl", progress_.step);
+  if (warm) { report_warm_start(*warm, options_.init_from, *log_); }
 }
 
 Training::~Training() = default;
@@ -121,8 +129,12 @@ void Training::say_start() const {
     print_safely("augmentation: {}, by {}\n", augment_text(options_.augment),
                  augments_there_ ? "the device" : "the loader's threads");
   }
-  print_safely("{}; loss {}; Adam lr {:g}, schedule {}{}\n", describe(device_), loss_name(loss_.terms), options_.lr,
-               options_.schedule, steps_->used() ? "; a step is one launch of a graph" : "");
+  print_safely("{}; loss {}; {} lr {:g}, schedule {}{}\n", describe(device_), loss_name(loss_.terms),
+               options_.optimizer, options_.lr, options_.schedule,
+               steps_->used() ? "; a step is one launch of a graph" : "");
+  if (average_) {
+    print_safely("validation and best.safetensors: the average of the weights, decay {:g}\n", options_.ema);
+  }
   if (options_.micro_batch < options_.batch) {
     print_safely(
         "note: gradients are accumulated over micro-batches of {}; {}dice sums are those of each micro-batch, not of "
@@ -142,7 +154,10 @@ void Training::run() {
                {"augmented_by", augments_there_ ? "device" : "loader"}});
   VOX_CHECK(progress_.epoch < options_.epochs, "{}: {} epochs are done; give --epochs a larger number to go on",
             folder_.string(), progress_.epoch);
-  while (progress_.epoch < options_.epochs) {
+  const auto stops = [&] { return stops_early(progress_, options_.stop_patience, options_.validate_every); };
+  VOX_CHECK(!stops(), "{}: was ended by --stop-patience after {} epochs; give it a larger number, or 0, to go on",
+            folder_.string(), progress_.epoch);
+  while (progress_.epoch < options_.epochs && !stops()) {
     run_epoch(control);
     control.saved();
     if (control.stop_asked() && progress_.epoch < options_.epochs) {
@@ -150,6 +165,12 @@ void Training::run() {
                    progress_.epoch);
       return;
     }
+  }
+  if (progress_.epoch < options_.epochs) {
+    const std::string note = fmt::format("ended after {} epochs: validation has not been better since epoch {}",
+                                         progress_.epoch, *progress_.best_epoch);
+    print_safely("{}\n", note);
+    log_->write({{"type", "note"}, {"step", progress_.step}, {"note", note}});
   }
 }
 
@@ -171,13 +192,13 @@ void Training::run_epoch(RunControl& control) {
     if (device_ == Device::cpu) { report_before(); }
     if (control.checkpoint_due() && !RunControl::interrupted()) {
       report_before();
-      save(folder_ / "last.safetensors");
+      save_last();
       log_->write({{"type", "checkpoint"}, {"step", progress_.step}, {"epoch", progress_.epoch + 1}});
     }
     if (RunControl::interrupted()) {
       report_before();
       bar.finish();
-      save(folder_ / "last.safetensors");
+      save_last();
       print_safely("interrupted at step {}: {} holds it; --resume goes on\n", progress_.step,
                    (folder_ / "last.safetensors").string());
       throw ExitCode{kInterruptedExitCode};
@@ -211,21 +232,24 @@ void Training::end_epoch() {
                static_cast<double>(progress_.samples) / progress_.seconds,
                static_cast<double>(memory_report(device_).peak_bytes) / 0x1p20);
   if (validates) {
-    const Validation v = validate(*net_, val_files_, loss_, memory_->validation().arena, windows_);
+    const Validation v = validate(judged(), val_files_, loss_, memory_->validation().arena, windows_);
     score = v.mean_dice();
     line.update(to_json(v));
     say(v);
   }
   const bool improved = (validates || val_files_.empty()) && (!progress_.best || score > *progress_.best);
-  if (improved) { progress_.best = score; }
   ++progress_.epoch;
+  if (improved) {
+    progress_.best = score;
+    progress_.best_epoch = progress_.epoch;
+  }
   progress_.batches = 0;
   progress_.loss_sum = 0;
   progress_.samples = 0;
   progress_.seconds = 0;
   progress_.lr_first = progress_.lr_last = std::nullopt;
-  if (improved) { save(folder_ / "best.safetensors"); }
-  save(folder_ / "last.safetensors");
+  if (improved) { save_best(); }
+  save_last();
   line["best"] = progress_.best ? Json(*progress_.best) : Json(nullptr);
   log_->write(line);
   plot_training(folder_ / "progress.png", epoch_rows(log_->epochs()));
@@ -242,13 +266,20 @@ Metadata Training::metadata() const {
   return all;
 }
 
-void Training::save(const fs::path& path) const { save_checkpoint(path, *net_, adam_.get(), metadata()); }
+void Training::save_best() const {
+  save_checkpoint(folder_ / "best.safetensors", judged(), optimizer_.get(), metadata());
+}
+
+void Training::save_last() const {
+  save_checkpoint(folder_ / "last.safetensors", *net_, optimizer_.get(), metadata(), average_.get());
+}
 
 void Training::restore() {
   const fs::path path = folder_ / "last.safetensors";
   const CheckpointFile file(path);
   file.load(*net_);
-  file.load(*adam_);
+  file.load(*optimizer_);
+  if (average_) { file.load(*average_); }
   const auto state = file.metadata().find("training");
   VOX_CHECK_DATA(state != file.metadata().end(), "{}: holds no state of a training run to resume", path.string());
   progress_ = training_progress_from_json(state->second, path.string());

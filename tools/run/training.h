@@ -17,6 +17,7 @@
 #include "model/optimizer.h"
 #include "model/schedule.h"
 #include "model/step_graph.h"
+#include "model/weight_average.h"
 #include "tools/run/memory_plan.h"
 #include "tools/run/train_options.h"
 #include "tools/run/training_progress.h"
@@ -45,9 +46,10 @@ class Training {
   Training(Training&&) = delete;
   Training& operator=(Training&&) = delete;
 
-  /// Trains until the last epoch and prints how it goes. What ends it before, or asks for a checkpoint:
-  /// tools/run/run_control.h. Ctrl-C ends the current step, writes last.safetensors and throws ExitCode{130}
-  /// (tools/ui/exit_code.h). A number that is not finite throws NonFiniteError saying where it came from.
+  /// Trains until the last epoch, or until --stop-patience ends it, and prints how it goes. What else ends it before,
+  /// or asks for a checkpoint: tools/run/run_control.h. Ctrl-C ends the current step, writes last.safetensors and
+  /// throws ExitCode{130} (tools/ui/exit_code.h). A number that is not finite throws NonFiniteError saying where it
+  /// came from.
   void run();
 
  private:
@@ -56,7 +58,7 @@ class Training {
     Batch batch;  ///< without its values
     double lr = 0;
     SubmittedTraining submitted;
-    Readback* results = nullptr;  ///< losses, then Adam's squares
+    Readback* results = nullptr;  ///< losses, then the update's squares
   };
 
   void make_loader();
@@ -76,7 +78,10 @@ class Training {
   /// Does the step on this batch, which is the next to be reported, once more to see where the fault began.
   [[nodiscard]] std::string where_not_finite(const Batch&);
   void end_epoch();
-  void save(const std::filesystem::path&) const;
+  /// The network that is validated and is best.safetensors: the averaged one where there is one.
+  [[nodiscard]] const UNet3d& judged() const { return average_ ? average_->net() : *net_; }
+  void save_best() const;
+  void save_last() const;
   void restore();
   [[nodiscard]] Metadata metadata() const;
 
@@ -94,7 +99,8 @@ class Training {
   std::unique_ptr<Uploader> uploader_;
   std::array<Readback, 2> readbacks_;  ///< of the step that runs and the one before it
   std::unique_ptr<UNet3d> net_;
-  std::unique_ptr<Adam> adam_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<WeightAverage> average_;  ///< with --ema
   std::unique_ptr<StepGraphs> steps_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<RunLog> log_;

@@ -30,6 +30,7 @@ std::string to_json(const TrainingProgress& p) {
                         {"lr_first", or_null(p.lr_first)},
                         {"lr_last", or_null(p.lr_last)},
                         {"best", or_null(p.best)},
+                        {"best_epoch", p.best_epoch ? Json(*p.best_epoch) : Json(nullptr)},
                         {"schedule_lr", p.schedule.lr},
                         // JSON has no infinity: a best loss that was never set is null.
                         {"schedule_best", std::isfinite(p.schedule.best) ? Json(p.schedule.best) : Json(nullptr)},
@@ -49,11 +50,21 @@ TrainingProgress training_progress_from_json(const std::string& text, const std:
     p.lr_first = if_there(j, "lr_first");
     p.lr_last = if_there(j, "lr_last");
     if (!j.at("best").is_null()) { p.best = j.at("best").get<double>(); }
+    if (const Json* const at = j.find("best_epoch"); at != nullptr && !at->is_null()) {
+      p.best_epoch = at->get<std::int64_t>();
+    } else if (p.best) {
+      p.best_epoch = p.epoch;
+    }
     j.at("schedule_lr").get_to(p.schedule.lr);
     if (!j.at("schedule_best").is_null()) { j.at("schedule_best").get_to(p.schedule.best); }
     j.at("schedule_bad_epochs").get_to(p.schedule.bad_epochs);
     return p;
   } catch (const JsonError& e) { VOX_FAIL_DATA("{}: the state of the training run is damaged: {}", file, e.what()); }
+}
+
+bool stops_early(const TrainingProgress& p, std::int64_t patience, std::int64_t validate_every) {
+  return patience > 0 && p.best_epoch && p.batches == 0 && p.epoch % validate_every == 0 &&
+         p.epoch - *p.best_epoch >= patience;
 }
 
 }  // namespace vox

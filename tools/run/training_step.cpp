@@ -70,7 +70,7 @@ void Training::report(Step step, ProgressBar& bar) {
   double norm = 0;
   try {
     check_finite(loss);
-    norm = step.submitted.adam.norm(std::span(results).subspan(parts));
+    norm = step.submitted.update.norm(std::span(results).subspan(parts));
   } catch (const NonFiniteError& e) {
     const std::string where = where_not_finite(step.batch);
     log_->write({{"type", "not finite"},

@@ -174,6 +174,8 @@ void add_plan(Command app) {
   sub.option("--dtype,--amp", o.dtype, "storage of activations: f32, bf16 or f64");
   sub.option("--targets", o.targets, "classes, or regions with --loss dice+bce");
   sub.option("--loss", o.loss, "dice, focal, ce joined by '+'; of regions dice, bce");
+  sub.option("--optimizer", o.optimizer, "adam or adamw, which have two moments, or sgd, which has one");
+  sub.option("--ema", o.ema, "averaged weights, too, if it is above 0");
   sub.option("--device", o.device, "cpu, cuda or simt; needs none of them");
   sub.option("--fusion", o.fusion, "on; off: plain operators");
   sub.option("--threads", o.threads, "CPU threads; 0: every core");

@@ -12,6 +12,8 @@
 #include "data/loading/nnunet_augment.h"
 #include "kernels/base/check.h"
 #include "model/extents.h"
+#include "tools/run/preset_options.h"
+#include "tools/run/stored_run.h"
 #include "tools/run/training_cases.h"
 #include "tools/ui/preview_picture.h"
 #include "tools/verbs/commands.h"
@@ -34,8 +36,8 @@ struct PreviewArgs {
 
 /// The run's, but for what was given beside it.
 TrainOptions chosen_options(const PreviewArgs& args, const std::set<std::string>& given) {
-  if (args.run.empty()) { return args.options; }
-  TrainOptions o = options_of_run(args.run);
+  if (args.run.empty()) { return apply_preset(args.options, given).options; }
+  TrainOptions o = stored_run(args.run).options;
   const auto take = [&](const char* key, auto TrainOptions::*member) {
     if (given.contains(key)) { o.*member = args.options.*member; }
   };
@@ -158,7 +160,8 @@ void add_preview(Command app) {
   verb.option("--batch", args->options.batch, "cases per step, of which some hold tumour");
   verb.option("--targets", args->options.targets, "classes, or regions: what of the tumour a patch is made to hold");
   verb.option("--preset", args->options.preset, "seed (4 modalities) or tutorial (3)");
-  add_fold_options(verb, args->options);
+  verb.option("--fold", args->options.fold, "whose cases to train on are shown, from 0");
+  add_splits_options(verb, args->options);
   verb.run([verb, args] { preview(verb, *args); });
 }
 

@@ -1,8 +1,5 @@
 #include "tools/verbs/sample_options.h"
 
-#include "kernels/base/check.h"
-#include "model/checkpoint.h"
-
 namespace vox {
 
 void add_sample_options(Command app, TrainOptions& o) {
@@ -25,18 +22,9 @@ void add_sample_options(Command app, TrainOptions& o) {
   app.option("--seed", o.seed, "of weights, order, augmentation and dropout").not_negative();
 }
 
-void add_fold_options(Command app, TrainOptions& o) {
-  app.option("--fold", o.fold, "which fold validates, from 0");
+void add_splits_options(Command app, TrainOptions& o) {
   app.option("--folds", o.folds, "how many folds are made where no --splits is given");
   app.option("--splits", o.splits, "JSON list of {\"train\": [ids], \"val\": [ids]}");
-}
-
-TrainOptions options_of_run(const std::filesystem::path& run) {
-  const std::filesystem::path last = run / "last.safetensors";
-  const CheckpointFile file(last);
-  const auto stored = file.metadata().find("options");
-  VOX_CHECK_DATA(stored != file.metadata().end(), "{}: holds no options of a training run", last.string());
-  return train_options_from_json(stored->second, last.string());
 }
 
 }  // namespace vox

@@ -1,10 +1,13 @@
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <filesystem>
 #include <memory>
 
 #include "kernels/base/check.h"
 #include "tools/run/preset_options.h"
+#include "tools/run/run_series.h"
+#include "tools/run/stored_run.h"
 #include "tools/run/training.h"
 #include "tools/ui/output.h"
 #include "tools/verbs/commands.h"
@@ -19,6 +22,8 @@ struct TrainArgs {
   std::filesystem::path run;
   bool resume = false;
   TrainOptions options;
+  std::string fold = "0";  ///< or "all"
+  std::int64_t seeds = 1;
   std::string memory;  ///< not kept in the run: what there is may differ the next time
 };
 
@@ -27,7 +32,9 @@ void add_loss_options(Command app, TrainOptions& o) {
              "classes (softmax), or regions: whole tumour, core, enhancing, a sigmoid each, with --loss dice+bce");
   app.option("--loss", o.loss, "dice, focal, ce joined by '+'; of regions dice, bce");
   app.option("--class-weights", o.class_weights, "one per class; default: all 1");
-  app.option("--background", o.background, "does class 0 count in the loss: include or exclude");
+  app.option(
+      "--background", o.background,
+      "does class 0 count in the loss: include, exclude, or exclude-dice, as nnU-Net has it: in all terms but dice");
   app.option("--sums", o.sums, "of the loss: over the batch, or per-case and then the mean");
   app.option("--focal-mean", o.focal_mean, "voxels-and-classes or voxels");
 }
@@ -36,16 +43,22 @@ void add_optimizer_options(Command app, TrainOptions& o) {
   app.option("--batch", o.batch, "cases per step");
   app.option("--micro-batch", o.micro_batch, "cases at a time, gradients are added up; 0: the batch");
   app.option("--epochs", o.epochs, "passes over the training cases, or so many times --steps-per-epoch");
-  app.option("--lr", o.lr, "learning rate of Adam");
-  app.option("--schedule", o.schedule, "plateau (of the training loss), cosine or constant");
+  app.option("--optimizer", o.optimizer, "adam, adamw (the same: its weight decay is decoupled) or sgd");
+  app.option("--lr", o.lr, "learning rate");
+  app.option("--schedule", o.schedule, "plateau (of the training loss), cosine, poly or constant");
   app.option("--plateau-factor", o.plateau_factor, "plateau: the learning rate is multiplied by this");
   app.option("--plateau-patience", o.plateau_patience, "plateau: epochs without a better loss before that");
   app.option("--warmup", o.warmup, "cosine: steps of linear rise");
-  app.option("--min-lr", o.min_lr, "plateau and cosine: never below");
+  app.option("--min-lr", o.min_lr, "plateau, cosine and poly: never below");
+  app.option("--poly-power", o.poly_power, "poly: lr * (1 - t/total)^power");
+  app.option("--poly-every", o.poly_every, "poly: t moves once an epoch, as nnU-Net's does, or every step");
+  app.option("--momentum", o.momentum, "of sgd");
+  app.option("--nesterov", o.nesterov, "of sgd: on or off");
   app.option("--adam-epsilon", o.adam_epsilon, "where epsilon stands: torch or keras");
   app.option("--adam-eps", o.adam_eps, "epsilon of Adam; Keras' default is 1e-7");
-  app.option("--weight-decay", o.weight_decay, "decoupled weight decay");
+  app.option("--weight-decay", o.weight_decay, "of adam decoupled from the gradient; of sgd L2, added to it");
   app.option("--clip-norm", o.clip_norm, "largest 2-norm of the gradient; 0: no limit");
+  app.option("--ema", o.ema, "decay of an average of the weights, such as 0.999, that is validated and kept; 0: none");
 }
 
 void add_machine_options(Command app, TrainOptions& o, std::string& memory) {
@@ -66,18 +79,33 @@ void add_machine_options(Command app, TrainOptions& o, std::string& memory) {
   app.option("--memory", memory, "refuse what takes more than this, such as 8GiB; default: what is available");
 }
 
+/// The options with the fold that --fold names.
+TrainOptions with_fold(const TrainArgs& args) {
+  TrainOptions o = args.options;
+  const char* const end = args.fold.data() + args.fold.size();
+  const auto parsed = std::from_chars(args.fold.data(), end, o.fold);
+  VOX_CHECK(args.fold == "all" || (parsed.ec == std::errc{} && parsed.ptr == end),
+            "--fold is '{}', wants a number from 0, or all", args.fold);
+  return o;
+}
+
 void train(Command app, const TrainArgs& args) {
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // who read our lines may go; the run goes on
+  TrainOptions options = with_fold(args);
+  const auto start = args.resume ? Training::Start::resume : Training::Start::fresh;
   if (!args.resume) {
-    const PresetApplied preset = apply_preset(args.options, given_options(app));
-    if (!preset.said.empty()) { print_safely("preset {}: {}\n", args.options.preset, preset.said); }
-    return Training(args.cache, args.run, preset.options, Training::Start::fresh, args.memory).run();
+    const PresetApplied preset = apply_preset(options, given_options(app));
+    if (!preset.said.empty()) { print_safely("preset {}: {}\n", options.preset, preset.said); }
+    options = preset.options;
   }
-  const std::filesystem::path last = args.run / "last.safetensors";
-  VOX_CHECK(std::filesystem::exists(last), "--resume: {} does not exist; leave --resume out to start a run",
-            last.string());
-  const TrainOptions options = resumed(options_of_run(args.run), args.options, given_options(app));
-  Training(args.cache, args.run, options, Training::Start::resume, args.memory).run();
+  if (args.fold == "all" || args.seeds != 1) {
+    const SeriesOptions series{.folds = args.fold == "all" ? SeriesOptions::Folds::all : SeriesOptions::Folds::one,
+                               .seeds = args.seeds};
+    train_series(args.cache, args.run, options, series, start, args.memory, given_options(app));
+    return;
+  }
+  if (args.resume) { options = resumed(stored_run(args.run).options, options, given_options(app)); }
+  Training(args.cache, args.run, options, start, args.memory).run();
 }
 
 }  // namespace
@@ -92,11 +120,18 @@ void add_train(Command app) {
   sub.option("--size", args->options.size, "edge of the network's cube in voxels; 0: the cache's");
   sub.option("--dtype,--amp", args->options.dtype,
              "storage of activations: f32, bf16 or f64; weights, statistics, sums and losses stay f32 or f64");
+  sub.option("--init-from", args->options.init_from,
+             "begin with the weights of this safetensors file that have the network's names and shapes");
   add_loss_options(sub, args->options);
   add_optimizer_options(sub, args->options);
   add_sample_options(sub, args->options);
-  add_fold_options(sub, args->options);
+  sub.option("--seeds", args->seeds,
+             "so many runs, of --seed and the seeds behind it, in folders seed42 ...; on the same folds");
+  sub.option("--fold", args->fold, "which fold validates, from 0; or all: a run each, in folders fold0 ...");
+  add_splits_options(sub, args->options);
   sub.option("--validate-every", args->options.validate_every, "epochs between validations");
+  sub.option("--stop-patience", args->options.stop_patience,
+             "end when validation's mean Dice has not been better for so many epochs; 0: never");
   sub.option("--save-every", args->options.save_every,
              "minutes between checkpoints within an epoch; 0: none. SIGUSR1 asks for one at once");
   add_machine_options(sub, args->options, args->memory);

@@ -37,6 +37,7 @@ Truth truth_of(const Shape& shape, const std::vector<Values>& in) {
 /// The three losses over the cases [begin,end), from their formulas, class by class and voxel by voxel.
 double group_loss(const Truth& t, const DiceFocalLossOptions& o, std::int64_t begin, std::int64_t end) {
   const std::int64_t first = o.background == Background::include ? 0 : 1;
+  const std::int64_t dice_first = o.dice_background == Background::include ? first : 1;
   const auto voxels = static_cast<double>((end - begin) * t.shape.voxels());
   double scores = 0;
   double focal = 0;
@@ -60,10 +61,11 @@ double group_loss(const Truth& t, const DiceFocalLossOptions& o, std::int64_t be
         entropy_weight += weight;
       }
     }
-    scores += weight * (2 * tp + o.smooth) / (sum_p + sum_y + o.smooth);
+    if (c >= dice_first) { scores += weight * (2 * tp + o.smooth) / (sum_p + sum_y + o.smooth); }
   }
   const auto classes = static_cast<double>(t.shape[1] - first);
-  return o.dice * (1 - scores / classes) + o.focal * focal / (voxels * (o.mean == FocalMean::voxels ? 1 : classes)) +
+  return o.dice * (1 - scores / static_cast<double>(t.shape[1] - dice_first)) +
+         o.focal * focal / (voxels * (o.mean == FocalMean::voxels ? 1 : classes)) +
          o.cross_entropy * (entropy_weight == 0 ? 0 : entropy / entropy_weight);
 }
 
@@ -104,7 +106,9 @@ const Register kCases(
      at({2, 4, 2, 3, 3},
         {.class_weights = {0.25, 2, 3, 0.5}, .sums = Sums::per_case, .dice = 0, .focal = 0, .cross_entropy = 2}),
      at({2, 4, 1, 1, 2}, {.background = Background::exclude, .sums = Sums::per_case, .cross_entropy = 0.5}),
-     at({2, 4, 3, 2, 3}, {.focal = 0}), at({2, 12, 1, 4, 3}, {.gamma = 1, .dice = 0.5, .focal = 3}),
+     at({2, 4, 3, 2, 3}, {.focal = 0}),
+     at({2, 3, 3, 2, 3}, {.dice_background = Background::exclude, .focal = 0.5, .cross_entropy = 1}),
+     at({2, 12, 1, 4, 3}, {.gamma = 1, .dice = 0.5, .focal = 3}),
      at({1, 33, 1, 5, 7}, {.background = Background::exclude, .cross_entropy = 1})},
     {{"label beyond the classes", [] { call(3, 7, {}); },
       "dice_focal_loss: label 7 at [0,0,0,0], wants less than 3, the number of classes"},
@@ -112,6 +116,8 @@ const Register kCases(
      {"clip 0", [] { call(3, 0, {.clip = 0}); }, "dice_focal_loss: clip is 0, wants (0,0.5)"},
      {"gamma negative", [] { call(3, 0, {.gamma = -1}); }, "dice_focal_loss: gamma is -1, wants 0 or more"},
      {"alpha negative", [] { call(3, 0, {.alpha = -1}); }, "dice_focal_loss: alpha is -1, wants 0 or more"},
+     {"one class without background", [] { call(1, 0, {.dice_background = Background::exclude}); },
+      "dice_focal_loss: without background no class is left of 1"},
      {"no term", [] { call(3, 0, {.dice = 0, .focal = 0}); }, "dice_focal_loss: factors 0, 0 and 0 of dice, focal"},
      {"more classes than a byte counts", [] { call(257, 0, {}); }, "dice_focal_loss: 257 classes, wants at most 256"},
      {"two weights",

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/scoring/metrics.h"
+#include "tools/run/run_series.h"
+
+namespace vox {
+
+/// The regions' validation Dice, and their mean behind them.
+using SeriesDice = std::array<double, kRegions.size() + 1>;
+
+/// What a validation of a run found.
+struct ValidatedEpoch {
+  std::int64_t epoch = 0;  ///< counted from 1
+  SeriesDice dice{};
+};
+
+struct RunScores {
+  SeriesRun run;
+  ValidatedEpoch best;  ///< best.safetensors
+  ValidatedEpoch last;  ///< the last epoch that was validated
+};
+
+/// From the logs of runs below a folder. Throws DataError naming a log without a validation.
+[[nodiscard]] std::vector<RunScores> series_scores(const std::filesystem::path& output, const std::vector<SeriesRun>&);
+
+struct MeanAndSpread {
+  double mean = 0;
+  double spread = 0;  ///< the standard deviation of a sample, of n - 1 degrees of freedom; NaN of one value
+};
+[[nodiscard]] MeanAndSpread mean_and_spread(std::span<const double>);
+
+/// A table on screen, summary.json ({"runs": [...], "best": {"WT": {"mean", "standard_deviation"}, ...}, "last": ...})
+/// and summary.csv, two lines a run: of best.safetensors and of the last validation.
+void summarise(const std::filesystem::path& output, const std::vector<SeriesRun>&);
+
+}  // namespace vox

@@ -1,0 +1,25 @@
+#include "tools/run/stored_run.h"
+
+#include "kernels/base/check.h"
+#include "model/checkpoint.h"
+
+namespace vox {
+
+bool StoredRun::is_done(const TrainOptions& o) const {
+  return progress.epoch >= o.epochs || stops_early(progress, o.stop_patience, o.validate_every);
+}
+
+StoredRun stored_run(const std::filesystem::path& folder) {
+  const std::filesystem::path last = folder / "last.safetensors";
+  VOX_CHECK(std::filesystem::exists(last), "--resume: {} does not exist; leave --resume out to start a run",
+            last.string());
+  const CheckpointFile file(last);
+  const auto options = file.metadata().find("options");
+  const auto progress = file.metadata().find("training");
+  VOX_CHECK_DATA(options != file.metadata().end() && progress != file.metadata().end(),
+                 "{}: holds no options or no state of a training run", last.string());
+  return {.options = train_options_from_json(options->second, last.string()),
+          .progress = training_progress_from_json(progress->second, last.string())};
+}
+
+}  // namespace vox

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+#include "model/warm_start.h"
+
+namespace vox {
+
+class RunLog;  // tools/run/run_log.h
+
+/// On screen, and as a line of the run's log: {"type": "init_from", "step": 0, "file", "taken": [names], "left":
+/// [{"name", "found", "wanted"}]}.
+void report_warm_start(const WarmStart&, const std::string& file, RunLog&);
+
+}  // namespace vox
