@@ -109,7 +109,7 @@ TEST_CASE("plan and info know the preset nnunet, and every setting of a network 
   for (const auto& [arguments, why] : std::vector<std::pair<std::string, std::string>>{
            {"info --preset nnunet --size 48", "--size is 48, wants a multiple of 32 from 32"},
            {"plan --preset nnunet --patch 48",
-            "--patch is 48, wants one number or three (D,H,W), each a multiple of 32"},
+            "--patch is 48, wants auto, or one number or three (D,H,W), each a multiple of 32"},
            {"plan --preset nnunet --patch 32", "whose bottleneck has one voxel, and instance norm wants more"},
            {"info --widths 8 8", "--widths has 2 numbers (8 8), wants 3 to 7, one for each level"},
            {"info --negative-slope 1.5", "--negative-slope is 1.5, wants 0 to below 1"},

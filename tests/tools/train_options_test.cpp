@@ -61,7 +61,7 @@ TEST_CASE("a number that makes no sense is refused by its option's name", "[opti
               o.widths = {4, 4, 4, 4, 4, 4};
               o.patch = {48};
             },
-            "--patch is 48, wants one number or three (D,H,W), each a multiple of 32 from 32"},
+            "--patch is 48, wants auto, or one number or three (D,H,W), each a multiple of 32 from 32"},
            {[](TrainOptions& o) { o.size = -16; }, "--size is -16, wants 0 or more"},
            {[](TrainOptions& o) { o.batch = 0; }, "--batch is 0, wants 1 to"},
            {[](TrainOptions& o) { o.batch = std::numeric_limits<std::int64_t>::max(); }, "--batch is 9223"},
