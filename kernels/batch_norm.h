@@ -85,7 +85,7 @@ template <class T> struct BatchNormGradSums {
   std::span<const Acc<T>> gamma;     ///< [C]
   std::span<const Acc<T>> beta;      ///< [C]
   double eps = 0;
-  Activation activation = {};   ///< with a relu
+  Activation activation = {};   ///< relu, relu_dropout or leaky_relu
   std::span<double> sums = {};  ///< batch_norm_boxes(), overwritten; empty: not wanted
 };
 /// Doubles of the sums of so many boxes: [blocks of channels][2][8][boxes]. Boxes of a case are neighbours.

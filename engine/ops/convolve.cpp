@@ -109,19 +109,19 @@ TensorParts spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weigh
     const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::spread, g);
     Tensor scratch = scratch_for(y, conv_transpose3d_scratch(queue, g, algorithm));
     const Tensor packed = packed_weight(weight, Conv3dPass::spread);
-    const std::int64_t boxes = conv_transpose3d_boxes(queue, g, algorithm);
+    const bool wanted = sums != nullptr && sums->norm.activation.kind != Activation::Kind::leaky_relu_dropout;
+    const std::int64_t boxes = wanted ? conv_transpose3d_boxes(queue, g, algorithm) : 0;
     conv_transpose3d_forward(
-        queue, ConvTranspose3dArgs<T>{
-                   .geometry = g,
-                   .algorithm = algorithm,
-                   .x = y.values<T>(),
-                   .weight = weight.values<Acc<T>>(),
-                   .packed = packed_values<T>(packed),
-                   .bias = values_or_none<Acc<T>>(bias),
-                   .y = x.first.mutable_values<T>(),
-                   .y2 = x.second.defined() ? x.second.mutable_values<T>() : std::span<T>(),
-                   .gradient = sums != nullptr && boxes > 0 ? sums_of_boxes<T>(*sums, boxes) : BatchNormGradSums<T>{},
-                   .scratch = scratch.mutable_values<Acc<T>>()});
+        queue, ConvTranspose3dArgs<T>{.geometry = g,
+                                      .algorithm = algorithm,
+                                      .x = y.values<T>(),
+                                      .weight = weight.values<Acc<T>>(),
+                                      .packed = packed_values<T>(packed),
+                                      .bias = values_or_none<Acc<T>>(bias),
+                                      .y = x.first.mutable_values<T>(),
+                                      .y2 = x.second.defined() ? x.second.mutable_values<T>() : std::span<T>(),
+                                      .gradient = boxes > 0 ? sums_of_boxes<T>(*sums, boxes) : BatchNormGradSums<T>{},
+                                      .scratch = scratch.mutable_values<Acc<T>>()});
   });
   return x;
 }

@@ -101,8 +101,9 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
 }
 
 /// Sums of dn, the gradient behind the activation, and of dn * (x - mean) over a run, lane by lane: one block per run.
+/// What leaks wants more registers than four blocks of a multiprocessor have.
 template <class T, Activation::Kind Kind>
-__global__ void __launch_bounds__(kChunkThreads, 4)
+__global__ void __launch_bounds__(kChunkThreads, leaks(Kind) ? 3 : 4)
     batch_norm_gradient_runs_kernel(const T* x, const T* dy, BatchNormVectors<Acc<T>> of, double eps,
                                     BatchNormActivation<Acc<T>> activation, double* partials, RunGrid grid,
                                     int channels) {
@@ -121,7 +122,7 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
   A slope[kLane]{};
   A shift[kLane]{};
   A sums[2][kLane]{};
-  over_pieces<2, Order::backwards>(
+  over_pieces<Kind == Activation::Kind::leaky_relu ? 1 : 2, Order::backwards>(
       from, run.voxels * kPieces<T>,
       [&] {
         if (t < kLanes8) {
@@ -146,10 +147,10 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
         for (int turn = 0; turn < Turns; ++turn) {
           A v[kLane];
           A dn[kLane];
-          A normalised[kLane];
-          bool passes[kLane];
           unpack<T>(tile.of[0][turn], v);
           unpack<T>(tile.of[1][turn], dn);
+          A normalised[kLane];
+          bool passes[kLane];
           VOX_UNROLL
           for (int j = 0; j < kLane; ++j) { normalised[j] = v[j] * slope[j] + shift[j]; }
           activate<Kind>(activation, step, run.at + (i + turn * kChunkThreads) * kLane, normalised, passes);
@@ -212,7 +213,7 @@ __global__ void batch_norm_parameters_kernel(const double* partials, const A* va
 /// dx = slope * (dn - offset - (x - mean) * pull), with the factors of x and those of neither put together: one block
 /// per run; eight threads work out the factors.
 template <class T, Activation::Kind Kind>
-__global__ void __launch_bounds__(kChunkThreads, 4)
+__global__ void __launch_bounds__(kChunkThreads, leaks(Kind) ? 3 : 4)
     batch_norm_backward_kernel(const T* x, const T* dy, BatchNormVectors<Acc<T>> of, double eps,
                                BatchNormActivation<Acc<T>> activation, Acc<T> per_value, T* dx, RunGrid grid,
                                int channels) {
@@ -232,7 +233,7 @@ __global__ void __launch_bounds__(kChunkThreads, 4)
   A shift[kLane]{};
   A pull[kLane];
   A offset[kLane];
-  over_pieces<2, Order::forwards>(
+  over_pieces<Kind == Activation::Kind::leaky_relu_dropout ? 1 : 2, Order::forwards>(
       from, run.voxels * kPieces<T>,
       [&] {
         if (t < kLanes8) {

@@ -70,13 +70,9 @@ template <class A> struct BatchNormActivation {
   A scale;
   A negative_slope;  ///< of relu 0
 
-  /// What is left of a value on the wrong side of 0, which has passed() the mask.
+  /// Of a value: the whole where normalised is more than 0, or NaN, else what leaks.
   [[nodiscard]] __device__ __forceinline__ A one_sided(A normalised, A value) const {
     return normalised <= 0 ? value * negative_slope : value;
-  }
-  /// NaN passes. Where relu makes a value 0 it does not, so that infinity times 0 never forms.
-  [[nodiscard]] __device__ __forceinline__ bool passes(A normalised) const {
-    return !(normalised <= 0) || negative_slope != 0;
   }
 };
 
@@ -94,7 +90,8 @@ template <class T> struct BatchNormGradTaken {
   BatchNormVectors<Acc<T>> of;
   double eps;
   BatchNormActivation<Acc<T>> activation;
-  bool drops;    ///< dropout follows
+  bool drops;    ///< relu_dropout
+  bool leaks;    ///< leaky_relu
   double* sums;  ///< or null: none are wanted
 };
 /// s: the shape of x.
@@ -104,6 +101,7 @@ template <class T> [[nodiscard]] BatchNormGradTaken<T> taken(const BatchNormGrad
           .eps = a.eps,
           .activation = ready<Acc<T>>(a.activation),
           .drops = drops(a.activation.kind),
+          .leaks = leaks(a.activation.kind),
           .sums = a.sums.data()};
 }
 

@@ -40,17 +40,20 @@ std::vector<Conv3dGeometry> geometries() {
           conv(50, 12, {2, 9, 3}, 9)};
 }
 
-/// Whose gradient it is: with dropout or without, of batch norm and relu, or of instance norm and leaky_relu.
+/// Whose gradient it is: of batch norm and relu, with dropout or without, or of instance norm and leaky_relu, or relu
+/// and dropout.
 struct Layer {
   bool drops = false;
   bool instance = false;
 
   [[nodiscard]] Activation activation() const {
     using enum Activation::Kind;
-    return {.kind = drops ? (instance ? leaky_relu_dropout : relu_dropout) : (instance ? leaky_relu : relu),
+    return {.kind = drops      ? relu_dropout
+                    : instance ? leaky_relu
+                               : relu,
             .p = drops ? 0.375 : 0,
             .key = {.seed = 0x123456789ABCULL, .step = 3, .place = 4},
-            .negative_slope = instance ? 0.25 : 0};
+            .negative_slope = instance && !drops ? 0.25 : 0};
   }
   [[nodiscard]] std::int64_t groups(const Conv3dGeometry& g) const { return instance ? g.x.n : 1; }
 };

@@ -67,9 +67,11 @@ __device__ __forceinline__ void draw_rows(const BatchNormActivation<float>& acti
   kept.of[1] &= (odd ? mine : other) >> first;
 }
 
+/// kept(row, channel): is it there, and not dropped? LEAKS: leaky_relu, without dropout.
 /// Adds a row's to [channel][2] of sums: g, two channels of the gradient behind the activation, and g * (x - mean).
+template <bool LEAKS, class Kept>
 __device__ __forceinline__ void add_gradient(const BatchNormActivation<float>& activation, std::uint32_t pair,
-                                             std::uint32_t x_pair, const RowsKept& kept, int row,
+                                             std::uint32_t x_pair, const Kept& kept, int row,
                                              const Pack<float, 2>& slope, const Pack<float, 2>& shift,
                                              const Pack<float, 2>& mean, float* sums) {
   const float values[2] = {std::bit_cast<float>(pair << 16U), std::bit_cast<float>(pair & 0xFFFF0000U)};
@@ -77,8 +79,9 @@ __device__ __forceinline__ void add_gradient(const BatchNormActivation<float>& a
   VOX_UNROLL
   for (int i = 0; i < 2; ++i) {
     const float normalised = x[i] * slope.v[i] + shift.v[i];
-    const bool passes = activation.passes(normalised) && kept.passes(row, i);
-    const float g = passes ? activation.one_sided(normalised, values[i]) : 0.0F;
+    const bool passes = LEAKS || !(normalised <= 0);  // NaN passes
+    float g = passes && kept(row, i) ? values[i] : 0.0F;
+    if constexpr (LEAKS) { g = activation.one_sided(normalised, g); }
     sums[2 * i] += g;
     sums[2 * i + 1] += g * (x[i] - mean.v[i]);
   }

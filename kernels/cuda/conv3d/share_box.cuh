@@ -90,7 +90,7 @@ __device__ __forceinline__ void take_gradient(const MarchArgs<Bf16>& a, int n, i
     const float v = std::bit_cast<float>(c % 2 == 0 ? x.v[c / 2] << 16U : x.v[c / 2] & 0xFFFF0000U);
     const float normalised = v * slopes[part + c] + shifts[part + c];
     const bool passes =
-        there && g.activation.passes(normalised) && (!g.drops || random.v[c] > g.activation.largest_dropped);
+        there && (g.leaks || !(normalised <= 0)) && (!g.drops || random.v[c] > g.activation.largest_dropped);
     const float dn = passes ? g.activation.one_sided(normalised, load(y.v[c])) : 0.0F;
     sums[2 * c] = dn;
     sums[2 * c + 1] = passes ? dn * (v - means[part + c]) : 0.0F;

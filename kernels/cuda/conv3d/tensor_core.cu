@@ -79,7 +79,10 @@ __device__ __forceinline__ void add_tensor_step(const Bf16Cell* input, const Bf1
 enum class Channels : std::uint8_t { one, even, odd };
 /// What is made of the sums: the result, its moments or batch norm's gradient sums beside it, or a share's place in
 /// scratch.
-enum class Result : std::uint8_t { values, moments, partials, gradient };
+enum class Result : std::uint8_t { values, moments, partials, gradient, leaky_gradient };
+[[nodiscard]] VOX_HD constexpr bool is_gradient(Result r) {
+  return r == Result::gradient || r == Result::leaky_gradient;
+}
 
 template <class TileOf, Channels CHANNELS, Result RESULT> struct TensorMarch {
   using Tile = TileOf;
@@ -107,7 +110,7 @@ template <class TileOf, Channels CHANNELS, Result RESULT> struct TensorMarch {
   }
 
   static __device__ __forceinline__ void begin(const MarchArgs<Bf16>& a, const MarchPlace& at) {
-    if constexpr (RESULT == Result::gradient) { begin_gradient<Tile>(a, at); }
+    if constexpr (is_gradient(RESULT)) { begin_gradient<Tile>(a, at); }
   }
   static __device__ __forceinline__ void add(const Bf16Cell* input, const unsigned char* weight,
                                              const MarchArgs<Bf16>& a, int step, const bool (&active)[3], Sums& sums) {
@@ -133,8 +136,8 @@ template <class TileOf, Channels CHANNELS, Result RESULT> struct TensorMarch {
                                                const MarchWarp<Bf16>& my, Sums& sums) {
     if constexpr (RESULT == Result::partials) {
       store_partial(a, at, d, my, sums.acc[0]);
-    } else if constexpr (RESULT == Result::gradient) {
-      store_gradient<Tile>(a, d, my, sums.acc[0], sums.moment);
+    } else if constexpr (is_gradient(RESULT)) {
+      store_gradient<Tile, RESULT == Result::leaky_gradient>(a, d, my, sums.acc[0], sums.moment);
     } else {
       store_tensor<Tile, RESULT == Result::moments>(a, at, d, my, sums.acc[0], sums.moment);
     }
@@ -144,7 +147,7 @@ template <class TileOf, Channels CHANNELS, Result RESULT> struct TensorMarch {
     const auto lane_of = [](int c, int k) { return c / 8 * 16 + c % 2 * 8 + k * 4 + c % 8 / 2; };
     if constexpr (RESULT == Result::moments) {
       write_moments<Tile>(a, at, warps, reinterpret_cast<float*>(shared), sums.moment, lane_of);
-    } else if constexpr (RESULT == Result::gradient) {
+    } else if constexpr (is_gradient(RESULT)) {
       write_gradient<Tile>(a, warps, reinterpret_cast<float*>(shared), sums.moment, lane_of);
     }
   }
@@ -190,6 +193,8 @@ template <class Tile> void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>
     sum_shares(q, a);
   } else if (a.moments != nullptr) {
     launch_tensor_core<Tile, Result::moments>(q, a, blocks);
+  } else if (a.gradient.sums != nullptr && a.gradient.leaks) {
+    launch_tensor_core<Tile, Channels::even, Result::leaky_gradient>(q, a, blocks);
   } else if (a.gradient.sums != nullptr) {
     launch_tensor_core<Tile, Channels::even, Result::gradient>(q, a, blocks);
   } else {

@@ -8,7 +8,7 @@ namespace vox::gpu {
 
 /// Writes the warp's voxels of one output slice and adds their sums to the lane's: reads batch norm's x where it
 /// writes. No bias, no relu.
-template <class Tile>
+template <class Tile, bool LEAKS>
 __device__ __forceinline__ void store_gradient(const MarchArgs<Bf16>& a, int d, const MarchWarp<Bf16>& my,
                                                float (&acc)[4][2][4], float& moment) {
   const int lane = static_cast<int>(threadIdx.x % 32);
@@ -26,11 +26,15 @@ __device__ __forceinline__ void store_gradient(const MarchArgs<Bf16>& a, int d, 
     std::uint32_t x[8];
     VOX_UNROLL
     for (int row = 0; row < 8; ++row) { x[row] = row < rows ? from[row * (a.w * 4)] : 0; }
-    RowsKept kept(rows);
+    [[maybe_unused]] RowsKept drawn(LEAKS ? 0 : rows);
+    const auto kept = [&](int row, [[maybe_unused]] int i) {
+      if constexpr (LEAKS) { return row < rows; }
+      return drawn.passes(row, i);
+    };
     const GradientFactors<Tile>& factors = gradient_factors<Tile>();
-    if (a.gradient.drops) {
+    if (!LEAKS && a.gradient.drops) {
       draw_rows(a.gradient.activation, factors.step, static_cast<std::uint64_t>(place) / 4,
-                static_cast<unsigned>(a.w) * 2U, kept);
+                static_cast<unsigned>(a.w) * 2U, drawn);
     }
     const int c = march_group<Tile>(static_cast<int>(threadIdx.x) / 32) * 16 + b * 8 + lane % 4 * 2;
     const auto slope = load_pack<2>(factors.slope + c);
@@ -40,7 +44,7 @@ __device__ __forceinline__ void store_gradient(const MarchArgs<Bf16>& a, int d, 
     for (int row = 0; row < 8; ++row) {
       const std::uint32_t word = bf16x2_rn(acc[row / 2][b][row % 2 * 2], acc[row / 2][b][row % 2 * 2 + 1]);
       if (row < rows) { *reinterpret_cast<std::uint32_t*>(out + static_cast<std::int64_t>(row) * (a.w * 8)) = word; }
-      add_gradient(a.gradient.activation, word, x[row], kept, row, slope, shift, mean, sums + b * 4);
+      add_gradient<LEAKS>(a.gradient.activation, word, x[row], kept, row, slope, shift, mean, sums + b * 4);
     }
   }
   moment += sum_of_eight<4>(sums);
