@@ -27,10 +27,6 @@ WeightAverage::WeightAverage(const UNet3d& net, double decay) : average_(unrecor
   };
   pair_up(average_.parameters(), net.parameters());
   pair_up(average_.buffers(), net.buffers());
-  restart();
-}
-
-void WeightAverage::restart() {
   for (Pair& p : pairs_) { p.average.tensor.assign(p.values); }
 }
 

@@ -30,8 +30,6 @@ class WeightAverage {
   [[nodiscard]] const UNet3d& net() const { return average_; }
   /// Its tensors, "ema.<name>": for the checkpoint.
   [[nodiscard]] std::vector<NamedTensor> state() const;
-  /// The average is the network as it is now.
-  void restart();
 
  private:
   struct Pair {

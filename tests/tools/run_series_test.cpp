@@ -66,6 +66,8 @@ TEST_CASE("every fold of two seeds is a run in a folder of its own, on the same 
       for (std::size_t r = 0; r < 3; ++r) {
         const double dice = epoch.at("dice").at(kRegionNames[r]);
         CHECK(run.at("best").at(kRegionNames[r]) == dice);
+        CHECK(run.at("all_background").at(kRegionNames[r]) ==
+              epoch.at("all_background").at("dice").at(kRegionNames[r]));
         mean += dice / 3;
         sums[r] += dice;
         squares[r] += dice * dice;
@@ -84,9 +86,10 @@ TEST_CASE("every fold of two seeds is a run in a folder of its own, on the same 
   std::istringstream csv(read_bytes(output / "summary.csv"));
   std::vector<std::string> lines;
   for (std::string line; std::getline(csv, line);) { lines.push_back(line); }
-  REQUIRE(lines.size() == 9);
-  CHECK(lines[0] == "folder,seed,fold,checkpoint,epoch,WT,TC,ET,mean");
-  CHECK(lines[7].starts_with("seed43/fold1,43,1,best,1,"));
+  REQUIRE(lines.size() == 13);
+  CHECK(lines[0] == "folder,seed,fold,prediction,epoch,WT,TC,ET,mean");
+  CHECK(lines[10].starts_with("seed43/fold1,43,1,best,1,"));
+  CHECK(lines[12] == "seed43/fold1,43,1,all_background,1,0,0,0,0");
 
   // A run of the series is the run that the options of its own give.
   TrainOptions o = tiny_options();

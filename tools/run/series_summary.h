@@ -23,8 +23,9 @@ struct ValidatedEpoch {
 
 struct RunScores {
   SeriesRun run;
-  ValidatedEpoch best;  ///< best.safetensors
-  ValidatedEpoch last;  ///< the last epoch that was validated
+  ValidatedEpoch best;            ///< best.safetensors
+  ValidatedEpoch last;            ///< the last epoch that was validated
+  ValidatedEpoch all_background;  ///< what a prediction of nothing scores on the same cases
 };
 
 /// From the logs of runs below a folder. Throws DataError naming a log without a validation.
@@ -36,8 +37,9 @@ struct MeanAndSpread {
 };
 [[nodiscard]] MeanAndSpread mean_and_spread(std::span<const double>);
 
-/// A table on screen, summary.json ({"runs": [...], "best": {"WT": {"mean", "standard_deviation"}, ...}, "last": ...})
-/// and summary.csv, two lines a run: of best.safetensors and of the last validation.
+/// A table on screen, summary.json ({"runs": [...], "best": {"WT": {"mean", "standard_deviation"}, ...}, "last": ...,
+/// "all_background": ...}) and summary.csv, three lines a run: of best.safetensors, of the last validation, and of a
+/// prediction of nothing.
 void summarise(const std::filesystem::path& output, const std::vector<SeriesRun>&);
 
 }  // namespace vox
