@@ -141,6 +141,8 @@ TEST_CASE("a run begins with the weights of another's file, and says which", "[t
   o.loss = "dice+bce";
   o.lr = 1e-12;
   o.seed = 5;
+  fs::create_directories(folder / "second");  // a run that was killed before its first checkpoint left its log
+  write_bytes(folder / "second" / "log.jsonl", "{\"type\": \"init_from\", \"step\": 0}\n");
   train(folder / "cache", folder / "second", o);
   const auto lines = log_of(folder / "second", "init_from");
   REQUIRE(lines.size() == 1);

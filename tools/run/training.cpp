@@ -97,7 +97,7 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   if (start == Start::resume) { restore(); }
   if (start == Start::fresh) { write_splits(own_splits, cases.folds); }
   write_file(folder_ / "config.toml", to_toml(options_));
-  log_ = std::make_unique<RunLog>(folder_ / "log.jsonl", progress_.step);
+  log_ = std::make_unique<RunLog>(folder_ / "log.jsonl", start == Start::fresh ? -1 : progress_.step);
   if (warm) { report_warm_start(*warm, options_.init_from, *log_); }
 }
 
