@@ -27,6 +27,7 @@ count conv3d '16-16@32^3,4-16@32^3,32-64@16^3,128-256@8^3,16-4@32^3k1,64-64@32^3
 count conv3d_concat '16+16-16@32^3' --blank
 count conv_transpose3d '32-16@32^3,128-64@8^3' --blank
 count batch_norm_relu,batch_norm,max_pool3d,relu,dropout,cast '16@32^3'
+count conv3d_instance_norm_relu '16-16@32^3'
 count concat,add '16+16@32^3'
 "$counts" --ptx "$ptx" --layers --op conv3d --pass grad-input --shape "16-16@32^3,128-128@8^3" --dtype bf16 --blocks 2 --blank >"$folder/layers.csv" || exit 1
 count dice_focal_loss,dice_loss,focal_loss,cross_entropy,softmax '4@32^3'
