@@ -123,7 +123,7 @@ std::uint8_t heaviest(const std::array<std::uint8_t, 8>& value, const std::array
 }
 
 std::uint16_t pair_at(const std::uint8_t* p) {
-  std::uint16_t both;
+  std::uint16_t both = 0;
   std::memcpy(&both, p, sizeof both);
   return both;
 }
