@@ -29,7 +29,8 @@ class SleepyWorkers {
 /// have left. Every task is given out once.
 class TaskShares {
  public:
-  TaskShares(int workers, std::int64_t n) : shares_(static_cast<std::size_t>(workers)) {
+  // Inlined: out of line it would be a weak symbol of whichever instruction set the linker takes.
+  [[gnu::always_inline]] TaskShares(int workers, std::int64_t n) : shares_(static_cast<std::size_t>(workers)) {
     for (int w = 0; w < workers; ++w) {
       Share& mine = shares_[static_cast<std::size_t>(w)];
       mine.next = n * w / workers;

@@ -37,17 +37,12 @@ template <class T> ParameterGradients<Acc<T>> gradients_of_groups(const BatchNor
   return {.dbeta = a.of_groups.first(half), .dgamma = a.of_groups.subspan(half, half)};
 }
 
-/// Those of the groups, and of all groups.
-template <class T, class Act> void sums_of_gradient(const IsaQueue& q, const BatchNormGradArgs<T>& a, const Act& act) {
+/// Those of the groups, and of all groups, from the sums of chunks.
+template <class T> void add_chunks(const IsaQueue& q, const BatchNormGradArgs<T>& a) {
   using A = Acc<T>;
   const VolumeShape& s = a.shape;
   const std::int64_t cases = s.n / a.groups;
   const ParameterGradients<A> of = gradients_of_groups(a);
-  assert(std::ssize(a.partials) == batch_norm_partials(s));
-  for_chunks(q, s, [&](const Chunk& c) {
-    gradient_sums(a.x.data() + c.first, a.dy.data() + c.first, c.first, c.count,
-                  normalisation<A>(a, c.block, c.n / cases), act, a.partials.data() + c.number * 2 * kBlock8);
-  });
   parallel_for(q, a.groups * s.blocks(), [&](std::int64_t i) {
     const std::int64_t group = i / s.blocks();
     const std::int64_t block = i % s.blocks();
@@ -72,6 +67,15 @@ template <class T, class Act> void sums_of_gradient(const IsaQueue& q, const Bat
     a.dbeta[static_cast<std::size_t>(c)] = static_cast<A>(dbeta);
     a.dgamma[static_cast<std::size_t>(c)] = static_cast<A>(dgamma);
   }
+}
+
+template <class T, class Act> void sums_of_chunks(const IsaQueue& q, const BatchNormGradArgs<T>& a, const Act& act) {
+  assert(std::ssize(a.partials) == batch_norm_partials(a.shape));
+  for_chunks(q, a.shape, [&](const Chunk& c) {
+    gradient_sums(a.x.data() + c.first, a.dy.data() + c.first, c.first, c.count,
+                  normalisation<Acc<T>>(a, c.block, c.n * a.groups / a.shape.n), act,
+                  a.partials.data() + c.number * 2 * kBlock8);
+  });
 }
 
 /// dx, from the sums of the groups.
@@ -111,7 +115,8 @@ template <class T, class Act> void gradient_of_x(const IsaQueue& q, const BatchN
 
 template <class T> void batch_norm_backward(IsaQueue& q, const BatchNormGradArgs<T>& a) {
   with_kind<Acc<T>>(a.activation, a.passed, [&](const auto& act) {
-    sums_of_gradient(q, a, act);
+    sums_of_chunks(q, a, act);
+    add_chunks(q, a);
     if (!a.dx.empty()) { gradient_of_x(q, a, act); }
   });
 }
