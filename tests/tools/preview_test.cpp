@@ -111,7 +111,7 @@ TEST_CASE("preview draws what a run's loader loads, and refuses what makes no se
            {"--patch 16 --samples 0", 2, "--samples is 0, wants 1 to 64"},
            {"--patch 16 --epoch 51", 2, "--epoch is 51, wants 1 to the 50 epochs"},
            {"--patch 16 --preset tutorial", 3, "preset 'tutorial' wants 3"},
-           {"--run " + quoted(folder / "none"), 3, "cannot open"}}) {
+           {"--run " + quoted(folder / "none"), 2, "holds no run of voxgrad train"}}) {
     const Ended refused = voxgrad(preview + arguments);
     CAPTURE(arguments, refused.output);
     CHECK(refused.code == code);

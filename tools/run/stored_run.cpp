@@ -11,8 +11,8 @@ bool StoredRun::is_done(const TrainOptions& o) const {
 
 StoredRun stored_run(const std::filesystem::path& folder) {
   const std::filesystem::path last = folder / "last.safetensors";
-  VOX_CHECK(std::filesystem::exists(last), "--resume: {} does not exist; leave --resume out to start a run",
-            last.string());
+  VOX_CHECK(std::filesystem::exists(last), "{}: holds no run of voxgrad train: there is no last.safetensors",
+            folder.string());
   const CheckpointFile file(last);
   const auto options = file.metadata().find("options");
   const auto progress = file.metadata().find("training");

@@ -104,7 +104,11 @@ void train(Command app, const TrainArgs& args) {
     train_series(args.cache, args.run, options, series, start, args.memory, given_options(app));
     return;
   }
-  if (args.resume) { options = resumed(stored_run(args.run).options, options, given_options(app)); }
+  if (args.resume) {
+    VOX_CHECK(std::filesystem::exists(args.run / "last.safetensors"),
+              "--resume: {} holds no run; leave --resume out to start one", args.run.string());
+    options = resumed(stored_run(args.run).options, options, given_options(app));
+  }
   Training(args.cache, args.run, options, start, args.memory).run();
 }
 
