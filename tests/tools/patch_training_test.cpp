@@ -97,7 +97,7 @@ TEST_CASE("raw cases become native ones, patches, a network, and segmentations o
   const TempFolder folder;
   const auto at = [&](const char* name) { return quoted(folder / name); };
   REQUIRE(voxgrad("synth --cases 3 --size 40 36 32 -o " + at("raw")).code == 0);
-  REQUIRE(voxgrad("prepare --recipe native -i " + at("raw") + " -o " + at("cache")).code == 0);
+  REQUIRE(voxgrad("prepare --recipe native --spacing-mm 5,5,5 -i " + at("raw") + " -o " + at("cache")).code == 0);
   const Ended trained = voxgrad(
       "train --patch 16 --widths 2 2 2 2 2 --epochs 1 --batch 2 --folds 3 --targets regions "
       "--loss dice+bce -i " +
