@@ -70,7 +70,7 @@ TEST_CASE("a run killed within an epoch goes on from the checkpoint that was ask
   const TempFolder folder;
   make_training_cache(folder / "cache");
   TrainOptions o = small_training();
-  o.steps_per_epoch = 40;
+  o.steps_per_epoch = 150;
   o.epochs = 1;
   train(folder / "cache", folder / "whole", o);
   const fs::path run = folder / "run";
@@ -79,7 +79,7 @@ TEST_CASE("a run killed within an epoch goes on from the checkpoint that was ask
     CHECK(comes_true([&] { return !log_of(run, "checkpoint").empty(); }));
     kill(process, SIGKILL);
   };
-  const std::vector<std::string> options{"--steps-per-epoch", "40", "--epochs", "1", "--threads", "1"};
+  const std::vector<std::string> options{"--steps-per-epoch", "150", "--epochs", "1", "--threads", "1"};
   CHECK(train_with_program(folder / "cache", run, 3, ask_and_kill, options) == 1000 + SIGKILL);
   CHECK(log_of(run, "epoch").empty());
   train(folder / "cache", run, o, Training::Start::resume);
