@@ -83,6 +83,18 @@ Values make_distinct(std::int64_t count, unsigned seed) {
   return v;
 }
 
+Values make_norm_offsets(std::int64_t count, unsigned) {
+  Values v(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < v.size(); ++i) { v[i] = i % 3 == 1 ? -8 : 8; }
+  return v;
+}
+
+Values make_norm_scales(std::int64_t count, unsigned seed) {
+  Values v = make_values(count, seed);
+  for (double& x : v) { x = std::abs(x) * 0.25 + 0.5; }
+  return v;
+}
+
 Values make_labels(std::int64_t count, std::int64_t classes, unsigned seed) {
   std::mt19937 random(seed);
   Values v(static_cast<std::size_t>(count));

@@ -62,6 +62,10 @@ struct Register {
 [[nodiscard]] Values make_probabilities(std::int64_t count, unsigned seed);  ///< multiples of 1/64 in [1/8,7/8]
 /// No two of 256 neighbours are equal: for ops that compare. Multiples of 1/32 in [-4,4).
 [[nodiscard]] Values make_distinct(std::int64_t count, unsigned seed);
+/// Offsets behind a norm that lift every value well above the kink of a ReLU, or for every third push it below: in
+/// volumes this small the values themselves stay within 8 deviations of their mean.
+[[nodiscard]] Values make_norm_offsets(std::int64_t count, unsigned);
+[[nodiscard]] Values make_norm_scales(std::int64_t count, unsigned seed);  ///< in [1/2,1]
 /// count labels in [0,classes), all classes present where count allows.
 [[nodiscard]] Values make_labels(std::int64_t count, std::int64_t classes, unsigned seed);
 [[nodiscard]] Tensor to_tensor(const Values&, const Shape&, Kind, DType);

@@ -9,28 +9,13 @@
 #include "kernels/base/check.h"
 #include "kernels/gradient_squares.h"
 #include "tests/engine/op_case.h"
+#include "tests/model/optimizer_case.h"
 #include "tests/support/catch.h"
-#include "tests/support/devices.h"
 
 namespace vox::test {
 namespace {
 
 constexpr std::int64_t kCount = 37;  // no multiple of a vector
-
-std::vector<Device> devices() {
-  std::vector<Device> all = kernel_devices();
-  all.insert(all.begin(), Device::cpu);
-  return all;
-}
-
-Tensor leaf(const Values& v, DType dtype, Device device = Device::cpu) {
-  return to_tensor(v, {std::ssize(v)}, Kind::plain, dtype).to(device).requires_grad();
-}
-
-/// Gives a leaf the gradient g: backward of sum(p * g).
-void set_gradient(const Tensor& p, const Values& g) {
-  backward(sum(mul(p, to_tensor(g, p.shape(), Kind::plain, p.dtype()).to(p.device()))));
-}
 
 /// The formulas of kernels/adam.h, one value at a time.
 struct Reference {
@@ -55,17 +40,11 @@ struct Reference {
   }
 };
 
-double worst(const Values& got, const Values& wants) {
-  double error = 0;
-  for (std::size_t i = 0; i < wants.size(); ++i) { error = std::max(error, std::abs(got[i] - wants[i])); }
-  return error;
-}
-
 }  // namespace
 
 TEST_CASE("Adam follows its formula with each epsilon, with decay and clipping, on each device",
           "[optimizer][simt][cuda]") {
-  for (const Device device : devices()) {
+  for (const Device device : optimizer_devices()) {
     for (const AdamEpsilon epsilon : {AdamEpsilon::torch, AdamEpsilon::keras}) {
       for (const double decay : {0.0, 0.1}) {
         for (const double clip : {0.0, 0.5}) {
@@ -97,7 +76,7 @@ TEST_CASE("one step moves many tensors of any size, clipped by their common norm
   // More than one launch takes, more than one chunk of a launch, and sizes that are no multiple of anything.
   constexpr std::size_t kTensors = 70;
   const auto size = [](std::size_t k) { return k == 3 ? 2 * kTensorChunk + 5 : 1 + static_cast<std::int64_t>(k % 9); };
-  for (const Device device : devices()) {
+  for (const Device device : optimizer_devices()) {
     std::vector<NamedTensor> parameters;
     std::vector<Reference> references;
     const OptimizerOptions options{.weight_decay = 0.1, .clip_norm = 0.5};
@@ -138,7 +117,7 @@ TEST_CASE("the two places of epsilon are not the same step", "[optimizer]") {
 }
 
 TEST_CASE("a gradient that is not finite stops the step before anything changes", "[optimizer][simt][cuda]") {
-  for (const Device device : devices()) {
+  for (const Device device : optimizer_devices()) {
     for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
       const Tensor a = leaf({1.0, 2.0}, DType::f32, device);
       const Tensor b = leaf({3.0}, DType::f32, device);

@@ -6,25 +6,11 @@
 #include "kernels/gradient_squares.h"
 #include "model/optimizer.h"
 #include "tests/engine/op_case.h"
+#include "tests/model/optimizer_case.h"
 #include "tests/support/catch.h"
-#include "tests/support/devices.h"
 
 namespace vox::test {
 namespace {
-
-std::vector<Device> devices() {
-  std::vector<Device> all = kernel_devices();
-  all.insert(all.begin(), Device::cpu);
-  return all;
-}
-
-Tensor leaf(const Values& v, DType dtype, Device device) {
-  return to_tensor(v, {std::ssize(v)}, Kind::plain, dtype).to(device).requires_grad();
-}
-
-void set_gradient(const Tensor& p, const Values& g) {
-  backward(sum(mul(p, to_tensor(g, p.shape(), Kind::plain, p.dtype()).to(p.device()))));
-}
 
 /// The formula of kernels/sgd.h, one value at a time.
 struct Reference {
@@ -41,12 +27,6 @@ struct Reference {
   }
 };
 
-double worst(const Values& got, const Values& wants) {
-  double error = 0;
-  for (std::size_t i = 0; i < wants.size(); ++i) { error = std::max(error, std::abs(got[i] - wants[i])); }
-  return error;
-}
-
 }  // namespace
 
 TEST_CASE("SGD follows its formula with and without Nesterov, decay and clipping, on each device",
@@ -54,7 +34,7 @@ TEST_CASE("SGD follows its formula with and without Nesterov, decay and clipping
   // More than one launch takes, a tensor of more than one chunk, and sizes that are no multiple of a vector.
   constexpr std::size_t kTensors = 66;
   const auto size = [](std::size_t k) { return k == 3 ? kTensorChunk + 5 : 1 + static_cast<std::int64_t>(k % 9); };
-  for (const Device device : devices()) {
+  for (const Device device : optimizer_devices()) {
     for (const OptimizerOptions& options : std::vector<OptimizerOptions>{
              {.kind = OptimizerKind::sgd,
            .momentum = 0.9,
@@ -117,7 +97,7 @@ TEST_CASE("three steps of SGD are PyTorch's", "[optimizer]") {
 }
 
 TEST_CASE("a gradient that is not finite stops SGD before anything changes", "[optimizer][simt][cuda]") {
-  for (const Device device : devices()) {
+  for (const Device device : optimizer_devices()) {
     const Tensor a = leaf({1.0, 2.0}, DType::f32, device);
     const Tensor b = leaf({3.0}, DType::f32, device);
     Optimizer sgd({{"first", a}, {"second", b}}, {.kind = OptimizerKind::sgd, .weight_decay = 0.5});

@@ -76,18 +76,6 @@ Values reference(const Sizes& s, const std::vector<Values>& in) {
   return out;
 }
 
-/// Offsets that lift every normalised value well above relu's kink, or for odd channels push it below: the values
-/// themselves stay within 4 deviations of their mean in volumes this small.
-Values make_offsets(std::int64_t count, unsigned) {
-  Values v(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < v.size(); ++i) { v[i] = i % 3 == 1 ? -8 : 8; }
-  return v;
-}
-Values make_scales(std::int64_t count, unsigned seed) {
-  Values v = make_values(count, seed);
-  for (double& x : v) { x = std::abs(x) * 0.25 + 0.5; }
-  return v;
-}
 Values make_variances(std::int64_t count, unsigned seed) {
   Values v = make_values(count, seed);
   for (double& x : v) { x = 256 + 16 * std::abs(x); }
@@ -120,8 +108,8 @@ OpCase with(const Sizes& s) {
             .grad_terms = 8 * std::max(s.out_channels * k * k * k, values),
             .conditioning = 16};
   of.inputs[1].differentiable = s.gradients && s.b_channels > 0;
-  of.inputs[3].make = make_scales;
-  of.inputs[4].make = make_offsets;
+  of.inputs[3].make = make_norm_scales;
+  of.inputs[4].make = make_norm_offsets;
   of.inputs[5].differentiable = false;
   of.inputs[6].differentiable = false;
   of.inputs[6].make = make_variances;

@@ -75,18 +75,6 @@ Values reference(const Sizes& s, const std::vector<Values>& in) {
   return out;
 }
 
-/// Offsets that keep normalised values, of no more than 64 voxels, on one side of the kink; of which a third is below.
-Values make_offsets(std::int64_t count, unsigned) {
-  Values v(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < v.size(); ++i) { v[i] = i % 3 == 1 ? -8 : 8; }
-  return v;
-}
-Values make_scales(std::int64_t count, unsigned seed) {
-  Values v = make_values(count, seed);
-  for (double& x : v) { x = std::abs(x) * 0.25 + 0.5; }
-  return v;
-}
-
 OpCase with(const Sizes& s) {
   const std::int64_t k = s.kernel;
   const VolumeShape y = s.y();
@@ -116,8 +104,8 @@ OpCase with(const Sizes& s) {
             .grad_terms = 8 * std::max(s.out_channels * k * k * k, y.n * y.voxels()),
             .conditioning = 16};
   of.inputs[3].differentiable = false;  // exactly 0, which differences are not: a test of its own
-  of.inputs[4].make = make_scales;
-  of.inputs[5].make = make_offsets;
+  of.inputs[4].make = make_norm_scales;
+  of.inputs[5].make = make_norm_offsets;
   return of;
 }
 
