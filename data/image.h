@@ -2,7 +2,8 @@
 
 #include <array>
 #include <cstdint>
-#include <vector>
+
+#include "kernels/base/large_vector.h"
 
 namespace vox {
 
@@ -28,7 +29,7 @@ struct Geometry {
 
 template <class T> struct Volume {
   Geometry geometry;
-  std::vector<T> values;  ///< [D,H,W]
+  LargeVector<T> values;  ///< [D,H,W]
 
   [[nodiscard]] std::int64_t index(std::int64_t d, std::int64_t h, std::int64_t w) const {
     return (d * geometry.size[1] + h) * geometry.size[2] + w;

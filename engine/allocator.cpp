@@ -1,9 +1,5 @@
 #include "engine/allocator.h"
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -18,21 +14,17 @@
 #include "engine/arena_follower.h"
 #include "engine/context.h"
 #include "kernels/base/check.h"
+#include "kernels/base/large_vector.h"
+#include "kernels/base/sanitizer.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/simt/memory.h"
 
 namespace vox {
 namespace {
 
-constexpr std::size_t kAlignment = 64;       // one cache line; wide enough for every vector load
-constexpr std::size_t kLarge = 2UL << 20U;   // one huge page: larger blocks are aligned to it
 constexpr std::size_t kCudaAlignment = 256;  // what cudaMalloc gives
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kReuse = false;  // a reused block would hide a use after free
-#else
-constexpr bool kReuse = true;
-#endif
+constexpr bool kReuse = !kAddressSanitizer;  // a reused block would hide a use after free
 
 /// The simt device's checks know where a block ends and what was written.
 bool exact(Device device) { return device == Device::simt || blocks() != Blocks::pooled; }
@@ -42,20 +34,14 @@ std::atomic<FreshMemory> fresh_memory{FreshMemory::as_found};
 /// Blocks of the pool come in sizes an eighth of a power of two apart, so that a block fits the next request of about
 /// its size.
 std::size_t rounded(std::size_t bytes) {
-  const std::size_t step = std::max(kAlignment, std::bit_floor(std::max<std::size_t>(bytes, 1)) / 8);
+  const std::size_t step = std::max(kCacheLine, std::bit_floor(std::max<std::size_t>(bytes, 1)) / 8);
   return (bytes + step - 1) / step * step;
 }
-
-std::size_t alignment_of(std::size_t size) { return size >= kLarge ? kLarge : kAlignment; }
 
 std::byte* from_system(std::size_t size, Device device) {
   if (device == Device::cuda) { return static_cast<std::byte*>(cuda::allocate(size)); }
   if (device == Device::simt) { return static_cast<std::byte*>(simt_device::allocate(size, "tensor")); }
-  void* const p = ::operator new (size, std::align_val_t{alignment_of(size)}, std::nothrow);
-#ifdef __linux__
-  if (p != nullptr && size >= kLarge) { static_cast<void>(madvise(p, size, MADV_HUGEPAGE)); }
-#endif
-  return static_cast<std::byte*>(p);
+  return large_block(size);
 }
 
 void to_system(std::byte* p, std::size_t size, Device device) noexcept {
@@ -64,7 +50,7 @@ void to_system(std::byte* p, std::size_t size, Device device) noexcept {
   } else if (device == Device::simt) {
     simt_device::release(p);
   } else {
-    ::operator delete (p, std::align_val_t{alignment_of(size)});
+    release_large_block(p, size);
   }
 }
 
@@ -119,7 +105,7 @@ class Pool {
     const std::lock_guard lock(mutex_);
     if (!kReuse || exact(device_) || bytes <= arena_.size_bytes() || !arena_.empty()) { return; }
     drop_arena();
-    const std::size_t size = (bytes + kLarge - 1) / kLarge * kLarge;
+    const std::size_t size = (bytes + kHugePage - 1) / kHugePage * kHugePage;
     arena_ = Arena(from_system_or_fail(size), size);
   }
 
@@ -212,7 +198,7 @@ ArenaScope::Memory ArenaScope::memory() const {
 
 std::size_t counted_bytes(std::size_t bytes, Device device) {
   if (device == Device::simt) { return bytes; }
-  const std::size_t alignment = device == Device::cuda ? kCudaAlignment : kAlignment;
+  const std::size_t alignment = device == Device::cuda ? kCudaAlignment : kCacheLine;
   return (bytes + alignment - 1) / alignment * alignment;
 }
 

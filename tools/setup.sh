@@ -8,7 +8,7 @@ set -euo pipefail
 
 # PACKAGE, or PACKAGE:PROGRAM where another package may provide the program as well
 packages=(cmake:cmake ninja-build:ninja g++:g++ pkg-config:pkg-config gnuplot-nox:gnuplot ccache:ccache
-  libnifti-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libcairo2-dev
+  libnifti-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libdeflate-dev libcairo2-dev
   fonts-dejavu-core catch2 libbenchmark-dev doxygen:doxygen)
 if [ "${1:-}" = --tests ]; then packages+=(clang:clang++ libclang-rt-dev); fi
 

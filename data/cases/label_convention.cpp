@@ -52,7 +52,7 @@ std::optional<std::uint8_t> class_of(LabelConvention c, std::uint8_t label) {
   return entry(c).classes[label];
 }
 
-void to_classes(std::vector<std::uint8_t>& labels, LabelConvention convention, const std::string& file) {
+void to_classes(std::span<std::uint8_t> labels, LabelConvention convention, const std::string& file) {
   std::array<std::uint8_t, 256> classes{};
   for (std::size_t label = 0; label < classes.size(); ++label) {
     classes[label] = class_of(convention, static_cast<std::uint8_t>(label)).value_or(kNone);
@@ -64,14 +64,14 @@ void to_classes(std::vector<std::uint8_t>& labels, LabelConvention convention, c
   }
 }
 
-void to_labels(std::vector<std::uint8_t>& classes, LabelConvention convention) {
+void to_labels(std::span<std::uint8_t> classes, LabelConvention convention) {
   for (std::uint8_t& c : classes) {
     VOX_CHECK(c < kClasses, "to_labels: class {}, wants 0 to {}", c, kClasses - 1);
     c = entry(convention).written[c];
   }
 }
 
-LabelCounts count_labels(const std::vector<std::uint8_t>& labels) {
+LabelCounts count_labels(std::span<const std::uint8_t> labels) {
   // Four tables: neighbours are mostly equal, and one counter after another would wait for itself.
   std::array<LabelCounts, 4> parts{};
   for (std::size_t v = 0; v < labels.size(); ++v) { ++parts[v % parts.size()][labels[v]]; }

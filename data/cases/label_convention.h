@@ -39,12 +39,12 @@ inline constexpr std::array<LabelConvention, 6> kLabelConventions{
 /// The class of a number; empty where the convention has no such number.
 [[nodiscard]] std::optional<std::uint8_t> class_of(LabelConvention, std::uint8_t label);
 /// Label file values to classes 0..3, in place; throws DataError on a number the convention does not have.
-void to_classes(std::vector<std::uint8_t>& labels, LabelConvention, const std::string& file);
+void to_classes(std::span<std::uint8_t> labels, LabelConvention, const std::string& file);
 /// Classes 0..3 to a convention's numbers, in place; class 1 becomes the core that does not enhance.
-void to_labels(std::vector<std::uint8_t>& classes, LabelConvention);
+void to_labels(std::span<std::uint8_t> classes, LabelConvention);
 
 /// Voxels by label, of one file.
 using LabelCounts = std::array<std::int64_t, 256>;
-[[nodiscard]] LabelCounts count_labels(const std::vector<std::uint8_t>& labels);
+[[nodiscard]] LabelCounts count_labels(std::span<const std::uint8_t> labels);
 
 }  // namespace vox

@@ -76,7 +76,7 @@ void find_usual(LoadedCase& c) {
 }
 
 void check_values(const LoadedImage& image, std::vector<Finding>& findings) {
-  const std::vector<float>& values = image.nifti.image.values;
+  const LargeVector<float>& values = image.nifti.image.values;
   if (!image.nifti.values_finite) {
     const auto n = std::ranges::count_if(values, [](float v) { return !std::isfinite(v); });
     findings.push_back({Check::non_finite, image.file, fmt::format("{} voxels are NaN or infinite", n)});

@@ -1,11 +1,13 @@
 #include "data/nifti/bytes.h"
 
 #include <fcntl.h>
+#include <libdeflate.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <system_error>
 #include <utility>
 
@@ -13,8 +15,7 @@ namespace vox {
 namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{1} << 18U;  // large enough to hide the system call
-constexpr std::size_t kMostSurplusBytes = std::size_t{1} << 16U;
-constexpr std::uint64_t kMostInflation = 1032;  // deflate's limit: 258 bytes from 2 bits
+constexpr std::uint64_t kMostInflation = 1032;              // deflate's limit: 258 bytes from 2 bits
 
 bool is_gzip_magic(std::span<const std::byte> b) {
   return b.size() >= 2 && b[0] == std::byte{0x1F} && b[1] == std::byte{0x8B};
@@ -137,6 +138,28 @@ std::size_t ByteSource::inflate_into(std::span<std::byte> to) {
     }
   }
   return total;
+}
+
+std::optional<std::size_t> ByteSource::whole(std::span<std::byte> to) {
+  if (!gzip_) { return {}; }
+  const auto file = std::make_unique_for_overwrite<std::byte[]>(file_bytes_);
+  for (std::uint64_t have = 0; have < file_bytes_;) {  // where read() stands stays
+    const ssize_t n = pread(descriptor_, file.get() + have, file_bytes_ - have, static_cast<off_t>(have));
+    if (n < 0 && errno == EINTR) { continue; }
+    if (n <= 0) { return {}; }
+    have += static_cast<std::uint64_t>(n);
+  }
+  const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> decompressor(
+      libdeflate_alloc_decompressor(), &libdeflate_free_decompressor);
+  if (decompressor == nullptr) { throw std::bad_alloc(); }
+  std::size_t read = 0;
+  std::size_t came = 0;
+  const libdeflate_result result =
+      libdeflate_gzip_decompress_ex(decompressor.get(), file.get(), file_bytes_, to.data(), to.size(), &read, &came);
+  const bool ended =
+      std::all_of(file.get() + read, file.get() + file_bytes_, [](std::byte b) { return b == std::byte{0}; });
+  if (result != LIBDEFLATE_SUCCESS || !ended) { return {}; }  // zeros may pad the file
+  return came;
 }
 
 void ByteSource::finish() {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,8 +31,13 @@ class ByteSource {
 
   /// Fills `to` as far as the file goes; returns how many bytes came. Throws for damaged gzip data.
   [[nodiscard]] std::size_t read(std::span<std::byte> to);
+  /// All of a gzip file's content at once, from its first byte on, whatever read() has delivered: how many bytes of
+  /// `to` it fills, check sum and length tested. Nothing where it is not one gzip member that fits: read() and finish()
+  /// then do the work, and say what is wrong with a damaged file.
+  [[nodiscard]] std::optional<std::size_t> whole(std::span<std::byte> to);
   /// Reads on to the end, so that the gzip length and check sum are tested. More than 64 KiB after the voxels is an
   /// error: a header that is wrong, or a decompression bomb.
+  static constexpr std::size_t kMostSurplusBytes = std::size_t{1} << 16U;
   void finish();
   /// No file of this size can hold more: what keeps a hostile header from reserving terabytes.
   [[nodiscard]] std::uint64_t most_bytes() const;

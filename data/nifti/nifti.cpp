@@ -17,10 +17,12 @@
 namespace vox {
 namespace {
 
+constexpr std::int64_t kMostSkip = 1 << 20;  // of bytes between header and voxels, when a file is read at once
+
 struct RawVolume {
   NiftiHeader header;
-  std::size_t bytes = 0;
-  std::unique_ptr<std::byte[]> voxels;  // as stored, in this machine's byte order; not a vector: no need to clear it
+  LargeBytes content;           // of the file, or of its voxels alone
+  std::byte* voxels = nullptr;  // in there: as stored, in this machine's byte order
 };
 
 void skip(ByteSource& source, std::int64_t bytes) {
@@ -32,8 +34,8 @@ void skip(ByteSource& source, std::int64_t bytes) {
   }
 }
 
-/// The voxels start `skip_bytes` after where the source stands.
-void read_voxels(ByteSource& source, std::int64_t skip_bytes, RawVolume& out) {
+/// The voxels start `skip_bytes` after where the source stands, which is `header_bytes` from the start of its content.
+void read_voxels(ByteSource& source, std::int64_t header_bytes, std::int64_t skip_bytes, RawVolume& out) {
   const Extents& n = out.header.extents;
   const auto voxels = static_cast<std::uint64_t>(n[0] * n[1] * n[2]);
   const std::uint64_t bytes = voxels * voxel_bytes(out.header.datatype);
@@ -43,18 +45,22 @@ void read_voxels(ByteSource& source, std::int64_t skip_bytes, RawVolume& out) {
            fmt::format("'{}' is too short for its {} voxels: at most {} bytes, wants {}: truncated, or a wrong header",
                        source.path().string(), shape, source.most_bytes(), bytes));
   }
-  out.bytes = bytes;
-  out.voxels = std::make_unique_for_overwrite<std::byte[]>(bytes);
-  skip(source, skip_bytes);
-  const std::size_t came = source.read({out.voxels.get(), bytes});
-  if (came != bytes) {
-    refuse(NiftiFault::damaged, fmt::format("'{}' holds {} bytes of voxels; its {} voxels want {}: the file is "
-                                            "truncated",
-                                            source.path().string(), came, shape, bytes));
+  const bool at_once = skip_bytes <= kMostSkip;
+  const std::size_t before = at_once ? static_cast<std::size_t>(header_bytes + skip_bytes) : 0;
+  out.content = LargeBytes(before + bytes + ByteSource::kMostSurplusBytes);
+  out.voxels = out.content.data() + before;
+  if (!at_once || source.whole(out.content.all()).value_or(0) < before + bytes) {
+    skip(source, skip_bytes);
+    const std::size_t came = source.read({out.voxels, bytes});
+    if (came != bytes) {
+      refuse(NiftiFault::damaged, fmt::format("'{}' holds {} bytes of voxels; its {} voxels want {}: the file is "
+                                              "truncated",
+                                              source.path().string(), came, shape, bytes));
+    }
+    source.finish();
   }
-  source.finish();
   const auto size = static_cast<int>(voxel_bytes(out.header.datatype));
-  if (out.header.swapped && size > 1) { nifti_swap_Nbytes(static_cast<std::int64_t>(voxels), size, out.voxels.get()); }
+  if (out.header.swapped && size > 1) { nifti_swap_Nbytes(static_cast<std::int64_t>(voxels), size, out.voxels); }
 }
 
 RawVolume read_raw_volume(const std::filesystem::path& path) {
@@ -63,10 +69,10 @@ RawVolume read_raw_volume(const std::filesystem::path& path) {
   out.header = read_header(source);
   if (out.header.separate_voxels) {
     ByteSource image(voxels_path(source.path()));
-    read_voxels(image, out.header.voxel_offset_bytes, out);
+    read_voxels(image, 0, out.header.voxel_offset_bytes, out);
   } else {
     const std::int64_t header_bytes = std::visit([](const auto& h) { return std::int64_t{sizeof h}; }, out.header.raw);
-    read_voxels(source, out.header.voxel_offset_bytes - header_bytes, out);
+    read_voxels(source, header_bytes, out.header.voxel_offset_bytes - header_bytes, out);
   }
   return out;
 }
@@ -119,8 +125,8 @@ template <class Body> void for_each(const NiftiHeader& h, const Body& body) {
 /// Rounded to float once, from double.
 template <class T> float to_float(T stored) { return static_cast<float>(stored); }
 
-template <class T> void convert(const RawVolume& raw, std::vector<float>& out) {
-  const std::byte* const voxels = raw.voxels.get();
+template <class T> void convert(const RawVolume& raw, LargeVector<float>& out) {
+  const std::byte* const voxels = raw.voxels;
   float* const to = out.data();
   if (!raw.header.scaled) {
     for_each(raw.header, [=](std::int64_t at, std::int64_t from) { to[at] = to_float(load<T>(voxels, from)); });
@@ -133,7 +139,7 @@ template <class T> void convert(const RawVolume& raw, std::vector<float>& out) {
   });
 }
 
-bool all_finite(const std::vector<float>& values) {
+bool all_finite(std::span<const float> values) {
   constexpr std::uint32_t kExponent = 0x7F800000U;
   bool bad = false;  // no early exit: it would keep the loop from vectorising
   for (const float v : values) { bad |= (std::bit_cast<std::uint32_t>(v) & kExponent) == kExponent; }
@@ -154,8 +160,8 @@ constexpr double kRoundoff = 1e-3;  // of labels that went through floats
 }
 
 template <class T>
-void convert_labels(const std::filesystem::path& path, const RawVolume& raw, std::vector<std::uint8_t>& out) {
-  const std::byte* const voxels = raw.voxels.get();
+void convert_labels(const std::filesystem::path& path, const RawVolume& raw, LargeVector<std::uint8_t>& out) {
+  const std::byte* const voxels = raw.voxels;
   std::uint8_t* const to = out.data();
   if constexpr (std::is_same_v<T, std::uint8_t>) {
     if (!raw.header.scaled) {
@@ -181,7 +187,8 @@ NiftiImage read_nifti(const std::filesystem::path& path) {
   out.image.geometry = raw.header.geometry;
   out.image.values.resize(static_cast<std::size_t>(raw.header.geometry.voxels()));
   with_type(raw.header.datatype, [&](auto tag) { convert<typename decltype(tag)::type>(raw, out.image.values); });
-  out.values_finite = all_finite(out.image.values);
+  const bool integers = raw.header.datatype != DT_FLOAT32 && raw.header.datatype != DT_FLOAT64;
+  out.values_finite = (integers && !raw.header.scaled) || all_finite(out.image.values);
   out.datatype = datatype_name(raw.header.datatype);
   out.orientation = orientation_name(raw.header.axes);
   out.affine_source = raw.header.affine_source;

@@ -150,7 +150,7 @@ class GzipWriter {
 };
 
 template <class T>
-void write_volume(const std::filesystem::path& path, const std::vector<T>& values, const Geometry& geometry,
+void write_volume(const std::filesystem::path& path, std::span<const T> values, const Geometry& geometry,
                   const NiftiHeader& like) {
   static_assert(std::endian::native == std::endian::little, "NIfTI is written in the machine's byte order");
   const std::string name = path.string();
@@ -193,19 +193,19 @@ void write_volume(const std::filesystem::path& path, const std::vector<T>& value
 }  // namespace
 
 void write_nifti(const std::filesystem::path& path, const LabelMap& v, const NiftiHeader& like) {
-  write_volume(path, v.values, v.geometry, like);
+  write_volume<std::uint8_t>(path, v.values, v.geometry, like);
 }
 
 void write_nifti(const std::filesystem::path& path, const Image& v, const NiftiHeader& like) {
-  write_volume(path, v.values, v.geometry, like);
+  write_volume<float>(path, v.values, v.geometry, like);
 }
 
 void write_nifti(const std::filesystem::path& path, const LabelMap& v) {
-  write_volume(path, v.values, v.geometry, header_for(v.geometry));
+  write_volume<std::uint8_t>(path, v.values, v.geometry, header_for(v.geometry));
 }
 
 void write_nifti(const std::filesystem::path& path, const Image& v) {
-  write_volume(path, v.values, v.geometry, header_for(v.geometry));
+  write_volume<float>(path, v.values, v.geometry, header_for(v.geometry));
 }
 
 void write_nifti_int16(const std::filesystem::path& path, const Image& v) {
@@ -216,7 +216,7 @@ void write_nifti_int16(const std::filesystem::path& path, const Image& v) {
               path.string(), value);
     return static_cast<std::int16_t>(rounded);
   });
-  write_volume(path, values, v.geometry, header_for(v.geometry));
+  write_volume<std::int16_t>(path, values, v.geometry, header_for(v.geometry));
 }
 
 }  // namespace vox

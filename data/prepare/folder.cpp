@@ -23,6 +23,7 @@
 #include "engine/atomic_file.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
+#include "kernels/base/large_vector.h"
 
 namespace vox {
 namespace {
@@ -193,6 +194,8 @@ PrepareReport prepare_cases(const PrepareOptions& options) {
 
   const CheckRules rules{.labels = label_rules(options.labels, cases, options.threads), .allowed = options.allowed};
   const int workers = std::min(options.threads, static_cast<int>(cases.size()));
+  constexpr std::size_t kOfCase = std::size_t{256} << 20U;  // about what a case of 240x240x155 wants at a time
+  const KeptBlocks reuse(static_cast<std::size_t>(workers) * kOfCase);
   const int threads_of_each = std::max(options.threads / workers, 1);
   PrepareReport report;
   report.cases.resize(cases.size());

@@ -23,13 +23,14 @@ Extent3 native_size(const Geometry& source, const Box& box, const std::array<dou
   return size;
 }
 
-std::vector<float> native_image(std::span<const float> values, std::span<const std::uint8_t> brain,
-                                const GridMapping& m, int threads) {
-  std::vector<float> image = resize_cubic(values, m.source.size, m.box, m.size, threads);
-  if (m.size == m.box.size) { return image; }
-  std::vector<float> mask(brain.size());
+LargeVector<float> native_image(std::span<const float> values, std::span<const std::uint8_t> brain, const Extent3& from,
+                                const Extent3& to, int threads) {
+  const Box whole{.start = {}, .size = from};
+  LargeVector<float> image = resize_cubic(values, from, whole, to, threads);
+  if (to == from) { return image; }
+  LargeVector<float> mask(brain.size());
   std::ranges::transform(brain, mask.begin(), [](std::uint8_t b) { return b != 0 ? 1.0F : 0.0F; });
-  const std::vector<float> share = resize_trilinear(mask, m.source.size, m.box, m.size, threads);
+  const LargeVector<float> share = resize_trilinear(mask, from, whole, to, threads);
   for (std::size_t i = 0; i < image.size(); ++i) { image[i] = share[i] >= 0.5F ? image[i] : 0.0F; }
   return image;
 }

@@ -15,10 +15,10 @@ namespace vox {
 [[nodiscard]] Extent3 native_size(const Geometry& source, const Box&, const std::array<double, 3>& wanted_mm,
                                   const std::string& file);
 
-/// A standardised image on the mapping's grid: resize_cubic(), and 0 where less than half of a voxel, by trilinear
-/// interpolation of the mask, is brain. nnU-Net lets the spline ring around the brain; here 0 goes on to mean outside.
-/// A grid of the box's own size is a crop.
-[[nodiscard]] std::vector<float> native_image(std::span<const float> values, std::span<const std::uint8_t> brain,
-                                              const GridMapping&, int threads);
+/// A standardised image of extents `from` at those of `to`: resize_cubic(), and 0 where less than half of a voxel, by
+/// trilinear interpolation of the mask, is brain. nnU-Net lets the spline ring around the brain; here 0 goes on to mean
+/// outside. values, brain: [D,H,W] of `from`.
+[[nodiscard]] LargeVector<float> native_image(std::span<const float> values, std::span<const std::uint8_t> brain,
+                                              const Extent3& from, const Extent3& to, int threads);
 
 }  // namespace vox

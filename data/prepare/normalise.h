@@ -13,7 +13,7 @@ namespace vox {
 void scale_to_unit(std::span<float> values);
 
 /// 1 where any of the images is not 0: the brain, once the skull is stripped.
-[[nodiscard]] std::vector<std::uint8_t> brain_mask(std::span<const std::span<const float>> images);
+[[nodiscard]] LargeVector<std::uint8_t> brain_mask(std::span<const std::span<const float>> images);
 
 /// (x - mean) / deviation in place where mask is 1, and 0 elsewhere; mean and deviation (of the whole, not of a sample)
 /// are those inside the mask, in double. A constant becomes 0.

@@ -12,6 +12,7 @@
 #include "data/check/read_classes.h"
 #include "data/prepare/native.h"
 #include "data/prepare/normalise.h"
+#include "data/prepare/read_box.h"
 #include "data/prepare/spline.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
@@ -50,7 +51,7 @@ void take_labels(const CaseFiles& files, const ClassMap& labels, PreparedInfo& i
 }
 
 /// The brain as zscore and native take it: the mask that was asked for, or every voxel where some image is not 0.
-std::vector<std::uint8_t> find_brain(const std::vector<Image>& images, const LoadedCase& loaded, const CaseFiles& files,
+LargeVector<std::uint8_t> find_brain(const std::vector<Image>& images, const LoadedCase& loaded, const CaseFiles& files,
                                      const CheckRules& rules, std::vector<std::string>& notes) {
   if (loaded.mask) {
     const std::array<std::span<const float>, 1> given{loaded.mask->nifti.image.values};
@@ -58,7 +59,7 @@ std::vector<std::uint8_t> find_brain(const std::vector<Image>& images, const Loa
   }
   std::vector<std::span<const float>> views;
   for (const Image& image : images) { views.emplace_back(image.values); }
-  std::vector<std::uint8_t> brain = brain_mask(views);
+  LargeVector<std::uint8_t> brain = brain_mask(views);
   if (const auto f = brain_finding(brain, files.folder)) {
     const bool allowed = std::ranges::find(rules.allowed, f->check) != rules.allowed.end();
     VOX_CHECK_DATA(allowed, "{}", describe(*f));
@@ -76,41 +77,72 @@ void check_tutorial_fits(const Extent3& size, const CaseFiles& files) {
   }
 }
 
-/// What a recipe keeps of a case.
-struct Kept {
-  Box box;
-  std::vector<std::uint8_t> brain;  ///< on the case's grid; of recipes that look for it
-};
+std::size_t voxels_of(const Extent3& size) { return static_cast<std::size_t>(size[0] * size[1] * size[2]); }
 
-/// Scales the images in place.
-Kept normalise(std::vector<Image>& images, const LoadedCase& loaded, const Recipe& recipe, const CaseFiles& files,
-               const CheckRules& rules, int threads, std::vector<std::string>& notes) {
-  const auto each = [&](const auto& body) {
-    parallel_for(threads, std::ssize(images), [&](std::int64_t i) { body(images[static_cast<std::size_t>(i)]); });
-  };
+template <class T> void cut(const LargeVector<T>& volume, const Extent3& size, const Box& box, std::span<T> to) {
+  read_box(std::span(volume), size, box, to, [](T x) { return x; });
+}
+
+template <class Body> void for_each_image(std::vector<Image>& images, int threads, const Body& body) {
+  parallel_for(threads, std::ssize(images), [&](std::int64_t i) { body(static_cast<std::size_t>(i)); });
+}
+
+/// Scales the images in place, whole volumes or slices. Returns what the recipe keeps.
+Box scale(std::vector<Image>& images, const Recipe& recipe, const CaseFiles& files, int threads) {
   const Extent3 size = images.front().geometry.size;
   if (recipe.kind == RecipeKind::tutorial) {
     check_tutorial_fits(size, files);
     const auto slice = static_cast<std::size_t>(size[1] * size[2]);
-    each([&](Image& image) {
+    for_each_image(images, threads, [&](std::size_t i) {
       for (std::int64_t d = kTutorialCrop.start[0]; d < kTutorialCrop.start[0] + kTutorialCrop.size[0]; ++d) {
-        scale_to_unit(std::span(image.values).subspan(static_cast<std::size_t>(d) * slice, slice));
+        scale_to_unit(std::span(images[i].values).subspan(static_cast<std::size_t>(d) * slice, slice));
       }
     });
-    return {kTutorialCrop, {}};
+    return kTutorialCrop;
   }
-  if (recipe.kind == RecipeKind::seed) {
-    each([](Image& image) { scale_to_unit(image.values); });
-    return {{{0, 0, 0}, size}, {}};
-  }
-  std::vector<std::uint8_t> mask = find_brain(images, loaded, files, rules, notes);
-  const Box box = bounding_box(mask, size);
-  VOX_CHECK_DATA(box.size[0] > 0, "{}: every voxel of every image is 0: there is no brain", files.folder.string());
-  each([&](Image& image) { standardise(image.values, mask); });
-  return {box, std::move(mask)};
+  for_each_image(images, threads, [&](std::size_t i) { scale_to_unit(images[i].values); });
+  return {{0, 0, 0}, size};
 }
 
-std::int64_t count_tumour(const std::vector<std::uint8_t>& classes) {
+/// Images on the mapping's grid, [C,D,H,W]; takes their volumes.
+LargeVector<float> resized(std::vector<Image>& images, const GridMapping& m, int threads) {
+  LargeVector<float> out;
+  out.reserve(images.size() * voxels_of(m.size));
+  for (Image& image : images) {
+    const LargeVector<float> channel = resize_trilinear(image.values, m.source.size, m.box, m.size, threads);
+    out.insert(out.end(), channel.begin(), channel.end());
+    image.values = {};
+  }
+  return out;
+}
+
+/// The same of images that are cut to the brain, standardised inside it and then resized, those of cubes trilinearly.
+LargeVector<float> standardised(std::vector<Image>& images, const LargeVector<std::uint8_t>& mask, const GridMapping& m,
+                                bool cube, int threads) {
+  const Extent3& from = m.box.size;
+  const std::size_t voxels = voxels_of(m.size);
+  const bool as_it_is = from == m.size;
+  LargeVector<std::uint8_t> brain(voxels_of(from));
+  cut<std::uint8_t>(mask, m.source.size, m.box, brain);
+  LargeVector<float> out(images.size() * voxels);
+  for_each_image(images, threads, [&](std::size_t i) {
+    LargeVector<float> apart(as_it_is ? 0 : brain.size());
+    const std::span<float> part = as_it_is ? std::span(out).subspan(i * voxels, voxels) : std::span(apart);
+    cut<float>(images[i].values, m.source.size, m.box, part);
+    standardise(part, brain);
+    images[i].values = std::move(apart);
+  });
+  for (std::size_t i = 0; i < images.size() && !as_it_is; ++i) {
+    const Box whole{.start = {}, .size = from};
+    const LargeVector<float> channel = cube ? resize_trilinear(images[i].values, from, whole, m.size, threads)
+                                            : native_image(images[i].values, brain, from, m.size, threads);
+    std::ranges::copy(channel, out.begin() + static_cast<std::ptrdiff_t>(i * voxels));
+    images[i].values = {};
+  }
+  return out;
+}
+
+std::int64_t count_tumour(std::span<const std::uint8_t> classes) {
   return std::ssize(classes) - std::ranges::count(classes, std::uint8_t{0});
 }
 
@@ -143,18 +175,18 @@ PreparedCase prepare_case(const CaseFiles& files, const Recipe& recipe, int thre
   const auto read = std::chrono::steady_clock::now();
   GridMapping& m = c.info.mapping;
   m.source = images.front().geometry;
-  const Kept kept = normalise(images, loaded, recipe, files, rules, threads, unusual);
-  m.box = kept.box;
+  const bool of_brain = recipe.kind == RecipeKind::zscore || recipe.kind == RecipeKind::native;
+  LargeVector<std::uint8_t> brain;
+  if (of_brain) {
+    brain = find_brain(images, loaded, files, rules, unusual);
+    m.box = bounding_box(brain, m.source.size);
+    VOX_CHECK_DATA(m.box.size[0] > 0, "{}: every voxel of every image is 0: there is no brain", files.folder.string());
+  } else {
+    m.box = scale(images, recipe, files, threads);
+  }
   m.size = is_cube(recipe) ? Extent3{recipe.size, recipe.size, recipe.size}
                            : native_size(m.source, m.box, recipe.spacing_mm, files.folder.string());
-  c.image.reserve(images.size() * static_cast<std::size_t>(m.size[0] * m.size[1] * m.size[2]));
-  for (Image& image : images) {
-    const std::vector<float> channel = is_cube(recipe)
-                                           ? resize_trilinear(image.values, m.source.size, m.box, m.size, threads)
-                                           : native_image(image.values, kept.brain, m, threads);
-    c.image.insert(c.image.end(), channel.begin(), channel.end());
-    image.values = {};
-  }
+  c.image = of_brain ? standardised(images, brain, m, is_cube(recipe), threads) : resized(images, m, threads);
   c.read_seconds = std::chrono::duration<double>(read - start).count();
   c.prepare_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - read).count();
   if (labels) {

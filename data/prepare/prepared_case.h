@@ -41,8 +41,8 @@ struct PreparedInfo {
 
 struct PreparedCase {
   PreparedInfo info;
-  std::vector<float> image;                   ///< [C,D,H,W]
-  std::vector<std::uint8_t> label;            ///< [D,H,W], classes 0..3; empty where not labelled
+  LargeVector<float> image;                   ///< [C,D,H,W]
+  LargeVector<std::uint8_t> label;            ///< [D,H,W], classes 0..3; empty where not labelled
   std::shared_ptr<const NiftiHeader> header;  ///< of the first image's file: for a result on the case's own grid
   double read_seconds = 0;                    ///< what reading and decompressing took
   double prepare_seconds = 0;                 ///< and the recipe

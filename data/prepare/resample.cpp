@@ -68,13 +68,13 @@ void blend_row(std::span<const float> in, const Extent3& size, const LinearTap& 
   }
 }
 
-std::vector<float> resize_trilinear(std::span<const float> in, const Extent3& from, const Box& box, const Extent3& to,
+LargeVector<float> resize_trilinear(std::span<const float> in, const Extent3& from, const Box& box, const Extent3& to,
                                     int threads) {
   check_box(in.size(), from, box, to);
   const std::vector<LinearTap> ds = taps_in(box, to, 0);
   const std::vector<LinearTap> hs = taps_in(box, to, 1);
   const std::vector<LinearTap> ws = taps_in(box, to, 2);
-  std::vector<float> out(at(count(to)));
+  LargeVector<float> out(at(count(to)));
   parallel_for(threads, to[0], [&](std::int64_t d) {
     std::vector<float> row(at(from[2]));
     for (std::int64_t h = 0; h < to[1]; ++h) {
@@ -89,13 +89,13 @@ std::vector<float> resize_trilinear(std::span<const float> in, const Extent3& fr
   return out;
 }
 
-std::vector<std::uint8_t> resize_nearest(std::span<const std::uint8_t> in, const Extent3& from, const Box& box,
+LargeVector<std::uint8_t> resize_nearest(std::span<const std::uint8_t> in, const Extent3& from, const Box& box,
                                          const Extent3& to, int threads) {
   check_box(in.size(), from, box, to);
   const std::vector<std::int64_t> ds = nearest_taps(box.size[0], to[0]);
   const std::vector<std::int64_t> hs = nearest_taps(box.size[1], to[1]);
   const std::vector<std::int64_t> ws = nearest_taps(box.size[2], to[2]);
-  std::vector<std::uint8_t> out(at(count(to)));
+  LargeVector<std::uint8_t> out(at(count(to)));
   parallel_for(threads, to[0], [&](std::int64_t d) {
     for (std::int64_t h = 0; h < to[1]; ++h) {
       const std::int64_t row = (box.start[0] + ds[at(d)]) * from[1] + box.start[1] + hs[at(h)];

@@ -25,9 +25,9 @@ void blend_row(std::span<const float> in, const Extent3& size, const LinearTap& 
                std::span<float> row);
 
 /// in [D,H,W] of `from`, cut to `box` and resized to `to`; the result is [D,H,W] of `to`.
-[[nodiscard]] std::vector<float> resize_trilinear(std::span<const float> in, const Extent3& from, const Box& box,
+[[nodiscard]] LargeVector<float> resize_trilinear(std::span<const float> in, const Extent3& from, const Box& box,
                                                   const Extent3& to, int threads = 1);
-[[nodiscard]] std::vector<std::uint8_t> resize_nearest(std::span<const std::uint8_t> in, const Extent3& from,
+[[nodiscard]] LargeVector<std::uint8_t> resize_nearest(std::span<const std::uint8_t> in, const Extent3& from,
                                                        const Box& box, const Extent3& to, int threads = 1);
 
 }  // namespace vox

@@ -73,7 +73,7 @@ LabelMap restore_labels(std::span<const float> probabilities, const GridMapping&
   const Restorer restorer(probabilities, m);
   VOX_CHECK(decision == Decision::largest || restorer.classes() == std::ssize(kClassOfRegion),
             "restore: {} probabilities a voxel, wants {} of regions", restorer.classes(), kClassOfRegion.size());
-  LabelMap labels{m.source, std::vector<std::uint8_t>(at(m.source.voxels()))};
+  LabelMap labels{m.source, LargeVector<std::uint8_t>(at(m.source.voxels()))};
   for_each_slice(m, threads, [&](std::int64_t d, std::int64_t first) {
     std::vector<float> scratch(at(m.size[2]));
     std::vector<float> best(at(m.box.size[2]));
@@ -107,7 +107,7 @@ Image restore_probability(std::span<const float> probabilities, std::int64_t cla
   const Restorer restorer(probabilities, m);
   VOX_CHECK(class_index >= 0 && class_index < restorer.classes(), "restore: class {} of {}", class_index,
             restorer.classes());
-  Image image{m.source, std::vector<float>(at(m.source.voxels()),
+  Image image{m.source, LargeVector<float>(at(m.source.voxels()),
                                            class_index == 0 && decision == Decision::largest ? 1.0F : 0.0F)};
   for_each_slice(m, threads, [&](std::int64_t d, std::int64_t first) {
     std::vector<float> scratch(at(m.size[2]));

@@ -72,10 +72,10 @@ std::vector<CubicTap> cubic_taps(std::int64_t in, std::int64_t out) {
 }
 
 /// in [outer,n,inner] to [outer,out,inner].
-std::vector<float> resize_axis(const std::vector<float>& in, std::int64_t outer, std::int64_t n, std::int64_t inner,
+LargeVector<float> resize_axis(std::span<const float> in, std::int64_t outer, std::int64_t n, std::int64_t inner,
                                std::int64_t out, int threads) {
   const std::vector<CubicTap> taps = cubic_taps(n, out);
-  std::vector<float> result(at(outer * out * inner));
+  LargeVector<float> result(at(outer * out * inner));
   const std::int64_t parts = (inner + kLanes - 1) / kLanes;
   parallel_for(threads, outer * parts, [&](std::int64_t task) {
     const std::int64_t first = task % parts * kLanes;
@@ -101,9 +101,10 @@ std::vector<float> resize_axis(const std::vector<float>& in, std::int64_t outer,
 
 }  // namespace
 
-std::vector<float> resize_cubic(std::span<const float> in, const Extent3& from, const Box& box, const Extent3& to,
+LargeVector<float> resize_cubic(std::span<const float> in, const Extent3& from, const Box& box, const Extent3& to,
                                 int threads) {
-  std::vector<float> values = resize_trilinear(in, from, box, box.size, threads);  // equal sizes: a plain crop
+  LargeVector<float> values = resize_trilinear(in, from, box, box.size, threads);  // equal sizes: a plain crop
+  if (to == box.size) { return values; }
   const auto [low, high] = std::ranges::minmax(values);
   Extent3 size = box.size;
   for (std::size_t a = 0; a < 3; ++a) {
@@ -118,14 +119,14 @@ std::vector<float> resize_cubic(std::span<const float> in, const Extent3& from, 
   return values;
 }
 
-std::vector<std::uint8_t> resize_classes(std::span<const std::uint8_t> in, const Extent3& from, const Box& box,
+LargeVector<std::uint8_t> resize_classes(std::span<const std::uint8_t> in, const Extent3& from, const Box& box,
                                          const Extent3& to, int threads) {
-  const std::vector<std::uint8_t> cut = resize_nearest(in, from, box, box.size, threads);  // equal sizes: a plain crop
+  LargeVector<std::uint8_t> cut = resize_nearest(in, from, box, box.size, threads);  // equal sizes: a plain crop
   if (to == box.size) { return cut; }
   VOX_CHECK(std::ranges::max(cut) < kClasses, "resize: class {}, wants 0 to {}", std::ranges::max(cut), kClasses - 1);
   const std::array<std::vector<LinearTap>, 3> taps{linear_taps(box.size[0], to[0]), linear_taps(box.size[1], to[1]),
                                                    linear_taps(box.size[2], to[2])};
-  std::vector<std::uint8_t> out(at(to[0] * to[1] * to[2]));
+  LargeVector<std::uint8_t> out(at(to[0] * to[1] * to[2]));
   parallel_for(threads, to[0], [&](std::int64_t d) {
     std::size_t o = at(d * to[1] * to[2]);
     for (std::int64_t h = 0; h < to[1]; ++h) {

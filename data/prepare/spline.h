@@ -16,12 +16,12 @@ namespace vox {
 /// (o + 1/2) * in/out - 1/2; beyond its ends the box goes on with its last values; the result is clamped to the range
 /// of the box. What skimage.transform.resize(order=3, mode="edge", anti_aliasing=False) does. An axis whose extent does
 /// not change is copied, bit for bit. Throws Error for a box outside the volume or an empty one.
-[[nodiscard]] std::vector<float> resize_cubic(std::span<const float> in, const Extent3& from, const Box& box,
+[[nodiscard]] LargeVector<float> resize_cubic(std::span<const float> in, const Extent3& from, const Box& box,
                                               const Extent3& to, int threads = 1);
 
 /// The class whose mask (1 where a voxel is of it, 0 elsewhere), interpolated trilinearly as by resize_trilinear(), is
 /// the greatest, the lower one of equals. Classes 0 to 3.
-[[nodiscard]] std::vector<std::uint8_t> resize_classes(std::span<const std::uint8_t> in, const Extent3& from,
+[[nodiscard]] LargeVector<std::uint8_t> resize_classes(std::span<const std::uint8_t> in, const Extent3& from,
                                                        const Box& box, const Extent3& to, int threads = 1);
 
 }  // namespace vox

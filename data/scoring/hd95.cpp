@@ -132,7 +132,7 @@ LabelMap region_mask(const LabelMap& classes, Region region) {
 
 LabelMap surface(const LabelMap& mask) {
   const auto size = mask.geometry.size;
-  LabelMap result{.geometry = mask.geometry, .values = std::vector<std::uint8_t>(mask.values.size())};
+  LabelMap result{.geometry = mask.geometry, .values = LargeVector<std::uint8_t>(mask.values.size())};
   const std::array<std::int64_t, 3> stride{size[1] * size[2], size[2], 1};
   for (std::int64_t d = 0; d < size[0]; ++d) {
     for (std::int64_t h = 0; h < size[1]; ++h) {

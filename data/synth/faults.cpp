@@ -164,7 +164,7 @@ void write_image_with_nan(const CasePlace& place, Phantom& p) {
 }
 
 void write_labels_with_half(const CasePlace& place, const Phantom& p) {
-  Image labels{p.labels.geometry, std::vector<float>(p.labels.values.begin(), p.labels.values.end())};
+  Image labels{p.labels.geometry, LargeVector<float>(p.labels.values.begin(), p.labels.values.end())};
   *std::max_element(labels.values.begin(), labels.values.end()) = 2.5F;
   write_nifti(place.labels(), labels);
 }

@@ -109,8 +109,8 @@ Phantom make_phantom(const PhantomOptions& options, int threads) {
   Phantom out;
   const Geometry g = brats_geometry(options.size);
   const auto voxels = static_cast<std::size_t>(g.voxels());
-  for (Image& image : out.images) { image = {g, std::vector<float>(voxels)}; }
-  out.labels = {g, std::vector<std::uint8_t>(voxels)};
+  for (Image& image : out.images) { image = {g, LargeVector<float>(voxels)}; }
+  out.labels = {g, LargeVector<std::uint8_t>(voxels)};
   parallel_for(threads, g.size[0] * g.size[1], [&](std::int64_t row) {
     const auto centred = [&](std::int64_t index, std::size_t axis) {
       return (static_cast<double>(index) + 0.5) * g.spacing_mm[axis] - 0.5 * kGridMm[2 - axis];

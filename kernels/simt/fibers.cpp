@@ -14,7 +14,8 @@
 namespace vox::simt {
 namespace {
 
-constexpr std::size_t kStackBytes = std::size_t{kAsan ? 256 : 64} << 10U;  // ASan: redzones around every local array
+constexpr std::size_t kStackBytes = std::size_t{kAddressSanitizer ? 256 : 64}
+                                    << 10U;  // ASan: redzones around every local array
 constexpr std::size_t kFibersPerSlab = 64;
 constexpr std::uint64_t kCanary = 0x5AFE5AFE5AFE5AFEULL;  // at a stack's far end: gone when the stack overflowed
 

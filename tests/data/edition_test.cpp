@@ -99,14 +99,14 @@ TEST_CASE("labels that were asked for decide alone, and what their edition does 
 
 TEST_CASE("labels become classes and back, in every edition", "[edition]") {
   using enum LabelConvention;
-  const std::vector<std::pair<LabelConvention, std::vector<std::uint8_t>>> want{
+  const std::vector<std::pair<LabelConvention, LargeVector<std::uint8_t>>> want{
       {brats2016, {0, 1, 2, 1, 3}}, {brats2020, {0, 1, 2, 255, 3}},   {brats2023, {0, 1, 2, 3, 255}},
       {brats2024, {0, 1, 2, 3, 0}}, {brats2024_ped, {0, 3, 1, 1, 2}}, {msd, {0, 2, 1, 3, 255}}};
   REQUIRE(want.size() == kLabelConventions.size());
   for (const auto& [convention, classes] : want) {
     CAPTURE(name(convention));
     for (std::uint8_t label = 0; label < 8; ++label) {
-      std::vector<std::uint8_t> values{label};
+      LargeVector<std::uint8_t> values{label};
       if (label >= classes.size() || classes[label] == 255) {
         CHECK_FALSE(class_of(convention, label).has_value());
         CHECK_THROWS_AS(to_classes(values, convention, "seg"), DataError);
@@ -116,15 +116,15 @@ TEST_CASE("labels become classes and back, in every edition", "[edition]") {
       }
     }
     for (std::uint8_t cls = 0; cls < kClasses; ++cls) {
-      std::vector<std::uint8_t> values{cls};
+      LargeVector<std::uint8_t> values{cls};
       to_labels(values, convention);
       to_classes(values, convention, "seg");
       CHECK(values[0] == cls);
     }
   }
-  std::vector<std::uint8_t> wrong{4};
+  LargeVector<std::uint8_t> wrong{4};
   CHECK_THROWS_AS(to_labels(wrong, brats2020), Error);
-  CHECK(count_labels({0, 3, 3, 0, 255}) == [] {
+  CHECK(count_labels(LargeVector<std::uint8_t>{0, 3, 3, 0, 255}) == [] {
     LabelCounts c{};
     c[0] = c[3] = 2;
     c[255] = 1;
@@ -140,7 +140,7 @@ TEST_CASE("what predict writes for a name is read as the same again", "[edition]
                                        {"BRATS_001", false}}) {
     CAPTURE(id);
     const LabelConvention written = convention_for_output(family_of(id, hyphenated));
-    std::vector<std::uint8_t> values{0, 1, 2, 3};
+    LargeVector<std::uint8_t> values{0, 1, 2, 3};
     to_labels(values, written);
     CHECK(decided(id, false, {values.begin(), values.end()}) == name(written));
   }
@@ -148,7 +148,7 @@ TEST_CASE("what predict writes for a name is read as the same again", "[edition]
 
 TEST_CASE("one file with 3 and 4 unsettles the others of its folder", "[edition]") {
   const TempFolder folder;
-  const auto write = [&](const std::string& id, std::vector<std::uint8_t> values) {
+  const auto write = [&](const std::string& id, LargeVector<std::uint8_t> values) {
     const auto width = std::ssize(values);
     write_nifti(folder / (id + "_seg.nii"), LabelMap{.geometry = {.size = {1, 1, width},
                                                                   .spacing_mm = {1, 1, 1},

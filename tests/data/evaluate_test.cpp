@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-LabelMap labels(std::vector<std::uint8_t> values, double x_mm = 0) {
+LabelMap labels(LargeVector<std::uint8_t> values, double x_mm = 0) {
   const auto width = std::ssize(values);
   return {
       .geometry = {.size = {1, 1, width}, .spacing_mm = {1, 1, 2}, .affine = {-2, 0, 0, x_mm, 0, -1, 0, 0, 0, 0, 1, 0}},
@@ -248,7 +248,7 @@ TEST_CASE("headers that rounding set apart are in the same place, and a quarter 
   const TempFolder root;
   const auto write = [&](const char* file, double sine, double shift) {
     LabelMap map{.geometry = {.size = {192, 256, 192}, .spacing_mm = {1, 0.976562, 0.976562}, .affine = {}},
-                 .values = std::vector<std::uint8_t>(192 * 256 * 192)};
+                 .values = LargeVector<std::uint8_t>(192 * 256 * 192)};
     map.values[1000] = 4;
     const double cosine = std::sqrt(1 - sine * sine);
     map.geometry.affine = {

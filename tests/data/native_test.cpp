@@ -52,12 +52,12 @@ CaseFiles write_spaced(const fs::path& folder, const std::string& id, const Exte
 }
 
 LabelMap restored_labels(const PreparedCase& c) {
-  std::vector<float> p(4 * c.label.size());
+  LargeVector<float> p(4 * c.label.size());
   for (std::size_t i = 0; i < c.label.size(); ++i) { p[c.label[i] * c.label.size() + i] = 1; }
   return restore_labels(p, c.info.mapping, 2);
 }
 
-std::vector<std::uint8_t> classes_of(LabelMap labels) {
+LargeVector<std::uint8_t> classes_of(LabelMap labels) {
   to_classes(labels.values, LabelConvention::brats2020, "seg");
   return labels.values;
 }
@@ -72,13 +72,13 @@ TEST_CASE("native: a case of 1 mm is cut to its brain and keeps every voxel, and
     CHECK(c.info.mapping.box == z.info.mapping.box);
     CHECK(c.info.mapping.size == c.info.mapping.box.size);
     for (std::size_t m = 0; m < 4; ++m) {
-      std::array<std::vector<float>, 4> images;
+      std::array<LargeVector<float>, 4> images;
       for (std::size_t i = 0; i < 4; ++i) { images[i] = brain(size, static_cast<std::uint32_t>(i)).values; }
       const std::array<std::span<const float>, 4> views{images[0], images[1], images[2], images[3]};
-      const std::vector<std::uint8_t> mask = brain_mask(views);
-      std::vector<float> values = images[m];
+      const LargeVector<std::uint8_t> mask = brain_mask(views);
+      LargeVector<float> values = images[m];
       standardise(values, mask);
-      const std::vector<float> want = resize_trilinear(values, size, c.info.mapping.box, c.info.mapping.size);
+      const LargeVector<float> want = resize_trilinear(values, size, c.info.mapping.box, c.info.mapping.size);
       CHECK(std::equal(want.begin(), want.end(), c.image.begin() + static_cast<std::ptrdiff_t>(m * want.size())));
     }
     const LabelMap back = restored_labels(c);
@@ -96,20 +96,19 @@ TEST_CASE("native: another spacing is resampled, images by the spline inside the
   REQUIRE(m.source.spacing_mm == std::array<double, 3>{2, 1.5, 1});
   CHECK(m.box == Box{{3, 5, 8}, {6, 10, 16}});
   CHECK(m.size == Extent3{12, 15, 16});
-  std::vector<std::uint8_t> mask(at(size[0] * size[1] * size[2]));
-  std::vector<float> values = brain(size, 2).values;
+  LargeVector<std::uint8_t> mask(at(size[0] * size[1] * size[2]));
+  LargeVector<float> values = brain(size, 2).values;
   std::ranges::transform(values, mask.begin(), [](float x) { return x != 0 ? std::uint8_t{1} : std::uint8_t{0}; });
   standardise(values, mask);
-  const std::vector<float> want = resize_cubic(values, size, m.box, m.size);
+  const LargeVector<float> want = resize_cubic(values, size, m.box, m.size);
   CHECK(std::equal(want.begin(), want.end(), c.image.begin() + 2 * std::ssize(want)));  // the box is all brain
   CHECK(c.label == resize_classes(classes_of(tumour(size, 13)), size, m.box, m.size));
   // A brain with a hole: outside it the image is 0, though the spline rings there.
-  std::vector<float> ball(27, 1);
-  std::vector<std::uint8_t> inside(27, 1);
+  LargeVector<float> ball(27, 1);
+  LargeVector<std::uint8_t> inside(27, 1);
   for (std::size_t i = 9; i < 18; ++i) { ball[i] = static_cast<float>(inside[i] = 0); }
-  const GridMapping finer{.source = grid({3, 3, 3}), .box = {{0, 0, 0}, {3, 3, 3}}, .size = {9, 3, 3}};
-  const std::vector<float> ringing = resize_cubic(ball, {3, 3, 3}, finer.box, finer.size);
-  const std::vector<float> cut = native_image(ball, inside, finer, 1);
+  const LargeVector<float> ringing = resize_cubic(ball, {3, 3, 3}, {{0, 0, 0}, {3, 3, 3}}, {9, 3, 3});
+  const LargeVector<float> cut = native_image(ball, inside, {3, 3, 3}, {9, 3, 3}, 1);
   for (std::size_t i = 0; i < cut.size(); ++i) {
     const std::size_t d = i / 9;  // slices 3, 4 and 5 of 9 lie in the hole, whose share is 1 there and 1/3 beside it
     CHECK(cut[i] == (d >= 3 && d <= 5 ? 0 : ringing[i]));
@@ -149,7 +148,7 @@ TEST_CASE("native: spacings by name, and nothing else", "[prepare]") {
 }
 
 TEST_CASE("foreground: every voxel of a small class, a sample of a large one, alike each time", "[prepare]") {
-  std::vector<std::uint8_t> label(40'000);
+  LargeVector<std::uint8_t> label(40'000);
   for (std::size_t i = 0; i < label.size(); ++i) { label[i] = i % 2 == 0 ? std::uint8_t{2} : std::uint8_t{0}; }
   label[7] = label[39'999] = 1;
   const auto found = [&](Foreground f) { return foreground_positions(label, f); };
@@ -198,8 +197,8 @@ TEST_CASE("prepared case: a part is read as it lies there, 0 beyond the case, fr
     for (const Box& box : {Box{{1, 2, 3}, {2, 3, 4}}, Box{{-2, 3, -1}, {8, 5, 12}}, Box{{0, 0, 0}, size},
                            Box{{4, 0, 0}, {2, 2, 2}}, Box{{-9, 1, 1}, {2, 2, 2}}, Box{{1, 1, -4}, {1, 1, 4}}}) {
       const auto voxels = at(box.size[0] * box.size[1] * box.size[2]);
-      std::vector<float> image(4 * voxels, std::numeric_limits<float>::quiet_NaN());
-      std::vector<std::uint8_t> label(voxels, 255);
+      LargeVector<float> image(4 * voxels, std::numeric_limits<float>::quiet_NaN());
+      LargeVector<std::uint8_t> label(voxels, 255);
       file.read(box, image, label);
       for (std::size_t i = 0; i < image.size(); ++i) {
         const auto v = static_cast<std::int64_t>(i % voxels);
@@ -213,8 +212,8 @@ TEST_CASE("prepared case: a part is read as it lies there, 0 beyond the case, fr
         if (i < voxels && label[i] != (in ? c.label[from] : 0)) { FAIL("label " << i); }
       }
     }
-    std::vector<float> few(4);
-    std::vector<std::uint8_t> one(1);
+    LargeVector<float> few(4);
+    LargeVector<std::uint8_t> one(1);
     CHECK_THROWS_WITH(file.read({{0, 0, 0}, {1, 1, 2}}, few, one), ContainsSubstring("wants 8 and 2"));
     for (const Foreground f : kForegrounds) {
       CHECK(std::ranges::equal(file.positions(f), foreground_positions(c.label, f)));

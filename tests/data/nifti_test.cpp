@@ -214,7 +214,7 @@ TEST_CASE("Labels are rounded near an integer and refused elsewhere, naming the 
     write_bytes(folder / "a.nii", nifti_file<H1, double>({static_cast<int>(values.size()), 1, 1}, values).bytes());
     return read_nifti_labels(folder / "a.nii").labels.values;
   };
-  CHECK(read({0, 3.9995, 4.0005, 255, -0.0004}) == std::vector<std::uint8_t>{0, 4, 4, 255, 0});
+  CHECK(read({0, 3.9995, 4.0005, 255, -0.0004}) == LargeVector<std::uint8_t>{0, 4, 4, 255, 0});
   CHECK_THROWS_WITH(read({0, 0.5}), ContainsSubstring("voxel (1, 0, 0) holds 0.5"));
   CHECK_THROWS_AS(read({0, 3.998}), NiftiError);
   CHECK_THROWS_AS(read({-1}), NiftiError);
@@ -239,7 +239,7 @@ TEST_CASE("A written file is found again, voxel for voxel, with the header it wa
   const TempFolder folder;
   write_bytes(folder / "in.nii", file.bytes());
   const NiftiImage in = read_nifti(folder / "in.nii");
-  LabelMap labels{in.image.geometry, std::vector<std::uint8_t>(24)};
+  LabelMap labels{in.image.geometry, LargeVector<std::uint8_t>(24)};
   std::iota(labels.values.begin(), labels.values.end(), std::uint8_t{0});
   write_nifti(folder / "out.nii", labels, *in.header);
 
@@ -262,7 +262,7 @@ TEST_CASE("A written file is found again, voxel for voxel, with the header it wa
 TEST_CASE("A volume that came from no file keeps its geometry, minus zero included", "[nifti]") {
   Image image;
   image.geometry = {{4, 3, 2}, {1, 1, 1}, {-1, 0, 0, -0.0, 0, -1, 0, 239, 0, 0, 1, 0}};
-  image.values = std::vector<float>(24, 1.5F);
+  image.values = LargeVector<float>(24, 1.5F);
   const TempFolder folder;
   write_nifti(folder / "a.nii.gz", image);
   const NiftiImage got = read_nifti(folder / "a.nii.gz");
@@ -285,7 +285,7 @@ TEST_CASE("A volume that came from no file keeps its geometry, minus zero includ
 
   Image column;  // an extent that NIfTI-1 cannot count
   column.geometry = {{1, 1, 40000}, {1, 1, 1}, {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0}};
-  column.values = std::vector<float>(40000, 2);
+  column.values = LargeVector<float>(40000, 2);
   write_nifti(folder / "e.nii", column);
   CHECK(read_bytes(folder / "e.nii").substr(4, 3) == "n+2");
   CHECK(read_nifti(folder / "e.nii").image.values == column.values);
@@ -324,7 +324,7 @@ TEST_CASE("Files are read by what they hold, whatever they are called", "[nifti]
   for (const char* name : {"plain.nii.gz", "zipped.nii", "two_members.nii.gz", "padded.nii.gz", "pair.hdr", "pair.img",
                            "zipped_pair.hdr"}) {
     CAPTURE(name);
-    CHECK(read_nifti(folder / name).image.values == std::vector<float>(24, 7));
+    CHECK(read_nifti(folder / name).image.values == LargeVector<float>(24, 7));
   }
 }
 
@@ -335,7 +335,7 @@ TEST_CASE("Several files read at once give the error of the first bad one", "[ni
   for (const int threads : {1, 3}) {
     const auto images = read_nifti(good, threads);
     REQUIRE(images.size() == 5);
-    for (const auto& image : images) { CHECK(image.image.values == std::vector<float>(24, 7)); }
+    for (const auto& image : images) { CHECK(image.image.values == LargeVector<float>(24, 7)); }
     const std::vector<fs::path> bad{folder / "a.nii", folder / "first", folder / "second"};
     CHECK_THROWS_WITH(read_nifti(bad, threads), ContainsSubstring("first"));
   }

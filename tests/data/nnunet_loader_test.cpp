@@ -181,13 +181,13 @@ TEST_CASE("loader: whole cubes are augmented by nnU-Net's steps about their midd
   const std::vector<Batch> batches = epoch_of(loader, 0);
   const PreparedCase& c = cache.cases[at(std::stoi(batches[0].ids[0].substr(4)))];
   const Box whole{{}, {8, 8, 8}};
-  std::vector<std::uint8_t> marks = c.label;
+  LargeVector<std::uint8_t> marks = c.label;
   mark_outside(c.image, marks);
   const ComposedTransform t{.change = draw_nnunet(*o.augment.nnunet, batches[0].keys[0], 4).spatial,
                             .size = whole.size,
                             .centre = {3.5, 3.5, 3.5}};
-  std::vector<float> want(c.image.size());
-  std::vector<std::uint8_t> label(marks.size());
+  LargeVector<float> want(c.image.size());
+  LargeVector<std::uint8_t> label(marks.size());
   sample_box(c.image, marks, whole, t, want, label);
   clear_outside(want, label);
   CHECK(std::ranges::equal(batches[0].images.first(want.size()), want));

@@ -13,7 +13,7 @@
 namespace vox::test {
 namespace {
 
-using Values = std::vector<std::uint8_t>;
+using Values = LargeVector<std::uint8_t>;
 
 LabelMap volume(const Extent3& size, Values values, double spacing = 1) {
   LabelMap v;

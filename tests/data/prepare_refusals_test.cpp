@@ -70,7 +70,7 @@ TEST_CASE("prepare: --allow lifts what somebody really means, and only what can 
                                        ContainsSubstring("a_flair.nii") && ContainsSubstring("--allow BT-011"));
   CHECK(refusal(files, seed, allowing("BT-011")).empty());
 
-  replace(files.image(Modality::flair), Image{grid(kSize), std::vector<float>(at(16 * 18 * 20), 4.0F)});
+  replace(files.image(Modality::flair), Image{grid(kSize), LargeVector<float>(at(16 * 18 * 20), 4.0F)});
   CHECK_THAT(refusal(files, seed), ContainsSubstring("BT-021") && ContainsSubstring("every voxel is 4"));
   CHECK(refusal(files, seed, allowing("BT-021")).empty());
   replace(files.image(Modality::flair), brain(kSize, 2));
@@ -153,7 +153,7 @@ TEST_CASE("prepare: zscore refuses a brain that fills the volume, and takes a gi
 
     CHECK_THAT(refusal(find_cases(folder.path(), "mask").at(0), zscore),
                ContainsSubstring("BT-001") && ContainsSubstring("no mask (ID_mask or ID-mask)"));
-    LabelMap mask{grid(kSize), std::vector<std::uint8_t>(at(16 * 18 * 20))};
+    LabelMap mask{grid(kSize), LargeVector<std::uint8_t>(at(16 * 18 * 20))};
     const Image bare = brain(kSize, 0);
     std::ranges::transform(bare.values, mask.values.begin(),
                            [](float v) { return static_cast<std::uint8_t>(v != 0 ? 1 : 0); });

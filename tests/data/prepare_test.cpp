@@ -79,7 +79,7 @@ TEST_CASE("prepare: seed scales each volume to [0,1] and resizes the whole of it
     const float range = *high - *low;
     const float lowest = *low;
     for (float& x : image.values) { x = (x - lowest) / range; }
-    const std::vector<float> want = resize_trilinear(image.values, size, {{0, 0, 0}, size}, {8, 8, 8});
+    const LargeVector<float> want = resize_trilinear(image.values, size, {{0, 0, 0}, size}, {8, 8, 8});
     for (std::size_t i = 0; i < want.size(); ++i) {
       if (!(std::abs(c.image[at(m * 512) + i] - want[i]) <= 4 * 0x1p-23F)) { FAIL("channel " << m << " voxel " << i); }
     }
@@ -112,7 +112,7 @@ TEST_CASE("prepare: zscore has mean 0 and deviation 1 in the brain, 0 around it,
     }
   }
   const PreparedCase wide = prepare_case(files, recipe_named("seed", 32), 1);
-  std::vector<std::uint8_t> classes = tumour(size, 9).values;
+  LargeVector<std::uint8_t> classes = tumour(size, 9).values;
   std::ranges::replace(classes, std::uint8_t{4}, std::uint8_t{3});
   CHECK(std::ranges::equal(wide.label, classes));
 }
@@ -122,7 +122,7 @@ TEST_CASE("prepare: one-hot labels restored on the mapping are the labels again"
   const Extent3 size{32, 32, 32};
   const CaseFiles files = write_case(folder.path(), "a", size, 31);
   const PreparedCase c = prepare_case(files, recipe_named("zscore", 16), 1);
-  std::vector<float> p(4 * c.label.size());
+  LargeVector<float> p(4 * c.label.size());
   for (std::size_t i = 0; i < c.label.size(); ++i) { p[c.label[i] * c.label.size() + i] = 1; }
   const LabelMap restored = restore_labels(p, c.info.mapping);
   LabelMap want = tumour(size, 31);

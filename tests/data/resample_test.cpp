@@ -11,8 +11,8 @@ namespace {
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Values that no interpolation of neighbours by accident reproduces.
-template <class T> std::vector<T> scattered(const Extent3& e, std::uint32_t modulus) {
-  std::vector<T> v(at(e[0] * e[1] * e[2]));
+template <class T> LargeVector<T> scattered(const Extent3& e, std::uint32_t modulus) {
+  LargeVector<T> v(at(e[0] * e[1] * e[2]));
   std::uint32_t x = 12345;
   for (T& value : v) {
     x = x * 1664525U + 1013904223U;
@@ -35,7 +35,7 @@ Point source(std::int64_t o, std::int64_t in, std::int64_t out) {
   return {low, low + (low < in - 1 ? 1 : 0), x - static_cast<double>(low)};
 }
 
-double trilinear(const std::vector<float>& in, const Extent3& from, const Box& box, const Extent3& to, std::int64_t d,
+double trilinear(const LargeVector<float>& in, const Extent3& from, const Box& box, const Extent3& to, std::int64_t d,
                  std::int64_t h, std::int64_t w) {
   const std::array<Point, 3> p{source(d, box.size[0], to[0]), source(h, box.size[1], to[1]),
                                source(w, box.size[2], to[2])};
@@ -66,8 +66,8 @@ const std::vector<Sizes> kSizes{
 
 TEST_CASE("resample: images follow PyTorch's trilinear formula for any crop and size", "[resample]") {
   for (const Sizes& s : kSizes) {
-    const std::vector<float> in = scattered<float>(s.from, 1000);
-    const std::vector<float> out = resize_trilinear(in, s.from, s.box, s.to);
+    const LargeVector<float> in = scattered<float>(s.from, 1000);
+    const LargeVector<float> out = resize_trilinear(in, s.from, s.box, s.to);
     REQUIRE(out.size() == at(s.to[0] * s.to[1] * s.to[2]));
     std::size_t i = 0;
     for (std::int64_t d = 0; d < s.to[0]; ++d) {
@@ -88,7 +88,7 @@ TEST_CASE("resample: images follow PyTorch's trilinear formula for any crop and 
 TEST_CASE("resample: labels take the voxel whose centre is nearest", "[resample]") {
   for (const Sizes& s : kSizes) {
     const auto in = scattered<std::uint8_t>(s.from, 4);
-    const std::vector<std::uint8_t> out = resize_nearest(in, s.from, s.box, s.to);
+    const LargeVector<std::uint8_t> out = resize_nearest(in, s.from, s.box, s.to);
     std::size_t i = 0;
     for (std::int64_t d = 0; d < s.to[0]; ++d) {
       for (std::int64_t h = 0; h < s.to[1]; ++h) {
@@ -112,17 +112,17 @@ TEST_CASE("resample: labels take the voxel whose centre is nearest", "[resample]
 TEST_CASE("resample: an unchanged size copies every bit, and a doubled one repeats labels", "[resample]") {
   const Extent3 e{3, 5, 7};
   const Box all{{0, 0, 0}, e};
-  const std::vector<float> image = scattered<float>(e, 1U << 23U);
+  const LargeVector<float> image = scattered<float>(e, 1U << 23U);
   CHECK(resize_trilinear(image, e, all, e) == image);
   const auto label = scattered<std::uint8_t>(e, 4);
   CHECK(resize_nearest(label, e, all, e) == label);
-  const std::vector<std::uint8_t> row{1, 2, 3};
+  const LargeVector<std::uint8_t> row{1, 2, 3};
   CHECK(resize_nearest(row, {1, 1, 3}, {{0, 0, 0}, {1, 1, 3}}, {1, 1, 6}) ==
-        std::vector<std::uint8_t>{1, 1, 2, 2, 3, 3});
+        LargeVector<std::uint8_t>{1, 1, 2, 2, 3, 3});
 }
 
 TEST_CASE("resample: a box outside the volume is refused", "[resample]") {
-  const std::vector<float> in(8);
+  const LargeVector<float> in(8);
   const Extent3 e{2, 2, 2};
   CHECK_THROWS_AS(resize_trilinear(in, e, {{0, 0, 1}, {2, 2, 2}}, e), Error);
   CHECK_THROWS_AS(resize_trilinear(in, e, {{0, -1, 0}, {2, 2, 2}}, e), Error);

@@ -16,15 +16,15 @@ GridMapping mapping(const Extent3& source, const Box& box, const Extent3& size) 
   return {{source, {1, 1, 1}, {-1, 0, 0, 5, 0, -1, 0, 6, 0, 0, 1, 7}}, box, size};
 }
 
-std::vector<float> random_probabilities(const Extent3& size) {
-  std::vector<float> p(static_cast<std::size_t>(kFourClasses * size[0] * size[1] * size[2]));
+LargeVector<float> random_probabilities(const Extent3& size) {
+  LargeVector<float> p(static_cast<std::size_t>(kFourClasses * size[0] * size[1] * size[2]));
   for (std::size_t i = 0; i < p.size(); ++i) { p[i] = static_cast<float>(unit(random4({.seed = 3}, i).v[0])); }
   return p;
 }
 
 TEST_CASE("restore: where the box has the network's size, labels come back exactly and zero lies around", "[restore]") {
   const GridMapping m = mapping({6, 7, 8}, {{1, 2, 3}, {4, 3, 5}}, {4, 3, 5});
-  const std::vector<float> p = random_probabilities(m.size);
+  const LargeVector<float> p = random_probabilities(m.size);
   const LabelMap labels = restore_labels(p, m);
   CHECK(labels.geometry == m.source);
   for (std::int64_t d = 0; d < 6; ++d) {
@@ -50,7 +50,7 @@ TEST_CASE("restore: where the box has the network's size, labels come back exact
 TEST_CASE("restore: labels are the argmax of the probabilities restored one by one", "[restore]") {
   for (const Extent3& box_size : {Extent3{9, 4, 11}, Extent3{3, 20, 2}, Extent3{1, 1, 1}}) {
     const GridMapping m = mapping({12, 25, 14}, {{2, 3, 1}, box_size}, {5, 6, 7});
-    const std::vector<float> p = random_probabilities(m.size);
+    const LargeVector<float> p = random_probabilities(m.size);
     const LabelMap labels = restore_labels(p, m, 2);
     std::vector<Image> images;
     for (std::int64_t k = 0; k < kFourClasses; ++k) {
@@ -69,7 +69,7 @@ TEST_CASE("restore: labels are the argmax of the probabilities restored one by o
 
 TEST_CASE("restore: a probability follows the trilinear formula of the way back", "[restore]") {
   const GridMapping m = mapping({3, 3, 8}, {{1, 1, 1}, {1, 1, 6}}, {1, 1, 3});
-  const std::vector<float> p{0.0F, 0.25F, 1.0F, 1.0F, 0.75F, 0.0F};  // classes 0 and 1
+  const LargeVector<float> p{0.0F, 0.25F, 1.0F, 1.0F, 0.75F, 0.0F};  // classes 0 and 1
   const Image one = restore_probability(p, 1, m);
   const std::array<double, 8> want{0, 1, 0.9375, 0.8125, 0.5625, 0.1875, 0, 0};
   for (std::size_t w = 0; w < 8; ++w) {
@@ -84,7 +84,7 @@ TEST_CASE("restore: a smooth region that was shrunk comes back where it was", "[
   const auto ball = [](double d, double h, double w) {
     return 10.0 - std::sqrt((d - 20) * (d - 20) + (h - 18) * (h - 18) + (w - 21) * (w - 21));
   };
-  std::vector<float> p(2 * 16 * 16 * 16);
+  LargeVector<float> p(2 * 16 * 16 * 16);
   for (std::int64_t i = 0; i < 16 * 16 * 16; ++i) {
     const auto centre = [](std::int64_t n) { return 4 + 2 * static_cast<double>(n) + 0.5; };
     p[static_cast<std::size_t>(i + 16 * 16 * 16)] =
@@ -106,27 +106,27 @@ TEST_CASE("restore: a smooth region that was shrunk comes back where it was", "[
 
 TEST_CASE("restore: of equal probabilities the lower class wins", "[restore]") {
   const GridMapping m = mapping({1, 1, 3}, {{0, 0, 0}, {1, 1, 3}}, {1, 1, 3});
-  const std::vector<float> p{0.5F, 0.2F, 0.1F, 0.5F, 0.4F, 0.3F, 0.0F, 0.4F, 0.6F};
-  CHECK(restore_labels(p, m).values == std::vector<std::uint8_t>{0, 1, 2});
+  const LargeVector<float> p{0.5F, 0.2F, 0.1F, 0.5F, 0.4F, 0.3F, 0.0F, 0.4F, 0.6F};
+  CHECK(restore_labels(p, m).values == LargeVector<std::uint8_t>{0, 1, 2});
 }
 
 TEST_CASE("restore: of regions the last one above one half decides, nested or not", "[restore]") {
   const GridMapping m = mapping({1, 1, 7}, {{0, 0, 1}, {1, 1, 6}}, {1, 1, 6});
-  const std::vector<float> p{0.9F, 0.9F, 0.9F, 0.5F, 0.1F, 0.2F,   // WT
+  const LargeVector<float> p{0.9F, 0.9F, 0.9F, 0.5F, 0.1F, 0.2F,   // WT
                              0.1F, 0.6F, 0.7F, 0.5F, 0.8F, 0.3F,   // TC
                              0.2F, 0.5F, 0.8F, 0.5F, 0.0F, 0.6F};  // ET
-  CHECK(restore_labels(p, m, 1, Decision::regions).values == std::vector<std::uint8_t>{0, 2, 1, 3, 0, 1, 3});
+  CHECK(restore_labels(p, m, 1, Decision::regions).values == LargeVector<std::uint8_t>{0, 2, 1, 3, 0, 1, 3});
   CHECK(restore_labels(p, m, 3, Decision::regions).values == restore_labels(p, m, 1, Decision::regions).values);
   CHECK(restore_probability(p, 0, m, 1, Decision::regions).values[0] == 0);
   CHECK(restore_probability(p, 0, m, 1, Decision::largest).values[0] == 1);
-  const std::vector<float> four(4 * 6, 0.25F);
+  const LargeVector<float> four(4 * 6, 0.25F);
   CHECK_THROWS_WITH(restore_labels(four, m, 1, Decision::regions),
                     ContainsSubstring("4 probabilities a voxel, wants 3"));
 }
 
 TEST_CASE("restore: NaN, a wrong count and a box outside the case are refused", "[restore]") {
   const GridMapping m = mapping({4, 4, 4}, {{0, 0, 0}, {4, 4, 4}}, {2, 2, 2});
-  std::vector<float> p(kFourClasses * 8, 0.25F);
+  LargeVector<float> p(kFourClasses * 8, 0.25F);
   REQUIRE_NOTHROW(restore_labels(p, m));
   p[17] = std::numeric_limits<float>::quiet_NaN();
   CHECK_THROWS_AS(restore_labels(p, m), NonFiniteError);

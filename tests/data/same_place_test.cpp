@@ -99,7 +99,7 @@ TEST_CASE("qform and voxel sizes are in the unit of the file as well, and a resu
     CHECK(read_nifti(folder / "a.nii").image.geometry.spacing_mm == std::array<double, 3>{2, 2, 2});
   }
   const NiftiImage image = read_nifti(folder / "a.nii");
-  LabelMap map{image.image.geometry, std::vector<std::uint8_t>(16 * 16 * 16)};
+  LabelMap map{image.image.geometry, LargeVector<std::uint8_t>(16 * 16 * 16)};
   write_nifti(folder / "out.nii", map, *image.header);
   const NiftiImage again = read_nifti(folder / "out.nii");
   CHECK(again.unit == LengthUnit::micron);

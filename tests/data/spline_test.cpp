@@ -15,8 +15,8 @@ namespace {
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-std::vector<float> scattered(const Extent3& e, std::uint64_t seed) {
-  std::vector<float> v(at(e[0] * e[1] * e[2]));
+LargeVector<float> scattered(const Extent3& e, std::uint64_t seed) {
+  LargeVector<float> v(at(e[0] * e[1] * e[2]));
   for (std::size_t i = 0; i < v.size(); ++i) {
     v[i] = static_cast<float>(2000 * unit(random4({.seed = seed}, i).v[0]) - 1000);
   }
@@ -69,13 +69,13 @@ TEST_CASE("spline: an image is the cubic spline through its voxels, clamped to t
   for (const Sizes& s :
        {Sizes{{5, 7, 9}, {{0, 0, 0}, {5, 7, 9}}, {10, 3, 11}}, Sizes{{5, 7, 21}, {{1, 2, 1}, {3, 4, 18}}, {4, 9, 7}},
         Sizes{{1, 2, 3}, {{0, 0, 0}, {1, 2, 3}}, {3, 1, 2}}, Sizes{{6, 5, 4}, {{5, 4, 3}, {1, 1, 1}}, {2, 2, 2}}}) {
-    const std::vector<float> in = scattered(s.from, 7);
-    const std::vector<float> got = resize_cubic(in, s.from, s.box, s.to);
+    const LargeVector<float> in = scattered(s.from, 7);
+    const LargeVector<float> got = resize_cubic(in, s.from, s.box, s.to);
     REQUIRE(got.size() == at(s.to[0] * s.to[1] * s.to[2]));
     const auto md = spline_matrix(s.box.size[0], s.to[0]);
     const auto mh = spline_matrix(s.box.size[1], s.to[1]);
     const auto mw = spline_matrix(s.box.size[2], s.to[2]);
-    const std::vector<float> cut = resize_trilinear(in, s.from, s.box, s.box.size);
+    const LargeVector<float> cut = resize_trilinear(in, s.from, s.box, s.box.size);
     const auto [low, high] = std::ranges::minmax(cut);
     std::size_t clamped = 0;
     for (std::size_t o = 0; o < got.size(); ++o) {
@@ -112,9 +112,9 @@ TEST_CASE("spline: images and labels are those of scikit-image, which nnU-Net ca
     const Extent3 from = extent("image." + n);
     const Extent3 to = extent("image_resized." + n);
     const std::vector<double> plain = golden.read<double>("image." + n);
-    std::vector<float> image(plain.size());
+    LargeVector<float> image(plain.size());
     std::ranges::transform(plain, image.begin(), [](double x) { return static_cast<float>(x); });
-    const std::vector<float> got = resize_cubic(image, from, {{0, 0, 0}, from}, to);
+    const LargeVector<float> got = resize_cubic(image, from, {{0, 0, 0}, from}, to);
     const std::vector<double> want = golden.read<double>("image_resized." + n);
     REQUIRE(got.size() == want.size());
     for (std::size_t v = 0; v < want.size(); ++v) {  // SciPy pads by 12 voxels: 0.27^12 of 4, beside f32's roundings
@@ -123,7 +123,7 @@ TEST_CASE("spline: images and labels are those of scikit-image, which nnU-Net ca
       }
     }
     const std::vector<std::uint8_t> label = golden.read<std::uint8_t>("label." + n);
-    const std::vector<std::uint8_t> classes = resize_classes(label, from, {{0, 0, 0}, from}, to);
+    const LargeVector<std::uint8_t> classes = resize_classes(label, from, {{0, 0, 0}, from}, to);
     const std::vector<double> shares = golden.read<double>("shares." + n);
     REQUIRE(shares.size() == kClasses * classes.size());
     for (std::size_t v = 0; v < classes.size(); ++v) {
@@ -136,16 +136,16 @@ TEST_CASE("spline: images and labels are those of scikit-image, which nnU-Net ca
 }
 
 TEST_CASE("spline: of classes with equal shares the lower one is taken, and an unchanged size copies", "[resample]") {
-  const std::vector<std::uint8_t> row{3, 1, 1, 2};
-  CHECK(resize_classes(row, {1, 1, 4}, {{0, 0, 0}, {1, 1, 4}}, {1, 1, 2}) == std::vector<std::uint8_t>{1, 1});
+  const LargeVector<std::uint8_t> row{3, 1, 1, 2};
+  CHECK(resize_classes(row, {1, 1, 4}, {{0, 0, 0}, {1, 1, 4}}, {1, 1, 2}) == LargeVector<std::uint8_t>{1, 1});
   CHECK(resize_classes(row, {1, 1, 4}, {{0, 0, 0}, {1, 1, 4}}, {1, 1, 8}) ==
-        std::vector<std::uint8_t>{3, 3, 1, 1, 1, 1, 2, 2});
-  CHECK(resize_classes(row, {1, 1, 4}, {{0, 0, 1}, {1, 1, 3}}, {1, 1, 3}) == std::vector<std::uint8_t>{1, 1, 2});
-  const std::vector<float> image = scattered({3, 4, 5}, 3);
+        LargeVector<std::uint8_t>{3, 3, 1, 1, 1, 1, 2, 2});
+  CHECK(resize_classes(row, {1, 1, 4}, {{0, 0, 1}, {1, 1, 3}}, {1, 1, 3}) == LargeVector<std::uint8_t>{1, 1, 2});
+  const LargeVector<float> image = scattered({3, 4, 5}, 3);
   CHECK(resize_cubic(image, {3, 4, 5}, {{0, 0, 0}, {3, 4, 5}}, {3, 4, 5}) == image);
   CHECK_THROWS_AS(resize_cubic(image, {3, 4, 5}, {{0, 0, 1}, {3, 4, 5}}, {3, 4, 5}), Error);
   CHECK_THROWS_AS(resize_cubic(image, {3, 4, 5}, {{0, 0, 0}, {3, 4, 5}}, {3, 0, 5}), Error);
-  CHECK_THROWS_AS(resize_classes(std::vector<std::uint8_t>{4}, {1, 1, 1}, {{0, 0, 0}, {1, 1, 1}}, {2, 1, 1}), Error);
+  CHECK_THROWS_AS(resize_classes(LargeVector<std::uint8_t>{4}, {1, 1, 1}, {{0, 0, 0}, {1, 1, 1}}, {2, 1, 1}), Error);
 }
 
 }  // namespace

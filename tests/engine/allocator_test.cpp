@@ -7,9 +7,10 @@
 
 #include "engine/tensor.h"
 #include "kernels/base/check.h"
+#include "kernels/base/sanitizer.h"
 #include "tests/support/catch.h"
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef VOX_ADDRESS_SANITIZER
 /// AddressSanitizer ends the program at a request it finds too large; ours has to reach the allocator's own answer.
 extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }  // NOLINT: its name for it
 #endif
@@ -49,7 +50,7 @@ TEST_CASE("a released block is reused by a request of about its size", "[allocat
   }
   [[maybe_unused]] const std::size_t reserved = now().reserved_bytes;
   const Block again(kOdd - 500);
-#if !defined(__SANITIZE_ADDRESS__)
+#ifndef VOX_ADDRESS_SANITIZER
   CHECK(again.data == first);
   CHECK(now().reserved_bytes == reserved);
 #endif
@@ -72,7 +73,7 @@ TEST_CASE("the report follows what is in use, its peak, and what is kept", "[all
   }
   CHECK(now().in_use_bytes == before.in_use_bytes);
   CHECK(now().peak_bytes >= before.in_use_bytes + 2 * kOdd);
-#if !defined(__SANITIZE_ADDRESS__)
+#ifndef VOX_ADDRESS_SANITIZER
   CHECK(now().reserved_bytes >= before.reserved_bytes + 2 * kOdd);
 #endif
   reset_peak(Device::cpu);
@@ -132,7 +133,7 @@ TEST_CASE("VOXGRAD_EXACT_MEMORY takes blocks of their very size from the system,
     if (blocks() != Blocks::exact_unwritten) { CHECK(filled(asked)); }
     if (blocks() == Blocks::exact_nan) { CHECK(filled(b)); }
   }
-#if !defined(__SANITIZE_ADDRESS__)
+#ifndef VOX_ADDRESS_SANITIZER
   CHECK(arena != exact);
   CHECK((now().reserved_bytes == before) == exact);
 #endif

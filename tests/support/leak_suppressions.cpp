@@ -1,4 +1,6 @@
-#if defined(__SANITIZE_ADDRESS__)
+#include "kernels/base/sanitizer.h"
+
+#ifdef VOX_ADDRESS_SANITIZER
 
 // LeakSanitizer asks for this by name. Fontconfig, behind Cairo's text, keeps a few hundred bytes until the process
 // ends.

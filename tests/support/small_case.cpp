@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 Geometry grid(const Extent3& size) { return {size, {1, 1, 1}, {-1, 0, 0, 5, 0, -1, 0, 6, 0, 0, 1, -7}}; }
 
 Image brain(const Extent3& size, std::uint32_t which) {
-  Image image{grid(size), std::vector<float>(at(size[0] * size[1] * size[2]))};
+  Image image{grid(size), LargeVector<float>(at(size[0] * size[1] * size[2]))};
   std::size_t i = 0;
   for (std::int64_t d = 0; d < size[0]; ++d) {
     for (std::int64_t h = 0; h < size[1]; ++h) {
@@ -30,7 +30,7 @@ Image brain(const Extent3& size, std::uint32_t which) {
 }
 
 LabelMap tumour(const Extent3& size, std::int64_t voxels) {
-  LabelMap labels{grid(size), std::vector<std::uint8_t>(at(size[0] * size[1] * size[2]))};
+  LabelMap labels{grid(size), LargeVector<std::uint8_t>(at(size[0] * size[1] * size[2]))};
   const std::int64_t first = labels.index(size[0] / 2, size[1] / 2, size[2] / 2 - voxels / 2);
   const std::array<std::uint8_t, 3> numbers{1, 2, 4};
   for (std::int64_t i = 0; i < voxels; ++i) { labels.values[at(first + i)] = numbers[at(i % 3)]; }

@@ -11,7 +11,7 @@
 namespace vox::test {
 namespace {
 
-void write_labels(const std::filesystem::path& file, std::vector<std::uint8_t> values) {
+void write_labels(const std::filesystem::path& file, LargeVector<std::uint8_t> values) {
   const auto width = std::ssize(values);
   write_nifti(file, LabelMap{.geometry = {.size = {1, 1, width},
                                           .spacing_mm = {1, 1, 1},

@@ -2,7 +2,7 @@
 find_package(ZLIB REQUIRED)
 include(${PROJECT_SOURCE_DIR}/tools/cmake/nifti.cmake)
 if(NOT TARGET voxgrad::nifti)
-  message(FATAL_ERROR "nifti_clib was not found (nifti/nifti2_io.h, libnifti2, libznz): on Debian libnifti2-dev")
+  message(FATAL_ERROR "nifti_clib (nifti/nifti2_io.h, libnifti2, libznz) or libdeflate was not found: on Debian libnifti-dev and libdeflate-dev")
 endif()
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
 file(GLOB data_sources CONFIGURE_DEPENDS data/*/*.cpp)

@@ -60,11 +60,9 @@ constexpr std::array<const char*, kClassOfRegion.size()> kRegionFiles{"whole", "
 void save_network_output(const fs::path& path, const PreparedCase& prepared, const std::vector<float>& logits) {
   const std::int64_t channels = std::ssize(prepared.info.recipe.modalities);
   const Extent3& s = prepared.info.mapping.size;
-  const auto entry = [&](const char* tensor, std::int64_t leading, const std::vector<float>& values) {
-    return TensorToWrite{.name = tensor,
-                         .dtype = FileDType::f32,
-                         .shape = {leading, s[0], s[1], s[2]},
-                         .bytes = std::as_bytes(std::span(values))};
+  const auto entry = [&](const char* tensor, std::int64_t leading, std::span<const float> values) {
+    return TensorToWrite{
+        .name = tensor, .dtype = FileDType::f32, .shape = {leading, s[0], s[1], s[2]}, .bytes = std::as_bytes(values)};
   };
   write_safetensors(
       path,

@@ -1,0 +1,85 @@
+#include "kernels/base/large_vector.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <thread>
+#include <utility>
+
+#include "kernels/base/sanitizer.h"
+#include "tests/support/catch.h"
+
+namespace vox::test {
+namespace {
+
+constexpr bool kKeeps = !kAddressSanitizer;
+
+std::uintptr_t address(const void* p) { return reinterpret_cast<std::uintptr_t>(p); }
+
+TEST_CASE("Large vectors are vectors, cleared and aligned, of any size", "[large-vector]") {
+  for (const std::size_t n : {std::size_t{1}, std::size_t{15}, kHugePage / 4 - 1, kHugePage / 4, kHugePage + 3}) {
+    LargeVector<std::uint32_t> v(n);
+    CHECK(address(v.data()) % (n * 4 >= kHugePage ? kHugePage : kCacheLine) == 0);
+    CHECK(std::ranges::count(v, 0U) == std::ssize(v));
+    v.push_back(7);
+    const LargeVector<std::uint32_t> copy = v;
+    CHECK((copy == v && copy.back() == 7 && copy.size() == n + 1));
+  }
+  CHECK(LargeVector<float>().empty());
+  CHECK_THROWS_AS(LargeAllocator<double>().allocate(std::numeric_limits<std::size_t>::max() / 4),
+                  std::bad_array_new_length);
+}
+
+TEST_CASE("Large bytes move, and an empty one is empty", "[large-vector]") {
+  LargeBytes a(kHugePage + 1);
+  CHECK(a.all().size() == kHugePage + 1);
+  a.all().back() = std::byte{5};
+  const LargeBytes b = std::move(a);
+  CHECK(b.all().back() == std::byte{5});
+  CHECK((LargeBytes().data() == nullptr && LargeBytes().all().empty()));
+}
+
+TEST_CASE("Released blocks are kept only while they are asked for, and only so many bytes", "[large-vector]") {
+  const auto release = [](std::size_t bytes) { return address(LargeBytes(bytes).data()); };
+  {
+    const KeptBlocks keep(8 * kHugePage);
+    const std::uintptr_t first = release(3 * kHugePage - 5);
+    const LargeBytes same(3 * kHugePage);  // of the same pages
+    CHECK((address(same.data()) == first) == kKeeps);
+    const LargeBytes other(3 * kHugePage);
+    CHECK(address(other.data()) != first);
+    // A vector that is made of a kept block is cleared all the same.
+    { LargeVector<std::uint8_t> full(4 * kHugePage, 9); }
+    CHECK(std::ranges::count(LargeVector<std::uint8_t>(4 * kHugePage), std::uint8_t{0}) ==
+          std::ptrdiff_t{4 * kHugePage});
+    static_cast<void>(release(9 * kHugePage));  // more than may be kept
+  }
+  {
+    const KeptBlocks outer(8 * kHugePage);
+    const std::uintptr_t kept = release(5 * kHugePage);
+    { const KeptBlocks inner(2 * kHugePage); }  // drops it
+    { const KeptBlocks inner(8 * kHugePage); }
+    const std::uintptr_t again = release(5 * kHugePage);
+    CHECK((address(LargeBytes(5 * kHugePage).data()) == again) == kKeeps);
+    CHECK(kept != 0);
+  }
+}
+
+TEST_CASE("Threads may take and release large blocks at a time", "[large-vector][threads]") {
+  const KeptBlocks keep(16 * kHugePage);
+  const auto work = [](std::uint8_t mark) {
+    for (int i = 0; i < 20; ++i) {
+      const LargeVector<std::uint8_t> v(kHugePage + 1, mark);
+      if (std::ranges::count(v, mark) != std::ssize(v)) { return false; }
+    }
+    return true;
+  };
+  bool other = false;
+  std::thread thread([&] { other = work(2); });
+  const bool here = work(1);
+  thread.join();
+  CHECK((here && other));
+}
+
+}  // namespace
+}  // namespace vox::test
