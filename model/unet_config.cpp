@@ -41,8 +41,10 @@ UNetConfig unet_preset(std::string_view name) {
     c.norm = Norm::none;
   } else if (name == "nnunet") {
     c = nnunet();
+  } else if (name == "best") {
+    c = with_widths(nnunet(), c.widths);
   } else {
-    VOX_CHECK(name == "seed", "preset '{}' is none of: seed, tutorial, nnunet", name);
+    VOX_CHECK(name == "seed", "preset '{}' is none of: seed, tutorial, nnunet, best", name);
   }
   c.preset = name;
   return c;

@@ -32,7 +32,7 @@ inline constexpr std::size_t kMostLevels = 7;
 /// with dropout behind the first or the second. Up: transposed conv 2x2x2 stride 2 with bias, then a block of
 /// [up, skip], which are never copied into one tensor. Head: conv 1x1x1 with bias.
 struct UNetConfig {
-  std::string preset;  ///< "seed", "tutorial", "nnunet": which named starting point this is
+  std::string preset;  ///< "seed", "tutorial", "nnunet", "best": which named starting point this is
   std::int64_t in_channels = 4;
   std::int64_t classes = 4;  ///< channels of the head
   Targets targets = Targets::classes;
@@ -58,6 +58,7 @@ struct UNetConfig {
 /// biases: 5,645,828. nnunet: nnU-Net's network for BraTS in patches of 128^3 (F. Isensee et al., "nnU-Net", Nature
 /// Methods 2021), instance norm, leaky ReLU, strided convolutions, no dropout, supervision 4: 31,198,028 with three
 /// regions. nnU-Net has a head at its deepest decoder level, too, whose loss it multiplies by 0; here there is none.
+/// best: nnunet's network with seed's channels, five levels, supervision 3: 5,649,481.
 /// Throws Error for another name.
 [[nodiscard]] UNetConfig unet_preset(std::string_view name);
 

@@ -270,7 +270,7 @@ void add_one(Command bench, const std::string& work, const char* says) {
       .delimiter(',')
       .positive();
   verb.option("--dtype", o->dtypes, "of activations: f32, f64, bf16").delimiter(',').one_of({"f32", "f64", "bf16"});
-  verb.option("--preset", o->preset, "network: seed, tutorial or nnunet");
+  verb.option("--preset", o->preset, "network: seed, tutorial, nnunet or best");
   verb.option("--widths", o->widths, "channels per level, shallow to deep")
       .delimiter(',')
       .default_text("the preset's")

@@ -70,7 +70,11 @@ struct Loader::Impl {
       check_patch(*options.patch);
       std::ranges::copy(options.patch->size, sample.begin() + 1);
     }
-    scratch_bytes = sample_maker_bytes(options, sample, first.image_type);
+    std::vector<Extent3> cases;
+    if (options.patch && options.augment.nnunet) {
+      for (const auto& file : options.files) { cases.push_back(PreparedFile(file).info().mapping.size); }
+    }
+    scratch_bytes = sample_maker_bytes(options, sample, first.image_type, cases);
     voxels = static_cast<std::size_t>(sample[1] * sample[2] * sample[3]);
     values = static_cast<std::size_t>(sample[0]) * voxels;
     samples = options.steps_per_epoch > 0 ? options.steps_per_epoch * options.batch : std::ssize(options.files);

@@ -15,12 +15,11 @@ void check_classes(std::span<const std::uint8_t> label, const std::filesystem::p
   VOX_CHECK_DATA(high < kClasses, "{}: label holds class {}, wants 0 to {}", path.string(), high, kClasses - 1);
 }
 
-/// Of any case, for a sample of `size`, whatever nnU-Net's steps are drawn.
-std::size_t most_voxels_read(const LoaderOptions& options, const Extent3& size) {
-  if (!options.patch) { return static_cast<std::size_t>(size[0] * size[1] * size[2]); }
+/// Of any of the cases, for a sample of `size`, whatever nnU-Net's steps are drawn.
+std::size_t most_voxels_read(const LoaderOptions& options, const Extent3& size, std::span<const Extent3> cases) {
   std::int64_t most = size[0] * size[1] * size[2];
-  for (const std::filesystem::path& path : options.files) {
-    most = std::max(most, most_voxels_needed(size, *options.augment.nnunet, PreparedFile(path).info().mapping.size));
+  for (const Extent3& whole : cases) {
+    if (options.patch) { most = std::max(most, most_voxels_needed(size, *options.augment.nnunet, whole)); }
   }
   return static_cast<std::size_t>(most);
 }
@@ -33,12 +32,13 @@ std::array<std::int64_t, 4> shape_of(const PreparedInfo& info) {
 }
 
 std::size_t sample_maker_bytes(const LoaderOptions& options, const std::array<std::int64_t, 4>& shape,
-                               FileDType image_type) {
+                               FileDType image_type, std::span<const Extent3> cases) {
   const auto voxels = static_cast<std::size_t>(shape[1] * shape[2] * shape[3]);
   const auto value_bytes = static_cast<std::size_t>(shape[0]) * sizeof(float);  // of a voxel
   std::size_t each = 0;
   if (options.augment.nnunet) {
-    each = most_voxels_read(options, {shape[1], shape[2], shape[3]}) * (value_bytes + 1) + voxels * sizeof(float);
+    each =
+        most_voxels_read(options, {shape[1], shape[2], shape[3]}, cases) * (value_bytes + 1) + voxels * sizeof(float);
   } else if (options.patch) {
     each = changes_samples(options.augment) ? voxels * (value_bytes + 1) : 0;
   } else if (image_type != FileDType::f32) {

@@ -37,10 +37,10 @@ class SampleMaker {
   std::vector<float> scratch_;       ///< of one channel, for nnU-Net's steps
 };
 
-/// Bytes that the makers of all threads hold at most, given the type of prepared images. For nnU-Net's steps on patches
-/// it reads every file's header.
+/// Bytes that the makers of all threads hold at most, given the type of prepared images and the extents of the cases,
+/// which count where nnU-Net's steps make patches of them. Reads no file.
 [[nodiscard]] std::size_t sample_maker_bytes(const LoaderOptions&, const std::array<std::int64_t, 4>& shape,
-                                             FileDType image_type);
+                                             FileDType image_type, std::span<const Extent3> cases);
 
 /// C,D,H,W of a prepared case.
 [[nodiscard]] std::array<std::int64_t, 4> shape_of(const PreparedInfo&);

@@ -185,7 +185,7 @@ NiftiImage read_nifti(const std::filesystem::path& path) {
   RawVolume raw = read_raw_volume(path);
   NiftiImage out;
   out.image.geometry = raw.header.geometry;
-  out.image.values.resize(static_cast<std::size_t>(raw.header.geometry.voxels()));
+  out.image.values = LargeVector<float>(static_cast<std::size_t>(raw.header.geometry.voxels()), uncleared);
   with_type(raw.header.datatype, [&](auto tag) { convert<typename decltype(tag)::type>(raw, out.image.values); });
   const bool integers = raw.header.datatype != DT_FLOAT32 && raw.header.datatype != DT_FLOAT64;
   out.values_finite = (integers && !raw.header.scaled) || all_finite(out.image.values);

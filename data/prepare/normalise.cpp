@@ -62,7 +62,7 @@ void scale_to_unit(std::span<float> values) {
 LargeVector<std::uint8_t> brain_mask(std::span<const std::span<const float>> images) {
   constexpr std::size_t kPart =
       2048;  // voxels of each image in turn, so that what they have in common stays in a cache
-  LargeVector<std::uint8_t> mask(images.empty() ? 0 : images.front().size());
+  LargeVector<std::uint8_t> mask(images.empty() ? 0 : images.front().size(), uncleared);
   std::array<std::uint32_t, kPart> bits;
   for (std::size_t start = 0; start < mask.size(); start += kPart) {
     const std::size_t n = std::min(kPart, mask.size() - start);

@@ -124,7 +124,7 @@ LargeVector<float> standardised(std::vector<Image>& images, const LargeVector<st
   const bool as_it_is = from == m.size;
   LargeVector<std::uint8_t> brain(voxels_of(from));
   cut<std::uint8_t>(mask, m.source.size, m.box, brain);
-  LargeVector<float> out(images.size() * voxels);
+  LargeVector<float> out(images.size() * voxels, uncleared);
   for_each_image(images, threads, [&](std::size_t i) {
     LargeVector<float> apart(as_it_is ? 0 : brain.size());
     const std::span<float> part = as_it_is ? std::span(out).subspan(i * voxels, voxels) : std::span(apart);

@@ -52,11 +52,27 @@ class LargeBytes {
   std::unique_ptr<std::byte, Release> block_{nullptr, Release{0}};
 };
 
-template <class T> struct LargeAllocator {
+/// LargeVector<float> v(n, uncleared): the values are anything until they are written.
+struct Uncleared {};
+inline constexpr Uncleared uncleared;
+
+template <class T> class LargeAllocator {
+ public:
   using value_type = T;
 
   LargeAllocator() = default;
-  template <class U> LargeAllocator(const LargeAllocator<U>& /*same memory*/) noexcept {}  // a rebind
+  LargeAllocator(Uncleared /*values*/) noexcept : clears_(false) {}
+  template <class U> LargeAllocator(const LargeAllocator<U>& other) noexcept : clears_(other.clears()) {}  // a rebind
+
+  /// Of a value for which none was given.
+  template <class U> void construct(U* p) const {
+    if (clears_) {
+      ::new (static_cast<void*>(p)) U();
+    } else {
+      ::new (static_cast<void*>(p)) U;
+    }
+  }
+  [[nodiscard]] bool clears() const { return clears_; }
 
   [[nodiscard]] T* allocate(std::size_t n) {
     if (n > std::numeric_limits<std::size_t>::max() / sizeof(T)) { throw std::bad_array_new_length(); }
@@ -68,7 +84,10 @@ template <class T> struct LargeAllocator {
     release_reused_block(reinterpret_cast<std::byte*>(p), n * sizeof(T));
   }
 
-  template <class U> bool operator==(const LargeAllocator<U>& /*stateless*/) const { return true; }
+  template <class U> bool operator==(const LargeAllocator<U>& /*same memory*/) const { return true; }
+
+ private:
+  bool clears_ = true;
 };
 
 /// Of the voxels of a volume: std::vector in large blocks.

@@ -25,6 +25,12 @@ TEST_CASE("Large vectors are vectors, cleared and aligned, of any size", "[large
     const LargeVector<std::uint32_t> copy = v;
     CHECK((copy == v && copy.back() == 7 && copy.size() == n + 1));
   }
+  LargeVector<std::uint32_t> written(kHugePage, uncleared);
+  std::ranges::fill(written, 3U);
+  LargeVector<std::uint32_t> cleared(kHugePage + 9);
+  CHECK(std::ranges::count(cleared, 0U) == std::ssize(cleared));  // though another's pages may be handed on
+  cleared = written;
+  CHECK(cleared == written);
   CHECK(LargeVector<float>().empty());
   CHECK_THROWS_AS(LargeAllocator<double>().allocate(std::numeric_limits<std::size_t>::max() / 4),
                   std::bad_array_new_length);

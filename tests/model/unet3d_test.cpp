@@ -46,11 +46,11 @@ TEST_CASE("the presets have the parameters of their papers", "[unet]") {
   CHECK(UNet3d(unet_preset("seed"), DType::f32, 1).parameter_count() == 5'647'732);
   // nnU-Net's 31,198,991 for 128^3 (dynamic-network-architectures) without the head of the deepest decoder level.
   CHECK(UNet3d(unet_preset("nnunet"), DType::f32, kNoWeights).parameter_count() == 31'198'991 - 3 * (320 + 1));
-  CHECK_THROWS_WITH(unet_preset("unet"), ContainsSubstring("none of: seed, tutorial, nnunet"));
+  CHECK_THROWS_WITH(unet_preset("unet"), ContainsSubstring("none of: seed, tutorial, nnunet, best"));
 }
 
 TEST_CASE("the summary counts the parameters the network has, and the work of the tutorial net", "[unet]") {
-  for (const char* const preset : {"seed", "tutorial", "nnunet"}) {
+  for (const char* const preset : {"seed", "tutorial", "nnunet", "best"}) {
     const UNetConfig c = unet_preset(preset);
     const auto layers = unet_summary(c, 1, 128, DType::f32);
     const auto total = std::accumulate(layers.begin(), layers.end(), std::int64_t{0},

@@ -49,6 +49,24 @@ TEST_CASE("nnunet brings nnU-Net's training along", "[options]") {
              ContainsSubstring("targets regions, loss dice+bce, sums batch, patch 128, foreground 0.33, batch 2"));
 }
 
+TEST_CASE("best is nnunet's network with seed's channels, and a training of its own", "[options]") {
+  const auto [applied, said] = apply_preset(of("best"), {"preset"});
+  CHECK_NOTHROW(check_options(applied));
+  UNetConfig wanted = unet_preset("nnunet");
+  wanted.preset = "best";
+  wanted.widths = unet_preset("seed").widths;
+  wanted.encoder_dropout.assign(5, 0);
+  wanted.decoder_dropout.assign(4, 0);
+  wanted.supervision = 3;
+  CHECK(unet_config(applied) == wanted);
+  CHECK(step_extents(applied) == cube(64));
+  CHECK((applied.optimizer == "adam" && applied.lr == 0.003 && applied.clip_norm == 12 && applied.ema == 0.999));
+  CHECK((applied.schedule == "poly" && applied.poly_every == "step" && applied.augment == "nnunet"));
+  CHECK_THAT(said, ContainsSubstring("targets regions, loss dice+bce, sums batch, patch 64"));
+  TrainOptions o = of("best");
+  CHECK(apply_preset(o, {"targets"}).options.background == "exclude-dice");  // of classes
+}
+
 TEST_CASE("what somebody gave counts for more than the preset", "[options]") {
   TrainOptions o = of("nnunet");
   o.lr = 0.5;

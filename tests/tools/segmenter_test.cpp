@@ -29,7 +29,7 @@ std::filesystem::path small_checkpoint(const TempFolder& folder, std::uint64_t s
 }
 
 /// [C,D,H,W] with W reversed, by the definition.
-std::vector<float> reversed_w(const std::vector<float>& values) {
+std::vector<float> reversed_w(std::span<const float> values) {
   std::vector<float> out(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::size_t w = i % kSize;
@@ -38,7 +38,7 @@ std::vector<float> reversed_w(const std::vector<float>& values) {
   return out;
 }
 
-double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+double largest_difference(std::span<const float> a, std::span<const float> b) {
   REQUIRE(a.size() == b.size());
   double largest = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -76,9 +76,9 @@ TEST_CASE("a network by windows gives the weighted mean of its windows, and as m
   by_windows.reserve({std::size_t{1} << 30U, "a test"}, size);
 
   const Segmenter::Output out = by_windows.run(image, size);
-  const std::vector<float> expected =
+  const LargeVector<float> expected =
       slide(image, size, 4, windows, [&](std::span<const float> images, std::int64_t batch) {
-        std::vector<float> all;
+        LargeVector<float> all;
         for (std::int64_t b = 0; b < batch; ++b) {
           const auto one = images.subspan(static_cast<std::size_t>(b * 4 * voxels_of(kCube)),
                                           static_cast<std::size_t>(4 * voxels_of(kCube)));

@@ -38,9 +38,9 @@ double network_at(double value, std::int64_t k, std::int64_t voxel_of_window) {
   return value * static_cast<double>(k + 1) + 0.01 * static_cast<double>(voxel_of_window % 97);
 }
 
-std::vector<float> network(std::span<const float> images, std::int64_t batch, std::int64_t channels,
+LargeVector<float> network(std::span<const float> images, std::int64_t batch, std::int64_t channels,
                            std::int64_t classes, std::int64_t voxels) {
-  std::vector<float> out;
+  LargeVector<float> out;
   for (std::int64_t b = 0; b < batch; ++b) {
     for (std::int64_t k = 0; k < classes; ++k) {
       for (std::int64_t v = 0; v < voxels; ++v) {
@@ -143,7 +143,7 @@ TEST_CASE("a case by windows is the weighted mean of all windows over each voxel
         const auto net = [&](std::span<const float> images, std::int64_t batch) {
           return network(images, batch, kChannels, kClasses, voxels_of(window));
         };
-        const std::vector<float> out = slide(image, size, kClasses, o, net);
+        const LargeVector<float> out = slide(image, size, kClasses, o, net);
         REQUIRE(std::ssize(out) == kClasses * voxels_of(size));
         double worst = 0;
         std::size_t i = 0;
@@ -189,7 +189,7 @@ TEST_CASE("windows give what MONAI's and nnU-Net's own code gives", "[sliding_wi
     const auto matches = [&](WindowRule rule, Blend blend, const std::string& theirs) {
       INFO(name << ": " << theirs);
       const std::vector<float> wanted = golden.read<float>(name + "." + theirs);
-      const std::vector<float> out = slide(image, size, kClasses, options(window, 0.5, rule, blend),
+      const LargeVector<float> out = slide(image, size, kClasses, options(window, 0.5, rule, blend),
                                            [&](std::span<const float> images, std::int64_t batch) {
                                              return network(images, batch, 2, kClasses, voxels_of(window));
                                            });
@@ -225,7 +225,7 @@ TEST_CASE("windows are counted as they are done, and their memory does not grow 
   std::vector<std::int64_t> done;
   static_cast<void>(slide(
       some_image(voxels_of(size)), size, 1, o,
-      [](std::span<const float> images, std::int64_t) { return std::vector<float>(images.begin(), images.end()); }, 1,
+      [](std::span<const float> images, std::int64_t) { return LargeVector<float>(images.begin(), images.end()); }, 1,
       [&](std::int64_t n, std::int64_t all) {
         CHECK(all == 8);
         done.push_back(n);
@@ -253,7 +253,7 @@ TEST_CASE("windows that cannot be are refused", "[sliding_window]") {
   CHECK_THROWS_WITH(window_rule_named("keras"), ContainsSubstring("'keras', wants nnunet or monai"));
   CHECK_THROWS_WITH(blend_named("mean"), ContainsSubstring("'mean', wants gaussian or constant"));
   const std::vector<float> image(27);
-  const auto too_few = [](std::span<const float>, std::int64_t) { return std::vector<float>(3); };
+  const auto too_few = [](std::span<const float>, std::int64_t) { return LargeVector<float>(3); };
   CHECK_THROWS_WITH(slide(image, {3, 3, 3}, 2, good, too_few), ContainsSubstring("gave 3 values for 1 windows"));
   CHECK_THROWS_WITH(slide(image, {3, 3, 2}, 2, good, too_few), ContainsSubstring("27 values for a case of 3x3x2"));
 }

@@ -56,7 +56,7 @@ TEST_CASE("a number that makes no sense is refused by its option's name", "[opti
            {[](TrainOptions& o) { o.supervision = -1; }, "--supervision is -1, wants 1 to 4"},
            {[](TrainOptions& o) { o.supervision = 5; }, "--supervision is 5, wants 1 to 4, the decoder's levels"},
            {[](TrainOptions& o) { o.init = "he"; }, "--init is 'he', wants one of: keras, torch, kaiming"},
-           {[](TrainOptions& o) { o.preset = "unet"; }, "none of: seed, tutorial, nnunet"},
+           {[](TrainOptions& o) { o.preset = "unet"; }, "none of: seed, tutorial, nnunet, best"},
            {[](TrainOptions& o) {
               o.widths = {4, 4, 4, 4, 4, 4};
               o.patch = {48};

@@ -53,7 +53,7 @@ Segmenter::Output Ensemble::run(std::span<const float> image, const Extent3& siz
   mean.logits.clear();
   mean.logits.shrink_to_fit();
   for (std::size_t m = 1; m < members_.size(); ++m) {
-    const std::vector<float> p = one(members_[m]).probabilities;
+    const LargeVector<float> p = one(members_[m]).probabilities;
     std::ranges::transform(mean.probabilities, p, mean.probabilities.begin(), std::plus<>());
   }
   for (float& p : mean.probabilities) { p /= static_cast<float>(members_.size()); }

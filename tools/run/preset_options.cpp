@@ -19,6 +19,13 @@ const Table kNnunet{
     {"optimizer", "sgd"},   {"momentum", "0.99"},     {"nesterov", "on"},         {"schedule", "poly"},
     {"lr", "0.01"},         {"weight-decay", "3e-5"}, {"clip-norm", "12"},        {"augment", "nnunet"},
 };
+/// What trained best on two cores (docs/results.md).
+const Table kBest{
+    {"targets", "regions"}, {"loss", "dice+bce"}, {"sums", "batch"},          {"patch", "64"},
+    {"foreground", "0.33"}, {"batch", "2"},       {"steps-per-epoch", "250"}, {"epochs", "16"},
+    {"optimizer", "adam"},  {"lr", "0.003"},      {"schedule", "poly"},       {"poly-every", "step"},
+    {"clip-norm", "12"},    {"ema", "0.999"},     {"augment", "nnunet"},
+};
 const Table kNothing;
 
 std::string json_key(std::string_view option) {
@@ -39,7 +46,9 @@ bool stands_back(std::string_view option, const std::set<std::string>& given) {
 
 }  // namespace
 
-const Table& preset_options(std::string_view preset) { return preset == "nnunet" ? kNnunet : kNothing; }
+const Table& preset_options(std::string_view preset) {
+  return preset == "nnunet" ? kNnunet : preset == "best" ? kBest : kNothing;
+}
 
 PresetApplied apply_preset(const TrainOptions& o, const std::set<std::string>& given) {
   const bool classes = given.contains("targets") && o.targets == "classes";
@@ -52,7 +61,7 @@ PresetApplied apply_preset(const TrainOptions& o, const std::set<std::string>& g
     there = value_like(there, value);
     said.push_back(fmt::format("{} {}", option, value));
   }
-  if (o.preset == "nnunet" && classes && !given.contains("background")) {
+  if (!preset_options(o.preset).empty() && classes && !given.contains("background")) {
     all["background"] = "exclude-dice";
     said.emplace_back("background exclude-dice");
   }

@@ -68,8 +68,8 @@ WindowOptions windows_of(const CheckpointFile& checkpoint, const std::string& fi
 }
 
 /// values [C,D,H,W] mirrored along the axes whose bit is set: 1 for W, 2 for H, 4 for D. Its own inverse.
-std::vector<float> mirrored(std::span<const float> values, const Extent3& size, unsigned axes) {
-  std::vector<float> out(values.size());
+LargeVector<float> mirrored(std::span<const float> values, const Extent3& size, unsigned axes) {
+  LargeVector<float> out(values.size());
   const auto along = [&](std::size_t axis, unsigned bit, std::int64_t i) {
     return (axes & bit) != 0 ? size[axis] - 1 - i : i;
   };
@@ -161,8 +161,8 @@ std::size_t Segmenter::reserve(const MemoryLimit& limit, const Extent3& largest)
   return plan_.outside_bytes;
 }
 
-std::vector<float> Segmenter::logits(std::span<const float> image, const Extent3& size) const {
-  std::vector<float> logits = case_logits(*net_, image, size, windows_, plan_.arena, on_window_);
+LargeVector<float> Segmenter::logits(std::span<const float> image, const Extent3& size) const {
+  LargeVector<float> logits = case_logits(*net_, image, size, windows_, plan_.arena, on_window_);
   if (!std::ranges::all_of(logits, [](float v) { return std::isfinite(v); })) {
     fail<NonFiniteError>(__FILE__, __LINE__,
                          fmt::format("{}: the network's output is not finite: are its weights?", file_.string()));
@@ -180,9 +180,9 @@ Segmenter::Output Segmenter::run_mirrored(std::span<const float> image, const Ex
   constexpr unsigned kImages = 8;
   Output mean = run(image, size);
   for (unsigned axes = 1; axes < kImages; ++axes) {
-    const std::vector<float> out =
+    const LargeVector<float> out =
         case_probabilities(logits(mirrored(image, size, axes), size), size, config().targets);
-    const std::vector<float> back = mirrored(out, size, axes);
+    const LargeVector<float> back = mirrored(out, size, axes);
     std::ranges::transform(mean.probabilities, back, mean.probabilities.begin(), std::plus<>());
   }
   for (float& p : mean.probabilities) { p /= kImages; }

@@ -30,8 +30,8 @@ class Segmenter {
   [[nodiscard]] const std::optional<WindowOptions>& windows() const { return windows_; }
 
   struct Output {
-    std::vector<float> logits;         ///< [classes,D,H,W] of the prepared case; of windows their weighted mean
-    std::vector<float> probabilities;  ///< their softmax; of regions, sigmoids
+    LargeVector<float> logits;         ///< [classes,D,H,W] of the prepared case; of windows their weighted mean
+    LargeVector<float> probabilities;  ///< their softmax; of regions, sigmoids
   };
   /// Plans the memory of run() for cases up to this extent, and takes what tensors need. Throws MemoryError when it
   /// does not fit beside what else such a case needs, naming the largest windows that do. Returns what weights take,
@@ -52,7 +52,7 @@ class Segmenter {
   [[nodiscard]] StepRequest request() const;
   /// "; the largest windows that fit: ..." for a MemoryError.
   [[nodiscard]] std::string smaller_windows(std::size_t limit, const Wants&) const;
-  [[nodiscard]] std::vector<float> logits(std::span<const float> image, const Extent3& size) const;
+  [[nodiscard]] LargeVector<float> logits(std::span<const float> image, const Extent3& size) const;
 
   std::filesystem::path file_;
   Recipe recipe_;

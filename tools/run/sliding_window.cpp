@@ -122,7 +122,7 @@ std::size_t sliding_bytes(const Extent3& size, std::int64_t channels, std::int64
   return at(classes * voxels_of(size) + weights + under_way) * sizeof(float);
 }
 
-std::vector<float> slide(std::span<const float> image, const Extent3& size, std::int64_t classes,
+LargeVector<float> slide(std::span<const float> image, const Extent3& size, std::int64_t classes,
                          const WindowOptions& o, const WindowNetwork& network, int threads,
                          const std::function<void(std::int64_t, std::int64_t)>& on_window) {
   check_windows(o);
@@ -135,13 +135,23 @@ std::vector<float> slide(std::span<const float> image, const Extent3& size, std:
   const std::vector<Extent3> all = places(size, o);
   const bool alone = all.size() == 1;
   const std::vector<float> weights = alone ? std::vector<float>{} : window_weights(o);
-  std::vector<float> sums(at(classes * voxels));
-  std::vector<float> weight_sums(alone ? 0 : at(voxels));
+  const std::int64_t slice = size[1] * size[2];
+  LargeVector<float> sums(at(classes * voxels), uncleared);
+  LargeVector<float> weight_sums(alone ? 0 : at(voxels), uncleared);
+  const auto clear = [&](LargeVector<float>& volumes) {  // by all threads: the pages are new
+    parallel_for(threads, std::ssize(volumes) / slice,
+                 [&](std::int64_t task) { std::fill_n(volumes.data() + task * slice, slice, 0.0F); });
+  };
+  clear(sums);
+  clear(weight_sums);
   const std::int64_t depth = o.window[0];
+  // Beyond the case's ends 0, in the same places of every window: an axis that is padded has one start.
+  LargeVector<float> images(at(std::min(o.batch, std::ssize(all)) * channels * in_window));
+  const KeptBlocks reuse(2 * at(o.batch * classes * in_window) * sizeof(float));  // of what the network gives
 
   for (std::int64_t first = 0; first < std::ssize(all); first += o.batch) {
     const std::int64_t batch = std::min(o.batch, std::ssize(all) - first);
-    std::vector<float> windows(at(batch * channels * in_window));
+    const std::span<float> windows = std::span(images).first(at(batch * channels * in_window));
     parallel_for(threads, batch * channels * depth, [&](std::int64_t task) {
       const std::int64_t plane = task / depth;  // of a window and a channel
       const float* const from = image.data() + plane % channels * voxels;
@@ -149,7 +159,7 @@ std::vector<float> slide(std::span<const float> image, const Extent3& size, std:
       shared_rows(size, o.window, all[at(first + plane / channels)], task % depth,
                   [&](std::int64_t w, std::int64_t v, std::int64_t n) { std::copy_n(from + v, n, to + w); });
     });
-    const std::vector<float> out = network(windows, batch);
+    const LargeVector<float> out = network(windows, batch);
     VOX_CHECK(std::ssize(out) == batch * classes * in_window,
               "windows: the network gave {} values for {} windows, wants {} classes of {}x{}x{}", out.size(), batch,
               classes, o.window[0], o.window[1], o.window[2]);
@@ -178,7 +188,6 @@ std::vector<float> slide(std::span<const float> image, const Extent3& size, std:
   }
   if (alone) { return sums; }
   parallel_for(threads, classes * size[0], [&](std::int64_t task) {
-    const std::int64_t slice = size[1] * size[2];
     float* const to = sums.data() + task * slice;
     const float* const by = weight_sums.data() + task % size[0] * slice;
     for (std::int64_t i = 0; i < slice; ++i) { to[i] /= by[i]; }

@@ -46,14 +46,14 @@ void check_windows(const WindowOptions&);
                                         const WindowOptions&);
 
 /// What a network says of windows: [B,C,w...] to [B,K,w...], in C order, B at most WindowOptions::batch.
-using WindowNetwork = std::function<std::vector<float>(std::span<const float> images, std::int64_t batch)>;
+using WindowNetwork = std::function<LargeVector<float>(std::span<const float> images, std::int64_t batch)>;
 
 /// Weighted mean over all windows that hold a voxel,
 ///   out[k,v] = sum_j weight_j(v) network(window j)[k,v] / sum_j weight_j(v),   [classes,D,H,W] of size,
 /// summed in f32 in the order of the windows (W fastest), so the same bits for any number of threads. image
 /// [channels,D,H,W]. A case smaller than the window is padded with 0, half before and half behind, the odd voxel
 /// behind; where one window holds the case, out is the network's own result.
-[[nodiscard]] std::vector<float> slide(std::span<const float> image, const Extent3& size, std::int64_t classes,
+[[nodiscard]] LargeVector<float> slide(std::span<const float> image, const Extent3& size, std::int64_t classes,
                                        const WindowOptions&, const WindowNetwork&, int threads = 1,
                                        const std::function<void(std::int64_t done, std::int64_t all)>& on_window = {});
 

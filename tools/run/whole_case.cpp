@@ -32,7 +32,7 @@ Tensor scores_on_cpu(const Tensor& logits) {
   return (logits.dtype() == DType::f32 ? logits : cast(logits, DType::f32)).to(Device::cpu);
 }
 
-std::vector<float> case_logits(const UNet3d& net, std::span<const float> image, const Extent3& size,
+LargeVector<float> case_logits(const UNet3d& net, std::span<const float> image, const Extent3& size,
                                const std::optional<WindowOptions>& windows, const ArenaPlan& plan,
                                const OnWindow& on_window) {
   const NoGradScope no_grad;
@@ -40,7 +40,7 @@ std::vector<float> case_logits(const UNet3d& net, std::span<const float> image, 
     const ArenaScope arena(net.device(), plan);
     const std::array<std::int64_t, 5> shape{batch, net.config().in_channels, extent[0], extent[1], extent[2]};
     const Tensor logits = net.forward(network_input(images, shape, net.dtype()).to(net.device()), {});
-    std::vector<float> plain(static_cast<std::size_t>(logits.shape().count()));
+    LargeVector<float> plain(static_cast<std::size_t>(logits.shape().count()), uncleared);
     copy_plain(scores_on_cpu(logits), plain);
     return plain;
   };
@@ -65,7 +65,7 @@ std::size_t validation_bytes(const Extent3& size, std::int64_t channels, std::in
   return case_bytes(size, channels, classes, windows) + static_cast<std::size_t>(voxels_of(size)) * (logits + 1);
 }
 
-std::vector<float> case_probabilities(std::span<const float> logits, const Extent3& size, Targets targets) {
+LargeVector<float> case_probabilities(std::span<const float> logits, const Extent3& size, Targets targets) {
   const NoGradScope no_grad;
   constexpr std::int64_t kSlices = 16;
   const std::int64_t slice = size[1] * size[2];
@@ -73,7 +73,7 @@ std::vector<float> case_probabilities(std::span<const float> logits, const Exten
   VOX_CHECK(voxels >= 1 && std::ssize(logits) % voxels == 0, "softmax: {} logits of a case of {}x{}x{}", logits.size(),
             size[0], size[1], size[2]);
   const std::int64_t classes = std::ssize(logits) / voxels;
-  std::vector<float> probabilities(logits.size());
+  LargeVector<float> probabilities(logits.size(), uncleared);
   if (targets == Targets::regions) {
     parallel_for(cpu_queue().threads, classes * size[0], [&](std::int64_t task) {
       for (std::int64_t i = task * slice; i < (task + 1) * slice; ++i) {
@@ -83,7 +83,7 @@ std::vector<float> case_probabilities(std::span<const float> logits, const Exten
     });
     return probabilities;
   }
-  std::vector<float> some;
+  LargeVector<float> some;
   for (std::int64_t d = 0; d < size[0]; d += kSlices) {
     const std::int64_t slices = std::min(kSlices, size[0] - d);
     some.resize(static_cast<std::size_t>(classes * slices * slice));

@@ -22,7 +22,7 @@ using OnWindow = std::function<void(std::int64_t done, std::int64_t all)>;
 
 /// A network's logits [classes,D,H,W] of a case [in_channels,D,H,W], f32 in C order: by windows, or at once where none
 /// are given. Tensors of a forward pass lie in the device's arena, as the plan of an inference of one batch says.
-[[nodiscard]] std::vector<float> case_logits(const UNet3d&, std::span<const float> image, const Extent3&,
+[[nodiscard]] LargeVector<float> case_logits(const UNet3d&, std::span<const float> image, const Extent3&,
                                              const std::optional<WindowOptions>&, const ArenaPlan& = {},
                                              const OnWindow& = {});
 
@@ -38,6 +38,6 @@ using OnWindow = std::function<void(std::int64_t done, std::int64_t all)>;
 
 /// Of logits z [K,D,H,W] in C order: of classes softmax, p[k] = exp(z[k]) / sum_j exp(z[j]), of regions
 /// p[k] = 1 / (1 + exp(-z[k])). On the CPU, some slices at a time: memory beside the result does not depend on D.
-[[nodiscard]] std::vector<float> case_probabilities(std::span<const float> logits, const Extent3&, Targets);
+[[nodiscard]] LargeVector<float> case_probabilities(std::span<const float> logits, const Extent3&, Targets);
 
 }  // namespace vox

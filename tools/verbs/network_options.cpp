@@ -6,9 +6,10 @@ namespace vox {
 
 void add_network_options(Command app, TrainOptions& o) {
   constexpr const char* kPresets = "the preset's";
-  app.option("--preset", o.preset,
-             "network: seed (4 modalities, batch norm), tutorial (3, none) or nnunet (4, instance norm, 6 levels; its "
-             "training, too)");
+  app.option(
+      "--preset", o.preset,
+      "network: seed (4 modalities, batch norm), tutorial (3, none), nnunet (4, instance norm, 6 levels; its training, "
+      "too) or best (nnunet's with seed's channels, and a training for two cores)");
   app.option("--widths", o.widths, "channels of each level, three to seven; of seed 16 32 64 128 256")
       .default_text(kPresets);
   app.option("--norm", o.norm, "behind each 3x3x3 convolution: batch, instance or none").default_text(kPresets);

@@ -2,6 +2,7 @@
 #include <memory>
 #include <optional>
 
+#include "data/loading/sample.h"
 #include "engine/context.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
@@ -10,6 +11,7 @@
 #include "tools/run/largest_extents.h"
 #include "tools/run/memory_plan.h"
 #include "tools/run/preset_options.h"
+#include "tools/run/training_cases.h"
 #include "tools/run/whole_case.h"
 #include "tools/verbs/commands.h"
 #include "tools/verbs/network_options.h"
@@ -64,12 +66,15 @@ Json inputs_of(const PlanArgs& args) {
   return inputs;
 }
 
-/// A loader of one thread, which on the CPU augments patches, from memory of its own.
+/// What the loader's threads hold of the case that was given, or of one of any extents.
 HostHolds holds_of(const TrainOptions& o, const StepRequest& r, const std::optional<Extents>& whole) {
+  constexpr std::int64_t kAny = 1 << 20;
+  const std::array<Extent3, 1> cases{whole.value_or(Extents{kAny, kAny, kAny})};
   HostHolds holds;
-  if (!o.patch.empty() && r.device == Device::cpu) {
+  if (!o.patch.empty()) {
     holds.scratch_bytes =
-        static_cast<std::size_t>(voxels_of(r.extents) * (r.config.in_channels * std::int64_t{sizeof(float)} + 1));
+        sample_maker_bytes(loader_options(o, {}, r.device),
+                           {r.config.in_channels, r.extents[0], r.extents[1], r.extents[2]}, FileDType::f32, cases);
   }
   if (!o.patch.empty() && whole) {
     holds.validation_bytes = validation_bytes(*whole, r.config.in_channels, r.config.classes, {.window = r.extents});
@@ -176,6 +181,7 @@ void add_plan(Command app) {
   sub.option("--loss", o.loss, "dice, focal, ce joined by '+'; of regions dice, bce");
   sub.option("--optimizer", o.optimizer, "adam or adamw, which have two moments, or sgd, which has one");
   sub.option("--ema", o.ema, "averaged weights, too, if it is above 0");
+  sub.option("--augment", o.augment, "as train has it: what the loader's threads hold depends on it");
   sub.option("--device", o.device, "cpu, cuda or simt; needs none of them");
   sub.option("--fusion", o.fusion, "on; off: plain operators");
   sub.option("--threads", o.threads, "CPU threads; 0: every core");

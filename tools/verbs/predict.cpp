@@ -57,7 +57,7 @@ struct PredictArgs {
 constexpr std::array<const char*, kClasses> kClassFiles{"background", "necrotic", "oedema", "enhancing"};
 constexpr std::array<const char*, kClassOfRegion.size()> kRegionFiles{"whole", "core", "enhancing"};
 
-void save_network_output(const fs::path& path, const PreparedCase& prepared, const std::vector<float>& logits) {
+void save_network_output(const fs::path& path, const PreparedCase& prepared, std::span<const float> logits) {
   const std::int64_t channels = std::ssize(prepared.info.recipe.modalities);
   const Extent3& s = prepared.info.mapping.size;
   const auto entry = [&](const char* tensor, std::int64_t leading, std::span<const float> values) {
