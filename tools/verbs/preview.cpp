@@ -159,7 +159,7 @@ void add_preview(Command app) {
   add_sample_options(verb, args->options);
   verb.option("--batch", args->options.batch, "cases per step, of which some hold tumour");
   verb.option("--targets", args->options.targets, "classes, or regions: what of the tumour a patch is made to hold");
-  verb.option("--preset", args->options.preset, "seed (4 modalities) or tutorial (3)");
+  verb.option("--preset", args->options.preset, "as train has it: its patches and augmentations, too");
   verb.option("--fold", args->options.fold, "whose cases to train on are shown, from 0");
   add_splits_options(verb, args->options);
   verb.run([verb, args] { preview(verb, *args); });
