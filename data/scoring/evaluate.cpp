@@ -24,7 +24,8 @@ struct Rules {
 };
 
 EvaluatedCase evaluate_case(const LabelPair& files, const EvaluateOptions& options, const Rules& rules) {
-  EvaluatedCase result{.id = files.truth.id, .truth_labels = {}, .predicted_labels = {}, .scores = {}, .baseline = {}};
+  EvaluatedCase result{};
+  result.id = files.truth.id;
   const ClassMap true_classes = read_classes(files.truth, rules.truth);
   const ClassMap predicted_classes = read_classes(files.predicted, rules.predicted);
   result.truth_labels = true_classes.convention;
@@ -33,7 +34,7 @@ EvaluatedCase evaluate_case(const LabelPair& files, const EvaluateOptions& optio
   const LabelMap& truth = true_classes.classes;
   const LabelMap& predicted = predicted_classes.classes;
   check_same_place(files.truth.file.string(), truth.geometry, files.predicted.file.string(), predicted.geometry);
-  Confusion confusion;
+  Confusion& confusion = result.classes;
   if (options.count) {
     confusion = options.count(truth.values, predicted.values);
   } else {
@@ -91,6 +92,16 @@ Json to_json(const CaseScores& scores) {
   return json;
 }
 
+Json to_json(const Confusion& c) {
+  Json json;
+  for (const auto& [key, over] :
+       {std::pair{"all_classes", MacroOver::all_classes}, std::pair{"foreground", MacroOver::foreground}}) {
+    const MacroScores s = macro_scores(c, over);
+    for (const auto& [label, score] : kMacroScores) { json[key][label] = s.*score; }
+  }
+  return json;
+}
+
 Json conventions_of(const Evaluation& e) {
   Json labels;
   for (const EvaluatedCase& c : e.cases) {
@@ -99,11 +110,13 @@ Json conventions_of(const Evaluation& e) {
       count = (count.is_null() ? 0 : count.get<int>()) + 1;
     }
   }
-  return {{"regions", "WT = classes 1,2,3; TC = 1,3; ET = 3 (1 necrotic, 2 oedema, 3 enhancing)"},
-          {"files_by_labels", labels},
-          {"hd95", "mm, 95th percentile of the pooled surface distances of both directions"},
-          {"empty", "both masks empty: overlap 1, hd95 0; one empty: overlap 0, hd95 373.12866"},
-          {"mean", "over cases"}};
+  return {
+      {"regions", "WT = classes 1,2,3; TC = 1,3; ET = 3 (1 necrotic, 2 oedema, 3 enhancing)"},
+      {"files_by_labels", labels},
+      {"hd95", "mm, 95th percentile of the pooled surface distances of both directions"},
+      {"empty", "both masks empty: overlap 1, hd95 0; one empty: overlap 0, hd95 373.12866"},
+      {"classes", "means over the four classes, or three without background; voxels of all cases are counted together"},
+      {"mean", "over cases"}};
 }
 
 }  // namespace
@@ -133,6 +146,7 @@ Evaluation evaluate(const EvaluateOptions& options, const std::function<void(std
   for (const EvaluatedCase& c : result.cases) {
     scores.push_back(c.scores);
     baselines.push_back(c.baseline);
+    result.classes += c.classes;
   }
   result.mean = mean_scores(scores);
   result.baseline = mean_scores(baselines);
@@ -143,6 +157,8 @@ std::string summary_json(const Evaluation& e) {
   Json json;
   json["mean"] = to_json(e.mean);
   json["baseline_all_background"] = to_json(e.baseline);
+  json["classes"] = to_json(e.classes);
+  json["classes_baseline_all_background"] = to_json(e.classes.all_background());
   json["cases"] = Json::object();
   for (const EvaluatedCase& c : e.cases) { json["cases"][c.id] = to_json(c.scores); }
   json["missing"] = e.missing;

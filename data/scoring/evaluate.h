@@ -29,6 +29,7 @@ struct EvaluatedCase {
   bool unit_unknown = false;  ///< a file names no unit of length: mm is assumed
   CaseScores scores;
   CaseScores baseline;  ///< what a prediction of nothing but background would score
+  Confusion classes;    ///< its voxels
 };
 
 struct Evaluation {
@@ -37,6 +38,7 @@ struct Evaluation {
   std::vector<std::string> extras;   ///< predictions without a case
   CaseScores mean;
   CaseScores baseline;  ///< mean
+  Confusion classes;    ///< voxels of all cases: macro_scores() of it are the scores that training's validation has
 };
 
 /// Scores every case; calls progress(done, all) after each, one call at a time. Throws DataError: a case without a
@@ -46,7 +48,8 @@ struct Evaluation {
                                   const std::function<void(std::int64_t done, std::int64_t all)>& progress = {});
 
 /// {"mean": {"WT": {"dice", "hd95", ...}, "TC", "ET"}, "cases": {ID: ...}, "baseline_all_background": ...,
-/// "missing": [...], "conventions": {...}}
+/// "classes": {"all_classes": {"iou", "accuracy", "precision", "recall", "f1"}, "foreground": ...},
+/// "classes_baseline_all_background": ..., "missing": [...], "conventions": {...}}
 [[nodiscard]] std::string summary_json(const Evaluation&);
 /// One row per case, one column per region and score: WT_dice, WT_hd95, ...
 [[nodiscard]] std::string cases_csv(const Evaluation&);

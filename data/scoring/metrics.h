@@ -92,6 +92,14 @@ struct MacroScores {
   double recall = 0;
   double f1 = 0;
 };
+/// Names as they stand in summary.json and log.jsonl.
+inline constexpr std::array<std::pair<std::string_view, double MacroScores::*>, 5> kMacroScores{{
+    {"iou", &MacroScores::iou},
+    {"accuracy", &MacroScores::accuracy},
+    {"precision", &MacroScores::precision},
+    {"recall", &MacroScores::recall},
+    {"f1", &MacroScores::f1},
+}};
 [[nodiscard]] MacroScores macro_scores(const Confusion&, MacroOver);
 
 using CaseScores = std::array<RegionScores, kRegions.size()>;  ///< indexed by Region

@@ -83,6 +83,14 @@ TEST_CASE("a summary and a table hold the same numbers", "[evaluate]") {
   CHECK(json["baseline_all_background"]["ET"]["dice"].get<double>() == 0.5);
   CHECK(json["conventions"]["files_by_labels"]["truth"]["brats2020"].get<int>() == 2);
   CHECK(json["mean"]["TC"].size() == 8);
+  // 12 voxels, of which 4, 2, 3 and 1 are found as their class 0 to 3: a 3 and a 0 are taken for the other.
+  const auto& classes = json["classes"];
+  CHECK(classes["all_classes"]["accuracy"].get<double>() == 10.0 / 12);
+  CHECK(classes["all_classes"]["iou"].get<double>() == Approx((4.0 / 6 + 1 + 1 + 1.0 / 3) / 4));
+  CHECK(classes["foreground"]["recall"].get<double>() == Approx((1 + 1 + 0.5) / 3));
+  CHECK(classes["foreground"]["precision"].get<double>() == Approx((1 + 1 + 0.5) / 3));
+  CHECK(json["classes_baseline_all_background"]["all_classes"]["accuracy"].get<double>() == 5.0 / 12);
+  CHECK(json["classes_baseline_all_background"]["foreground"]["f1"].get<double>() == 0);
 
   std::istringstream csv(cases_csv(e));
   std::string header;

@@ -12,7 +12,9 @@ using Dice = std::array<double, kRegions.size()>;
 
 Json scores(const Confusion& c, MacroOver over) {
   const MacroScores s = macro_scores(c, over);
-  return {{"iou", s.iou}, {"accuracy", s.accuracy}, {"precision", s.precision}, {"recall", s.recall}, {"f1", s.f1}};
+  Json j;
+  for (const auto& [label, score] : kMacroScores) { j[label] = s.*score; }
+  return j;
 }
 
 Json by_region(const Dice& dice) {

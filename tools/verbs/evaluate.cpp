@@ -47,6 +47,21 @@ void print_table(const Evaluation& e) {
   fmt::print("{}", text_table(rows));
 }
 
+/// The scores of a validation, which know classes and no regions.
+void print_classes(const Evaluation& e) {
+  std::vector<std::vector<std::string>> rows{{"classes, all voxels", "accuracy", "precision", "recall", "F1", "IoU"}};
+  const auto add = [&](const char* title, const Confusion& c, MacroOver over) {
+    const MacroScores s = macro_scores(c, over);
+    rows.push_back({title, fmt::format("{:.4f}", s.accuracy), fmt::format("{:.4f}", s.precision),
+                    fmt::format("{:.4f}", s.recall), fmt::format("{:.4f}", s.f1), fmt::format("{:.4f}", s.iou)});
+  };
+  add("four classes", e.classes, MacroOver::all_classes);
+  add("  all background", e.classes.all_background(), MacroOver::all_classes);
+  add("without background", e.classes, MacroOver::foreground);
+  add("  all background", e.classes.all_background(), MacroOver::foreground);
+  fmt::print("\n{}", text_table(rows));
+}
+
 void print_notes(const Evaluation& e) {
   for (const bool truth : {true, false}) {
     const auto uses = [&](LabelConvention wanted) {
@@ -94,6 +109,7 @@ void run(Options options) {
   if (!options.csv.empty()) { write_file(options.csv, cases_csv(result)); }
   print_notes(result);
   print_table(result);
+  print_classes(result);
 }
 
 }  // namespace
