@@ -89,6 +89,41 @@ TEST_CASE("evaluate writes its files when every case was scored, and none otherw
   CHECK_THAT(read_bytes(folder / "c.csv"), ContainsSubstring("\nA,1,0,1,"));
 }
 
+TEST_CASE("compare sets two folders of predictions side by side, of the same cases", "[cli]") {
+  const TempFolder folder;
+  for (const char* place : {"truth", "a", "b"}) { std::filesystem::create_directories(folder / place); }
+  for (const char* file : {"A.nii.gz", "B.nii.gz"}) {
+    write_labels(folder / "truth" / file, {0, 1, 2, 4});
+    write_labels(folder / "a" / file, {0, 1, 2, 4});
+  }
+  write_labels(folder / "b" / "A.nii.gz", {0, 1, 0, 4});
+  const std::string output = (folder / "s.json").string();
+  const auto compare = [&](const std::string& more) {
+    return voxgrad("compare -g " + (folder / "truth").string() + " -o " + output + " " + (folder / "a").string() +
+                   more);
+  };
+  const std::string b = " " + (folder / "b").string();
+  CHECK(compare("").code == 2);
+  const Ended missing = compare(b);
+  CHECK(missing.code == 3);
+  CHECK_THAT(missing.output, ContainsSubstring("no prediction for 1 of 2 cases: B"));
+  const Ended unequal = compare(b + " --allow-missing");
+  CHECK(unequal.code == 3);
+  CHECK_THAT(unequal.output,
+             ContainsSubstring("has predictions of A, B, and ") && ContainsSubstring("wants the same cases"));
+  CHECK_FALSE(std::filesystem::exists(output));
+
+  write_labels(folder / "b" / "B.nii.gz", {0, 1, 2, 4});
+  const Ended fine = compare(b);
+  CHECK(fine.code == 0);
+  CHECK_THAT(fine.output, ContainsSubstring("WT Dice") && ContainsSubstring("p (Wilcoxon)"));
+  const auto json = nlohmann::json::parse(read_bytes(output));
+  const auto& dice = json["scores"]["WT"]["dice"];  // 1 and 4/5 in one case, 1 and 1 in the other
+  CHECK(dice["difference"].get<double>() == Approx(-0.1));
+  CHECK((dice["low"].get<double>() == Approx(-0.2) && dice["high"].get<double>() == 0 && dice["p"].get<double>() == 1));
+  CHECK((json["cases"].get<int>() == 2 && json["scores"]["ET"].size() == 8));
+}
+
 TEST_CASE("tune writes rules that help and leaves out a case without a prediction", "[cli]") {
   const TempFolder folder;
   for (const char* place : {"truth", "predicted"}) { std::filesystem::create_directories(folder / place); }
