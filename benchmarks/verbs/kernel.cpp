@@ -82,7 +82,8 @@ void add_kernel_verb(Command bench) {
   o->common.rounds = 9;
   verb.option("--op", o->ops, "operators, as conv3d or batch_norm; without it all").delimiter(',');
   verb.option("--shape", o->shapes,
-              "channels, -channels out, @extents: 16-32@128^3, 16+16-16@64^3, 16@155x240x240, 16-4@128^3k1; without "
+              "channels, -channels out, @extents: 16-32@128^3, 16+16-16@64^3, 16@155x240x240, 16-4@128^3k1, "
+              "16-32@64^3s2; without "
               "it the seed network's own")
       .delimiter(',');
   verb.option("--pass", o->passes).delimiter(',').one_of({"forward", "grad-input", "grad-weight"});

@@ -39,12 +39,15 @@ bool convolves(Op op) {
 }
 
 /// Every one of a transposed convolution without padding: its taps begin at voxels. Other convolutions run at stride 1,
-/// here and in the network, where the extents tell the padding.
+/// here and in the network, where the extents tell the padding, or at 2 with a padding of half the kernel, which makes
+/// less than there was.
 double products_on_voxels(Op op, const Shape& x, const Shape& weight, const Shape& y) {
+  const bool strided = y[2] < x[2] || y[3] < x[3] || y[4] < x[4];
   double products = static_cast<double>(weight[0]) * static_cast<double>(weight[1]) * static_cast<double>(x[0]);
   for (std::size_t axis = 2; axis < 5; ++axis) {
     const std::int64_t k = weight[axis];
     products *= op == Op::conv_transpose3d ? static_cast<double>(k) * static_cast<double>(x[axis])
+                : strided                  ? taps_on_voxels(x[axis], y[axis], k, 2, k / 2)
                                            : taps_on_voxels(x[axis], y[axis], k, 1, (y[axis] - x[axis] + k - 1) / 2);
   }
   return products;

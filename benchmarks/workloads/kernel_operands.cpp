@@ -50,7 +50,16 @@ bool is_weight(const samples::Input& in) {
   return in.role == samples::Role::weight || in.role == samples::Role::transposed_weight;
 }
 
-const samples::Sample& sample_of(const KernelSpec& spec) { return samples::of(spec.op).front(); }
+/// The operator's first sample; of a convolution whose stride is 2 that of this name.
+const samples::Sample& sample_of(const KernelSpec& spec) {
+  const std::vector<samples::Sample>& all = samples::of(spec.op);
+  const std::int64_t own = spec.op == Op::conv_transpose3d ? 2 : 1;
+  if (spec.shape.stride == 0 || spec.shape.stride == own) { return all.front(); }
+  const auto found = std::ranges::find(all, fmt::format("stride {}", spec.shape.stride), &samples::Sample::variant);
+  VOX_CHECK(found != all.end(), "{} {}: has no stride of {}; conv3d runs at 1 and 2", name(spec.op),
+            text_of(spec.shape), spec.shape.stride);
+  return *found;
+}
 
 samples::Size size_of(const KernelSpec& spec) {
   const samples::Sample& sample = sample_of(spec);
@@ -152,7 +161,8 @@ Conv3dGeometry geometry_of(const KernelSpec& spec) {
   const Shape& weight = shapes[spec.op == Op::conv3d_concat ? 2 : 1];
   if (spec.op == Op::conv_transpose3d) { return conv_transpose3d_geometry(x, weight[1], weight[2], 2, 0, 0); }
   x.c = weight[1];
-  Conv3dGeometry g = conv3d_geometry(x, weight[0], weight[2], 1, weight[2] / 2);
+  Conv3dGeometry g =
+      conv3d_geometry(x, weight[0], weight[2], std::max<std::int64_t>(spec.shape.stride, 1), weight[2] / 2);
   if (spec.op == Op::conv3d_concat && spec.shape.in[0] % kBlock8 == 0) { g.split = spec.shape.in[0]; }
   return g;
 }

@@ -29,7 +29,10 @@ class Reader {
     return true;
   }
   void want(bool fine) const {
-    VOX_CHECK(fine, "shape '{}': wants CHANNELS[+CHANNELS][-OUT]@SIDE^3 or …@DxHxW, then kK for another kernel", text_);
+    VOX_CHECK(fine,
+              "shape '{}': wants CHANNELS[+CHANNELS][-OUT]@SIDE^3 or …@DxHxW, then kK for another kernel, sS for "
+              "another stride",
+              text_);
   }
   [[nodiscard]] bool done() const { return at_ == text_.size(); }
 
@@ -56,6 +59,7 @@ KernelShape parse_shape(const std::string& text) {
     s.extent[2] = r.number();
   }
   if (r.take('k')) { s.kernel = r.number(); }
+  if (r.take('s')) { s.stride = r.number(); }
   r.want(r.done());
   return s;
 }
@@ -67,8 +71,9 @@ std::string text_of(const KernelShape& s) {
 std::string extents_of(const KernelShape& s) {
   const auto& e = s.extent;
   const bool cube = e[0] == e[1] && e[1] == e[2];
-  return fmt::format("{}{}", cube ? fmt::format("{}^3", e[0]) : fmt::format("{}x{}x{}", e[0], e[1], e[2]),
-                     s.kernel > 0 ? fmt::format("k{}", s.kernel) : "");
+  return fmt::format("{}{}{}", cube ? fmt::format("{}^3", e[0]) : fmt::format("{}x{}x{}", e[0], e[1], e[2]),
+                     s.kernel > 0 ? fmt::format("k{}", s.kernel) : "",
+                     s.stride > 0 ? fmt::format("s{}", s.stride) : "");
 }
 
 }  // namespace vox::bench

@@ -46,12 +46,13 @@ std::string write_fake_torch(const std::filesystem::path& script) {
 }  // namespace
 
 TEST_CASE("shapes of the bench are written as they are read", "[bench]") {
-  for (const char* const text : {"16-32@128^3", "16+16-16@64^3", "4@155x240x241", "16-4@128^3k1"}) {
+  for (const char* const text :
+       {"16-32@128^3", "16+16-16@64^3", "4@155x240x241", "16-4@128^3k1", "16-32@64^3s2", "8-8@7x4x5k1s2"}) {
     CHECK(bench::text_of(bench::parse_shape(text)) == text);
   }
   CHECK(bench::text_of(bench::parse_shape("3@8")) == "3@8^3");
-  for (const char* const text :
-       {"", "16", "16@", "16@0^3", "16@8^2", "a@8^3", "16-@8^3", "16@8x8", "16@8^3z", "-1@8^3"}) {
+  for (const char* const text : {"", "16", "16@", "16@0^3", "16@8^2", "a@8^3", "16-@8^3", "16@8x8", "16@8^3z", "-1@8^3",
+                                 "8-8@8^3s0", "8-8@8^3s2k1"}) {
     CHECK_THROWS_AS(bench::parse_shape(text), Error);
   }
 }
@@ -73,6 +74,19 @@ TEST_CASE("flops and bytes of a pass are those of its definition", "[bench]") {
   CHECK(cost_at(Op::max_pool3d, Pass::forward, "8@6x4x4").bytes == 4 * 8 * 96 * 1.125);
   CHECK(cost_at(Op::dice_focal_loss, Pass::forward, "4@6x5x4").bytes == 17 * kVoxels + 4);
   CHECK(cost_at(Op::relu, Pass::forward, "5@6x5x4").flops == 0);
+}
+
+TEST_CASE("a convolution of stride 2 is measured where there is one, and refused elsewhere", "[bench]") {
+  for (const Pass pass : {Pass::forward, Pass::grad_input, Pass::grad_weight}) {
+    bench::KernelCase c({.op = Op::conv3d, .pass = pass, .shape = bench::parse_shape("3-9@5x4x7s2")}, Device::cpu);
+    CHECK(c.run(1, bench::Cache::warm).wall_s > 0);
+    CHECK(c.cost().flops == 2 * 27 * 3 * 9 * (3 * 2 * 4));
+    CHECK(c.cost().bytes == 4 * (3 * 140 + 9 * 24 + 27 * 3 * 9));
+  }
+  for (const auto& [op, shape] : {std::pair{Op::conv3d, "8-8@4^3s3"}, std::pair{Op::conv3d_concat, "8+8-8@4^3s2"},
+                                  std::pair{Op::conv_transpose3d, "8-8@4^3s1"}, std::pair{Op::relu, "8@4^3s2"}}) {
+    CHECK_THROWS_WITH(cost_at(op, Pass::forward, shape), ContainsSubstring("has no stride of"));
+  }
 }
 
 TEST_CASE("every operator can be measured, in every pass that it has", "[bench]") {

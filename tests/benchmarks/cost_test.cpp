@@ -92,6 +92,9 @@ TEST_CASE("operations of a convolution on voxels are those that one counts, in e
       CHECK(layer.flops_on_voxels == times * 2 * 2 * 3 * 9 * wants);
     }
   }
+  // Of stride 2: along 4, 5 and 1 voxels windows of 3 begin at -1, 1; -1, 1, 3; -1. They hold 2 + 3, 2 + 3 + 2 and 1.
+  CHECK(cost_at(Op::conv3d, Pass::forward, "3-9@4x5x1s2").flops_on_voxels == 2 * 3 * 9 * (5 * 7 * 1));
+  CHECK(cost_at(Op::conv3d, Pass::grad_weight, "3-9@1x1x1s2").flops_on_voxels == 2 * 3 * 9);
   const bench::Cost up = cost_at(Op::conv_transpose3d, Pass::forward, "8-4@1x5x3");
   CHECK(up.flops == 2 * 8 * 8 * 4 * 15);
   CHECK(up.flops_on_voxels == up.flops);

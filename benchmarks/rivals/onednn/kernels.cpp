@@ -68,9 +68,12 @@ void convolve(Work& w, const Layouts& l, algorithm how, const dims& x, const dim
 void convolution(Work& w, const Layouts& l) {
   const std::int64_t k = l.spec.shape.kernel > 0 ? l.spec.shape.kernel : 3;
   const std::int64_t out = l.spec.shape.out;
+  const std::int64_t stride = std::max<std::int64_t>(l.spec.shape.stride, 1);
+  dims y = l.extents(out);
+  for (std::size_t axis = 2; axis < y.size(); ++axis) { y[axis] = (y[axis] + k / 2 * 2 - k) / stride + 1; }
   convolve<dnnl::convolution_forward, dnnl::convolution_backward_data, dnnl::convolution_backward_weights>(
-      w, l, algorithm::convolution_auto, l.extents(l.channels()), {out, l.channels(), k, k, k}, l.extents(out),
-      {1, 1, 1}, {k / 2, k / 2, k / 2});
+      w, l, algorithm::convolution_auto, l.extents(l.channels()), {out, l.channels(), k, k, k}, y,
+      {stride, stride, stride}, {k / 2, k / 2, k / 2});
 }
 
 void transposed_convolution(Work& w, const Layouts& l) {
