@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <mutex>
-#include <utility>
 
 namespace vox {
 namespace {
@@ -36,16 +35,21 @@ class Kept {
     return true;
   }
 
-  /// Drops what is more than so many bytes; returns how many there might be before.
-  std::size_t set_most(std::size_t bytes) {
+  void allow(std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     blocks_.reserve(kMostBlocks);  // keep() allocates nothing
-    while (total_ > bytes) {
+    most_ += bytes;
+  }
+
+  /// Drops what is then too much.
+  void disallow(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    most_ -= bytes;
+    while (total_ > most_) {
       total_ -= blocks_.back().bytes;
       release_large_block(blocks_.back().start, blocks_.back().bytes);
       blocks_.pop_back();
     }
-    return std::exchange(most_, bytes);
   }
 
  private:
@@ -87,8 +91,8 @@ std::byte* large_block(std::size_t bytes) noexcept {
 
 void release_large_block(std::byte* p, std::size_t bytes) noexcept { ::operator delete(p, alignment_of(bytes)); }
 
-KeptBlocks::KeptBlocks(std::size_t most_bytes) : before_(kept().set_most(most_bytes)) {}
-KeptBlocks::~KeptBlocks() { kept().set_most(before_); }
+KeptBlocks::KeptBlocks(std::size_t most_bytes) : most_bytes_(most_bytes) { kept().allow(most_bytes); }
+KeptBlocks::~KeptBlocks() { kept().disallow(most_bytes_); }
 
 std::byte* reused_block(std::size_t bytes) noexcept {
   const std::size_t whole = in_huge_pages(bytes);

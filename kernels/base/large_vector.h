@@ -17,9 +17,9 @@ inline constexpr std::size_t kHugePage = 2UL << 20U;
 [[nodiscard]] std::byte* large_block(std::size_t bytes) noexcept;
 void release_large_block(std::byte*, std::size_t bytes) noexcept;
 
-/// While one lives, released blocks of vectors and LargeBytes are kept for others of their size, up to so many bytes in
-/// all: what a job that handles one volume after another asks for again and again need not be cleared by the system
-/// each time. Not under the address sanitizer, which would see no use after release.
+/// While one lives, released blocks of vectors and LargeBytes are kept for others of their size, up to so many bytes,
+/// of several the sum: what a job that handles one volume after another asks for again and again need not be cleared by
+/// the system each time. Not under the address sanitizer, which would see no use after release.
 class KeptBlocks {
  public:
   explicit KeptBlocks(std::size_t most_bytes);
@@ -28,7 +28,7 @@ class KeptBlocks {
   ~KeptBlocks();
 
  private:
-  std::size_t before_;
+  std::size_t most_bytes_;
 };
 
 /// The same as large_block(), or one that is kept.
