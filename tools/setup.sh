@@ -2,15 +2,20 @@
 # Installs what building voxgrad needs, from the distribution (Debian 12, Ubuntu 24.04 and later).
 #   tools/setup.sh           install what is missing; does nothing, and quickly, where nothing is
 #   tools/setup.sh --check   list what is there and what is missing; exit 1 if anything is
-#   tools/setup.sh --tests   and clang, which builds for the sanitizers, and where there is an nvcc without them NVIDIA's
-#                            disassemblers from PyPI, into $PREFIX/bin (/usr/local/bin)
+#   tools/setup.sh --tests   and clang, which builds for the sanitizers, and what tests open our files with: a browser,
+#                            shells, Python's packages (into build/python), and where there is an nvcc without them
+#                            NVIDIA's disassemblers from PyPI, into $PREFIX/bin (/usr/local/bin)
 set -euo pipefail
 
 # PACKAGE, or PACKAGE:PROGRAM where another package may provide the program as well
 packages=(cmake:cmake ninja-build:ninja g++:g++ pkg-config:pkg-config gnuplot-nox:gnuplot ccache:ccache
   libnifti-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libdeflate-dev libcairo2-dev
-  fonts-dejavu-core catch2 libbenchmark-dev doxygen:doxygen)
-if [ "${1:-}" = --tests ]; then packages+=(clang:clang++ libclang-rt-dev); fi
+  libprotobuf-dev protobuf-compiler:protoc libhdf5-dev fonts-dejavu-core catch2 libbenchmark-dev doxygen:doxygen)
+if [ "${1:-}" = --tests ]; then
+  packages+=(clang:clang++ libclang-rt-dev zsh:zsh fish:fish man-db:man groff-base:groff python3-venv)
+  # Ubuntu's chromium is a snap, which sees no file outside the home folder.
+  if grep -qx 'ID=debian' /etc/os-release; then packages+=(chromium:chromium); fi
+fi
 
 installed() { # PACKAGE[:PROGRAM]
   case "$1" in
@@ -41,6 +46,21 @@ install_disassemblers() { # [sudo]
   rm -rf "$folder"
 }
 
+# Tests that open our files as others do skip where these are not installed, and say so.
+install_python_packages() {
+  local folder="build/python" wanted="tests/support/python_requirements.txt"
+  cd "$(dirname "$0")/.."
+  if cmp -s "$wanted" "$folder/installed.txt"; then return 0; fi
+  echo "setup: installing Python packages for the tests into $folder"
+  rm -rf "$folder"
+  if ! python3 -m venv "$folder" || ! "$folder/bin/python" -m pip install --quiet --only-binary :all: -r "$wanted"; then
+    echo "setup: Python's packages were not installed: tests that need them are skipped" >&2
+    rm -rf "$folder"
+    return 0
+  fi
+  cp "$wanted" "$folder/installed.txt"
+}
+
 missing=()
 for entry in "${packages[@]}"; do
   state=installed
@@ -67,4 +87,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   "${as_root[@]}" apt-get update -q
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
 fi
-if [ "${1:-}" = --tests ]; then install_disassemblers "${as_root[@]}"; fi
+if [ "${1:-}" = --tests ]; then
+  install_disassemblers "${as_root[@]}"
+  install_python_packages
+fi

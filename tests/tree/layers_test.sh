@@ -45,7 +45,8 @@ check data/scoring "$below|data/(nifti|cases|check|scoring)/"
 check data/postprocess "$below|data/(cases|scoring|postprocess)/"
 check data/synth "$below|data/(nifti|cases|check|synth)/"
 check tools/ui '(kernels|engine|model|data)/|tools/ui/'
-check tools/run '(kernels|engine|model|data)/|tools/(ui|run)/'
+check tools/interchange '(kernels|engine|model|data)/|tools/interchange/'
+check tools/run '(kernels|engine|model|data)/|tools/(ui|interchange|run)/'
 check tools/verbs '(kernels|engine|model|data|tools)/|benchmarks/verbs/bench\.h'
 command_line='tools/ui/command_line\.h'
 check benchmarks/output '(kernels|engine)/|benchmarks/output/'

@@ -6,7 +6,7 @@ if(VOX_SANITIZE)
 endif()
 # In an image on a page Cairo uses no X11: none of its archives is asked for.
 set(static_archives "")
-foreach(name nifti2 znz cairo pixman-1 fontconfig freetype png16 expat brotlidec brotlicommon z deflate)
+foreach(name nifti2 znz cairo pixman-1 fontconfig freetype png16 expat brotlidec brotlicommon z deflate protobuf-lite)
   find_library(VOX_STATIC_${name} lib${name}.a)
   mark_as_advanced(VOX_STATIC_${name})
   if(NOT VOX_STATIC_${name})

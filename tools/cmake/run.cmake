@@ -12,11 +12,12 @@ target_compile_options(vox_data PRIVATE -fno-math-errno -fno-trapping-math)  # a
 target_include_directories(vox_data SYSTEM PRIVATE ${XXHASH_INCLUDE_DIR})
 target_link_libraries(vox_data PUBLIC vox PRIVATE voxgrad::nifti ZLIB::ZLIB)
 
-file(GLOB run_sources CONFIGURE_DEPENDS tools/run/*.cpp)
+include(${PROJECT_SOURCE_DIR}/tools/cmake/protobuf.cmake)
+file(GLOB run_sources CONFIGURE_DEPENDS tools/run/*.cpp tools/interchange/*.cpp)
 foreach(source output plot progress_bar)  # what training says and draws
   list(APPEND run_sources ${PROJECT_SOURCE_DIR}/tools/ui/${source}.cpp)
 endforeach()
 add_library(vox_run STATIC ${run_sources})
 vox_reuse_headers(vox_run)
 vox_optimise(vox_run -O1)
-target_link_libraries(vox_run PUBLIC vox_data)
+target_link_libraries(vox_run PUBLIC vox_data PRIVATE vox_messages)

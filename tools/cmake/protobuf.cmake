@@ -1,0 +1,23 @@
+# Messages of other tools' files: tools/interchange/*.proto become C++ for protobuf's small runtime (protobuf-lite), in a
+# library of their own, as the warnings in what protoc writes are not ours. NAME.proto is included as "NAME.pb.h".
+find_package(Protobuf REQUIRED)
+file(GLOB protos CONFIGURE_DEPENDS tools/interchange/*.proto)
+set(vox_messages_folder ${PROJECT_BINARY_DIR}/messages)
+file(MAKE_DIRECTORY ${vox_messages_folder})
+set(messages "")
+foreach(proto IN LISTS protos)
+  get_filename_component(name ${proto} NAME_WE)
+  set(generated ${vox_messages_folder}/${name}.pb.cc ${vox_messages_folder}/${name}.pb.h)
+  add_custom_command(OUTPUT ${generated} DEPENDS ${proto} VERBATIM COMMENT "Messages of ${name}.proto"
+    COMMAND protobuf::protoc --proto_path ${PROJECT_SOURCE_DIR}/tools/interchange --cpp_out ${vox_messages_folder} ${proto})
+  list(APPEND messages ${generated})
+endforeach()
+add_library(vox_messages STATIC ${messages})
+target_include_directories(vox_messages SYSTEM PUBLIC $<BUILD_INTERFACE:${vox_messages_folder}>)
+target_link_libraries(vox_messages PUBLIC protobuf::libprotobuf-lite)
+if(VOX_SANITIZE STREQUAL "address")
+  target_compile_options(vox_messages PRIVATE -fsanitize=address,undefined)
+elseif(VOX_SANITIZE STREQUAL "thread")
+  target_compile_options(vox_messages PRIVATE -fsanitize=thread)
+endif()
+vox_optimise(vox_messages -O1)
