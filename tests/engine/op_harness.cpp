@@ -158,7 +158,7 @@ TEST_CASE("every op matches its reference in every dtype on every instruction se
     const Values wants = c.reference(make_inputs(c));
     for (const Isa isa : isas) {
       const IsaScope scope(isa);
-      for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+      for (const DType dtype : dtypes_on(isa)) {
         INFO(c.label << " " << name(dtype) << " " << name(isa));
         const Run r = run(c, dtype);
         CHECK(first_mismatch(r.y.to_doubles(), wants, dtype, c.terms, c.conditioning, products_on(isa, dtype)) == "");
@@ -191,7 +191,7 @@ TEST_CASE("every op's f32 and bf16 gradients match its f64 gradient on every ins
     }();
     for (const Isa isa : isas) {
       const IsaScope scope(isa);
-      for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+      for (const DType dtype : dtypes_on(isa)) {
         INFO(c.label << " " << name(dtype) << " " << name(isa));
         check_gradients(c, run(c, dtype), truth, dtype, products_on(isa, dtype));
       }

@@ -212,7 +212,7 @@ TEST_CASE("every conv3d algorithm that fits gives the direct one's result in eve
       for (const Isa isa : runnable_isas()) {
         cpu_queue() = {.threads = 2, .isa = isa};
         for (const Conv3dAlgorithm algorithm : kAlgorithms) {
-          for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+          for (const DType dtype : dtypes_on(isa)) {
             bool takes = false;
             dispatch_type(dtype, [&]<class T>(TypeTag<T>) { takes = fits<T>(cpu_queue(), algorithm, pass, g); });
             if (!takes) { continue; }

@@ -1,5 +1,6 @@
 #include "tests/support/devices.h"
 
+#include <array>
 #include <cstdlib>
 
 #include "engine/context.h"
@@ -17,6 +18,11 @@ const std::vector<Device>& kernel_devices() {
     return all;
   }();
   return found;
+}
+
+std::span<const DType> dtypes_on(Isa isa) {
+  static constexpr std::array kAll{DType::f64, DType::f32, DType::bf16};
+  return isa == Isa::baseline ? std::span(kAll) : std::span(kAll).subspan(1);
 }
 
 TEST_CASE("the kernels run on a GPU", "[cuda]") {

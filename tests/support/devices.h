@@ -1,14 +1,20 @@
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "engine/types.h"
+#include "kernels/base/queue.h"
 
 namespace vox::test {
 
 /// Where the CUDA kernels run here: simt, and cuda in a program built for it that finds a GPU.
 /// VOXGRAD_TEST_DEVICE=cuda (or simt) asks for that one alone, and fails where it is missing.
 [[nodiscard]] const std::vector<Device>& kernel_devices();
+
+/// The types that an instruction set has kernels of its own for: f64 is the baseline's everywhere
+/// (kernels/base/queue.h).
+[[nodiscard]] std::span<const DType> dtypes_on(Isa);
 
 }  // namespace vox::test
 
