@@ -52,6 +52,12 @@ std::optional<std::uint8_t> class_of(LabelConvention c, std::uint8_t label) {
   return entry(c).classes[label];
 }
 
+std::optional<std::uint8_t> part_of(LabelConvention c, std::uint8_t label) {
+  if (c == LabelConvention::brats2024 && label == 4) { return kCavity; }
+  if (c == LabelConvention::brats2024_ped && label == 3) { return kCyst; }
+  return class_of(c, label);
+}
+
 void to_classes(std::span<std::uint8_t> labels, LabelConvention convention, const std::string& file) {
   std::array<std::uint8_t, 256> classes{};
   for (std::size_t label = 0; label < classes.size(); ++label) {

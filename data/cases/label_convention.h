@@ -13,6 +13,11 @@ namespace vox {
 /// Classes in memory are always 0 background, 1 necrotic and non-enhancing, 2 oedema, 3 enhancing.
 inline constexpr int kClasses = 4;
 
+/// What scoring tells apart beside the classes: a resection cavity, which is background in memory, and a cyst, which is
+/// class 1.
+inline constexpr std::uint8_t kCavity = 4;
+inline constexpr std::uint8_t kCyst = 5;
+
 /// Which numbers a label file uses. One number means different things in different editions of BraTS, so the file alone
 /// never settles it: data/cases/edition.h decides.
 enum class LabelConvention : std::uint8_t {
@@ -39,6 +44,8 @@ inline constexpr std::array<LabelConvention, 6> kLabelConventions{
 
 /// The class of a number; empty where the convention has no such number.
 [[nodiscard]] std::optional<std::uint8_t> class_of(LabelConvention, std::uint8_t label);
+/// kCavity or kCyst where the number stands for one; else class_of().
+[[nodiscard]] std::optional<std::uint8_t> part_of(LabelConvention, std::uint8_t label);
 /// Label file values to classes 0..3, in place; throws DataError on a number the convention does not have.
 void to_classes(std::span<std::uint8_t> labels, LabelConvention, const std::string& file);
 /// Classes 0..3 to a convention's numbers, in place; class 1 becomes the core that does not enhance.

@@ -1,9 +1,31 @@
 #include "data/check/read_classes.h"
 
+#include <array>
+
 #include "data/check/case_reader.h"
 #include "kernels/base/check.h"
 
 namespace vox {
+namespace {
+
+/// Empty where no label stands for something that classes do not tell apart.
+LargeVector<std::uint8_t> parts_of(const LargeVector<std::uint8_t>& labels, const LabelCounts& counts,
+                                   LabelConvention convention) {
+  std::array<std::uint8_t, 256> parts{};
+  bool any = false;
+  for (std::size_t label = 0; label < parts.size(); ++label) {
+    const auto cls = class_of(convention, static_cast<std::uint8_t>(label));
+    const auto part = part_of(convention, static_cast<std::uint8_t>(label));
+    any = any || (counts[label] > 0 && part != cls);
+    parts[label] = part.value_or(0);
+  }
+  if (!any) { return {}; }
+  LargeVector<std::uint8_t> values = labels;
+  for (std::uint8_t& v : values) { v = parts[v]; }
+  return values;
+}
+
+}  // namespace
 
 std::optional<ClassMap> read_classes(const LabelFile& f, const LabelRules& rules, std::vector<Finding>& findings) {
   ClassMap out;
@@ -24,6 +46,7 @@ std::optional<ClassMap> read_classes(const LabelFile& f, const LabelRules& rules
   out.convention = *decision.convention;
   out.reason = decision.reason;
   if (out.convention == LabelConvention::brats2024) { out.cavity = counts[4]; }
+  out.parts = parts_of(out.classes.values, counts, out.convention);
   to_classes(out.classes.values, out.convention, f.file.string());
   return out;
 }

@@ -11,6 +11,8 @@ namespace vox {
 /// A label file as classes 0..3.
 struct ClassMap {
   LabelMap classes;
+  /// The same with kCavity and kCyst; empty where the file has neither.
+  LargeVector<std::uint8_t> parts;
   LabelConvention convention = LabelConvention::brats2020;  ///< of the file
   std::string reason;                                       ///< why that one
   std::int64_t cavity = 0;                                  ///< voxels of a resection cavity, which became background

@@ -9,6 +9,7 @@
 #include "data/check/read_classes.h"
 #include "data/check/same_place.h"
 #include "data/scoring/pairs.h"
+#include "data/scoring/side_by_side.h"
 #include "engine/csv.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
@@ -23,7 +24,19 @@ struct Rules {
   LabelRules predicted;
 };
 
-EvaluatedCase evaluate_case(const LabelPair& files, const EvaluateOptions& options, const Rules& rules) {
+/// What numbers of a convention can stand for.
+LabelParts parts_of(LabelConvention labels) {
+  return {.cavity = labels == LabelConvention::brats2023 || labels == LabelConvention::brats2024,
+          .cyst = labels == LabelConvention::brats2024_ped};
+}
+
+struct ByConvention {
+  std::vector<ScoreTable> scores;
+  std::vector<ScoreTable> baselines;
+};
+
+EvaluatedCase evaluate_case(const LabelPair& files, const EvaluateOptions& options, const Rules& rules,
+                            ByConvention& as) {
   EvaluatedCase result{};
   result.id = files.truth.id;
   const ClassMap true_classes = read_classes(files.truth, rules.truth);
@@ -42,6 +55,18 @@ EvaluatedCase evaluate_case(const LabelPair& files, const EvaluateOptions& optio
   }
   result.scores = score_case(confusion, truth, predicted, options.threads);
   result.baseline = score_all_background(confusion);
+  if (options.as.empty()) { return result; }
+  const LabelParts of_truth = parts_of(result.truth_labels);
+  const LabelParts of_predicted = parts_of(result.predicted_labels);
+  result.parts = {.cavity = of_truth.cavity && of_predicted.cavity, .cyst = of_truth.cyst && of_predicted.cyst};
+  const auto values = [](const ClassMap& map) { return std::span(map.parts.empty() ? map.classes.values : map.parts); };
+  ScoredCase scored(class_pair(truth.geometry, values(true_classes), values(predicted_classes)), confusion,
+                    options.threads);
+  ScoredCase baseline = scored.all_background();
+  for (const Convention* const c : options.as) {
+    as.scores.push_back(score_as(*c, scored, result.parts));
+    as.baselines.push_back(score_as(*c, baseline, result.parts));
+  }
   return result;
 }
 
@@ -130,12 +155,13 @@ Evaluation evaluate(const EvaluateOptions& options, const std::function<void(std
   const Rules rules = rules_of(files.pairs, options);
   result.cases.resize(files.pairs.size());
   std::vector<std::string> errors(files.pairs.size());
+  std::vector<ByConvention> as(files.pairs.size());
   std::mutex one_at_a_time;
   std::int64_t done = 0;
   parallel_for(options.threads, all, [&](std::int64_t i) {
     const auto k = static_cast<std::size_t>(i);
     try {
-      result.cases[k] = evaluate_case(files.pairs[k], options, rules);
+      result.cases[k] = evaluate_case(files.pairs[k], options, rules, as[k]);
     } catch (const Error& e) { errors[k] = e.what(); }
     const std::lock_guard lock(one_at_a_time);
     if (progress) { progress(++done, all); }
@@ -150,6 +176,15 @@ Evaluation evaluate(const EvaluateOptions& options, const std::function<void(std
   }
   result.mean = mean_scores(scores);
   result.baseline = mean_scores(baselines);
+  for (std::size_t k = 0; k < options.as.size(); ++k) {
+    ConventionScores& of = result.as.emplace_back();
+    of.convention = options.as[k];
+    for (ByConvention& c : as) {
+      of.cases.push_back(std::move(c.scores[k]));
+      of.baselines.push_back(std::move(c.baselines[k]));
+    }
+    take_means(of);
+  }
   return result;
 }
 
@@ -163,6 +198,12 @@ std::string summary_json(const Evaluation& e) {
   for (const EvaluatedCase& c : e.cases) { json["cases"][c.id] = to_json(c.scores); }
   json["missing"] = e.missing;
   json["conventions"] = conventions_of(e);
+  if (!e.as.empty()) {
+    std::vector<std::string> ids;
+    for (const EvaluatedCase& c : e.cases) { ids.push_back(c.id); }
+    for (const ConventionScores& of : e.as) { json["as"][of.convention->name] = as_json(of, ids); }
+    json["differences"] = differences(e.as);
+  }
   return json_text(json, 2) + "\n";
 }
 
@@ -171,12 +212,15 @@ std::string cases_csv(const Evaluation& e) {
   for (const Region r : kRegions) {
     for (const auto& [label, score] : kRegionScores) { text += fmt::format(",{}_{}", name(r), label); }
   }
+  for (const ConventionScores& of : e.as) { text += as_csv_header(of); }
   text += '\n';
-  for (const EvaluatedCase& c : e.cases) {
+  for (std::size_t k = 0; k < e.cases.size(); ++k) {
+    const EvaluatedCase& c = e.cases[k];
     text += csv_field(c.id);
     for (const RegionScores& region : c.scores) {
       for (const auto& [label, score] : kRegionScores) { text += fmt::format(",{}", region.*score); }
     }
+    for (const ConventionScores& of : e.as) { text += as_csv_fields(of, k); }
     text += '\n';
   }
   return text;

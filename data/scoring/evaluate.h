@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/cases/edition.h"
+#include "data/scoring/convention.h"
 #include "data/scoring/metrics.h"
 
 namespace vox {
@@ -18,6 +19,7 @@ struct EvaluateOptions {
   std::optional<LabelConvention> predicted_labels = {};  ///< of the predictions, where they differ
   bool allow_missing = false;                            ///< a case without a prediction is left out, and listed
   int threads = 1;                                       ///< cases at a time
+  std::vector<const Convention*> as = {};                ///< score by these as well, as they are named
   /// Counts the voxels of a case; empty: Confusion::add(). May be called from several threads.
   std::function<Confusion(std::span<const std::uint8_t> truth, std::span<const std::uint8_t> predicted)> count = {};
 };
@@ -30,6 +32,7 @@ struct EvaluatedCase {
   CaseScores scores;
   CaseScores baseline;  ///< what a prediction of nothing but background would score
   Confusion classes;    ///< its voxels
+  LabelParts parts;     ///< what both its files can say
 };
 
 struct Evaluation {
@@ -37,8 +40,9 @@ struct Evaluation {
   std::vector<std::string> missing;  ///< cases without a prediction
   std::vector<std::string> extras;   ///< predictions without a case
   CaseScores mean;
-  CaseScores baseline;  ///< mean
-  Confusion classes;    ///< voxels of all cases: macro_scores() of it are the scores that training's validation has
+  CaseScores baseline;               ///< mean
+  std::vector<ConventionScores> as;  ///< in the order of EvaluateOptions::as
+  Confusion classes;  ///< voxels of all cases: macro_scores() of it are the scores that training's validation has
 };
 
 /// Scores every case; calls progress(done, all) after each, one call at a time. Throws DataError: a case without a
@@ -49,9 +53,11 @@ struct Evaluation {
 
 /// {"mean": {"WT": {"dice", "hd95", ...}, "TC", "ET"}, "cases": {ID: ...}, "baseline_all_background": ...,
 /// "classes": {"all_classes": {"iou", "accuracy", "precision", "recall", "f1"}, "foreground": ...},
-/// "classes_baseline_all_background": ..., "missing": [...], "conventions": {...}}
+/// "classes_baseline_all_background": ..., "missing": [...], "conventions": {...}}; with conventions as well
+/// "as": {NAME: as_json()}, "differences": [lines] (data/scoring/side_by_side.h)
 [[nodiscard]] std::string summary_json(const Evaluation&);
-/// One row per case, one column per region and score: WT_dice, WT_hd95, ...
+/// One row per case, one column per region and score: WT_dice, WT_hd95, ...; then, by
+/// convention, NAME:REGION_KEY, empty where there is no score.
 [[nodiscard]] std::string cases_csv(const Evaluation&);
 
 }  // namespace vox

@@ -45,6 +45,22 @@ bool in_region(Region r, int cls) {
   VOX_FAIL("in_region: unknown region");
 }
 
+namespace {
+
+ScoredRegion scored_region(Region r) {
+  switch (r) {
+    case Region::wt:
+      return kWholeTumour;
+    case Region::tc:
+      return kTumourCore;
+    case Region::et:
+      return kEnhancing;
+  }
+  VOX_FAIL("scored_region: unknown region");
+}
+
+}  // namespace
+
 RegionScores overlap_scores(const BinaryCounts& n) {
   RegionScores s;
   s.dice = ratio(2 * n.tp, 2 * n.tp + n.fp + n.fn);
@@ -186,10 +202,11 @@ CaseScores score_case(const LabelMap& truth, const LabelMap& predicted, int thre
 
 CaseScores score_case(const Confusion& confusion, const LabelMap& truth, const LabelMap& predicted, int threads) {
   VOX_CHECK(truth.geometry.size == predicted.geometry.size, "score_case: the two volumes differ in size");
+  const ClassPair classes = class_pair(truth.geometry, truth.values, predicted.values);
   CaseScores scores;
   for (std::size_t r = 0; r < kRegions.size(); ++r) {
     scores[r] = overlap_scores(confusion.of_region(kRegions[r]));
-    scores[r].hd95_mm = hd95_mm(region_mask(truth, kRegions[r]), region_mask(predicted, kRegions[r]), threads);
+    scores[r].hd95_mm = hd95_mm(mask_pair(classes, scored_region(kRegions[r])), threads);
   }
   return scores;
 }

@@ -8,6 +8,7 @@
 
 #include "data/cases/regions.h"
 #include "data/scoring/hd95.h"
+#include "data/scoring/nearest.h"
 #include "kernels/base/check.h"
 #include "tests/support/catch.h"
 
@@ -193,15 +194,14 @@ TEST_CASE("the surface is the mask without its erosion by a face cross", "[metri
     const auto inner = [](std::int64_t x) { return x >= 1 && x <= 3; };
     cube.values[static_cast<std::size_t>(i)] = inner(i / 25) && inner(i / 5 % 5) && inner(i % 5) ? 1 : 0;
   }
-  const LabelMap shell = surface(cube);
-  CHECK(voxels_inside(shell).size() == 26);
-  CHECK(shell.values[62] == 0);  // the centre
-  LabelMap full = make({3, 3, 3});
-  full.values.assign(27, 1);
-  CHECK(voxels_inside(surface(full)).size() == 26);  // beyond the volume is outside
+  const auto shell = surface_voxels(cube.values, cube.geometry.size);
+  CHECK(std::ranges::count(shell, 1) == 26);
+  CHECK(shell[62] == 0);  // the centre
+  const std::vector<std::uint8_t> full(27, 1);
+  CHECK(std::ranges::count(surface_voxels(full, {3, 3, 3}), 1) == 26);  // beyond the volume is outside
 }
 
-TEST_CASE("the distance transform equals brute force on odd shapes and spacings", "[metrics][threads]") {
+TEST_CASE("the nearest point equals brute force on odd shapes and spacings", "[metrics][threads]") {
   struct Row {
     std::array<std::int64_t, 3> size;
     std::array<double, 3> spacing_mm;
@@ -213,12 +213,14 @@ TEST_CASE("the distance transform equals brute force on odd shapes and spacings"
         Row{{8, 9, 10}, {0.7, 1.1, 1.3}, 2}, Row{{6, 5, 4}, {1, 2, 3}, 1}}) {
     const LabelMap m = sprinkle(row.size, row.spacing_mm, 7, row.one_in);
     const auto inside = voxels_inside(m);
-    const std::vector<double> got = squared_distance_mm2(m, 1);
+    const std::vector<std::uint8_t> everywhere(m.values.size(), 1);
+    const NearestPoint nearest(m.values, row.size, row.spacing_mm);
+    const std::vector<double> got = nearest.distances_mm(everywhere, 1);
     double worst = 0;
     for (std::int64_t d = 0; d < row.size[0]; ++d) {
       for (std::int64_t h = 0; h < row.size[1]; ++h) {
         for (std::int64_t w = 0; w < row.size[2]; ++w) {
-          const double wants = nearest_mm2(m, {d, h, w}, inside);
+          const double wants = std::sqrt(nearest_mm2(m, {d, h, w}, inside));
           const double found = got[static_cast<std::size_t>(m.index(d, h, w))];
           if (found != wants) { worst = std::max(worst, std::abs(found - wants) / wants); }
         }
@@ -226,12 +228,16 @@ TEST_CASE("the distance transform equals brute force on odd shapes and spacings"
     }
     INFO(row.size[0] << "x" << row.size[1] << "x" << row.size[2] << ", " << inside.size() << " inside");
     CHECK(worst <= 1e-14);
-    CHECK(got == squared_distance_mm2(m, 3));
+    CHECK(got == nearest.distances_mm(everywhere, 3));
   }
 }
 
 TEST_CASE("the distance to an empty mask is infinite", "[metrics]") {
-  for (const double d : squared_distance_mm2(make({2, 3, 4}), 2)) { CHECK(std::isinf(d)); }
+  const std::vector<std::uint8_t> nothing(24);
+  const std::vector<std::uint8_t> everywhere(24, 1);
+  const NearestPoint nearest(nothing, {2, 3, 4}, {1, 1, 1});
+  CHECK(nearest.none());
+  for (const double d : nearest.distances_mm(everywhere, 2)) { CHECK(std::isinf(d)); }
 }
 
 TEST_CASE("the Hausdorff distance equals its definition, on any number of threads", "[metrics][threads]") {

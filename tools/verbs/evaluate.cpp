@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 
+#include "data/scoring/side_by_side.h"
 #include "engine/atomic_file.h"
 #include "engine/context.h"
 #include "kernels/base/check.h"
@@ -25,6 +26,7 @@ struct Options {
   EvaluateOptions evaluate;
   std::string labels = "auto";
   std::string predicted_labels = "auto";
+  std::vector<std::string> as;
   std::string summary;
   std::string csv;
   int threads = 0;
@@ -90,7 +92,41 @@ void print_notes(const Evaluation& e) {
   }
 }
 
+/// The scores of each convention beside the others', and why they differ.
+void print_conventions(const Evaluation& e) {
+  fmt::print("{} {}\n{}\n", e.cases.size(), e.cases.size() == 1 ? "case" : "cases", text_table(side_by_side(e.as)));
+  for (const std::string& line : rules_in_words(e.as)) { fmt::print("{}\n", line); }
+  for (const ConventionScores& of : e.as) {
+    for (const ScoredRegion& region : of.convention->regions) {
+      const auto without =
+          std::ranges::count_if(e.cases, [&](const EvaluatedCase& c) { return !has_region(c.parts, region); });
+      if (without > 0) {
+        fmt::print("note: {} scores {}, which the labels of {} of {} cases do not have: not scored there\n",
+                   of.convention->name, region.name, without, e.cases.size());
+      }
+    }
+  }
+  const std::vector<std::string> why = differences(e.as);
+  if (!why.empty()) { fmt::print("\nwhy they differ:\n"); }
+  for (const std::string& line : why) { fmt::print("  {}\n", line); }
+}
+
+std::vector<const Convention*> named_conventions(const std::vector<std::string>& names) {
+  std::vector<const Convention*> found;
+  std::vector<std::string> known;
+  for (const Convention& c : all_conventions()) { known.push_back(c.name); }
+  for (const std::string& name : names) {
+    const Convention* const c = find_convention(name);
+    const std::string meant = nearest(name, known);
+    VOX_CHECK(c != nullptr, "--as: '{}' is no convention{}; there are {}", name,
+              meant.empty() ? "" : ": did you mean " + meant + "?", all_convention_names());
+    if (std::ranges::find(found, c) == found.end()) { found.push_back(c); }
+  }
+  return found;
+}
+
 void run(Options options) {
+  options.evaluate.as = named_conventions(options.as);
   options.evaluate.labels = labels_option(options.labels);
   options.evaluate.predicted_labels = labels_option(options.predicted_labels);
   options.evaluate.threads = threads_or_all(options.threads);
@@ -108,6 +144,10 @@ void run(Options options) {
   if (!options.summary.empty()) { write_file(options.summary, summary_json(result)); }
   if (!options.csv.empty()) { write_file(options.csv, cases_csv(result)); }
   print_notes(result);
+  if (!result.as.empty()) {
+    print_conventions(result);
+    return;
+  }
   print_table(result);
   print_classes(result);
 }
@@ -124,6 +164,12 @@ void add_evaluate(Command app) {
   verb.option("-p,--prediction", options->evaluate.predicted, "folder of label files ID.nii.gz, or one label file")
       .required()
       .type_name("PATH");
+  verb.option("--as", options->as,
+              "score by the rules of these, side by side, and say why they differ: " + all_convention_names())
+      .delimiter(',')
+      .repeatable()
+      .type_name("NAME,...")
+      .default_text("");
   verb.option("-o,--output", options->summary, "write means and cases as JSON").type_name("FILE.json");
   verb.option("--csv", options->csv, "write one row per case").type_name("FILE.csv");
   add_labels_option(verb, options->labels);

@@ -1,0 +1,40 @@
+#include "data/scoring/scored_case.h"
+
+#include <utility>
+
+namespace vox {
+namespace {
+
+template <class Value, class Make>
+const Value& once(std::map<std::uint8_t, Value>& known, std::uint8_t key, const Make& make) {
+  const auto found = known.find(key);
+  return found != known.end() ? found->second : known.emplace(key, make()).first->second;
+}
+
+}  // namespace
+
+ScoredCase::ScoredCase(ClassPair classes, const Confusion& confusion, int threads)
+    : classes_(std::move(classes)), confusion_(confusion), threads_(threads) {}
+
+ScoredCase ScoredCase::all_background() const {
+  return {classes_.all_background(), confusion_.all_background(), threads_};
+}
+
+double ScoredCase::voxel_ml() const {
+  const auto& mm = classes_.whole.spacing_mm;
+  return mm[0] * mm[1] * mm[2] / 1000;
+}
+
+const MaskPair& ScoredCase::masks(const ScoredRegion& region) {
+  return once(masks_, region.classes, [&] { return mask_pair(classes_, region); });
+}
+
+const SurfaceDistances& ScoredCase::surfaces(const ScoredRegion& region) {
+  return once(surfaces_, region.classes, [&] { return surface_distances(masks(region), threads_); });
+}
+
+const SurfelDistances& ScoredCase::surfels(const ScoredRegion& region) {
+  return once(surfels_, region.classes, [&] { return surfel_distances(masks(region), threads_); });
+}
+
+}  // namespace vox
