@@ -5,7 +5,7 @@
 #include <string>
 
 #include "data/image.h"
-#include "data/postprocess/components.h"
+#include "data/scoring/components.h"
 #include "data/scoring/metrics.h"
 
 namespace vox {

@@ -95,7 +95,9 @@ std::vector<Column> columns_of(std::span<const ConventionScores> all, std::strin
 const std::vector<Convention>& all_conventions() {
   static const std::vector<Convention> all = [] {
     std::vector<Convention> list;
-    for (auto&& some : {whole_mask_conventions()}) { list.insert(list.end(), some.begin(), some.end()); }
+    for (auto&& some : {whole_mask_conventions(), lesion_conventions()}) {
+      list.insert(list.end(), some.begin(), some.end());
+    }
     return list;
   }();
   return all;

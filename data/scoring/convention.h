@@ -81,5 +81,7 @@ void take_means(ConventionScores&);
 
 /// The conventions whose scores come from whole masks: brats2020, nnunet, monai, seed, full.
 [[nodiscard]] std::vector<Convention> whole_mask_conventions();
+/// The lesion-wise rules of BraTS since 2023: data/scoring/lesion_rules.h.
+[[nodiscard]] std::vector<Convention> lesion_conventions();
 
 }  // namespace vox

@@ -5,8 +5,8 @@
 namespace vox {
 namespace {
 
-template <class Value, class Make>
-const Value& once(std::map<std::uint8_t, Value>& known, std::uint8_t key, const Make& make) {
+template <class Key, class Value, class Make>
+const Value& once(std::map<Key, Value>& known, const Key& key, const Make& make) {
   const auto found = known.find(key);
   return found != known.end() ? found->second : known.emplace(key, make()).first->second;
 }
@@ -35,6 +35,11 @@ const SurfaceDistances& ScoredCase::surfaces(const ScoredRegion& region) {
 
 const SurfelDistances& ScoredCase::surfels(const ScoredRegion& region) {
   return once(surfels_, region.classes, [&] { return surfel_distances(masks(region), threads_); });
+}
+
+const std::vector<LesionScores>& ScoredCase::lesions(const LesionRules& rules) {
+  constexpr std::uint8_t kAllParts = 0b111111;
+  return once(lesions_, rules.name, [&] { return lesion_scores(classes_, rules, kAllParts, threads_); });
 }
 
 }  // namespace vox

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <map>
+#include <string>
+#include <vector>
 
+#include "data/scoring/lesions.h"
 #include "data/scoring/masks.h"
 #include "data/scoring/surface_distances.h"
 
@@ -24,6 +27,8 @@ class ScoredCase {
   [[nodiscard]] const MaskPair& masks(const ScoredRegion&);
   [[nodiscard]] const SurfaceDistances& surfaces(const ScoredRegion&);
   [[nodiscard]] const SurfelDistances& surfels(const ScoredRegion&);
+  /// All regions of a rule, also those that the labels cannot show.
+  [[nodiscard]] const std::vector<LesionScores>& lesions(const LesionRules&);
 
  private:
   ClassPair classes_;
@@ -32,6 +37,7 @@ class ScoredCase {
   std::map<std::uint8_t, MaskPair> masks_;  // by ScoredRegion::classes
   std::map<std::uint8_t, SurfaceDistances> surfaces_;
   std::map<std::uint8_t, SurfelDistances> surfels_;
+  std::map<std::string, std::vector<LesionScores>> lesions_;  // by LesionRules::name
 };
 
 }  // namespace vox

@@ -1,4 +1,4 @@
-#include "data/postprocess/components.h"
+#include "data/scoring/components.h"
 
 #include <cstdlib>
 #include <limits>
