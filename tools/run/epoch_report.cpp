@@ -48,12 +48,21 @@ void say(const Validation& v) {
 }
 
 Json to_json(const Validation& v) {
+  Json cases = Json::array();
+  for (const CaseValidation& c : v.cases) {
+    cases.push_back({{"id", c.id},
+                     {"mean_dice", c.mean_dice()},
+                     {"dice", by_region(c.dice)},
+                     {"loss", c.loss},
+                     {"all_background", by_region(c.trivial)}});
+  }
   return {{"val_loss", v.loss},
           {"dice", by_region(v.dice)},
           {"scores", scores(v.confusion, MacroOver::all_classes)},
           {"scores_without_background", scores(v.confusion, MacroOver::foreground)},
           {"all_background",
-           {{"dice", by_region(v.trivial)}, {"scores", scores(v.confusion.all_background(), MacroOver::all_classes)}}}};
+           {{"dice", by_region(v.trivial)}, {"scores", scores(v.confusion.all_background(), MacroOver::all_classes)}}},
+          {"cases", cases}};
 }
 
 std::vector<EpochRow> epoch_rows(const std::vector<Json>& epochs) {

@@ -10,7 +10,7 @@
 
 namespace vox {
 
-RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step) : path_(path) {
+RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step, std::int64_t last_epoch) : path_(path) {
   std::string kept;
   std::ifstream in(path);
   for (std::string line; std::getline(in, line);) {
@@ -19,8 +19,12 @@ RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step) : path
     if (step == nullptr || !step->is_number_integer() || step->get<double>() > static_cast<double>(last_step)) {
       continue;
     }
+    const bool of_epoch = j.contains("type") && j["type"] == "epoch";
+    const Json* const epoch = j.find("epoch");
+    const bool later = epoch != nullptr && epoch->is_number() && epoch->get<double>() > static_cast<double>(last_epoch);
+    if (of_epoch && later) { continue; }
     kept += line + '\n';
-    if (j.contains("type") && j["type"] == "epoch") { epochs_.push_back(j); }
+    if (of_epoch) { epochs_.push_back(j); }
   }
   in.close();
   write_file(path, kept);

@@ -3,20 +3,21 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <vector>
 
 #include "engine/json.h"
 
 namespace vox {
 
-/// log.jsonl of a run: one JSON object a line, {"type": "start", ...} where it began or went on, {"type": "step", ...}
-/// or
-/// {"type": "epoch", ...}, each with its "step".
-/// Throws OutputError where the file cannot be written.
+/// log.jsonl of a run: one JSON object a line, each with its "type" and the "step" it came after; docs/run-folder.md
+/// says them all. Throws OutputError where the file cannot be written.
 class RunLog {
  public:
-  /// Opens for appending. Lines of steps after `last_step` are dropped first: a resumed run writes them again.
-  RunLog(const std::filesystem::path&, std::int64_t last_step);
+  /// Opens for appending. What a resumed run writes again is dropped first: lines of steps after `last_step`, and those
+  /// of type "epoch", which come when an epoch has ended, of epochs after `last_epoch`.
+  RunLog(const std::filesystem::path&, std::int64_t last_step,
+         std::int64_t last_epoch = std::numeric_limits<std::int64_t>::max());
   void write(const Json& line);
   /// The "epoch" lines so far.
   [[nodiscard]] const std::vector<Json>& epochs() const { return epochs_; }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/run/run_record.h"
 #include "tools/run/train_options.h"
 #include "tools/run/training.h"
 
@@ -18,13 +19,6 @@ struct SeriesOptions {
   std::int64_t seeds = 1;    ///< so many, from the options' seed on
 };
 
-/// A run of a series.
-struct SeriesRun {
-  std::string folder;  ///< "seed42/fold0", "seed42" or "fold0"
-  std::uint64_t seed = 0;
-  std::int64_t fold = 0;
-};
-
 /// Seed by seed, of each fold by fold. folds: how many there are.
 [[nodiscard]] std::vector<SeriesRun> series_runs(const TrainOptions&, const SeriesOptions&, std::int64_t folds);
 
@@ -32,9 +26,10 @@ struct SeriesRun {
 /// (tools/run/series_summary.h). All train on the same folds, splits.json in the output folder, whatever their seeds. A
 /// run that fails or is interrupted ends the series, by what Training::run() throws. fresh: no folder may hold a run
 /// yet. resume: those that are done are left alone, one that was begun goes on, the others follow; given: the options
-/// that were asked for explicitly, for resumed(). Throws Error where a fold has no case to validate on.
+/// that were asked for explicitly, for resumed(). program: for Training::run(). Throws Error where a fold has no case
+/// to validate on.
 void train_series(const std::filesystem::path& cache, const std::filesystem::path& output, const TrainOptions&,
                   const SeriesOptions&, Training::Start, const std::string& memory = {},
-                  const std::set<std::string>& given = {});
+                  const std::set<std::string>& given = {}, const std::string& program = {});
 
 }  // namespace vox

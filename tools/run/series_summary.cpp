@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 
 #include "engine/atomic_file.h"
 #include "engine/csv.h"
@@ -20,44 +19,18 @@ namespace fs = std::filesystem;
 constexpr std::size_t kColumns = kRegions.size() + 1;
 constexpr std::array<const char*, 3> kKinds{"best", "last", "all_background"};
 
-std::string column(std::size_t c) { return c < kRegions.size() ? std::string(name(kRegions[c])) : "mean"; }
-
-const ValidatedEpoch& of(const RunScores& s, std::size_t kind) {
-  return kind == 0 ? s.best : kind == 1 ? s.last : s.all_background;
+const SeriesDice& of(const RunScores& s, std::size_t kind) {
+  return kind == 0 ? s.best.dice : kind == 1 ? s.last.dice : s.last.all_background;
 }
 
-SeriesDice dice_in(const Json& regions) {
-  SeriesDice dice{};
-  for (std::size_t r = 0; r < kRegions.size(); ++r) { dice[r] = regions.at(column(r)).get<double>(); }
-  dice.back() = (dice[0] + dice[1] + dice[2]) / 3;
-  return dice;
-}
-
-struct LoggedEpoch {
-  ValidatedEpoch found;
-  ValidatedEpoch all_background;
-};
-
-/// The epochs that were validated, from a run's log.
-std::vector<LoggedEpoch> validated_epochs(const fs::path& log) {
-  std::vector<LoggedEpoch> epochs;
-  std::ifstream in(log);
-  for (std::string line; std::getline(in, line);) {
-    const Json j = Json::try_parse(line).value_or(nullptr);
-    if (!j.is_object() || j.value("type", "") != "epoch" || !j.contains("dice")) { continue; }
-    const auto epoch = j.value("epoch", std::int64_t{0});
-    epochs.push_back({.found = {.epoch = epoch, .dice = dice_in(j.at("dice"))},
-                      .all_background = {.epoch = epoch, .dice = dice_in(j.at("all_background").at("dice"))}});
-  }
-  VOX_CHECK_DATA(!epochs.empty(), "{}: tells of no validation", log.string());
-  return epochs;
-}
+/// Of a prediction of nothing: the last, which is on the same cases.
+std::int64_t epoch_of(const RunScores& s, std::size_t kind) { return kind == 0 ? s.best.epoch : s.last.epoch; }
 
 std::array<MeanAndSpread, kColumns> over_runs(const std::vector<RunScores>& scores, std::size_t kind) {
   std::array<MeanAndSpread, kColumns> all;
   for (std::size_t c = 0; c < kColumns; ++c) {
     std::vector<double> values;
-    for (const RunScores& s : scores) { values.push_back(of(s, kind).dice[c]); }
+    for (const RunScores& s : scores) { values.push_back(of(s, kind)[c]); }
     all[c] = mean_and_spread(values);
   }
   return all;
@@ -68,8 +41,8 @@ Json json_of(const std::vector<RunScores>& scores) {
   for (const RunScores& s : scores) {
     Json run{{"folder", s.run.folder}, {"seed", s.run.seed}, {"fold", s.run.fold}};
     for (std::size_t k = 0; k < kKinds.size(); ++k) {
-      Json one{{"epoch", of(s, k).epoch}};
-      for (std::size_t c = 0; c < kColumns; ++c) { one[column(c)] = of(s, k).dice[c]; }
+      Json one{{"epoch", epoch_of(s, k)}};
+      for (std::size_t c = 0; c < kColumns; ++c) { one[dice_name(c)] = of(s, k)[c]; }
       run[kKinds[k]] = one;
     }
     runs.push_back(run);
@@ -79,7 +52,7 @@ Json json_of(const std::vector<RunScores>& scores) {
     const auto over = over_runs(scores, k);
     Json regions = Json::object();
     for (std::size_t c = 0; c < kColumns; ++c) {
-      regions[column(c)] = {
+      regions[dice_name(c)] = {
           {"mean", over[c].mean},
           {"standard_deviation", std::isfinite(over[c].spread) ? Json(over[c].spread) : Json(nullptr)}};
     }
@@ -92,9 +65,8 @@ std::string csv_of(const std::vector<RunScores>& scores) {
   std::string text = "folder,seed,fold,prediction,epoch,WT,TC,ET,mean\n";
   for (const RunScores& s : scores) {
     for (std::size_t k = 0; k < kKinds.size(); ++k) {
-      const ValidatedEpoch& e = of(s, k);
-      text += fmt::format("{},{},{},{},{},{}\n", csv_field(s.run.folder), s.run.seed, s.run.fold, kKinds[k], e.epoch,
-                          fmt::join(e.dice, ","));
+      text += fmt::format("{},{},{},{},{},{}\n", csv_field(s.run.folder), s.run.seed, s.run.fold, kKinds[k],
+                          epoch_of(s, k), fmt::join(of(s, k), ","));
     }
   }
   return text;
@@ -111,11 +83,8 @@ std::string cells(const SeriesDice& dice) {
 std::vector<RunScores> series_scores(const fs::path& output, const std::vector<SeriesRun>& runs) {
   std::vector<RunScores> scores;
   for (const SeriesRun& run : runs) {
-    const std::vector<LoggedEpoch> epochs = validated_epochs(output / run.folder / "log.jsonl");
-    // The first of the best, which is what best.safetensors holds.
-    const auto best = std::ranges::max_element(epochs, {}, [](const LoggedEpoch& e) { return e.found.dice.back(); });
-    scores.push_back(
-        {.run = run, .best = best->found, .last = epochs.back().found, .all_background = epochs.back().all_background});
+    const RunRecord record = read_run(output / run.folder);
+    scores.push_back({.run = run, .best = record.best(), .last = record.validated.back()});
   }
   return scores;
 }
@@ -145,7 +114,7 @@ void summarise(const fs::path& output, const std::vector<SeriesRun>& runs) {
     print_safely("\n{:<{}}  epoch     WT     TC     ET   mean   validation Dice of {}\n", "run", width,
                  k == 0 ? "best.safetensors" : "the last epoch");
     for (const RunScores& s : scores) {
-      print_safely("{:<{}}  {:>5}{}\n", s.run.folder, width, of(s, k).epoch, cells(of(s, k).dice));
+      print_safely("{:<{}}  {:>5}{}\n", s.run.folder, width, epoch_of(s, k), cells(of(s, k)));
     }
     row("mean", over_runs(scores, k), &MeanAndSpread::mean);
     row("standard deviation", over_runs(scores, k), &MeanAndSpread::spread);

@@ -7,25 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "data/scoring/metrics.h"
-#include "tools/run/run_series.h"
+#include "tools/run/run_record.h"
 
 namespace vox {
 
-/// The regions' validation Dice, and their mean behind them.
-using SeriesDice = std::array<double, kRegions.size() + 1>;
-
-/// What a validation of a run found.
-struct ValidatedEpoch {
-  std::int64_t epoch = 0;  ///< counted from 1
-  SeriesDice dice{};
-};
-
 struct RunScores {
   SeriesRun run;
-  ValidatedEpoch best;            ///< best.safetensors
-  ValidatedEpoch last;            ///< the last epoch that was validated
-  ValidatedEpoch all_background;  ///< what a prediction of nothing scores on the same cases
+  ValidatedEpoch best;  ///< best.safetensors
+  ValidatedEpoch last;  ///< the last epoch that was validated
 };
 
 /// From the logs of runs below a folder. Throws DataError naming a log without a validation.

@@ -11,6 +11,7 @@
 #include "engine/context.h"
 #include "kernels/base/check.h"
 #include "tools/run/option_words.h"
+#include "tools/run/step_digest.h"
 
 namespace vox {
 
@@ -115,6 +116,7 @@ void check_options(const TrainOptions& o) {
   check_not_negative("save-every", o.save_every);
   check_at_least("stop-patience", o.stop_patience, 0);
   static_cast<void>(graph_named(o.graph));
+  static_cast<void>(digest_cadence(o, Device::cpu, 1));
 }
 
 void check_network_size(std::int64_t size, std::int64_t batch, const UNetConfig& network) {

@@ -71,6 +71,7 @@ template <class Options, class Visit> void for_each_option(Options& o, const Vis
   visit("save_every", o.save_every);
   visit("stop_patience", o.stop_patience);
   visit("graph", o.graph);
+  visit("digest", o.digest);
 }
 
 /// One flat object, in the order of its keys.
@@ -90,8 +91,8 @@ TrainOptions options_of(const Json& all) {
 
 bool may_change(const std::string& key) {
   constexpr std::array kFree{
-      "epochs",         "device",     "fusion", "conv",         "threads", "loader_threads", "loader_memory_mib",
-      "validate_every", "save_every", "graph",  "stop_patience"};
+      "epochs",         "device",     "fusion", "conv",          "threads", "loader_threads", "loader_memory_mib",
+      "validate_every", "save_every", "graph",  "stop_patience", "digest"};
   return std::ranges::find(kFree, key) != kFree.end();
 }
 

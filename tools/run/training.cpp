@@ -92,12 +92,13 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   steps_ = std::make_unique<StepGraphs>(*net_, *optimizer_, loss_, options_.seed, graph_named(options_.graph),
                                         average_.get());
   progress_.schedule = schedule_->state();
+  digests_ = digest_cadence(options_, device_, net_->parameter_count());
 
   make_folder(folder_);
   if (start == Start::resume) { restore(); }
   if (start == Start::fresh) { write_splits(own_splits, cases.folds); }
   write_file(folder_ / "config.toml", to_toml(options_));
-  log_ = std::make_unique<RunLog>(folder_ / "log.jsonl", start == Start::fresh ? -1 : progress_.step);
+  log_ = std::make_unique<RunLog>(folder_ / "log.jsonl", start == Start::fresh ? -1 : progress_.step, progress_.epoch);
   if (warm) { report_warm_start(*warm, options_.init_from, *log_); }
 }
 
@@ -112,46 +113,10 @@ void Training::make_loader() {
   loader_ = std::make_unique<Loader>(std::move(options));
 }
 
-void Training::say_start() const {
-  print_safely("{}: preset {}, {} parameters, {}, batch {}\n", folder_.string(), options_.preset,
-               net_->parameter_count(), recipe_text(recipe_), options_.batch);
-  print_safely("cases: {} to train, {} to validate (fold {})\n", train_files_.size(), val_files_.size(), options_.fold);
-  if (const auto patch = patch_options(options_)) {
-    print_safely("patches of {}, a share of {:g} with tumour; validation {}\n", extents_text(patch->size),
-                 patch->foreground, windows_ ? "by windows of that extent" : "on whole cubes");
-    for (const std::string& note : notes_) { print_safely("note: {}\n", note); }
-  }
-  print_safely("{}\n", loader_->memory_plan());
-  const StepPlan& step = memory_->largest_step();
-  print_safely("step: peak of tensors {}, {} from the system\n", bytes_text(step.peak_bytes),
-               bytes_text(step.system_bytes()));
-  if (options_.augment != "none" && !options_.augment.empty()) {
-    print_safely("augmentation: {}, by {}\n", augment_text(options_.augment),
-                 augments_there_ ? "the device" : "the loader's threads");
-  }
-  print_safely("{}; loss {}; {} lr {:g}, schedule {}{}\n", describe(device_), loss_name(loss_.terms),
-               options_.optimizer, options_.lr, options_.schedule,
-               steps_->used() ? "; a step is one launch of a graph" : "");
-  if (average_) {
-    print_safely("validation and best.safetensors: the average of the weights, decay {:g}\n", options_.ema);
-  }
-  if (options_.micro_batch < options_.batch) {
-    print_safely(
-        "note: gradients are accumulated over micro-batches of {}; {}dice sums are those of each micro-batch, not of "
-        "the batch of {}\n",
-        options_.micro_batch, net_->config().norm == Norm::batch ? "batch-norm statistics and " : "", options_.batch);
-  }
-  if (progress_.step > 0) { print_safely("resuming at epoch {}, step {}\n", progress_.epoch + 1, progress_.step); }
-}
-
-void Training::run() {
+void Training::run(const std::string& program) {
   RunControl control(folder_, options_.save_every);
   say_start();
-  log_->write({{"type", "start"},
-               {"step", progress_.step},
-               {"epoch", progress_.epoch + 1},
-               {"augmentation", augment_text(options_.augment)},
-               {"augmented_by", augments_there_ ? "device" : "loader"}});
+  log_start(program);
   VOX_CHECK(progress_.epoch < options_.epochs, "{}: {} epochs are done; give --epochs a larger number to go on",
             folder_.string(), progress_.epoch);
   const auto stops = [&] { return stops_early(progress_, options_.stop_patience, options_.validate_every); };
@@ -189,7 +154,7 @@ void Training::run_epoch(RunControl& control) {
     staged = stage_next();
     report_before();
     before = std::move(step);
-    if (device_ == Device::cpu) { report_before(); }
+    if (device_ == Device::cpu || digest_is_due()) { report_before(); }  // a digest is of the weights that there are
     if (control.checkpoint_due() && !RunControl::interrupted()) {
       report_before();
       save_last();
@@ -248,10 +213,10 @@ void Training::end_epoch() {
   progress_.samples = 0;
   progress_.seconds = 0;
   progress_.lr_first = progress_.lr_last = std::nullopt;
+  line["best"] = progress_.best ? Json(*progress_.best) : Json(nullptr);
+  log_->write(line);  // before the checkpoint: of an epoch that none has, a resumed run writes it again
   if (improved) { save_best(); }
   save_last();
-  line["best"] = progress_.best ? Json(*progress_.best) : Json(nullptr);
-  log_->write(line);
   plot_training(folder_ / "progress.png", epoch_rows(log_->epochs()));
 }
 

@@ -19,6 +19,7 @@
 #include "model/step_graph.h"
 #include "model/weight_average.h"
 #include "tools/run/memory_plan.h"
+#include "tools/run/step_digest.h"
 #include "tools/run/train_options.h"
 #include "tools/run/training_progress.h"
 #include "tools/run/validation.h"
@@ -30,8 +31,8 @@ class RunLog;       // tools/run/run_log.h
 class ProgressBar;  // tools/ui/progress_bar.h
 
 /// A training run in a folder: config.toml, splits.json, log.jsonl, progress.png, best.safetensors and
-/// last.safetensors. Its result depends on the options, the cases and nothing else: neither on threads nor on where it
-/// was interrupted.
+/// last.safetensors (docs/run-folder.md). Its result depends on the options, the cases and nothing else: neither on
+/// threads nor on where it was interrupted.
 class Training {
  public:
   enum class Start : std::uint8_t { fresh, resume };
@@ -49,8 +50,8 @@ class Training {
   /// Trains until the last epoch, or until --stop-patience ends it, and prints how it goes. What else ends it before,
   /// or asks for a checkpoint: tools/run/run_control.h. Ctrl-C ends the current step, writes last.safetensors and
   /// throws ExitCode{130} (tools/ui/exit_code.h). A number that is not finite throws NonFiniteError saying where it
-  /// came from.
-  void run();
+  /// came from. program: its name and build, for the log; empty: not said.
+  void run(const std::string& program = {});
 
  private:
   /// A step that is submitted and whose loss nobody has looked at.
@@ -66,6 +67,7 @@ class Training {
   [[nodiscard]] HostHolds holds() const;
   void find_patch(const MemoryLimit&);  ///< for --patch auto
   void say_start() const;
+  void log_start(const std::string& program);
   void run_epoch(RunControl&);
   /// Gives the next batch to the uploader: what is returned has no values.
   [[nodiscard]] std::optional<Batch> stage_next();
@@ -74,6 +76,8 @@ class Training {
   void say_notes();  ///< of steps that were not what say_start() promised
   /// Waits for a step, checks and logs it and shows it on the bar.
   void report(Step, ProgressBar&);
+  /// Does the line of the step that is reported next get a digest?
+  [[nodiscard]] bool digest_is_due() const;
   void check_finite(double loss) const;
   /// Does the step on this batch, which is the next to be reported, once more to see where the fault began.
   [[nodiscard]] std::string where_not_finite(const Batch&);
@@ -104,6 +108,7 @@ class Training {
   std::unique_ptr<StepGraphs> steps_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<RunLog> log_;
+  DigestCadence digests_;
   TrainingProgress progress_;
   std::chrono::steady_clock::time_point last_report_;  ///< or the beginning of the epoch
   std::unique_ptr<RunMemory> memory_;

@@ -86,6 +86,7 @@ void Training::report(Step step, ProgressBar& bar) {
                                      progress_.step + 1, progress_.epoch + 1, step.lr, fmt::join(step.batch.ids, ", "),
                                      e.what(), where));
   }
+  const bool digest = digest_is_due();
   if (!progress_.lr_first) { progress_.lr_first = step.lr; }
   progress_.lr_last = step.lr;
   ++progress_.step;
@@ -95,17 +96,18 @@ void Training::report(Step step, ProgressBar& bar) {
   const double seconds = seconds_since(last_report_);
   last_report_ = std::chrono::steady_clock::now();
   progress_.seconds += seconds;
-  log_->write({{"type", "step"},
-               {"step", progress_.step},
-               {"epoch", progress_.epoch + 1},
-               {"loss", loss},
-               {"gradient_norm", norm},
-               {"lr", step.lr},
-               {"seconds", seconds},
-               {"cases", step.batch.ids}});
+  Json line{{"type", "step"},     {"step", progress_.step}, {"epoch", progress_.epoch + 1},
+            {"loss", loss},       {"gradient_norm", norm},  {"lr", step.lr},
+            {"seconds", seconds}, {"cases", step.batch.ids}};
+  if (digest) { line["digest"] = step_digest(loss, *net_); }
+  log_->write(line);
   const double mean = progress_.loss_sum / static_cast<double>(progress_.samples);
   bar.update(progress_.batches, fmt::format("loss {:.4f} (mean {:.4f}) {:.2f} samples/s", loss, mean,
                                             static_cast<double>(progress_.samples) / progress_.seconds));
+}
+
+bool Training::digest_is_due() const {
+  return digests_.is_due(progress_.step + 1, progress_.batches + 1 == loader_->batches_per_epoch());
 }
 
 void Training::check_finite(double loss) const {

@@ -29,7 +29,7 @@ Tensor logits_of(const UNet3d& net, const PreparedFile& file, const std::optiona
 }  // namespace
 
 Validation validate(const UNet3d& net, const std::vector<std::filesystem::path>& files, const LossOptions& loss,
-                    const ArenaPlan& plan, const std::optional<WindowOptions>& windows) {
+                    const ArenaPlan& plan, const std::optional<WindowOptions>& windows, const OnValidated& on_case) {
   VOX_CHECK(!files.empty(), "validate: no cases");
   const NoGradScope no_grad;
   Validation v;
@@ -41,7 +41,8 @@ Validation validate(const UNet3d& net, const std::vector<std::filesystem::path>&
     if (!windows) { arena.emplace(net.device(), plan); }
     const Tensor logits = logits_of(net, file, windows, plan);
     const Tensor labels = network_labels(file.label(), {1, 1, size[0], size[1], size[2]}).to(logits.device());
-    v.loss += share * segmentation_loss(logits, labels, loss).item();
+    CaseValidation one{.id = file.info().id, .loss = segmentation_loss(logits, labels, loss).item()};
+    v.loss += share * one.loss;
     Confusion c;
     const Tensor scores = scores_on_cpu(logits);
     if (net.config().targets == Targets::regions) {
@@ -50,10 +51,14 @@ Validation validate(const UNet3d& net, const std::vector<std::filesystem::path>&
       c.add_argmax(file.label(), scores.values<float>(), kBlock8, 1);
     }
     for (std::size_t r = 0; r < kRegions.size(); ++r) {
-      v.dice[r] += share * overlap_scores(c.of_region(kRegions[r])).dice;
-      v.trivial[r] += share * overlap_scores(c.all_background().of_region(kRegions[r])).dice;
+      one.dice[r] = overlap_scores(c.of_region(kRegions[r])).dice;
+      one.trivial[r] = overlap_scores(c.all_background().of_region(kRegions[r])).dice;
+      v.dice[r] += share * one.dice[r];
+      v.trivial[r] += share * one.trivial[r];
     }
     v.confusion += c;
+    if (on_case) { on_case(file, one, scores); }
+    v.cases.push_back(std::move(one));
   }
   return v;
 }

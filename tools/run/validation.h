@@ -2,6 +2,8 @@
 
 #include <array>
 #include <filesystem>
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "data/prepare/prepared_case.h"
@@ -16,12 +18,25 @@ namespace vox {
 /// Labels [N,D,H,W].
 [[nodiscard]] Tensor network_labels(std::span<const std::uint8_t> labels, const std::array<std::int64_t, 5>& shape);
 
+/// The same of one case.
+struct CaseValidation {
+  std::string id;
+  double loss = 0;
+  std::array<double, kRegions.size()> dice{};
+  std::array<double, kRegions.size()> trivial{};
+
+  [[nodiscard]] double mean_dice() const { return (dice[0] + dice[1] + dice[2]) / 3; }
+};
+/// Told after each case, with its logits on the CPU, f32, blocked.
+using OnValidated = std::function<void(const PreparedFile&, const CaseValidation&, const Tensor& logits)>;
+
 /// What a network does on cases it was not trained on, on the network's grid.
 struct Validation {
   double loss = 0;                                ///< mean over cases
   std::array<double, kRegions.size()> dice{};     ///< WT, TC, ET: mean over cases
   std::array<double, kRegions.size()> trivial{};  ///< the same of an all-background prediction
   Confusion confusion;                            ///< voxels of all cases
+  std::vector<CaseValidation> cases;              ///< in the order of the files
 
   [[nodiscard]] double mean_dice() const { return (dice[0] + dice[1] + dice[2]) / 3; }
 };
@@ -29,6 +44,7 @@ struct Validation {
 /// Whole cases, by windows where such are given; the loss is then that of the windows' mean. The tensors of a forward
 /// pass lie in the device's arena, as the plan of an inference says.
 [[nodiscard]] Validation validate(const UNet3d&, const std::vector<std::filesystem::path>& files, const LossOptions&,
-                                  const ArenaPlan& = {}, const std::optional<WindowOptions>& = {});
+                                  const ArenaPlan& = {}, const std::optional<WindowOptions>& = {},
+                                  const OnValidated& = {});
 
 }  // namespace vox

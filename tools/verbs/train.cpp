@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <csignal>
@@ -91,6 +93,7 @@ TrainOptions with_fold(const TrainArgs& args) {
 
 void train(Command app, const TrainArgs& args) {
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // who read our lines may go; the run goes on
+  const std::string program = fmt::format("voxgrad {}", version_text());
   TrainOptions options = with_fold(args);
   const auto start = args.resume ? Training::Start::resume : Training::Start::fresh;
   if (!args.resume) {
@@ -101,7 +104,7 @@ void train(Command app, const TrainArgs& args) {
   if (args.fold == "all" || args.seeds != 1) {
     const SeriesOptions series{.folds = args.fold == "all" ? SeriesOptions::Folds::all : SeriesOptions::Folds::one,
                                .seeds = args.seeds};
-    train_series(args.cache, args.run, options, series, start, args.memory, given_options(app));
+    train_series(args.cache, args.run, options, series, start, args.memory, given_options(app), program);
     return;
   }
   if (args.resume) {
@@ -109,7 +112,7 @@ void train(Command app, const TrainArgs& args) {
               "--resume: {} holds no run; leave --resume out to start one", args.run.string());
     options = resumed(stored_run(args.run).options, options, given_options(app));
   }
-  Training(args.cache, args.run, options, start, args.memory).run();
+  Training(args.cache, args.run, options, start, args.memory).run(program);
 }
 
 }  // namespace
@@ -138,6 +141,10 @@ void add_train(Command app) {
              "end when validation's mean Dice has not been better for so many epochs; 0: never");
   sub.option("--save-every", args->options.save_every,
              "minutes between checkpoints within an epoch; 0: none. SIGUSR1 asks for one at once");
+  sub.option(
+      "--digest", args->options.digest,
+      "steps between digests of the weights in the log, for compare --bits: auto (about 1 % of the time at most), a "
+      "number, or off");
   add_machine_options(sub, args->options, args->memory);
   sub.run([sub, args] { train(sub, *args); });
 }
