@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <filesystem>
 #include <memory>
 
 #include "data/scoring/evaluate.h"
@@ -14,6 +16,7 @@
 #include "tools/ui/table.h"
 #include "tools/verbs/case_options.h"
 #include "tools/verbs/commands.h"
+#include "tools/verbs/compare_runs.h"
 
 namespace vox {
 namespace {
@@ -21,6 +24,7 @@ namespace {
 struct Args {
   EvaluateOptions evaluate;
   std::vector<std::string> predictions;
+  bool bits = false;
   std::string labels = "auto";
   std::string summary;
   int threads = 0;
@@ -80,9 +84,7 @@ std::string summary_of(const Args& args, const std::vector<Row>& rows, const Eva
   return json_text(json, 2) + "\n";
 }
 
-void run(Args args) {
-  VOX_CHECK(args.predictions.size() == 2, "compare: {} folders of predictions, wants two, A and B",
-            args.predictions.size());
+void compare_predictions(Args args) {
   args.evaluate.labels = labels_option(args.labels);
   args.evaluate.threads = threads_or_all(args.threads);
   std::vector<Evaluation> both;
@@ -103,17 +105,55 @@ void run(Args args) {
   print(rows, both[0].cases.size());
 }
 
+enum class Kind : std::uint8_t { predictions, run, series };
+constexpr std::array kKindNames{"predictions", "a training run", "a series of training runs"};
+
+Kind kind_of(const std::string& folder) {
+  if (is_run_folder(folder)) { return Kind::run; }
+  return is_series_folder(folder) ? Kind::series : Kind::predictions;
+}
+
+void run(const Args& args) {
+  VOX_CHECK(args.predictions.size() == 2, "compare: {} folders, wants two, A and B", args.predictions.size());
+  const std::string& a = args.predictions[0];
+  const std::string& b = args.predictions[1];
+  for (const std::string& folder : args.predictions) {
+    VOX_CHECK_DATA(std::filesystem::exists(folder), "{}: no such folder", folder);
+  }
+  const Kind kind = kind_of(a);
+  VOX_CHECK(kind == kind_of(b), "compare: {} holds {}, {} holds {}; wants two of a kind", a,
+            kKindNames[static_cast<std::size_t>(kind)], b, kKindNames[static_cast<std::size_t>(kind_of(b))]);
+  VOX_CHECK(!args.bits || kind == Kind::run, "compare --bits: {} holds {}, wants two training runs", a,
+            kKindNames[static_cast<std::size_t>(kind)]);
+  if (kind == Kind::predictions) {
+    VOX_CHECK(!args.evaluate.truth.empty(), "compare: {} holds no training run; for predictions give -g, the truth", a);
+    compare_predictions(args);
+    return;
+  }
+  VOX_CHECK(args.evaluate.truth.empty(), "compare: -g is for predictions; {} holds {}, which was validated", a,
+            kKindNames[static_cast<std::size_t>(kind)]);
+  const ComparedText compared = args.bits           ? compare_bits(read_run(a), read_run(b))
+                                : kind == Kind::run ? compare_runs(read_run(a), read_run(b))
+                                                    : compare_series(a, b);
+  if (!args.summary.empty()) { write_file(args.summary, json_text(compared.json, 2) + "\n"); }
+  fmt::print("A: {}\nB: {}\n{}", a, b, compared.text);
+  if (compared.differ) { throw ExitCode{1}; }  // as cmp has it
+}
+
 }  // namespace
 
 void add_compare(Command app) {
   const Command verb =
-      app.command("compare", "Two sets of segmentations of the same cases: is one better, or by chance");
+      app.command("compare", "Two sets of segmentations, training runs or series of them: is one better, or by chance");
   auto args = std::make_shared<Args>();
-  verb.option("folders", args->predictions, "A and B: folders of label files ID.nii.gz").required().expected(2);
-  verb.option("-g,--truth", args->evaluate.truth, "folder of BraTS cases or of label files ID.nii.gz")
+  verb.option("folders", args->predictions,
+              "A and B: folders of label files ID.nii.gz, of training runs, or of series of them (--seeds, --fold all)")
       .required()
+      .expected(2);
+  verb.option("-g,--truth", args->evaluate.truth, "of label files: folder of BraTS cases or of label files ID.nii.gz")
       .type_name("PATH");
-  verb.option("-o,--output", args->summary, "write all scores' differences as JSON").type_name("FILE.json");
+  verb.flag("--bits", args->bits, "of runs: the first step that differs; exit 1 where one does");
+  verb.option("-o,--output", args->summary, "write all that was compared as JSON").type_name("FILE.json");
   add_labels_option(verb, args->labels);
   verb.flag("--allow-missing", args->evaluate.allow_missing, "leave cases without a prediction out, and say so");
   verb.option("--threads", args->threads, "cases scored at a time; 0: one per core").not_negative();
