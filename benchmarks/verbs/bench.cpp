@@ -73,6 +73,7 @@ void add_bench_verbs(Command bench) {
   add_step_verb(bench);
 #ifdef VOX_DATA
   add_loader_verb(bench);
+  add_scores_verb(bench);
 #endif
   add_startup_verb(bench);
   add_serve_verb(bench);

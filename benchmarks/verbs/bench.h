@@ -46,6 +46,7 @@ void add_kernel_verb(Command bench);
 void add_step_verb(Command bench);  ///< and predict
 void add_startup_verb(Command bench);
 void add_loader_verb(Command bench);  ///< in builds with the data library
+void add_scores_verb(Command bench);  ///< in builds with the data library
 void add_serve_verb(Command bench);   ///< not in --help: the other side of --against
 
 }  // namespace vox::bench

@@ -3,7 +3,7 @@
 file(GLOB bench_sources CONFIGURE_DEPENDS benchmarks/verbs/*.cpp benchmarks/measure/*.cpp benchmarks/workloads/*.cpp benchmarks/rivals/*.cpp benchmarks/output/*.cpp)
 list(REMOVE_ITEM bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/verbs/main.cpp)
 if(NOT VOX_TOOLS)
-  list(REMOVE_ITEM bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/verbs/loader.cpp)
+  list(REMOVE_ITEM bench_sources ${PROJECT_SOURCE_DIR}/benchmarks/verbs/loader.cpp ${PROJECT_SOURCE_DIR}/benchmarks/verbs/scores.cpp)
 endif()
 set(probes_wrapper ${PROJECT_BINARY_DIR}/simt/benchmarks_device_probes.cu.cpp)
 file(GENERATE OUTPUT ${probes_wrapper} CONTENT "#include \"benchmarks/measure/device_probes.cu\"\n")
