@@ -1,6 +1,6 @@
 #include "data/scoring/components.h"
 
-#include <cstdlib>
+#include <algorithm>
 #include <limits>
 
 #include "kernels/base/check.h"
@@ -37,25 +37,53 @@ class Sets {
   std::vector<std::int32_t> parent_;
 };
 
-struct Step {
-  std::int64_t d;
-  std::int64_t h;
-  std::int64_t w;
+/// Voxels of one row next to each other: [from, to).
+struct Run {
+  std::int64_t from;
+  std::int64_t to;
+  std::int32_t number;  ///< provisional
 };
 
-/// To the neighbours that lie before a voxel in memory.
-std::vector<Step> steps_back(Connectivity connectivity) {
-  const std::int64_t most = connectivity == Connectivity::faces ? 1 : connectivity == Connectivity::edges ? 2 : 3;
-  std::vector<Step> steps;
-  for (std::int64_t d = -1; d <= 0; ++d) {
-    for (std::int64_t h = -1; h <= 1; ++h) {
-      for (std::int64_t w = -1; w <= 1; ++w) {
-        const bool before = d < 0 || h < 0 || (h == 0 && w < 0);
-        if (before && std::abs(d) + std::abs(h) + std::abs(w) <= most) { steps.push_back({d, h, w}); }
-      }
+/// A row that lies before another in memory, and how far along W a voxel there may be to be a neighbour.
+struct RowBefore {
+  std::int64_t d;
+  std::int64_t h;
+  std::int64_t reach;
+};
+
+std::vector<RowBefore> rows_before(Connectivity connectivity) {
+  switch (connectivity) {
+    case Connectivity::faces:
+      return {{-1, 0, 0}, {0, -1, 0}};
+    case Connectivity::edges:
+      return {{-1, -1, 0}, {-1, 0, 1}, {-1, 1, 0}, {0, -1, 1}};
+    case Connectivity::corners:
+      return {{-1, -1, 1}, {-1, 0, 1}, {-1, 1, 1}, {0, -1, 1}};
+  }
+  VOX_FAIL("components: unknown connectivity");
+}
+
+/// Appends the runs of a row.
+void find_runs(const std::uint8_t* row, std::int64_t width, std::vector<Run>& runs) {
+  const std::uint8_t* const end = row + width;
+  const std::uint8_t* to = row;
+  for (;;) {
+    const std::uint8_t* const from = std::find_if(to, end, [](std::uint8_t v) { return v != 0; });
+    if (from == end) { return; }
+    to = std::find(from, end, std::uint8_t{0});
+    runs.push_back({.from = from - row, .to = to - row, .number = 0});
+  }
+}
+
+/// Joins the runs of a row with those that touch them in a row before. Both are sorted.
+void join_rows(std::span<Run> here, std::span<const Run> before, std::int64_t reach, Sets& sets) {
+  auto first = before.begin();
+  for (Run& run : here) {
+    while (first != before.end() && first->to + reach <= run.from) { ++first; }
+    for (auto other = first; other != before.end() && other->from < run.to + reach; ++other) {
+      run.number = run.number == 0 ? sets.root(other->number) : sets.join(run.number, other->number);
     }
   }
-  return steps;
 }
 
 }  // namespace
@@ -64,35 +92,43 @@ Components connected_components(std::span<const std::uint8_t> mask, const Extent
   const std::int64_t voxels = size[0] * size[1] * size[2];
   VOX_CHECK(std::ssize(mask) == voxels && voxels < std::numeric_limits<std::int32_t>::max(),
             "components: a mask of {} voxels for a volume of {}x{}x{}", mask.size(), size[0], size[1], size[2]);
-  const std::vector<Step> steps = steps_back(connectivity);
+  const std::vector<RowBefore> before = rows_before(connectivity);
   Components c{.of_voxel = std::vector<std::int32_t>(mask.size()), .voxels = {}};
   Sets sets;
   static_cast<void>(sets.add());  // 0: outside
-  std::int64_t v = 0;
+  std::vector<Run> runs;
+  std::vector<std::size_t> begins{0};  // of each row's runs, and of the next row's
   for (std::int64_t d = 0; d < size[0]; ++d) {
     for (std::int64_t h = 0; h < size[1]; ++h) {
-      for (std::int64_t w = 0; w < size[2]; ++w, ++v) {
-        if (mask[at(v)] == 0) { continue; }
-        std::int32_t number = 0;
-        for (const Step& s : steps) {
-          if (d + s.d < 0 || h + s.h < 0 || h + s.h >= size[1] || w + s.w < 0 || w + s.w >= size[2]) { continue; }
-          const std::int32_t other = c.of_voxel[at(v + (s.d * size[1] + s.h) * size[2] + s.w)];
-          if (other != 0) { number = number == 0 ? sets.root(other) : sets.join(number, other); }
-        }
-        c.of_voxel[at(v)] = number == 0 ? sets.add() : number;
+      const std::int64_t row = d * size[1] + h;
+      find_runs(mask.data() + row * size[2], size[2], runs);
+      begins.push_back(runs.size());
+      const auto of_row = [&](std::int64_t r) {
+        return std::span(runs).subspan(begins[at(r)], begins[at(r) + 1] - begins[at(r)]);
+      };
+      if (of_row(row).empty()) { continue; }
+      for (const RowBefore& b : before) {
+        if (d + b.d < 0 || h + b.h < 0 || h + b.h >= size[1]) { continue; }
+        join_rows(of_row(row), of_row(row + b.d * size[1] + b.h), b.reach, sets);
+      }
+      for (Run& run : of_row(row)) {
+        if (run.number == 0) { run.number = sets.add(); }
       }
     }
   }
   std::vector<std::int32_t> numbers(sets.size());
-  for (std::int32_t& number : c.of_voxel) {
-    if (number == 0) { continue; }
-    std::int32_t& known = numbers[at(sets.root(number))];
-    if (known == 0) {
-      c.voxels.push_back(0);
-      known = static_cast<std::int32_t>(c.voxels.size());
+  for (std::int64_t row = 0; row < size[0] * size[1]; ++row) {
+    for (std::size_t k = begins[at(row)]; k < begins[at(row) + 1]; ++k) {
+      const Run& run = runs[k];
+      std::int32_t& known = numbers[at(sets.root(run.number))];
+      if (known == 0) {
+        c.voxels.push_back(0);
+        known = static_cast<std::int32_t>(c.voxels.size());
+      }
+      const auto place = c.of_voxel.begin() + row * size[2];
+      std::fill(place + run.from, place + run.to, known);
+      c.voxels[at(known - 1)] += run.to - run.from;
     }
-    number = known;
-    ++c.voxels[at(number - 1)];
   }
   return c;
 }

@@ -18,8 +18,9 @@ struct Components {
   std::vector<std::int64_t> voxels;    ///< of component i + 1
 };
 
-/// mask [D,H,W] of size: 0 outside, anything else inside. Union-find with path halving over one pass, then a second
-/// that numbers (A. Rosenfeld, J. Pfaltz, "Sequential operations in digital picture processing", JACM 1966).
+/// mask [D,H,W] of size: 0 outside, anything else inside. Union-find with path halving over the runs of voxels in a
+/// row, then a second pass that numbers (A. Rosenfeld, J. Pfaltz, "Sequential operations in digital picture
+/// processing", JACM 1966).
 [[nodiscard]] Components connected_components(std::span<const std::uint8_t> mask, const Extent3& size, Connectivity);
 
 }  // namespace vox

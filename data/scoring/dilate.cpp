@@ -1,6 +1,7 @@
 #include "data/scoring/dilate.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "kernels/base/check.h"
 
@@ -8,18 +9,40 @@ namespace vox {
 namespace {
 
 constexpr std::int64_t kWord = 64;
+constexpr std::int64_t kEight = 8;
+constexpr std::uint64_t kOnes = 0x0101010101010101;
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// Eight voxels as eight bits, the first lowest; little-endian, as all we run on.
+std::uint64_t packed(const std::uint8_t* voxels, std::int64_t there) {
+  constexpr std::uint64_t kGather = 0x0102040810204080;  // brings bit 0 of byte k to bit 56 + k
+  std::uint64_t eight = 0;
+  if (there >= kEight) {
+    std::memcpy(&eight, voxels, kEight);
+  } else {
+    std::memcpy(&eight, voxels, at(there));
+  }
+  constexpr std::uint64_t kLow7 = 0x7f7f7f7f7f7f7f7f;
+  const std::uint64_t inside = (((eight & kLow7) + kLow7) | eight) >> 7 & kOnes;  // 1 where a byte is not 0
+  return inside * kGather >> (kWord - kEight);
+}
+
+/// The way back: a byte of 0 or 1 for each of eight bits.
+std::uint64_t spread(std::uint64_t bits) {
+  constexpr std::uint64_t kOwn = 0x8040201008040201;  // byte k keeps bit k
+  constexpr std::uint64_t kLow7 = 0x7f7f7f7f7f7f7f7f;
+  return ((bits * kOnes & kOwn) + kLow7) >> 7 & kOnes;
+}
 
 /// Rows of bits; what lies past the end of a row is 0.
 class Rows {
  public:
   Rows(std::span<const std::uint8_t> mask, const Extent3& size)
       : size_(size), words_((size[2] + kWord - 1) / kWord), bits_(at(size[0] * size[1] * words_)), wide_(bits_) {
-    std::int64_t v = 0;
     for (std::int64_t row = 0; row < size[0] * size[1]; ++row) {
-      for (std::int64_t w = 0; w < size[2]; ++w, ++v) {
-        if (mask[at(v)] != 0) { bits_[at(row * words_ + w / kWord)] |= bit(w); }
+      for (std::int64_t w = 0; w < size[2]; w += kEight) {
+        bits_[at(row * words_ + w / kWord)] |= packed(mask.data() + row * size[2] + w, size[2] - w) << (w % kWord);
       }
     }
   }
@@ -44,11 +67,11 @@ class Rows {
   }
 
   [[nodiscard]] std::vector<std::uint8_t> bytes() const {
-    std::vector<std::uint8_t> mask;
-    mask.reserve(at(size_[0] * size_[1] * size_[2]));
+    std::vector<std::uint8_t> mask(at(size_[0] * size_[1] * size_[2]));
     for (std::int64_t row = 0; row < size_[0] * size_[1]; ++row) {
-      for (std::int64_t w = 0; w < size_[2]; ++w) {
-        mask.push_back((bits_[at(row * words_ + w / kWord)] & bit(w)) != 0 ? 1 : 0);
+      for (std::int64_t w = 0; w < size_[2]; w += kEight) {
+        const std::uint64_t eight = spread(bits_[at(row * words_ + w / kWord)] >> (w % kWord) & 0xff);
+        std::memcpy(mask.data() + row * size_[2] + w, &eight, at(std::min(kEight, size_[2] - w)));
       }
     }
     return mask;

@@ -14,10 +14,16 @@ const Value& once(std::map<Key, Value>& known, const Key& key, const Make& make)
 }  // namespace
 
 ScoredCase::ScoredCase(ClassPair classes, const Confusion& confusion, int threads)
-    : classes_(std::move(classes)), confusion_(confusion), threads_(threads) {}
+    : classes_(std::move(classes)),
+      confusion_(confusion),
+      threads_(threads),
+      lesions_(std::make_shared<std::map<std::string, std::vector<LesionScores>>>()) {}
 
 ScoredCase ScoredCase::all_background() const {
-  return {classes_.all_background(), confusion_.all_background(), threads_};
+  ScoredCase nothing(classes_.all_background(), confusion_.all_background(), threads_);
+  nothing.lesions_ = lesions_;
+  nothing.background_ = true;
+  return nothing;
 }
 
 double ScoredCase::voxel_ml() const {
@@ -39,7 +45,15 @@ const SurfelDistances& ScoredCase::surfels(const ScoredRegion& region) {
 
 const std::vector<LesionScores>& ScoredCase::lesions(const LesionRules& rules) {
   constexpr std::uint8_t kAllParts = 0b111111;
-  return once(lesions_, rules.name, [&] { return lesion_scores(classes_, rules, kAllParts, threads_); });
+  if (background_ && lesions_->contains(rules.name)) {
+    return once(nothing_found_, rules.name, [&] {
+      std::vector<LesionScores> nothing;
+      for (const LesionScores& s : lesions_->at(rules.name)) { nothing.push_back(nothing_found(s, rules)); }
+      return nothing;
+    });
+  }
+  return once(background_ ? nothing_found_ : *lesions_, rules.name,
+              [&] { return lesion_scores(classes_, rules, kAllParts, threads_); });
 }
 
 }  // namespace vox

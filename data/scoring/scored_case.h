@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,10 @@ class ScoredCase {
   std::map<std::uint8_t, MaskPair> masks_;  // by ScoredRegion::classes
   std::map<std::uint8_t, SurfaceDistances> surfaces_;
   std::map<std::uint8_t, SurfelDistances> surfels_;
-  std::map<std::string, std::vector<LesionScores>> lesions_;  // by LesionRules::name
+  // By LesionRules::name. The trivial baseline shares them: it follows from the scores of what was predicted.
+  std::shared_ptr<std::map<std::string, std::vector<LesionScores>>> lesions_;
+  std::map<std::string, std::vector<LesionScores>> nothing_found_;
+  bool background_ = false;
 };
 
 }  // namespace vox
