@@ -11,6 +11,7 @@
 #include "tests/engine/op_case.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
+#include "tests/support/reference_input.h"
 
 // PyTorch's numbers for the whole network; tests/golden/pytorch_reference.py made them.
 
@@ -46,12 +47,7 @@ class Golden {
   }
 
   [[nodiscard]] Tensor image(DType dtype) const {
-    const RandomKey key{.seed = number("input_seed")};
-    Values v(static_cast<std::size_t>(shape_.count()));
-    for (std::size_t i = 0; i < v.size(); ++i) {
-      v[i] = static_cast<double>(random4(key, i / 4).v[i % 4] >> 20U) / 1024 - 2;
-    }
-    return to_tensor(v, shape_, Kind::volume, dtype);
+    return to_tensor(reference_input(shape_.count(), number("input_seed")), shape_, Kind::volume, dtype);
   }
 
   [[nodiscard]] Tensor labels() const {

@@ -22,6 +22,7 @@ class Segmenter {
 
   [[nodiscard]] const std::filesystem::path& file() const { return file_; }
   [[nodiscard]] const Recipe& recipe() const { return recipe_; }
+  [[nodiscard]] const UNet3d& network() const { return *net_; }
   [[nodiscard]] const UNetConfig& config() const { return net_->config(); }
   [[nodiscard]] Device device() const { return net_->device(); }
 

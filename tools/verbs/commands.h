@@ -25,6 +25,8 @@ void add_evaluate(Command);
 void add_compare(Command);
 void add_tune(Command);
 void add_overlay(Command);
+void add_export(Command);
+void add_import(Command);
 void add_gradcheck(Command);
 void add_bench(Command);  ///< in builds with the benchmarks: for the list of verbs, see bench.h
 

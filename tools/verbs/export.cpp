@@ -1,0 +1,111 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "data/cases/edition.h"
+#include "engine/atomic_file.h"
+#include "engine/json_text.h"
+#include "kernels/base/check.h"
+#include "model/checkpoint.h"
+#include "tools/interchange/onnx_model.h"
+#include "tools/verbs/case_options.h"
+#include "tools/verbs/commands.h"
+#include "tools/verbs/export_description.h"
+#include "tools/verbs/window_options.h"
+
+namespace vox {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ExportArgs {
+  fs::path model;
+  fs::path output;
+  std::string to = "onnx";
+  int opset = kUsualOpset;
+  WindowArgs windows;
+  bool mirror = false;
+  std::string labels = "auto";
+  fs::path postprocess;
+};
+
+/// What a checkpoint says of the preparation of its input.
+Metadata recipe_entries(const fs::path& checkpoint) {
+  Metadata recipe;
+  const CheckpointFile file(checkpoint);
+  for (const auto& [key, value] : file.metadata()) {
+    if (key == "recipe" || key.starts_with("recipe_")) { recipe[key] = value; }
+  }
+  return recipe;
+}
+
+fs::path description_of(fs::path model) { return model.replace_extension(".json"); }
+
+void export_onnx(const ExportArgs& args, const Segmenter& segmenter) {
+  const fs::path described = description_of(args.output);
+  VOX_CHECK(described != args.output, "-o {}: the description would have the same name; wants FILE.onnx",
+            args.output.string());
+  CaseRules rules{.windows = windows_of(args.windows, segmenter),
+                  .mirror = args.mirror,
+                  .labels = labels_option(args.labels),
+                  .postprocess = {}};
+  if (!args.postprocess.empty()) { rules.postprocess = read_postprocess_rules(args.postprocess); }
+  Json description = case_description(segmenter, rules);
+  description["model"] = args.output.filename().string();
+  description["opset"] = args.opset;
+  description["made_by"] = "voxgrad " + std::string(version());
+  Metadata metadata = recipe_entries(segmenter.file());
+  metadata["unet"] = to_json(segmenter.config());
+  metadata["extents_divisible_by"] = std::to_string(size_divisor(segmenter.config()));
+  const std::string model =
+      onnx_model(segmenter.network(), {.opset = args.opset, .version = std::string(version()), .metadata = metadata});
+  // The description first: no model that a program finds lacks it.
+  write_file(described, json_text(description, 2) + "\n");
+  write_file(args.output, model);
+  fmt::print(
+      "{}: opset {}, {:.1f} MiB; extents of its input are multiples of {}\n{}: how cases are prepared and "
+      "its output is used\n",
+      args.output.string(), args.opset, static_cast<double>(model.size()) / 0x1p20, size_divisor(segmenter.config()),
+      described.string());
+}
+
+void export_safetensors(const ExportArgs& args, const Segmenter& segmenter) {
+  save_checkpoint(args.output, segmenter.network(), nullptr, recipe_entries(segmenter.file()));
+  fmt::print("{}: {} tensors of {}, no optimiser\n", args.output.string(),
+             segmenter.network().parameters().size() + segmenter.network().buffers().size(), segmenter.config().preset);
+}
+
+void export_model(const ExportArgs& args) {
+  const Segmenter segmenter(args.model);
+  fmt::print("{}: {}\n{}\n", segmenter.file().string(), text_of(segmenter.config()), recipe_text(segmenter.recipe()));
+  if (args.to == "onnx") {
+    export_onnx(args, segmenter);
+  } else {
+    export_safetensors(args, segmenter);
+  }
+}
+
+}  // namespace
+
+void add_export(Command app) {
+  const Command sub = app.command("export", "Write a trained network as other tools read it: ONNX or safetensors");
+  const auto args = std::make_shared<ExportArgs>();
+  sub.option("-m,--model", args->model, "run folder, or a checkpoint").required();
+  sub.option("-o,--output", args->output, "FILE.onnx, beside which FILE.json is written, or FILE.safetensors")
+      .required();
+  sub.option("--to", args->to,
+             "onnx: the network with softmax or sigmoids, and a description of all that predict does around it; "
+             "safetensors: weights alone, as PyTorch names them")
+      .one_of({"onnx", "safetensors"});
+  sub.option("--opset", args->opset, "of ONNX").range(kOldestOpset, kNewestOpset);
+  add_window_options(sub, args->windows);
+  sub.flag("--mirror", args->mirror, "described: mean over the eight mirror images");
+  sub.option("--labels", args->labels,
+             "described: edition whose numbers are written: " + convention_names() + "; auto: by the images' names");
+  sub.option("--postprocess", args->postprocess, "described: rules of voxgrad tune, or of your own, as JSON")
+      .type_name("FILE.json");
+  sub.run([args] { export_model(*args); });
+}
+
+}  // namespace vox
