@@ -9,10 +9,12 @@
 #include <iterator>
 #include <system_error>
 
+#include "benchmarks/output/bench_page.h"
 #include "engine/atomic_file.h"
 #include "engine/csv.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
+#include "tools/report/page.h"
 
 namespace vox::bench {
 namespace {
@@ -146,6 +148,7 @@ void Report::add(const std::string& key, const Json& value) {
 void Report::write() const {
   if (!files_.json.empty()) { write_file(files_.json, json_text(json_, 1) + "\n"); }
   if (!files_.csv.empty()) { write_file(files_.csv, csv_of(json_["rows"])); }
+  if (!files_.page.empty()) { write_file(files_.page, report_page(bench_page(json_))); }
 }
 
 std::string csv_of(const Json& rows) {

@@ -31,6 +31,7 @@ class Report {
   struct Files {
     std::string json;  ///< paths; empty: none
     std::string csv;
+    std::string page{};  ///< HTML
   };
   explicit Report(Files);
 

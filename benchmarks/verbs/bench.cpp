@@ -52,6 +52,7 @@ void add_common_options(Command verb, Common& c, const char* rivals) {
   verb.option("--seconds", c.seconds, "begin no line after so long; 0: no limit").not_negative();
   verb.option("--json", c.json, "a file for all figures, samples included");
   verb.option("--csv", c.csv, "a file for the rows of the table");
+  verb.option("--report", c.page, "a page with the table, and of kernels the roofline").type_name("FILE.html");
   c.programs.serve = serve_command(own_path());
 }
 

@@ -26,6 +26,7 @@ struct Common {
   double seconds = 0;                     ///< start no line after so long; 0: no limit
   std::string json;
   std::string csv;
+  std::string page;
 };
 void add_common_options(Command verb, Common&, const char* rivals);
 /// Makes threads, instruction set and way to convolve those of the calling thread's queues.

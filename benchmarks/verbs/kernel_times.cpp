@@ -49,7 +49,7 @@ class Bench {
         cache_(o.cache == "flushed" ? Cache::flushed : Cache::warm),
         device_(select_device(o.common.device)),
         probed_(device_ == Device::cpu),
-        report_({.json = o.common.json, .csv = o.common.csv}),
+        report_({.json = o.common.json, .csv = o.common.csv, .page = o.common.page}),
         ceilings_(measure_ceilings(device_)) {
     flush_level2(device_);  // takes its memory before anybody asks what a line takes
   }

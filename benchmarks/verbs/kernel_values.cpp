@@ -51,7 +51,7 @@ void compare_values(const KernelOptions& o) {
   if (o.common.threads > 0) { cpu_queue().threads = o.common.threads; }
   const Deadline deadline(o.common.seconds);
   const Device device = select_device(o.common.device);
-  Report report({.json = o.common.json, .csv = o.common.csv});
+  Report report({.json = o.common.json, .csv = o.common.csv, .page = o.common.page});
   report.head(machine_facts(device));
   report.head({{"error", "of all values together, relative to those of the definition: ||ours - its|| / ||its||"}});
   report.table({{.heading = "operator", .width = 22, .text = true},

@@ -223,7 +223,7 @@ void run(const std::string& work, const Options& o) {
   VOX_CHECK(!o.profile || !o.nsight, "--profile and --nsight: one of the two");
   const Deadline deadline(o.common.seconds);
   apply(o.common);
-  Report report({.json = o.common.json, .csv = o.common.csv});
+  Report report({.json = o.common.json, .csv = o.common.csv, .page = o.common.page});
   const Device device = select_device(o.common.device);
   report.head(machine_facts(device));
   report.head({{"rounds", o.common.rounds},

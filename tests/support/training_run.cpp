@@ -76,7 +76,10 @@ std::vector<nlohmann::json> log_of(const fs::path& run, const std::string& type)
   for (std::string line; std::getline(in, line);) {
     nlohmann::json j = nlohmann::json::parse(line);
     if (j.at("type") != type) { continue; }
-    for (const char* const time : {"seconds", "samples_per_second", "peak_tensor_bytes"}) { j.erase(time); }
+    for (const char* const time : {"seconds", "load_seconds", "validate_seconds", "samples_per_second",
+                                   "peak_tensor_bytes", "peak_resident_bytes"}) {
+      j.erase(time);
+    }
     lines.push_back(j);
   }
   return lines;

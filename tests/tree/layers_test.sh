@@ -46,10 +46,11 @@ check data/postprocess "$below|data/(cases|scoring|postprocess)/"
 check data/synth "$below|data/(nifti|cases|check|synth)/"
 check tools/ui '(kernels|engine|model|data)/|tools/ui/'
 check tools/interchange '(kernels|engine|model|data)/|tools/interchange/'
-check tools/run '(kernels|engine|model|data)/|tools/(ui|interchange|run)/'
+check tools/report '(kernels|engine|data)/|tools/(ui|report)/'
+check tools/run '(kernels|engine|model|data)/|tools/(ui|interchange|report|run)/'
 check tools/verbs '(kernels|engine|model|data|tools)/|benchmarks/verbs/bench\.h'
 command_line='tools/ui/command_line\.h'
-check benchmarks/output '(kernels|engine)/|benchmarks/output/'
+check benchmarks/output '(kernels|engine)/|benchmarks/output/|tools/report/page\.h'
 check benchmarks/measure '(kernels|engine)/|benchmarks/(measure|output)/'
 check benchmarks/workloads '(kernels|engine|model)/|benchmarks/(measure|output|workloads)/'
 check benchmarks/rivals '(kernels|engine|model)/|benchmarks/(measure|output|workloads|rivals)/'

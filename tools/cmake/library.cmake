@@ -41,6 +41,7 @@ if(TARGET vox_run)
   vox_public_headers(vox_run ${run_public})  # those of vox_data too
   set_target_properties(vox_data PROPERTIES EXPORT_NAME data)
   set_target_properties(vox_messages PROPERTIES EXPORT_NAME messages)
+  set_target_properties(vox_report PROPERTIES EXPORT_NAME report)
   set_target_properties(vox_run PROPERTIES EXPORT_NAME run)
   add_library(voxgrad::run ALIAS vox_run)
 endif()
@@ -51,7 +52,7 @@ if(VOX_INSTALL)
   install(EXPORT voxgrad NAMESPACE voxgrad:: FILE voxgradTargets.cmake DESTINATION ${vox_package_folder}
     COMPONENT development)
   if(TARGET vox_run)
-    install(TARGETS vox_data vox_messages EXPORT voxgrad_run ARCHIVE COMPONENT development)
+    install(TARGETS vox_data vox_messages vox_report EXPORT voxgrad_run ARCHIVE COMPONENT development)
     install(TARGETS vox_run EXPORT voxgrad_run ARCHIVE COMPONENT development FILE_SET HEADERS COMPONENT development)
     install(EXPORT voxgrad_run NAMESPACE voxgrad:: FILE voxgradRunTargets.cmake DESTINATION ${vox_package_folder}
       COMPONENT development)

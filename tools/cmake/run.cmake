@@ -14,8 +14,11 @@ target_link_libraries(vox_data PUBLIC vox PRIVATE voxgrad::nifti ZLIB::ZLIB)
 
 include(${PROJECT_SOURCE_DIR}/tools/cmake/protobuf.cmake)
 file(GLOB run_sources CONFIGURE_DEPENDS tools/run/*.cpp tools/interchange/*.cpp)
-foreach(source output plot progress_bar)  # what training says and draws
+foreach(source output overlay_planes plot progress_bar)  # what training says and draws
   list(APPEND run_sources ${PROJECT_SOURCE_DIR}/tools/ui/${source}.cpp)
+endforeach()
+foreach(source case_picture png)
+  list(APPEND run_sources ${PROJECT_SOURCE_DIR}/tools/report/${source}.cpp)
 endforeach()
 # HDF5's header alone: its library is opened when a program reads such a file (tools/interchange/hdf5_library.h).
 find_path(HDF5_INCLUDE_DIR hdf5.h PATH_SUFFIXES hdf5/serial)
@@ -26,4 +29,4 @@ add_library(vox_run STATIC ${run_sources})
 target_include_directories(vox_run SYSTEM PRIVATE ${HDF5_INCLUDE_DIR})
 vox_reuse_headers(vox_run)
 vox_optimise(vox_run -O1)
-target_link_libraries(vox_run PUBLIC vox_data PRIVATE vox_messages)
+target_link_libraries(vox_run PUBLIC vox_data PRIVATE vox_messages vox_report ZLIB::ZLIB)

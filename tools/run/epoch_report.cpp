@@ -3,6 +3,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "tools/run/run_history.h"
 #include "tools/ui/output.h"
 
 namespace vox {
@@ -23,12 +24,6 @@ Json by_region(const Dice& dice) {
   return j;
 }
 
-/// NaN where it was not measured, or was no number: JSON has null for that.
-double number_in(const Json& object, std::string_view key) {
-  const Json* const found = object.find(key);
-  return found != nullptr && found->is_number() ? found->get<double>() : NAN;
-}
-
 void say_line(const char* what, const Dice& dice, const Confusion& c) {
   const MacroScores all = macro_scores(c, MacroOver::all_classes);
   const MacroScores tumour = macro_scores(c, MacroOver::foreground);
@@ -47,7 +42,9 @@ void say(const Validation& v) {
   say_line("all background", v.trivial, v.confusion.all_background());
 }
 
-Json to_json(const Validation& v) {
+Json to_json(const Validation& v, const LossOptions& loss) {
+  Json parts = Json::object();
+  for (std::size_t t = 0; t < v.loss_parts.size(); ++t) { parts[loss_name({loss.terms.at(t)})] = v.loss_parts[t]; }
   Json cases = Json::array();
   for (const CaseValidation& c : v.cases) {
     cases.push_back({{"id", c.id},
@@ -56,13 +53,16 @@ Json to_json(const Validation& v) {
                      {"loss", c.loss},
                      {"all_background", by_region(c.trivial)}});
   }
-  return {{"val_loss", v.loss},
-          {"dice", by_region(v.dice)},
-          {"scores", scores(v.confusion, MacroOver::all_classes)},
-          {"scores_without_background", scores(v.confusion, MacroOver::foreground)},
-          {"all_background",
-           {{"dice", by_region(v.trivial)}, {"scores", scores(v.confusion.all_background(), MacroOver::all_classes)}}},
-          {"cases", cases}};
+  Json line{
+      {"val_loss", v.loss},
+      {"dice", by_region(v.dice)},
+      {"scores", scores(v.confusion, MacroOver::all_classes)},
+      {"scores_without_background", scores(v.confusion, MacroOver::foreground)},
+      {"all_background",
+       {{"dice", by_region(v.trivial)}, {"scores", scores(v.confusion.all_background(), MacroOver::all_classes)}}},
+      {"cases", cases}};
+  if (!parts.empty()) { line["val_loss_parts"] = parts; }
+  return line;
 }
 
 std::vector<EpochRow> epoch_rows(const std::vector<Json>& epochs) {

@@ -22,6 +22,9 @@ struct HostHolds {
   std::size_t validation_bytes = 0;  ///< of a case that is validated by windows (tools/run/whole_case.h)
 };
 
+/// The most of this process that was in physical memory at once, so far.
+[[nodiscard]] std::size_t peak_resident_bytes();
+
 /// All of it: batches that the loader holds, usually of one thread, the one that is being turned into tensors, what the
 /// loader's threads take beside, and the validation's share.
 [[nodiscard]] std::size_t waiting_bytes(const StepRequest&, const HostHolds& = {});

@@ -24,7 +24,7 @@ RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step, std::i
     const bool later = epoch != nullptr && epoch->is_number() && epoch->get<double>() > static_cast<double>(last_epoch);
     if (of_epoch && later) { continue; }
     kept += line + '\n';
-    if (of_epoch) { epochs_.push_back(j); }
+    history_.add(j);
   }
   in.close();
   write_file(path, kept);
@@ -38,7 +38,7 @@ void RunLog::write(const Json& line) {
   errno = 0;
   out_ << text << std::endl;  // flushed: a watcher sees every step
   check_written();
-  if (line.value("type", "") == "epoch") { epochs_.push_back(Json::parse(text)); }
+  history_.add(Json::parse(text));
 }
 
 void RunLog::check_written() const {

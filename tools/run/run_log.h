@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/json.h"
+#include "tools/run/run_history.h"
 
 namespace vox {
 
@@ -20,14 +21,15 @@ class RunLog {
          std::int64_t last_epoch = std::numeric_limits<std::int64_t>::max());
   void write(const Json& line);
   /// The "epoch" lines so far.
-  [[nodiscard]] const std::vector<Json>& epochs() const { return epochs_; }
+  [[nodiscard]] const std::vector<Json>& epochs() const { return history_.epochs(); }
+  [[nodiscard]] const RunHistory& history() const { return history_; }
 
  private:
   void check_written() const;
 
   std::filesystem::path path_;
   std::ofstream out_;
-  std::vector<Json> epochs_;
+  RunHistory history_;
 };
 
 }  // namespace vox

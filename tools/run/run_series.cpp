@@ -72,7 +72,7 @@ std::vector<SeriesRun> series_runs(const TrainOptions& o, const SeriesOptions& s
 
 void train_series(const fs::path& cache, const fs::path& output, const TrainOptions& options,
                   const SeriesOptions& series, Training::Start start, const std::string& memory,
-                  const std::set<std::string>& given, const std::string& program) {
+                  const std::set<std::string>& given, const RunOutputs& outputs) {
   constexpr std::int64_t kMostSeeds = 1000;
   VOX_CHECK(series.seeds >= 1 && series.seeds <= kMostSeeds, "--seeds is {}, wants 1 to {}", series.seeds, kMostSeeds);
   check_options(options);
@@ -104,7 +104,7 @@ void train_series(const fs::path& cache, const fs::path& output, const TrainOpti
           continue;
         }
       }
-      Training(cache, folder, o, begun ? Training::Start::resume : Training::Start::fresh, memory).run(program);
+      Training(cache, folder, o, begun ? Training::Start::resume : Training::Start::fresh, memory, outputs).run();
       if (stored_run(folder).is_done(o)) { continue; }
     } catch (...) {
       if (!resumes && !fs::exists(output / runs.front().folder)) {  // nothing has begun: nothing stays

@@ -26,10 +26,10 @@ struct SeriesOptions {
 /// (tools/run/series_summary.h). All train on the same folds, splits.json in the output folder, whatever their seeds. A
 /// run that fails or is interrupted ends the series, by what Training::run() throws. fresh: no folder may hold a run
 /// yet. resume: those that are done are left alone, one that was begun goes on, the others follow; given: the options
-/// that were asked for explicitly, for resumed(). program: for Training::run(). Throws Error where a fold has no case
+/// that were asked for explicitly, for resumed(). Throws Error where a fold has no case
 /// to validate on.
 void train_series(const std::filesystem::path& cache, const std::filesystem::path& output, const TrainOptions&,
                   const SeriesOptions&, Training::Start, const std::string& memory = {},
-                  const std::set<std::string>& given = {}, const std::string& program = {});
+                  const std::set<std::string>& given = {}, const RunOutputs& = {});
 
 }  // namespace vox

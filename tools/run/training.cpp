@@ -15,6 +15,7 @@
 #include "tools/run/epoch_report.h"
 #include "tools/run/run_control.h"
 #include "tools/run/run_log.h"
+#include "tools/run/run_report.h"
 #include "tools/run/training_cases.h"
 #include "tools/run/warm_start_report.h"
 #include "tools/ui/exit_code.h"
@@ -40,7 +41,8 @@ std::string rates_text(double first, double last) {
 
 }  // namespace
 
-Training::Training(fs::path cache, fs::path run, const TrainOptions& options, Start start, const std::string& memory)
+Training::Training(fs::path cache, fs::path run, const TrainOptions& options, Start start, const std::string& memory,
+                   const RunOutputs& outputs)
     : folder_(std::move(run)),
       options_(options),
       device_(select_device(options.device)),
@@ -65,8 +67,8 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   options_.size = recipe_.size;
   train_files_ = std::move(cases.train);
   val_files_ = std::move(cases.val);
-  const MemoryLimit limit = memory_limit(memory, device_);
-  if (wants_largest_patch(options_)) { find_patch(limit); }
+  limit_ = memory_limit(memory, device_);
+  if (wants_largest_patch(options_)) { find_patch(limit_); }
   VOX_CHECK(options_.stop_patience == 0 || !val_files_.empty(),
             "--stop-patience is {}: fold {} has no case to validate on", options_.stop_patience, options_.fold);
   if (!is_cube(recipe_)) { windows_ = WindowOptions{.window = step_extents(options_)}; }
@@ -79,7 +81,7 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
             "--warmup is {}, wants fewer than the {} steps of the run", options_.warmup, schedule.total);
   schedule_ = std::make_unique<Schedule>(schedule);
   memory_ = std::make_unique<RunMemory>(step_request(options_, device_), holds(),
-                                        windows_ ? windows_->window : cube(recipe_.size), limit);
+                                        windows_ ? windows_->window : cube(recipe_.size), limit_);
   net_ = std::make_unique<UNet3d>(unet_config(options_), dtype_named(options_.dtype), options_.seed, device_);
   net_->set_fusion(fusion_named(options_.fusion));
   const std::array<std::int64_t, 4> sample = loader_->sample_shape();
@@ -100,6 +102,10 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   write_file(folder_ / "config.toml", to_toml(options_));
   log_ = std::make_unique<RunLog>(folder_ / "log.jsonl", start == Start::fresh ? -1 : progress_.step, progress_.epoch);
   if (warm) { report_warm_start(*warm, options_.init_from, *log_); }
+  if (!outputs.environment.empty()) { write_file(folder_ / "env.json", outputs.environment); }
+  program_ = outputs.program;
+  report_ = std::make_unique<RunReport>(folder_, outputs.report, log_->history());
+  report_->begin(train_files_, val_files_, cpu_queue().threads);
 }
 
 Training::~Training() = default;
@@ -113,10 +119,10 @@ void Training::make_loader() {
   loader_ = std::make_unique<Loader>(std::move(options));
 }
 
-void Training::run(const std::string& program) {
+void Training::run() {
   RunControl control(folder_, options_.save_every);
   say_start();
-  log_start(program);
+  log_start();
   VOX_CHECK(progress_.epoch < options_.epochs, "{}: {} epochs are done; give --epochs a larger number to go on",
             folder_.string(), progress_.epoch);
   const auto stops = [&] { return stops_early(progress_, options_.stop_patience, options_.validate_every); };
@@ -189,17 +195,22 @@ void Training::end_epoch() {
             {"lr_last", *progress_.lr_last},
             {"train_loss", train_loss},
             {"seconds", progress_.seconds},
+            {"load_seconds", progress_.load_seconds},
             {"samples_per_second", static_cast<double>(progress_.samples) / progress_.seconds},
-            {"peak_tensor_bytes", memory_report(device_).peak_bytes}};
+            {"peak_tensor_bytes", memory_report(device_).peak_bytes},
+            {"peak_resident_bytes", peak_resident_bytes()}};
   double score = -train_loss;
   print_safely("epoch {}: train loss {:.4f}, lr {}, {:.1f} s, {:.2f} samples/s, peak of tensors {:.0f} MiB\n",
                progress_.epoch + 1, train_loss, rates_text(*progress_.lr_first, *progress_.lr_last), progress_.seconds,
                static_cast<double>(progress_.samples) / progress_.seconds,
                static_cast<double>(memory_report(device_).peak_bytes) / 0x1p20);
   if (validates) {
-    const Validation v = validate(judged(), val_files_, loss_, memory_->validation().arena, windows_);
+    const auto start = std::chrono::steady_clock::now();
+    const Validation v = validate(judged(), val_files_, loss_, memory_->validation().arena, windows_,
+                                  report_->listener(judged().config().targets));
     score = v.mean_dice();
-    line.update(to_json(v));
+    line["validate_seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    line.update(to_json(v, loss_));
     say(v);
   }
   const bool improved = (validates || val_files_.empty()) && (!progress_.best || score > *progress_.best);
@@ -211,13 +222,15 @@ void Training::end_epoch() {
   progress_.batches = 0;
   progress_.loss_sum = 0;
   progress_.samples = 0;
-  progress_.seconds = 0;
+  progress_.seconds = progress_.load_seconds = 0;
   progress_.lr_first = progress_.lr_last = std::nullopt;
   line["best"] = progress_.best ? Json(*progress_.best) : Json(nullptr);
   log_->write(line);  // before the checkpoint: of an epoch that none has, a resumed run writes it again
   if (improved) { save_best(); }
+  if (improved && validates) { report_->improved(progress_.epoch); }
   save_last();
   plot_training(folder_ / "progress.png", epoch_rows(log_->epochs()));
+  report_->write(!last);
 }
 
 Metadata Training::metadata() const {

@@ -28,9 +28,17 @@ namespace vox {
 
 class RunControl;   // tools/run/run_control.h
 class RunLog;       // tools/run/run_log.h
+class RunReport;    // tools/run/run_report.h
 class ProgressBar;  // tools/ui/progress_bar.h
 
-/// A training run in a folder: config.toml, splits.json, log.jsonl, progress.png, best.safetensors and
+/// What a run leaves beside its result, and takes no part in it.
+struct RunOutputs {
+  bool report = true;       ///< report.html, data.json and pictures.json
+  std::string environment;  ///< JSON, for env.json; empty: no such file
+  std::string program;      ///< its name and build, for the log; empty: not said
+};
+
+/// A training run in a folder: config.toml, splits.json, log.jsonl, progress.png, report.html, best.safetensors and
 /// last.safetensors (docs/run-folder.md). Its result depends on the options, the cases and nothing else: neither on
 /// threads nor on where it was interrupted.
 class Training {
@@ -40,7 +48,7 @@ class Training {
   /// fresh: the folder must not hold a run yet. resume: it must, and training goes on from last.safetensors, bit for
   /// bit. memory: what --memory says. Throws MemoryError when a step does not fit, before anything is made.
   Training(std::filesystem::path cache, std::filesystem::path run, const TrainOptions&, Start,
-           const std::string& memory = {});
+           const std::string& memory = {}, const RunOutputs& = {});
   ~Training();
   Training(const Training&) = delete;
   Training& operator=(const Training&) = delete;
@@ -50,8 +58,8 @@ class Training {
   /// Trains until the last epoch, or until --stop-patience ends it, and prints how it goes. What else ends it before,
   /// or asks for a checkpoint: tools/run/run_control.h. Ctrl-C ends the current step, writes last.safetensors and
   /// throws ExitCode{130} (tools/ui/exit_code.h). A number that is not finite throws NonFiniteError saying where it
-  /// came from. program: its name and build, for the log; empty: not said.
-  void run(const std::string& program = {});
+  /// came from.
+  void run();
 
  private:
   /// A step that is submitted and whose loss nobody has looked at.
@@ -67,7 +75,7 @@ class Training {
   [[nodiscard]] HostHolds holds() const;
   void find_patch(const MemoryLimit&);  ///< for --patch auto
   void say_start() const;
-  void log_start(const std::string& program);
+  void log_start();
   void run_epoch(RunControl&);
   /// Gives the next batch to the uploader: what is returned has no values.
   [[nodiscard]] std::optional<Batch> stage_next();
@@ -109,9 +117,12 @@ class Training {
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<RunLog> log_;
   DigestCadence digests_;
+  std::unique_ptr<RunReport> report_;
+  std::string program_;  ///< for the log
   TrainingProgress progress_;
   std::chrono::steady_clock::time_point last_report_;  ///< or the beginning of the epoch
   std::unique_ptr<RunMemory> memory_;
+  MemoryLimit limit_;
 };
 
 }  // namespace vox

@@ -1,4 +1,6 @@
 // What a run holds on the CPU, and the patch that fits beside it.
+#include <sys/resource.h>
+
 #include <algorithm>
 
 #include "kernels/base/check.h"
@@ -6,6 +8,12 @@
 #include "tools/run/training.h"
 
 namespace vox {
+
+std::size_t peak_resident_bytes() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  return static_cast<std::size_t>(used.ru_maxrss) * 1024;  // Linux counts KiB
+}
 
 HostHolds Training::holds() const {
   HostHolds host{.samples_per_epoch = loader_->samples_per_epoch(),

@@ -27,6 +27,7 @@ std::string to_json(const TrainingProgress& p) {
                         {"loss_sum", p.loss_sum},
                         {"samples", p.samples},
                         {"seconds", p.seconds},
+                        {"load_seconds", p.load_seconds},
                         {"lr_first", or_null(p.lr_first)},
                         {"lr_last", or_null(p.lr_last)},
                         {"best", or_null(p.best)},
@@ -47,6 +48,7 @@ TrainingProgress training_progress_from_json(const std::string& text, const std:
     j.at("loss_sum").get_to(p.loss_sum);
     j.at("samples").get_to(p.samples);
     j.at("seconds").get_to(p.seconds);
+    p.load_seconds = if_there(j, "load_seconds").value_or(0);
     p.lr_first = if_there(j, "lr_first");
     p.lr_last = if_there(j, "lr_last");
     if (!j.at("best").is_null()) { p.best = j.at("best").get<double>(); }

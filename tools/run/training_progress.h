@@ -16,6 +16,7 @@ struct TrainingProgress {
   double loss_sum = 0;             ///< over samples of the current epoch
   std::int64_t samples = 0;        ///< of the current epoch
   double seconds = 0;              ///< of the current epoch
+  double load_seconds = 0;         ///< of these, waiting for the loader
   std::optional<double> lr_first;  ///< learning rates of the current epoch's steps so far; none before its first
   std::optional<double> lr_last;
   std::optional<double> best;              ///< score of best.safetensors

@@ -1,10 +1,11 @@
-// What a run says of itself before its first step.
-#include "tools/run/training.h"
+// What a run says of itself when it begins, on the screen and in its log.
+#include <fmt/format.h>
 
 #include "engine/allocator.h"
 #include "engine/context.h"
 #include "engine/json.h"
 #include "tools/run/run_log.h"
+#include "tools/run/training.h"
 #include "tools/run/training_cases.h"
 #include "tools/ui/output.h"
 
@@ -42,14 +43,23 @@ void Training::say_start() const {
   if (progress_.step > 0) { print_safely("resuming at epoch {}, step {}\n", progress_.epoch + 1, progress_.step); }
 }
 
-void Training::log_start(const std::string& program) {
+void Training::log_start() {
+  const StepPlan& step = memory_->largest_step();
   Json line{{"type", "start"},
             {"step", progress_.step},
             {"epoch", progress_.epoch + 1},
+            {"epochs", options_.epochs},
             {"augmentation", augment_text(options_.augment)},
             {"augmented_by", augments_there_ ? "device" : "loader"},
-            {"device", describe(device_)}};
-  if (!program.empty()) { line["program"] = program; }
+            {"device", describe(device_)},
+            {"memory",
+             {{"step_peak_bytes", step.peak_bytes},
+              {"step_system_bytes", step.system_bytes()},
+              {"validation_peak_bytes", memory_->validation().peak_bytes},
+              {"waiting_bytes", waiting_bytes(step_request(options_, device_), holds())},
+              {"limit_bytes", limit_.bytes},
+              {"limit_source", limit_.source}}}};
+  if (!program_.empty()) { line["program"] = program_; }
   log_->write(line);
 }
 

@@ -26,7 +26,9 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }  // namespace
 
 std::optional<Batch> Training::stage_next() {
+  const auto start = std::chrono::steady_clock::now();
   auto batch = loader_->next();
+  progress_.load_seconds += seconds_since(start);
   if (!batch) { return std::nullopt; }
   PlainBatch plain{.shape = Shape(batch->shape),
                    .images = std::exchange(batch->images, {}),

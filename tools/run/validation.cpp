@@ -43,6 +43,14 @@ Validation validate(const UNet3d& net, const std::vector<std::filesystem::path>&
     const Tensor labels = network_labels(file.label(), {1, 1, size[0], size[1], size[2]}).to(logits.device());
     CaseValidation one{.id = file.info().id, .loss = segmentation_loss(logits, labels, loss).item()};
     v.loss += share * one.loss;
+    if (loss.terms.size() > 1) {
+      v.loss_parts.resize(loss.terms.size());
+      for (std::size_t t = 0; t < loss.terms.size(); ++t) {
+        LossOptions term = loss;
+        term.terms = {loss.terms[t]};
+        v.loss_parts[t] += share * segmentation_loss(logits, labels, term).item();
+      }
+    }
     Confusion c;
     const Tensor scores = scores_on_cpu(logits);
     if (net.config().targets == Targets::regions) {

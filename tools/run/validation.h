@@ -36,6 +36,7 @@ struct Validation {
   std::array<double, kRegions.size()> dice{};     ///< WT, TC, ET: mean over cases
   std::array<double, kRegions.size()> trivial{};  ///< the same of an all-background prediction
   Confusion confusion;                            ///< voxels of all cases
+  std::vector<double> loss_parts;                 ///< by term of the loss, mean over cases; none of a single term
   std::vector<CaseValidation> cases;              ///< in the order of the files
 
   [[nodiscard]] double mean_dice() const { return (dice[0] + dice[1] + dice[2]) / 3; }

@@ -25,6 +25,7 @@ void add_evaluate(Command);
 void add_compare(Command);
 void add_tune(Command);
 void add_overlay(Command);
+void add_report(Command);
 void add_export(Command);
 void add_import(Command);
 void add_gradcheck(Command);

@@ -16,7 +16,9 @@ namespace {
 constexpr double kGiB = 1024.0 * 1024 * 1024;
 constexpr int kSelfTestFailed = 5;  // numbers that cannot be trusted
 
-Json report() {
+}  // namespace
+
+Json environment_report() {
   Json json;
   json["version"] = version();
   json["build"] = {{"commit", commit()}, {"type", build_type()}, {"compiler", compiler()}, {"cuda", cuda::built()}};
@@ -35,6 +37,13 @@ Json report() {
   json["libraries"] = Json::object();
   for (const auto& [library, its_version] : library_versions()) { json["libraries"][library] = its_version; }
   json["gnuplot"] = program_path("gnuplot");
+  return json;
+}
+
+namespace {
+
+Json report() {
+  Json json = environment_report();
   json["self_test"] = Json::array();
   for (const SelfTest& t : self_test()) {
     json["self_test"].push_back({{"instruction_set", t.isa}, {"error", t.error}, {"passed", t.passed}});

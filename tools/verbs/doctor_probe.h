@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/json.h"
+
 namespace vox {
 
 /// What doctor finds on this machine. Unknown text is empty, unknown sizes are 0.
@@ -22,6 +24,9 @@ struct Machine {
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> library_versions();
 /// Of the program in PATH; empty where there is none.
 [[nodiscard]] std::string program_path(const std::string& name);
+
+/// What `doctor --json` says but for the self-test, and a run's env.json: version, build, CPU, memory, GPUs, libraries.
+[[nodiscard]] Json environment_report();
 
 struct SelfTest {
   std::string isa;

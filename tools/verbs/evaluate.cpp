@@ -16,6 +16,7 @@
 #include "tools/ui/table.h"
 #include "tools/verbs/case_options.h"
 #include "tools/verbs/commands.h"
+#include "tools/verbs/evaluation_report.h"
 
 namespace vox {
 namespace {
@@ -29,6 +30,7 @@ struct Options {
   std::vector<std::string> as;
   std::string summary;
   std::string csv;
+  std::string report;
   int threads = 0;
   std::string device = "cpu";
 };
@@ -142,6 +144,7 @@ void run(Options options) {
   });
   bar.reset();
   if (!options.summary.empty()) { write_file(options.summary, summary_json(result)); }
+  if (!options.report.empty()) { write_evaluation_report(options.report, summary_json(result), options.evaluate); }
   if (!options.csv.empty()) { write_file(options.csv, cases_csv(result)); }
   print_notes(result);
   if (!result.as.empty()) {
@@ -172,6 +175,8 @@ void add_evaluate(Command app) {
       .default_text("");
   verb.option("-o,--output", options->summary, "write means and cases as JSON").type_name("FILE.json");
   verb.option("--csv", options->csv, "write one row per case").type_name("FILE.csv");
+  verb.option("--report", options->report, "write a page with all scores, and pictures of three cases")
+      .type_name("FILE.html");
   add_labels_option(verb, options->labels);
   verb.option("--prediction-labels", options->predicted_labels,
               "of the predictions, where they have others than --labels says");

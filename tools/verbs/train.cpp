@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "engine/json_text.h"
 #include "kernels/base/check.h"
 #include "tools/run/preset_options.h"
 #include "tools/run/run_series.h"
@@ -13,6 +14,7 @@
 #include "tools/run/training.h"
 #include "tools/ui/output.h"
 #include "tools/verbs/commands.h"
+#include "tools/verbs/doctor_probe.h"
 #include "tools/verbs/network_options.h"
 #include "tools/verbs/sample_options.h"
 
@@ -26,7 +28,8 @@ struct TrainArgs {
   TrainOptions options;
   std::string fold = "0";  ///< or "all"
   std::int64_t seeds = 1;
-  std::string memory;  ///< not kept in the run: what there is may differ the next time
+  std::string report = "on";  ///< not kept in the run either
+  std::string memory;         ///< not kept in the run: what there is may differ the next time
 };
 
 void add_loss_options(Command app, TrainOptions& o) {
@@ -93,7 +96,6 @@ TrainOptions with_fold(const TrainArgs& args) {
 
 void train(Command app, const TrainArgs& args) {
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // who read our lines may go; the run goes on
-  const std::string program = fmt::format("voxgrad {}", version_text());
   TrainOptions options = with_fold(args);
   const auto start = args.resume ? Training::Start::resume : Training::Start::fresh;
   if (!args.resume) {
@@ -101,10 +103,13 @@ void train(Command app, const TrainArgs& args) {
     if (!preset.said.empty()) { print_safely("preset {}: {}\n", options.preset, preset.said); }
     options = preset.options;
   }
+  const RunOutputs outputs{.report = args.report == "on",
+                           .environment = json_text(environment_report(), 1) + "\n",
+                           .program = fmt::format("voxgrad {}", version_text())};
   if (args.fold == "all" || args.seeds != 1) {
     const SeriesOptions series{.folds = args.fold == "all" ? SeriesOptions::Folds::all : SeriesOptions::Folds::one,
                                .seeds = args.seeds};
-    train_series(args.cache, args.run, options, series, start, args.memory, given_options(app), program);
+    train_series(args.cache, args.run, options, series, start, args.memory, given_options(app), outputs);
     return;
   }
   if (args.resume) {
@@ -112,7 +117,7 @@ void train(Command app, const TrainArgs& args) {
               "--resume: {} holds no run; leave --resume out to start one", args.run.string());
     options = resumed(stored_run(args.run).options, options, given_options(app));
   }
-  Training(args.cache, args.run, options, start, args.memory).run(program);
+  Training(args.cache, args.run, options, start, args.memory, outputs).run();
 }
 
 }  // namespace
@@ -145,6 +150,8 @@ void add_train(Command app) {
       "--digest", args->options.digest,
       "steps between digests of the weights in the log, for compare --bits: auto (about 1 % of the time at most), a "
       "number, or off");
+  sub.option("--report", args->report, "report.html after every epoch: on or off. Never changes the result")
+      .one_of({"on", "off"});
   add_machine_options(sub, args->options, args->memory);
   sub.run([sub, args] { train(sub, *args); });
 }

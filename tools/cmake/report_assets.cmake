@@ -1,0 +1,17 @@
+# OUTPUT: FOLDER's page.html, page.css and the SCRIPTS, one after another, as raw strings.
+# A string literal must not be longer than a compiler takes: 64 KiB are within C++'s own minimum.
+foreach(part page style script)
+  set(${part} "")
+endforeach()
+file(READ ${FOLDER}/page.html page)
+file(READ ${FOLDER}/page.css style)
+foreach(file IN LISTS SCRIPTS)
+  file(READ ${file} text)
+  string(APPEND script "${text}\n")
+endforeach()
+set(code "#include \"tools/report/assets.h\"\n\nnamespace vox {\n\nconst ReportAssets& report_assets() {\n  static constexpr ReportAssets kAssets{\n")
+foreach(part page style script)
+  string(APPEND code "      .${part} = R\"vox(${${part}})vox\",\n")
+endforeach()
+string(APPEND code "  };\n  return kAssets;\n}\n\n}  // namespace vox\n")
+file(WRITE ${OUTPUT} "${code}")

@@ -1,0 +1,71 @@
+#include "tools/run/run_report.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+#include "engine/atomic_file.h"
+#include "engine/json_text.h"
+#include "kernels/base/check.h"
+#include "tools/report/page.h"
+#include "tools/run/label_volumes.h"
+#include "tools/ui/output.h"
+
+namespace vox {
+
+RunReport::RunReport(std::filesystem::path run, bool on, const RunHistory& history)
+    : run_(std::move(run)), on_(on), history_(history) {}
+
+RunReport::~RunReport() {
+  if (!says_running_) { return; }
+  try {
+    write(false);
+  } catch (const std::exception& e) { note_failed_output(e.what()); }
+}
+
+template <class Write> void RunReport::try_to(const Write& write) {
+  if (!on_) { return; }
+  try {
+    write();
+  } catch (const OutputError& e) {
+    note_failed_output(e.what());
+    if (!said_) { write_stderr(fmt::format("the report of the run is not written: {}\n", e.what())); }
+    said_ = true;
+  }
+}
+
+void RunReport::begin(std::span<const std::filesystem::path> train, std::span<const std::filesystem::path> val,
+                      int threads) {
+  try_to([&] {
+    const std::filesystem::path file = run_ / "data.json";
+    if (std::filesystem::exists(file)) { return; }
+    Json cases = label_volumes(train, "train", threads);
+    for (const Json& c : label_volumes(val, "validation", threads)) { cases.push_back(c); }
+    write_file(file, json_text({{"cases", cases}}, 1) + "\n");
+  });
+}
+
+OnValidated RunReport::listener(Targets targets) {
+  if (!on_) { return {}; }
+  pictures_.clear();
+  return [this, targets](const PreparedFile& file, const CaseValidation& scores, const Tensor& logits) {
+    pictures_.keep(file, scores, logits, targets);
+  };
+}
+
+void RunReport::improved(std::int64_t epoch) {
+  try_to([&] {
+    write_file(run_ / "pictures.json", json_text({{"epoch", epoch}, {"cases", pictures_.draw()}}) + "\n");
+    pictures_.clear();
+  });
+}
+
+void RunReport::write(bool running) {
+  says_running_ = false;
+  try_to([&] {
+    write_file(run_ / "report.html", report_page(run_model(run_, history_, running)));
+    says_running_ = running;
+  });
+}
+
+}  // namespace vox

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/json.h"
+#include "tools/run/validation.h"
+
+namespace vox {
+
+/// What a network predicts of each voxel, from its blocked scores: the class with the largest, the lowest of equals; of
+/// regions as class_of_regions() has it.
+[[nodiscard]] std::vector<std::uint8_t> predicted_classes(const Tensor& scores, Targets);
+
+/// The predictions of a validation, kept small until it is known which of them are drawn.
+class ValidationPictures {
+ public:
+  void keep(const PreparedFile&, const CaseValidation&, const Tensor& scores, Targets);
+  void clear() { kept_.clear(); }
+  /// Worst, median and best by mean Dice, as case_picture() makes them: FLAIR where the cases have it, else their first
+  /// image.
+  [[nodiscard]] Json draw() const;
+
+ private:
+  struct Kept {
+    std::string file;
+    CaseValidation scores;
+    std::size_t voxels;
+    std::string packed;  ///< classes, by zlib
+  };
+  std::vector<Kept> kept_;
+};
+
+}  // namespace vox
