@@ -74,6 +74,7 @@ struct TrainOptions {
   double save_every = 10;              ///< minutes between checkpoints within an epoch; 0: none
   std::int64_t stop_patience = 0;      ///< epochs without a better validation after which a run ends; 0: it does not
   std::string graph = "auto";          ///< of a GPU's steps (model/step_graph.h)
+  std::string tensorboard = "on";      ///< "off": no event file
   std::string digest = "auto";         ///< steps between digests in the log (tools/run/step_digest.h), or "off"
 };
 

@@ -72,6 +72,7 @@ template <class Options, class Visit> void for_each_option(Options& o, const Vis
   visit("stop_patience", o.stop_patience);
   visit("graph", o.graph);
   visit("digest", o.digest);
+  visit("tensorboard", o.tensorboard);
 }
 
 /// One flat object, in the order of its keys.
@@ -92,7 +93,7 @@ TrainOptions options_of(const Json& all) {
 bool may_change(const std::string& key) {
   constexpr std::array kFree{
       "epochs",         "device",     "fusion", "conv",          "threads", "loader_threads", "loader_memory_mib",
-      "validate_every", "save_every", "graph",  "stop_patience", "digest"};
+      "validate_every", "save_every", "graph",  "stop_patience", "digest",  "tensorboard"};
   return std::ranges::find(kFree, key) != kFree.end();
 }
 

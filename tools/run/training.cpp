@@ -14,6 +14,7 @@
 #include "kernels/base/check.h"
 #include "tools/run/epoch_report.h"
 #include "tools/run/run_control.h"
+#include "tools/run/run_events.h"
 #include "tools/run/run_log.h"
 #include "tools/run/run_report.h"
 #include "tools/run/training_cases.h"
@@ -100,7 +101,9 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   if (start == Start::resume) { restore(); }
   if (start == Start::fresh) { write_splits(own_splits, cases.folds); }
   write_file(folder_ / "config.toml", to_toml(options_));
-  log_ = std::make_unique<RunLog>(folder_ / "log.jsonl", start == Start::fresh ? -1 : progress_.step, progress_.epoch);
+  const std::int64_t last_step = start == Start::fresh ? -1 : progress_.step;
+  log_ = std::make_unique<RunLog>(folder_ / "log.jsonl", last_step, progress_.epoch);
+  if (options_.tensorboard == "on") { events_ = std::make_unique<RunEvents>(folder_, last_step, progress_.epoch); }
   if (warm) { report_warm_start(*warm, options_.init_from, *log_); }
   if (!outputs.environment.empty()) { write_file(folder_ / "env.json", outputs.environment); }
   program_ = outputs.program;
@@ -206,8 +209,12 @@ void Training::end_epoch() {
                static_cast<double>(memory_report(device_).peak_bytes) / 0x1p20);
   if (validates) {
     const auto start = std::chrono::steady_clock::now();
-    const Validation v = validate(judged(), val_files_, loss_, memory_->validation().arena, windows_,
-                                  report_->listener(judged().config().targets));
+    const OnValidated report = report_->listener(judged().config().targets);
+    const auto on_case = [&](const PreparedFile& file, const CaseValidation& scores, const Tensor& logits) {
+      if (report) { report(file, scores, logits); }
+      if (events_) { events_->show(file, logits, judged().config().targets); }
+    };
+    const Validation v = validate(judged(), val_files_, loss_, memory_->validation().arena, windows_, on_case);
     score = v.mean_dice();
     line["validate_seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     line.update(to_json(v, loss_));
@@ -225,6 +232,7 @@ void Training::end_epoch() {
   progress_.seconds = progress_.load_seconds = 0;
   progress_.lr_first = progress_.lr_last = std::nullopt;
   line["best"] = progress_.best ? Json(*progress_.best) : Json(nullptr);
+  if (events_) { events_->write(line); }
   log_->write(line);  // before the checkpoint: of an epoch that none has, a resumed run writes it again
   if (improved) { save_best(); }
   if (improved && validates) { report_->improved(progress_.epoch); }

@@ -28,19 +28,20 @@ namespace vox {
 
 class RunControl;   // tools/run/run_control.h
 class RunLog;       // tools/run/run_log.h
+class RunEvents;    // tools/run/run_events.h
 class RunReport;    // tools/run/run_report.h
 class ProgressBar;  // tools/ui/progress_bar.h
 
 /// What a run leaves beside its result, and takes no part in it.
 struct RunOutputs {
-  bool report = true;       ///< report.html, data.json and pictures.json
-  std::string environment;  ///< JSON, for env.json; empty: no such file
-  std::string program;      ///< its name and build, for the log; empty: not said
+  bool report = true;            ///< report.html, data.json and pictures.json
+  std::string environment = {};  ///< JSON, for env.json; empty: no such file
+  std::string program = {};      ///< its name and build, for the log; empty: not said
 };
 
-/// A training run in a folder: config.toml, splits.json, log.jsonl, progress.png, report.html, best.safetensors and
-/// last.safetensors (docs/run-folder.md). Its result depends on the options, the cases and nothing else: neither on
-/// threads nor on where it was interrupted.
+/// A training run in a folder: config.toml, splits.json, log.jsonl, events.out.tfevents.voxgrad, progress.png,
+/// report.html, best.safetensors and last.safetensors (docs/run-folder.md). Its result depends on the options, the
+/// cases and nothing else: neither on threads nor on where it was interrupted.
 class Training {
  public:
   enum class Start : std::uint8_t { fresh, resume };
@@ -116,6 +117,7 @@ class Training {
   std::unique_ptr<StepGraphs> steps_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<RunLog> log_;
+  std::unique_ptr<RunEvents> events_;  ///< of --tensorboard on
   DigestCadence digests_;
   std::unique_ptr<RunReport> report_;
   std::string program_;  ///< for the log

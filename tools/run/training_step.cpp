@@ -12,6 +12,7 @@
 #include "engine/memory_limits.h"
 #include "kernels/base/check.h"
 #include "model/not_finite.h"
+#include "tools/run/run_events.h"
 #include "tools/run/run_log.h"
 #include "tools/ui/output.h"
 #include "tools/ui/progress_bar.h"
@@ -102,6 +103,7 @@ void Training::report(Step step, ProgressBar& bar) {
             {"loss", loss},       {"gradient_norm", norm},  {"lr", step.lr},
             {"seconds", seconds}, {"cases", step.batch.ids}};
   if (digest) { line["digest"] = step_digest(loss, *net_); }
+  if (events_) { events_->write(line); }
   log_->write(line);
   const double mean = progress_.loss_sum / static_cast<double>(progress_.samples);
   bar.update(progress_.batches, fmt::format("loss {:.4f} (mean {:.4f}) {:.2f} samples/s", loss, mean,

@@ -146,6 +146,9 @@ void add_train(Command app) {
              "end when validation's mean Dice has not been better for so many epochs; 0: never");
   sub.option("--save-every", args->options.save_every,
              "minutes between checkpoints within an epoch; 0: none. SIGUSR1 asks for one at once");
+  sub.option("--tensorboard", args->options.tensorboard,
+             "on: an event file for TensorBoard in the run's folder, with the log's numbers and a picture of each "
+             "validation; or off");
   sub.option(
       "--digest", args->options.digest,
       "steps between digests of the weights in the log, for compare --bits: auto (about 1 % of the time at most), a "

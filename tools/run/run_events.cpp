@@ -1,0 +1,156 @@
+#include "tools/run/run_events.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <map>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "data/cases/regions.h"
+#include "kernels/base/check.h"
+#include "kernels/base/volume.h"
+#include "tools/interchange/png.h"
+#include "tools/ui/output.h"
+
+namespace vox {
+namespace {
+
+/// Names that group in TensorBoard, of numbers that stand alone in the log.
+std::string tag_of(const std::string& type, const std::string& key) {
+  static const std::map<std::string, std::string, std::less<>> kTags{
+      {"step/loss", "loss/step"},
+      {"step/seconds", "time/step_seconds"},
+      {"epoch/train_loss", "loss/train"},
+      {"epoch/val_loss", "loss/validation"},
+      {"epoch/seconds", "time/epoch_seconds"},
+      {"epoch/samples_per_second", "time/samples_per_second"},
+      {"epoch/peak_tensor_bytes", "memory/peak_tensor_bytes"},
+      {"epoch/best", "dice/best"},
+      {"epoch/lr", "lr_of_epoch/lr"},
+      {"epoch/lr_first", "lr_of_epoch/first"},
+      {"epoch/lr_last", "lr_of_epoch/last"}};
+  const auto found = kTags.find(type + "/" + key);
+  return found == kTags.end() ? key : found->second;
+}
+
+void add_numbers(BoardEvent& event, const std::string& tag, const Json& value) {
+  if (value.is_number()) { event.scalars.push_back({tag, value.get<double>()}); }
+  if (!value.is_object()) { return; }
+  for (const auto& [key, inner] : value.items()) { add_numbers(event, tag + "/" + key, inner); }
+}
+
+std::uint8_t predicted_class(std::span<const float> logits, Targets targets) {
+  if (targets == Targets::regions) {
+    return class_of_regions([&](std::size_t r) { return logits[r] > 0; });
+  }
+  const auto classes = logits.first(kClasses);
+  return static_cast<std::uint8_t>(std::ranges::max_element(classes) - classes.begin());
+}
+
+/// The slice along D with the most tumour, the first of equals; the middle one where there is none.
+std::int64_t fullest_slice(std::span<const std::uint8_t> classes, const Extent3& size) {
+  const auto plane = static_cast<std::size_t>(size[1] * size[2]);
+  std::int64_t best = size[0] / 2;
+  std::int64_t most = 0;
+  for (std::int64_t d = 0; d < size[0]; ++d) {
+    const auto slice = classes.subspan(static_cast<std::size_t>(d) * plane, plane);
+    const auto voxels = std::ranges::count_if(slice, [](std::uint8_t c) { return c != 0; });
+    if (voxels > most) {
+      most = voxels;
+      best = d;
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+BoardEvent board_event(const Json& line) {
+  const std::string type = line.value("type", "");
+  BoardEvent event{.step = line.value("step", std::int64_t{0})};
+  for (const auto& [key, value] : line.items()) {
+    if (key == "step" || (type == "step" && key == "epoch")) { continue; }
+    if (key == "cases" && type == "epoch") {
+      for (const Json& one : value) {
+        event.scalars.push_back({"cases/" + one.at("id").get<std::string>(), one.at("mean_dice").get<double>()});
+      }
+      continue;
+    }
+    add_numbers(event, tag_of(type, key), value);
+  }
+  return event;
+}
+
+BoardEvent::Picture slice_picture(const PreparedFile& file, const Tensor& logits, Targets targets) {
+  constexpr double kOpacity = 0.55;
+  // Okabe and Ito's colours, as tools/ui/picture.h has them: background, necrotic, oedema, enhancing.
+  constexpr std::array<std::array<double, 3>, kClasses> kColours{{{}, {213, 94, 0}, {86, 180, 233}, {240, 228, 66}}};
+  const Extent3& size = file.info().mapping.size;
+  const std::int64_t height = size[1];
+  const std::int64_t width = size[2];
+  const std::span<const std::uint8_t> truth = file.label();
+  const auto start = static_cast<std::size_t>(fullest_slice(truth, size) * height * width);
+  const auto voxels = static_cast<std::size_t>(height * width);
+
+  std::vector<float> converted;
+  const std::span<const float> image = file.image(converted);
+  const auto& modalities = file.info().recipe.modalities;  // FLAIR shows most of a tumour; else the first
+  const auto flair = std::ranges::find(modalities, Modality::flair);
+  const auto channel = static_cast<std::size_t>(flair == modalities.end() ? 0 : flair - modalities.begin());
+  const std::size_t volume = truth.size();
+  const auto slice = image.subspan(channel * volume + start, voxels);
+  const auto [low, high] = std::ranges::minmax(slice);
+  const double range = high > low ? static_cast<double>(high) - static_cast<double>(low) : 1;
+
+  const std::span<const float> scores = logits.values<float>();  // blocked: eight channels of a voxel together
+  BoardEvent::Picture picture{
+      .tag = "validation/prediction beside truth", .width = 2 * width, .height = height, .png = {}};
+  std::vector<std::uint8_t> rows;
+  for (std::int64_t h = 0; h < height; ++h) {
+    for (const bool predicted : {true, false}) {
+      for (std::int64_t w = 0; w < width; ++w) {
+        const auto v = static_cast<std::size_t>(h * width + w);
+        const std::uint8_t cls =
+            predicted ? predicted_class(scores.subspan((start + v) * kBlock8, kBlock8), targets) : truth[start + v];
+        const double grey = 255 * (static_cast<double>(slice[v]) - static_cast<double>(low)) / range;
+        for (const double colour : kColours.at(cls)) {
+          rows.push_back(static_cast<std::uint8_t>(cls == 0 ? grey : (1 - kOpacity) * grey + kOpacity * colour));
+        }
+      }
+    }
+  }
+  picture.png = png_file(picture.width, picture.height, 3, rows);
+  return picture;
+}
+
+RunEvents::RunEvents(const std::filesystem::path& run, std::int64_t last_step, std::int64_t last_epoch) {
+  const auto keep = [&](const BoardEvent& event) {
+    const auto epoch = std::ranges::find(event.scalars, "epoch", &BoardEvent::Scalar::tag);
+    return event.step <= last_step && (epoch == event.scalars.end() || epoch->value <= static_cast<double>(last_epoch));
+  };
+  guarded([&] { file_.emplace(run / "events.out.tfevents.voxgrad", keep); });
+}
+
+void RunEvents::write(const Json& line) {
+  if (!file_) { return; }
+  BoardEvent event = board_event(line);
+  event.pictures = std::exchange(pictures_, {});
+  guarded([&] { file_->write(event); });
+}
+
+void RunEvents::show(const PreparedFile& file, const Tensor& logits, Targets targets) {
+  if (file_ && pictures_.empty()) { pictures_.push_back(slice_picture(file, logits, targets)); }
+}
+
+void RunEvents::guarded(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const OutputError& e) {
+    note_failed_output(e.what());
+    file_.reset();
+  }
+}
+
+}  // namespace vox
