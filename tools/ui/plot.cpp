@@ -1,35 +1,20 @@
 #include "tools/ui/plot.h"
 
 #include <fmt/core.h>
-#include <spawn.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <memory>
 #include <string>
-#include <utility>
 
 #include "engine/atomic_file.h"
 #include "kernels/base/check.h"
+#include "tools/ui/gnuplot.h"
 #include "tools/ui/output.h"
-
-extern char** environ;  // NOLINT: of POSIX
 
 namespace vox {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct CloseFile {
-  void operator()(std::FILE* f) const { std::fclose(f); }  // NOLINT(cppcoreguidelines-owning-memory): of a unique_ptr
-};
-using File = std::unique_ptr<std::FILE, CloseFile>;
 
 std::string number(double v) { return std::isfinite(v) ? fmt::format("{:.9g}", v) : "NaN"; }
 
@@ -74,56 +59,6 @@ std::string script(std::span<const EpochRow> rows) {
          "unset multiplot\n";
 }
 
-/// A file in memory: not a pipe, so that a child that dies early cannot kill us with SIGPIPE.
-File open_in_memory() {
-  const int descriptor = memfd_create("gnuplot", MFD_CLOEXEC);
-  return File(descriptor < 0 ? nullptr : fdopen(descriptor, "w+"));
-}
-
-std::string content_of(std::FILE* file) {
-  std::string content;
-  std::array<char, 4096> part{};
-  std::rewind(file);
-  for (std::size_t n = 0; (n = std::fread(part.data(), 1, part.size(), file)) > 0;) { content.append(part.data(), n); }
-  return content;
-}
-
-struct Drawn {
-  std::string png;
-  std::string wrong;  ///< what went wrong, or nothing
-};
-
-/// Runs gnuplot with the script on its stdin.
-Drawn run_gnuplot(const std::string& text) {
-  const File in = open_in_memory();
-  const File out = open_in_memory();
-  const File messages = open_in_memory();
-  if (!in || !out || !messages || std::fwrite(text.data(), 1, text.size(), in.get()) != text.size()) {
-    return {.png = {}, .wrong = "no memory for gnuplot's input and output"};
-  }
-  std::rewind(in.get());
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, fileno(in.get()), STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, fileno(out.get()), STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, fileno(messages.get()), STDERR_FILENO);
-  std::string name = "gnuplot";
-  std::array<char*, 2> arguments{name.data(), nullptr};
-  pid_t child = 0;
-  const int error = posix_spawnp(&child, name.c_str(), &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) { return {.png = {}, .wrong = "gnuplot cannot be run (Debian and Ubuntu: apt install gnuplot-nox)"}; }
-  int status = 0;
-  while (waitpid(child, &status, 0) == -1 && errno == EINTR) {}
-  std::string png = content_of(out.get());
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && !png.empty()) { return {.png = std::move(png), .wrong = {}}; }
-  std::string said = content_of(messages.get()).substr(0, 400);
-  const auto space = [](char c) { return c == ' ' || c == '\n'; };
-  said.erase(std::unique(said.begin(), said.end(), [&](char a, char b) { return space(a) && space(b); }), said.end());
-  std::replace(said.begin(), said.end(), '\n', ' ');
-  return {.png = {}, .wrong = "gnuplot failed: " + said};
-}
-
 }  // namespace
 
 void plot_training(const fs::path& png, std::span<const EpochRow> rows) {
@@ -131,7 +66,7 @@ void plot_training(const fs::path& png, std::span<const EpochRow> rows) {
   Drawn drawn = run_gnuplot(script(rows));
   if (drawn.wrong.empty()) {
     try {
-      write_file(png, drawn.png);
+      write_file(png, drawn.picture);
     } catch (const OutputError& e) {
       note_failed_output(e.what());
       drawn.wrong = e.what();

@@ -23,6 +23,7 @@ void add_train(Command);
 void add_predict(Command);
 void add_evaluate(Command);
 void add_compare(Command);
+void add_plot(Command);
 void add_tune(Command);
 void add_overlay(Command);
 void add_report(Command);
