@@ -183,4 +183,62 @@ TEST_CASE("where no font is installed an overlay is drawn with plain letters, an
   CHECK(read_bytes(folder / "plain.png") != read_bytes(folder / "usual.png"));
 }
 
+TEST_CASE("a montage shows the cases of two folders, worst first, with their Dice", "[overlay][cli]") {
+  const TempFolder folder;
+  const Geometry g = grid({8, 12, 10}, {1, 1, 1});
+  const auto with_cube = [&](std::int64_t edge, int label) {  // a cube of one label in the corner
+    auto labels = filled<LabelMap>(g, 0);
+    for (std::int64_t d = 0; d < edge; ++d) {
+      for (std::int64_t h = 0; h < edge; ++h) {
+        for (std::int64_t w = 0; w < edge; ++w) {
+          labels.values[static_cast<std::size_t>((d * 12 + h) * 10 + w)] = static_cast<std::uint8_t>(label);
+        }
+      }
+    }
+    return labels;
+  };
+  std::filesystem::create_directories(folder / "out");
+  for (const char* const id : {"a", "b", "c"}) {
+    const std::filesystem::path one = folder / "cases" / id;
+    std::filesystem::create_directories(one);
+    auto image = filled<Image>(g, 1);
+    image.values[7] = 5;
+    write_nifti(one / (std::string(id) + "_flair.nii.gz"), image);
+    write_nifti(one / (std::string(id) + "_seg.nii.gz"), with_cube(4, 4));
+  }
+  // Of enhancing tumour: all of it, none, and an eighth: 2 * 8 / (64 + 8).
+  write_nifti(folder / "out" / "a.nii.gz", with_cube(4, 4));
+  write_nifti(folder / "out" / "b.nii.gz", with_cube(0, 4));
+  write_nifti(folder / "out" / "c.nii.gz", with_cube(2, 4));
+  const auto montage = [&](const std::string& more) {
+    return voxgrad("overlay --montage -i " + (folder / "cases").string() + " -s " + (folder / "out").string() + " -o " +
+                   (folder / "m.png").string() + " --labels brats2020 " + more);
+  };
+  Ended e = montage("");
+  INFO(e.output);
+  REQUIRE(e.code == 0);
+  CHECK_THAT(e.output, ContainsSubstring("3 of 3 cases, worst first\n  b  Dice WT 0.000 TC 0.000 ET 0.000\n"
+                                         "  c  Dice WT 0.222 TC 0.222 ET 0.222\n  a  Dice WT 1.000 TC 1.000 ET 1.000"));
+  const std::string three = read_bytes(folder / "m.png");
+  const std::uint32_t width = big_endian(three, 16);
+  const std::uint32_t height = big_endian(three, 20);
+  e = montage("--most 2 --columns 1 --order name");
+  REQUIRE(e.code == 0);
+  CHECK_THAT(e.output, ContainsSubstring("2 of 3 cases, by name") && !ContainsSubstring("Dice"));
+  const std::string two = read_bytes(folder / "m.png");
+  CHECK(big_endian(two, 16) < width / 2);
+  CHECK(big_endian(two, 20) > height);
+
+  CHECK(montage("--slice 1,2,3").code == 2);
+  CHECK(montage("--columns 0").code == 2);
+  CHECK(montage("--modality t1").code == 3);
+  std::filesystem::remove_all(folder / "out");
+  CHECK(montage("").code == 3);
+  std::filesystem::create_directories(folder / "out");
+  write_nifti(folder / "out" / "other.nii.gz", with_cube(2, 4));
+  e = montage("");
+  CHECK(e.code == 3);
+  CHECK_THAT(e.output, ContainsSubstring("has no label file of a case of"));
+}
+
 }  // namespace vox::test

@@ -6,30 +6,17 @@
 #include <array>
 #include <optional>
 
+#include "tools/ui/overlay_paint.h"
 #include "tools/ui/picture.h"
 
 namespace vox {
 namespace {
 
-constexpr double kOpacity = 0.55;
 constexpr double kColumnPixels = 380;  // width of the widest plane on the page
 constexpr double kGap = 12;
 constexpr double kTitleHeight = 64;
 constexpr double kLegendHeight = 44;
 constexpr std::array<const char*, 3> kViewNames{"axial", "coronal", "sagittal"};
-
-/// A plane as a picture: pixel(i) is the colour of voxel i.
-template <class Pixel> Pixels paint(const Geometry& g, const Plane& p, const Pixel& pixel) {
-  Pixels picture{.width = p.width, .height = p.height};
-  for (std::int64_t y = 0; y < p.height; ++y) {
-    for (std::int64_t x = 0; x < p.width; ++x) {
-      std::array<std::int64_t, 3> at{};
-      for (std::size_t k = 0; k < 3; ++k) { at[k] = p.origin[k] + x * p.right[k] + y * p.down[k]; }
-      picture.argb.push_back(pixel(static_cast<std::size_t>((at[0] * g.size[1] + at[1]) * g.size[2] + at[2])));
-    }
-  }
-  return picture;
-}
 
 class Page {
  public:
@@ -74,18 +61,9 @@ class Page {
 
   void plane(double x, double y, std::size_t view, const LabelMap* classes) {
     const Plane& p = planes_[view];
-    const Geometry& g = overlay_.image->geometry;
-    const auto value = [&](std::size_t i) {
-      return grey(static_cast<double>(overlay_.image->values[i]), window_.black, window_.white);
-    };
-    stretch(paint(g, p, value), x, y, p, Between::smooth);
+    stretch(paint_image(*overlay_.image, p, window_), x, y, p, Between::smooth);
     if (classes != nullptr) {
-      const auto label = [&](std::size_t i) {
-        const std::uint8_t cls = classes->values[i];
-        const Colour& colour = kClassColours[cls];
-        return cls == 0 ? 0U : argb(kOpacity, colour.red, colour.green, colour.blue);
-      };
-      stretch(paint(g, p, label), x, y, p, Between::nearest);
+      stretch(paint_classes(*classes, p), x, y, p, Between::nearest);
     } else {
       picture_->text(x + 6, y + height_mm(p) * scale_ - 8, 12,
                      fmt::format("{} {}", kViewNames[view], overlay_.slices[view]));

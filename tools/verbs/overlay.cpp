@@ -12,21 +12,12 @@
 #include "tools/ui/overlay_picture.h"
 #include "tools/verbs/case_options.h"
 #include "tools/verbs/commands.h"
+#include "tools/verbs/overlay.h"
 
 namespace vox {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Options {
-  fs::path input;
-  fs::path segmentation;
-  fs::path truth;
-  fs::path output;
-  std::string modality = "flair";
-  std::string slice = "auto";
-  std::string labels = "auto";
-};
 
 struct Drawn {
   std::string id;
@@ -34,23 +25,11 @@ struct Drawn {
 };
 
 /// What to draw on: the file itself, or the modality of the one case of a folder.
-Drawn find_image(const Options& o) {
+Drawn find_image(const OverlayOptions& o) {
   if (!fs::is_directory(o.input)) { return {.id = o.input.filename().string(), .image = o.input}; }
   const std::vector<CaseFiles> cases = find_cases(o.input);
   VOX_CHECK_DATA(cases.size() == 1, "{}: {} cases, wants the folder of one", o.input.string(), cases.size());
-  for (const Modality m : kModalities) {
-    if (name(m) != o.modality) { continue; }
-    const fs::path file = cases.front().image(m);
-    VOX_CHECK_DATA(!file.empty(), "{}: case {} has no {} image", o.input.string(), cases.front().id, o.modality);
-    return {.id = cases.front().id, .image = file};
-  }
-  VOX_FAIL("overlay: unknown modality '{}'", o.modality);
-}
-
-LabelMap read_classes_on(const fs::path& file, const Options& o, const std::string& image_name, const Geometry& grid) {
-  ClassMap labels = read_classes(label_file(file), {.asked = labels_option(o.labels), .mixed = false});
-  check_same_place(image_name, grid, file.string(), labels.classes.geometry);
-  return std::move(labels.classes);
+  return {.id = cases.front().id, .image = image_of(cases.front(), o)};
 }
 
 Slices parse_slices(const std::string& text, const Geometry& g) {
@@ -68,8 +47,13 @@ Slices parse_slices(const std::string& text, const Geometry& g) {
   return s;
 }
 
-void run(const Options& o) {
+void run(const OverlayOptions& o) {
   VOX_CHECK_DATA(fs::exists(o.input), "{}: no such file or folder", o.input.string());
+  if (o.montage) {
+    VOX_CHECK(o.slice == "auto", "overlay --montage draws the axial slice with most tumour of each case, no --slice");
+    draw_montage(o);
+    return;
+  }
   const auto [id, file] = find_image(o);
   const Image image = read_nifti(file).image;
   const LabelMap prediction = read_classes_on(o.segmentation, o, file.string(), image.geometry);
@@ -91,12 +75,33 @@ void run(const Options& o) {
 
 }  // namespace
 
+fs::path image_of(const CaseFiles& found, const OverlayOptions& o) {
+  for (const Modality m : kModalities) {
+    if (name(m) != o.modality) { continue; }
+    VOX_CHECK_DATA(!found.image(m).empty(), "{}: case {} has no {} image", o.input.string(), found.id, o.modality);
+    return found.image(m);
+  }
+  VOX_FAIL("overlay: unknown modality '{}'", o.modality);
+}
+
+LabelMap read_classes_on(const fs::path& file, const OverlayOptions& o, const std::string& image_name,
+                         const Geometry& grid) {
+  ClassMap labels = read_classes(label_file(file), {.asked = labels_option(o.labels), .mixed = false});
+  check_same_place(image_name, grid, file.string(), labels.classes.geometry);
+  return std::move(labels.classes);
+}
+
 void add_overlay(Command app) {
   const Command verb = app.command("overlay", "Draw a segmentation over three slices of the MRI, as PNG");
-  auto o = std::make_shared<Options>();
-  verb.option("-i,--input", o->input, "folder of one case, or one NIfTI image").required().type_name("PATH");
-  verb.option("-s,--segmentation", o->segmentation, "label file to draw").required().type_name("FILE");
-  verb.option("-g,--truth", o->truth, "label file to draw beside it").type_name("FILE");
+  auto o = std::make_shared<OverlayOptions>();
+  verb.option("-i,--input", o->input, "folder of one case, or one NIfTI image; with --montage a folder of cases")
+      .required()
+      .type_name("PATH");
+  verb.option("-s,--segmentation", o->segmentation, "label file to draw; with --montage a folder of them, ID.nii.gz")
+      .required()
+      .type_name("FILE");
+  verb.option("-g,--truth", o->truth, "label file to draw beside it; with --montage a folder, by default the cases")
+      .type_name("FILE");
   verb.option("-o,--output", o->output, "picture to write").required().type_name("FILE.png");
   verb.option("--modality", o->modality, "image to draw on, where the input is a case")
       .one_of({"t1", "t1ce", "t2", "flair"});
@@ -104,6 +109,10 @@ void add_overlay(Command app) {
   verb.option("--slice", o->slice,
               "voxel indices D,H,W of the axial, coronal and sagittal plane; auto: those with most tumour")
       .type_name("auto|D,H,W");
+  verb.flag("--montage", o->montage, "many cases in one picture, an axial slice of each, with their Dice");
+  verb.option("--order", o->order, "of a montage: worst (mean Dice first) or name").one_of({"worst", "name"});
+  verb.option("--most", o->most, "of a montage: so many cases");
+  verb.option("--columns", o->columns, "of a montage");
   verb.run([o] { run(*o); });
 }
 
