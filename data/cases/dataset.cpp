@@ -7,32 +7,14 @@
 #include <system_error>
 #include <utility>
 
+#include "data/cases/dataset_json.h"
+#include "data/cases/layout_files.h"
 #include "kernels/base/check.h"
 
 namespace vox {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Entries {
-  std::vector<fs::path> files;
-  std::vector<fs::path> folders;
-};
-
-/// Of a folder, sorted.
-Entries entries_of(const fs::path& folder) {
-  std::error_code error;
-  Entries found;
-  fs::directory_iterator entries(folder, error);
-  VOX_CHECK_DATA(!error, "cannot read the folder '{}': {}", folder.string(), error.message());
-  for (const auto& entry : entries) {
-    if (is_hidden(entry.path())) { continue; }
-    (entry.is_directory(error) ? found.folders : found.files).push_back(entry.path());
-  }
-  std::sort(found.files.begin(), found.files.end());
-  std::sort(found.folders.begin(), found.folders.end());
-  return found;
-}
 
 class Finder {
  public:
@@ -65,7 +47,7 @@ class Finder {
     }
     adopt_labels(ids, unnamed);
     if (images) { return; }
-    for (const auto& file : unnamed) { plain_.push_back({*nifti_stem(file), file, false}); }
+    for (const auto& file : unnamed) { plain_.push_back({*nifti_stem(file), file, false, {}}); }
   }
 
   std::vector<CaseFiles> cases() {
@@ -93,12 +75,9 @@ class Finder {
       return;
     }
     fs::path& place = role.mask ? c.mask : role.image ? c.images[static_cast<std::size_t>(*role.image)] : c.labels;
-    if (!place.empty()) {
-      c.clashes.push_back({file, place, false});
-      return;
-    }
-    place = file;
-    c.hyphenated = c.hyphenated || (role.hyphenated && !role.mask);
+    const bool first = place.empty();
+    place_file(c, place, file);
+    c.hyphenated = c.hyphenated || (first && role.hyphenated && !role.mask);
   }
 
   /// Labels under the name of their source: BraTS 2020's case 355 came with W39_1998.09.19_Segm.nii.
@@ -134,7 +113,7 @@ std::vector<LabelFile> labels_of(Finder& finder) {
       VOX_CHECK_DATA(k.other != c.labels && !(k.two_folders && !c.labels.empty()),
                      "two label files for case {}: {} and {}", c.id, k.other.string(), k.file.string());
     }
-    if (!c.labels.empty()) { files.push_back({c.id, c.labels, c.hyphenated}); }
+    if (!c.labels.empty()) { files.push_back(c.label_file()); }
   }
   std::ranges::stable_sort(files, {}, &LabelFile::id);
   const auto twice = std::ranges::adjacent_find(files, {}, &LabelFile::id);
@@ -147,34 +126,76 @@ std::vector<LabelFile> labels_of(Finder& finder) {
 
 }  // namespace
 
-std::vector<CaseFiles> find_cases(const fs::path& folder, std::string_view mask_suffix) {
+std::filesystem::path CaseFiles::image_name(Modality m) const {
+  if (volumes == 0 || image(m).empty()) { return image(m); }
+  return fmt::format("{}[{}]", image(m).string(), volume[static_cast<std::size_t>(m)]);
+}
+
+NiftiImage read_image(const CaseFiles& c, Modality m) {
+  if (c.volumes == 0) { return read_nifti(c.image(m)); }
+  const std::array<std::int64_t, 1> which{c.volume[static_cast<std::size_t>(m)]};
+  return std::move(read_nifti_volumes(c.image(m), which, c.volumes).front());
+}
+
+Entries entries_of(const fs::path& folder) {
   std::error_code error;
-  VOX_CHECK_DATA(fs::exists(folder, error), "the folder '{}' is not there", folder.string());
-  VOX_CHECK_DATA(fs::is_directory(folder, error), "'{}' is a file; wants a folder of cases", folder.string());
+  Entries found;
+  fs::directory_iterator entries(folder, error);
+  VOX_CHECK_DATA(!error, "cannot read the folder '{}': {}", folder.string(), error.message());
+  for (const auto& entry : entries) {
+    if (is_hidden(entry.path())) { continue; }
+    (entry.is_directory(error) ? found.folders : found.files).push_back(entry.path());
+  }
+  std::sort(found.files.begin(), found.files.end());
+  std::sort(found.folders.begin(), found.folders.end());
+  return found;
+}
+
+void place_file(CaseFiles& c, fs::path& place, const fs::path& file) {
+  if (place.empty()) {
+    place = file;
+  } else {
+    c.clashes.push_back({file, place, false});
+  }
+}
+
+std::vector<CaseFiles> brats_cases(const fs::path& folder, std::string_view mask_suffix) {
   Finder finder(mask_suffix);
   finder.walk(folder);
-  auto cases = finder.cases();
-  VOX_CHECK_DATA(!cases.empty(),
-                 "no case below '{}': wants files called ID_{{t1,t1ce,t2,flair,seg}}.nii.gz (BraTS 2018-2021) or "
-                 "ID-{{t1n,t1c,t2w,t2f,seg}}.nii.gz (BraTS 2023), .nii as well",
-                 folder.string());
-  return cases;
+  return finder.cases();
+}
+
+std::vector<CaseFiles> find_cases(const fs::path& folder, std::string_view mask_suffix) {
+  return find_dataset(folder, {}, mask_suffix).cases;
 }
 
 std::vector<LabelFile> find_label_files(const fs::path& folder) {
+  const std::optional<StatedLabels> stated = labels_stated_for(folder);
+  const auto with_names = [&](std::vector<LabelFile> files) {
+    for (LabelFile& f : files) { f.stated = f.stated ? f.stated : stated; }
+    return files;
+  };
   Finder here({});
   here.take(folder, entries_of(folder).files);
-  if (auto files = labels_of(here); !files.empty()) { return files; }
+  if (auto files = labels_of(here); !files.empty()) { return with_names(std::move(files)); }
+  if (has_layout(folder)) {
+    std::vector<LabelFile> files;
+    for (const CaseFiles& c : find_cases(folder)) {
+      if (!c.labels.empty()) { files.push_back(c.label_file()); }
+    }
+    return files;
+  }
   Finder below({});
   below.walk(folder);
-  return labels_of(below);
+  return with_names(labels_of(below));
 }
 
 LabelFile label_file(const fs::path& file) {
   const std::string stem = nifti_stem(file).value_or(file.filename().string());
+  const auto stated = labels_stated_for(file.parent_path());
   const auto role = role_of(stem);
-  if (role && !role->image) { return {role->id, file, role->hyphenated}; }
-  return {stem, file, false};
+  if (role && !role->image) { return {role->id, file, role->hyphenated, stated}; }
+  return {stem, file, false, stated};
 }
 
 }  // namespace vox

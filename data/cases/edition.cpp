@@ -45,14 +45,15 @@ LabelDecision decided(LabelConvention c, std::string why) {
   return {.convention = c, .reason = std::move(why), .unknown = false};
 }
 
-LabelDecision as_asked(LabelConvention asked, const LabelCounts& counts) {
+/// By what --labels or a file beside the labels says.
+LabelDecision as_said(LabelConvention asked, const LabelCounts& counts, std::string why) {
   for (std::size_t label = 0; label < counts.size(); ++label) {
     if (counts[label] > 0 && !class_of(asked, static_cast<std::uint8_t>(label))) {
       return unknown(fmt::format("label {} in {} voxels; {} has 0 background, {}", label, counts[label], name(asked),
                                  meaning(asked)));
     }
   }
-  return decided(asked, "--labels");
+  return decided(asked, std::move(why));
 }
 
 /// A 4 under a name of 2023 or later.
@@ -113,7 +114,7 @@ NameFamily family_of(std::string_view id, bool hyphenated) {
 LabelDecision decide_labels(NameFamily family, std::string_view id, const LabelCounts& counts,
                             const LabelRules& rules) {
   using enum LabelConvention;
-  if (rules.asked) { return as_asked(*rules.asked, counts); }
+  if (rules.asked) { return as_said(*rules.asked, counts, "--labels"); }
   for (std::size_t label = 5; label < counts.size(); ++label) {
     if (counts[label] > 0) {
       return unknown(fmt::format("label {} in {} voxels; no edition has it: wants 0 to 4", label, counts[label]));
@@ -142,12 +143,18 @@ LabelDecision decide_labels(NameFamily family, std::string_view id, const LabelC
   VOX_FAIL("decide_labels: unknown family");
 }
 
+LabelDecision decide_labels(const LabelFile& f, const LabelCounts& counts, const LabelRules& rules) {
+  if (rules.asked || !f.stated) { return decide_labels(family_of(f.id, f.hyphenated), f.id, counts, rules); }
+  if (f.stated->convention) { return as_said(*f.stated->convention, counts, f.stated->source + " names them"); }
+  return refused(f.stated->text);
+}
+
 LabelRules label_rules(std::optional<LabelConvention> asked, std::span<const LabelFile> files, int threads) {
   LabelRules rules{.asked = asked, .mixed = false};
   if (asked) { return rules; }
   std::vector<const LabelFile*> open;
   for (const LabelFile& f : files) {
-    if (family_of(f.id, f.hyphenated) == NameFamily::other) { open.push_back(&f); }
+    if (!f.stated && family_of(f.id, f.hyphenated) == NameFamily::other) { open.push_back(&f); }
   }
   if (open.size() < 2) { return rules; }
   std::atomic<bool> mixed{false};
@@ -165,7 +172,7 @@ LabelRules label_rules(std::optional<LabelConvention> asked, std::span<const Lab
 LabelRules label_rules(std::optional<LabelConvention> asked, std::span<const CaseFiles> cases, int threads) {
   std::vector<LabelFile> files;
   for (const CaseFiles& c : cases) {
-    if (!c.labels.empty()) { files.push_back({c.id, c.labels, c.hyphenated}); }
+    if (!c.labels.empty()) { files.push_back(c.label_file()); }
   }
   return label_rules(asked, files, threads);
 }

@@ -47,6 +47,8 @@ struct LabelDecision {
   bool unknown = false;  ///< there is none because a number is no label in any, or not in the one that was asked for
 };
 [[nodiscard]] LabelDecision decide_labels(NameFamily, std::string_view id, const LabelCounts&, const LabelRules&);
+/// The same of a file: what is stated beside it decides where --labels does not.
+[[nodiscard]] LabelDecision decide_labels(const LabelFile&, const LabelCounts&, const LabelRules&);
 
 /// The numbers to write for a case, from its name alone: what a file of that name is read as again.
 [[nodiscard]] LabelConvention convention_for_output(NameFamily);

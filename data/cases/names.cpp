@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 namespace vox {
 namespace {
@@ -47,6 +48,51 @@ std::optional<std::string> before(const std::string& stem, std::string_view endi
 std::string_view name(Modality m) {
   constexpr std::array<std::string_view, 4> kNames{"t1", "t1ce", "t2", "flair"};
   return kNames[static_cast<std::size_t>(m)];
+}
+
+std::optional<Modality> modality_named(std::string_view word) {
+  std::string letters;
+  for (const char c : lower(std::string(word))) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0) { letters += c; }
+  }
+  constexpr std::array<std::pair<std::string_view, Modality>, 32> kWords{{
+      {"t1", Modality::t1},
+      {"t1w", Modality::t1},
+      {"t1n", Modality::t1},
+      {"t1native", Modality::t1},
+      {"t1pre", Modality::t1},
+      {"t1weighted", Modality::t1},
+      {"t1wpre", Modality::t1},
+      {"t1ce", Modality::t1ce},
+      {"t1c", Modality::t1ce},
+      {"t1gd", Modality::t1ce},
+      {"t1wce", Modality::t1ce},
+      {"t1wgd", Modality::t1ce},
+      {"t1post", Modality::t1ce},
+      {"t1wpost", Modality::t1ce},
+      {"t1contrast", Modality::t1ce},
+      {"t1wcontrast", Modality::t1ce},
+      {"cet1", Modality::t1ce},
+      {"cet1w", Modality::t1ce},
+      {"t1km", Modality::t1ce},
+      {"t1gadolinium", Modality::t1ce},
+      {"t1wgadolinium", Modality::t1ce},
+      {"t2", Modality::t2},
+      {"t2w", Modality::t2},
+      {"t2weighted", Modality::t2},
+      {"flair", Modality::flair},
+      {"t2f", Modality::flair},
+      {"t2flair", Modality::flair},
+      {"t2wflair", Modality::flair},
+      {"fla", Modality::flair},
+      {"flairw", Modality::flair},
+      {"fl", Modality::flair},
+      {"tc", Modality::t1ce},
+  }};
+  const auto* const found =
+      std::ranges::find(kWords, std::string_view(letters), &std::pair<std::string_view, Modality>::first);
+  if (found == kWords.end()) { return {}; }
+  return found->second;
 }
 
 std::optional<std::string> nifti_stem(const std::filesystem::path& file) {

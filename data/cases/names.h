@@ -12,6 +12,9 @@ namespace vox {
 enum class Modality : std::uint8_t { t1, t1ce, t2, flair };
 inline constexpr std::array<Modality, 4> kModalities{Modality::t1, Modality::t1ce, Modality::t2, Modality::flair};
 [[nodiscard]] std::string_view name(Modality);
+/// The image that a channel or column is called after in any data set: "T1w", "t1n", "T1-Gd", "T2-FLAIR", ... Case,
+/// spaces and signs do not matter. Empty for other words.
+[[nodiscard]] std::optional<Modality> modality_named(std::string_view);
 
 // What the names of files say, in one place for every verb. Names are bytes; case does not matter in what is looked
 // for, and ids keep theirs.

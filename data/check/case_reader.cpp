@@ -44,15 +44,38 @@ struct Wanted {
   std::string role;
   std::filesystem::path file;
   std::variant<std::monostate, NiftiImage, Finding> read;
+  bool refused = false;  ///< with the file of another one, which has the finding
 };
+
+/// The images of a 4-D file, at once: it is decompressed from its start on for any of them.
+void read_volumes(const CaseFiles& files, std::span<const Modality> modalities, std::span<Wanted> wanted) {
+  std::vector<std::size_t> there;
+  std::vector<std::int64_t> volumes;
+  std::filesystem::path file;
+  for (std::size_t i = 0; i < modalities.size(); ++i) {
+    if (files.image(modalities[i]).empty()) { continue; }
+    there.push_back(i);
+    volumes.push_back(files.volume[static_cast<std::size_t>(modalities[i])]);
+    file = files.image(modalities[i]);
+  }
+  if (there.empty()) { return; }
+  try {
+    std::vector<NiftiImage> images = read_nifti_volumes(file, volumes, files.volumes);
+    for (std::size_t i = 0; i < there.size(); ++i) { wanted[there[i]].read = std::move(images[i]); }
+  } catch (const NiftiError& e) {
+    wanted[there.front()].read = finding_of(e, file);  // said once
+    for (std::size_t i = 1; i < there.size(); ++i) { wanted[there[i]].refused = true; }
+  }
+}
 
 std::vector<Wanted> read_files(const CaseFiles& files, std::span<const Modality> modalities, int threads) {
   std::vector<Wanted> wanted;
-  for (const Modality m : modalities) { wanted.push_back({std::string(name(m)), files.image(m), {}}); }
+  for (const Modality m : modalities) { wanted.push_back({std::string(name(m)), files.image_name(m), {}}); }
+  if (files.volumes > 0) { read_volumes(files, modalities, wanted); }
   if (!files.mask_suffix.empty()) { wanted.push_back({"mask", files.mask, {}}); }
   parallel_for(threads, std::ssize(wanted), [&](std::int64_t i) {
     Wanted& w = wanted[static_cast<std::size_t>(i)];
-    if (w.file.empty()) { return; }
+    if (w.file.empty() || w.refused || w.read.index() != 0) { return; }
     try {
       w.read = read_nifti(w.file);
     } catch (const NiftiError& e) { w.read = finding_of(e, w.file); }
@@ -163,6 +186,7 @@ LoadedCase load_case(const CaseFiles& files, std::span<const Modality> modalitie
   LoadedCase c;
   add_clashes(files, c.findings);
   for (Wanted& w : read_files(files, modalities, threads)) {
+    if (w.refused) { continue; }
     if (w.file.empty()) {
       const std::string what =
           w.role == "mask" ? fmt::format("mask (ID_{0} or ID-{0})", files.mask_suffix) : w.role + " image";

@@ -42,9 +42,12 @@ std::int64_t CheckReport::count(Severity severity) const {
 }
 
 CheckReport check_cases(const CheckOptions& options) {
-  const auto files = find_cases(options.input, options.mask_suffix);
+  const Dataset dataset = find_dataset(options.input, options.layout, options.mask_suffix);
+  const std::vector<CaseFiles>& files = dataset.cases;
   const CheckRules rules{.labels = label_rules(options.labels, files, options.threads), .allowed = {}};
   CheckReport report;
+  report.layout = dataset.layout;
+  report.found = describe(dataset);
   report.cases.resize(files.size());
   std::vector<std::vector<ImageHash>> hashes(files.size());
   std::mutex mutex;

@@ -11,6 +11,7 @@
 
 #include "data/cases/dataset.h"
 #include "data/cases/edition.h"
+#include "data/cases/layout.h"
 
 namespace vox {
 
@@ -101,13 +102,16 @@ struct ImageHash {
 [[nodiscard]] CaseCheck check_case(const CaseFiles&, const CheckRules& = {}, std::vector<ImageHash>* hashes = nullptr);
 
 struct CheckReport {
-  std::vector<CaseCheck> cases;  ///< sorted by id, whatever the number of threads
+  CaseLayout layout = CaseLayout::brats;  ///< of the input
+  std::string found;                      ///< describe() of the data set
+  std::vector<CaseCheck> cases;           ///< sorted by id, whatever the number of threads
   [[nodiscard]] std::int64_t count(Severity) const;
 };
 struct CheckOptions {
   std::filesystem::path input;
   std::optional<LabelConvention> labels = {};  ///< of all label files; found case by case where it is not given
   std::string mask_suffix = {};                ///< masks are images that every case must have; empty: there are none
+  std::optional<CaseLayout> layout = {};       ///< see find_dataset()
   int threads = 1;                             ///< cases at a time, about 250 MB each for BraTS
   std::function<void(std::int64_t done, std::int64_t total)> on_case = {};  ///< as cases end, one at a time
 };

@@ -91,7 +91,7 @@ std::vector<Finding> check_labels(const Image& labels, std::span<const std::uint
     add(Check::unknown_label, fmt::format("{} voxels hold no label, one is {}", counts.unknown, counts.example));
     return out;
   }
-  const LabelDecision decision = decide_labels(family_of(files.id, files.hyphenated), files.id, counts.by_label, rules);
+  const LabelDecision decision = decide_labels(files.label_file(), counts.by_label, rules);
   convention = decision.convention;
   if (!convention) {
     add(decision.unknown ? Check::unknown_label : Check::labels_ambiguous, decision.reason);

@@ -38,7 +38,7 @@ std::optional<ClassMap> read_classes(const LabelFile& f, const LabelRules& rules
     return {};
   }
   const LabelCounts counts = count_labels(out.classes.values);
-  const LabelDecision decision = decide_labels(family_of(f.id, f.hyphenated), f.id, counts, rules);
+  const LabelDecision decision = decide_labels(f, counts, rules);
   if (!decision.convention) {
     findings.push_back({decision.unknown ? Check::unknown_label : Check::labels_ambiguous, f.file, decision.reason});
     return {};

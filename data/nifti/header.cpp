@@ -121,7 +121,7 @@ void read_raw(ByteSource& source, NiftiHeader& out) {
   out.raw = h;
 }
 
-void check_extents(const std::string& file, const Fields& f, NiftiHeader& out) {
+void check_extents(const std::string& file, const Fields& f, std::int64_t wanted, NiftiHeader& out) {
   constexpr int kFirstCifti = 3000;
   constexpr int kLastCifti = 3099;
   if (f.intent_code >= kFirstCifti && f.intent_code <= kLastCifti) {
@@ -145,9 +145,13 @@ void check_extents(const std::string& file, const Fields& f, NiftiHeader& out) {
     voxels *= n;
     if (axis > 3) { volumes *= n; }
   }
-  if (rank < 3 || volumes != 1) {
-    refuse(NiftiFault::not_one_volume, fmt::format("'{}' is {}-D, {}; wants one 3-D volume", file, rank, shape));
+  const bool fourth = wanted == 1 || (rank >= 4 && f.dim[4] == wanted);  // and not the fifth
+  if (rank < 3 || volumes != wanted || !fourth) {
+    refuse(NiftiFault::not_one_volume,
+           fmt::format("'{}' is {}-D, {}; wants {}", file, rank, shape,
+                       wanted == 1 ? "one 3-D volume" : fmt::format("4-D, with {} volumes", wanted)));
   }
+  out.volumes = volumes;
   out.extents = {f.dim[1], f.dim[2], f.dim[3]};
 }
 
@@ -267,12 +271,12 @@ void check_geometry(const std::string& file, const Fields& f, NiftiHeader& out) 
 
 }  // namespace
 
-NiftiHeader read_header(ByteSource& source) {
+NiftiHeader read_header(ByteSource& source, std::int64_t volumes) {
   NiftiHeader out;
   read_raw(source, out);
   const Fields f = std::visit([](const auto& h) { return fields_of(h); }, out.raw);
   const std::string file = source.path().string();
-  check_extents(file, f, out);
+  check_extents(file, f, volumes, out);
   check_type(file, f, out);
   check_offset(file, f, out);
   check_geometry(file, f, out);

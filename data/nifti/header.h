@@ -25,15 +25,17 @@ struct NiftiHeader {
   bool scaled = false;  ///< value = slope * stored + inter
   double slope = 1;
   double inter = 0;
-  Extents extents{};  ///< as stored: i, j, k
-  AxisMap axes;       ///< from stored to canonical
-  Geometry geometry;  ///< canonical, in mm whatever the unit of the file
+  Extents extents{};         ///< as stored: i, j, k
+  std::int64_t volumes = 1;  ///< one after the other in the file
+  AxisMap axes;              ///< from stored to canonical
+  Geometry geometry;         ///< canonical, in mm whatever the unit of the file
   std::string affine_source;
   LengthUnit unit = LengthUnit::unknown;  ///< of the file
 };
 
-/// Reads and checks the header at the start of the source; the source then stands right after it.
-[[nodiscard]] NiftiHeader read_header(ByteSource&);
+/// Reads and checks the header at the start of the source; the source then stands right after it. volumes: how many
+/// the fourth axis must have; 1: the file is one volume.
+[[nodiscard]] NiftiHeader read_header(ByteSource&, std::int64_t volumes = 1);
 /// Bytes of one voxel, 0 for a type that is not supported.
 [[nodiscard]] std::size_t voxel_bytes(int datatype);
 [[nodiscard]] std::string datatype_name(int datatype);  ///< "int16"

@@ -12,70 +12,11 @@
 #include "data/nifti/bytes.h"
 #include "data/nifti/header.h"
 #include "data/nifti/orientation.h"
+#include "data/nifti/raw.h"
 #include "kernels/base/parallel.h"
 
 namespace vox {
 namespace {
-
-constexpr std::int64_t kMostSkip = 1 << 20;  // of bytes between header and voxels, when a file is read at once
-
-struct RawVolume {
-  NiftiHeader header;
-  LargeBytes content;           // of the file, or of its voxels alone
-  std::byte* voxels = nullptr;  // in there: as stored, in this machine's byte order
-};
-
-void skip(ByteSource& source, std::int64_t bytes) {
-  std::array<std::byte, 4096> ignored{};
-  while (bytes > 0) {
-    const auto want = static_cast<std::size_t>(std::min<std::int64_t>(bytes, ignored.size()));
-    if (source.read(std::span(ignored).first(want)) != want) { return; }  // the voxels then come short
-    bytes -= static_cast<std::int64_t>(want);
-  }
-}
-
-/// The voxels start `skip_bytes` after where the source stands, which is `header_bytes` from the start of its content.
-void read_voxels(ByteSource& source, std::int64_t header_bytes, std::int64_t skip_bytes, RawVolume& out) {
-  const Extents& n = out.header.extents;
-  const auto voxels = static_cast<std::uint64_t>(n[0] * n[1] * n[2]);
-  const std::uint64_t bytes = voxels * voxel_bytes(out.header.datatype);
-  const std::string shape = fmt::format("{}x{}x{} {}", n[0], n[1], n[2], datatype_name(out.header.datatype));
-  if (bytes > source.most_bytes()) {
-    refuse(NiftiFault::damaged,
-           fmt::format("'{}' is too short for its {} voxels: at most {} bytes, wants {}: truncated, or a wrong header",
-                       source.path().string(), shape, source.most_bytes(), bytes));
-  }
-  const bool at_once = skip_bytes <= kMostSkip;
-  const std::size_t before = at_once ? static_cast<std::size_t>(header_bytes + skip_bytes) : 0;
-  out.content = LargeBytes(before + bytes + ByteSource::kMostSurplusBytes);
-  out.voxels = out.content.data() + before;
-  if (!at_once || source.whole(out.content.all()).value_or(0) < before + bytes) {
-    skip(source, skip_bytes);
-    const std::size_t came = source.read({out.voxels, bytes});
-    if (came != bytes) {
-      refuse(NiftiFault::damaged, fmt::format("'{}' holds {} bytes of voxels; its {} voxels want {}: the file is "
-                                              "truncated",
-                                              source.path().string(), came, shape, bytes));
-    }
-    source.finish();
-  }
-  const auto size = static_cast<int>(voxel_bytes(out.header.datatype));
-  if (out.header.swapped && size > 1) { nifti_swap_Nbytes(static_cast<std::int64_t>(voxels), size, out.voxels); }
-}
-
-RawVolume read_raw_volume(const std::filesystem::path& path) {
-  RawVolume out;
-  ByteSource source(header_path(path));
-  out.header = read_header(source);
-  if (out.header.separate_voxels) {
-    ByteSource image(voxels_path(source.path()));
-    read_voxels(image, 0, out.header.voxel_offset_bytes, out);
-  } else {
-    const std::int64_t header_bytes = std::visit([](const auto& h) { return std::int64_t{sizeof h}; }, out.header.raw);
-    read_voxels(source, header_bytes, out.header.voxel_offset_bytes - header_bytes, out);
-  }
-  return out;
-}
 
 template <class T> struct Stored { using type = T; };
 
@@ -179,10 +120,8 @@ void convert_labels(const std::filesystem::path& path, const RawVolume& raw, Lar
   });
 }
 
-}  // namespace
-
-NiftiImage read_nifti(const std::filesystem::path& path) {
-  RawVolume raw = read_raw_volume(path);
+/// The voxels where `raw` points, which become the image with its header.
+NiftiImage to_image(const RawVolume& raw) {
   NiftiImage out;
   out.image.geometry = raw.header.geometry;
   out.image.values = LargeVector<float>(static_cast<std::size_t>(raw.header.geometry.voxels()), uncleared);
@@ -193,8 +132,26 @@ NiftiImage read_nifti(const std::filesystem::path& path) {
   out.orientation = orientation_name(raw.header.axes);
   out.affine_source = raw.header.affine_source;
   out.unit = raw.header.unit;
-  out.header = std::make_shared<const NiftiHeader>(std::move(raw.header));
+  out.header = std::make_shared<const NiftiHeader>(raw.header);
   return out;
+}
+
+}  // namespace
+
+NiftiImage read_nifti(const std::filesystem::path& path) { return to_image(read_raw_volume(path)); }
+
+std::vector<NiftiImage> read_nifti_volumes(const std::filesystem::path& path, std::span<const std::int64_t> which,
+                                           std::int64_t wanted) {
+  RawVolume raw = read_raw_volume(path, wanted);
+  std::byte* const first = raw.voxels;
+  const std::int64_t bytes = raw.header.geometry.voxels() * static_cast<std::int64_t>(voxel_bytes(raw.header.datatype));
+  std::vector<NiftiImage> images;
+  for (const std::int64_t volume : which) {
+    VOX_CHECK(volume >= 0 && volume < wanted, "read_nifti_volumes: volume {} of {}", volume, wanted);
+    raw.voxels = first + volume * bytes;
+    images.push_back(to_image(raw));
+  }
+  return images;
 }
 
 std::vector<NiftiImage> read_nifti(std::span<const std::filesystem::path> paths, int threads) {
@@ -212,9 +169,9 @@ std::vector<NiftiImage> read_nifti(std::span<const std::filesystem::path> paths,
   return images;
 }
 
-Geometry read_nifti_geometry(const std::filesystem::path& path) {
+Geometry read_nifti_geometry(const std::filesystem::path& path, std::int64_t volumes) {
   ByteSource source(header_path(path));
-  return read_header(source).geometry;
+  return read_header(source, volumes).geometry;
 }
 
 NiftiLabels read_nifti_labels(const std::filesystem::path& path) {

@@ -62,8 +62,13 @@ struct NiftiImage {
 [[nodiscard]] NiftiImage read_nifti(const std::filesystem::path&);
 /// The same for several files on `threads` threads; the error of the first bad file in the list is thrown.
 [[nodiscard]] std::vector<NiftiImage> read_nifti(std::span<const std::filesystem::path>, int threads);
-/// The geometry alone, without the voxels.
-[[nodiscard]] Geometry read_nifti_geometry(const std::filesystem::path&);
+/// Volumes of a 4-D file that has `wanted` of them along its fourth axis and extent 1 along any other, in the order of
+/// `which`; the file is decompressed once. One volume after the other is converted: in memory are the file's voxels as
+/// stored and the volumes asked for.
+[[nodiscard]] std::vector<NiftiImage> read_nifti_volumes(const std::filesystem::path&,
+                                                         std::span<const std::int64_t> which, std::int64_t wanted);
+/// The geometry alone, without the voxels; of a file of `volumes` volumes that of each.
+[[nodiscard]] Geometry read_nifti_geometry(const std::filesystem::path&, std::int64_t volumes = 1);
 
 struct NiftiLabels {
   LabelMap labels;

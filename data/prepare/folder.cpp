@@ -174,8 +174,15 @@ std::string_view name(Outcome o) {
 std::string hash_sources(const CaseFiles& files, const Recipe& recipe) {
   Hash hash;
   for (const Modality m : recipe.modalities) {
-    if (!files.image(m).empty()) { hash.add_file(name(m), files.image(m)); }
+    if (files.image(m).empty()) { continue; }
+    if (files.volumes == 0) {
+      hash.add_file(name(m), files.image(m));
+    } else {  // all images are in one file
+      if (m == recipe.modalities.front()) { hash.add_file("4-D", files.image(m)); }
+      hash.add(fmt::format("{} {}\n", name(m), files.volume[static_cast<std::size_t>(m)]));
+    }
   }
+  if (files.stated && files.stated->convention) { hash.add(name(*files.stated->convention)); }
   if (!files.labels.empty()) { hash.add_file("labels", files.labels); }
   if (!files.mask.empty()) { hash.add_file("mask", files.mask); }
   return hash.hex();
@@ -185,7 +192,8 @@ PrepareReport prepare_cases(const PrepareOptions& options) {
   VOX_CHECK(options.threads >= 1, "prepare: {} threads, wants at least 1", options.threads);
   VOX_CHECK(options.image_type == FileDType::f32 || options.image_type == FileDType::bf16,
             "prepare: images are held in f32 or bf16");
-  const std::vector<CaseFiles> cases = find_cases(options.input, options.mask_suffix);
+  const Dataset dataset = find_dataset(options.input, options.layout, options.mask_suffix);
+  const std::vector<CaseFiles>& cases = dataset.cases;
   std::error_code error;
   fs::create_directories(options.output, error);
   if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", options.output.string(), error.message()); }
@@ -198,6 +206,8 @@ PrepareReport prepare_cases(const PrepareOptions& options) {
   const KeptBlocks reuse(static_cast<std::size_t>(workers) * kOfCase);
   const int threads_of_each = std::max(options.threads / workers, 1);
   PrepareReport report;
+  report.layout = dataset.layout;
+  report.found = describe(dataset);
   report.cases.resize(cases.size());
   std::atomic<std::size_t> next{0};
   std::mutex reporting;

@@ -32,7 +32,7 @@ std::string note_of(const Finding& f) {
 std::optional<ClassMap> read_labels(const CaseFiles& files, const LoadedCase& loaded, const CheckRules& rules,
                                     std::vector<Finding>& findings) {
   if (files.labels.empty()) { return {}; }
-  auto labels = read_classes({files.id, files.labels, files.hyphenated}, rules.labels, findings);
+  auto labels = read_classes(files.label_file(), rules.labels, findings);
   if (labels) {
     if (auto f = place_finding(loaded, labels->classes.geometry, files.labels)) { findings.push_back(std::move(*f)); }
   }

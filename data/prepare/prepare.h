@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/cases/layout.h"
 #include "data/check/check.h"
 #include "data/prepare/prepared_case.h"
 
@@ -36,6 +37,8 @@ struct CaseReport {
 };
 
 struct PrepareReport {
+  CaseLayout layout = CaseLayout::brats;  ///< of the input
+  std::string found;                      ///< describe() of the data set
   std::vector<CaseReport> cases;
   std::vector<std::string> strays;  ///< prepared files of cases that are not below input; removed where asked for
 };
@@ -49,6 +52,7 @@ struct PrepareOptions {
   std::optional<LabelConvention> labels = {};  ///< of all label files; found case by case where it is not given
   std::vector<Check> allowed = {};             ///< findings that stop no case
   std::string mask_suffix = {};                ///< see find_cases()
+  std::optional<CaseLayout> layout = {};       ///< see find_dataset()
   bool prune = false;                          ///< remove prepared cases that are not below input
   /// As cases end, never from two threads at once; `done` counts from 1.
   std::function<void(const CaseReport&, std::size_t done, std::size_t total)> on_report = {};

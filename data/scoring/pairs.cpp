@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "data/cases/layout.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -21,7 +22,8 @@ std::vector<LabelFile> truth_in(const fs::path& folder) {
     const auto cases = find_cases(folder);  // says what it wants where there is nothing at all
     VOX_FAIL_DATA("{}: case {} has no label file to compare with", folder.string(), cases.front().id);
   }
-  if (std::ranges::any_of(files, [](const LabelFile& f) { return role_of(*nifti_stem(f.file)).has_value(); })) {
+  const auto named_as_brats = [](const LabelFile& f) { return role_of(*nifti_stem(f.file)).has_value(); };
+  if (std::ranges::any_of(files, named_as_brats) || has_layout(folder)) {
     for (const CaseFiles& c : find_cases(folder)) {
       VOX_CHECK_DATA(labelled(c.id), "{}: case {} has no label file to compare with", folder.string(), c.id);
     }

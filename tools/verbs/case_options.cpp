@@ -10,6 +10,12 @@ void add_labels_option(Command app, std::string& labels) {
                  "; auto: from names and labels, and nothing is guessed (docs/editions.md)");
 }
 
+void add_layout_option(Command app, std::string& layout) {
+  app.option("--layout", layout,
+             "how the files are laid out: brats, msd, nnunet, bids or list; auto: by signs of one (docs/layouts.md)")
+      .one_of({"auto", "brats", "msd", "nnunet", "bids", "list"});
+}
+
 void add_mask_option(Command app, std::string& suffix) {
   app.option("--mask-suffix", suffix,
              "take the brain from the file ID_SUFFIX.nii.gz of each case; default: every voxel where an image is not 0")

@@ -22,6 +22,7 @@ struct Options {
   bool json = false;
   bool strict = false;
   std::string labels = "auto";
+  std::string layout = "auto";
   std::string mask_suffix;
   int threads = 0;
 };
@@ -50,7 +51,8 @@ Json json_of(const CaseCheck& c) {
 }
 
 void print_json(const CheckReport& report) {
-  Json document{{"errors", report.count(Severity::error)},
+  Json document{{"layout", name(report.layout)},
+                {"errors", report.count(Severity::error)},
                 {"warnings", report.count(Severity::warning)},
                 {"notes", report.count(Severity::note)},
                 {"cases", Json::array()}};
@@ -92,6 +94,7 @@ void run(const Options& o) {
   const CheckReport report = check_cases({.input = o.input,
                                           .labels = labels_option(o.labels),
                                           .mask_suffix = o.mask_suffix,
+                                          .layout = layout_option(o.layout),
                                           .threads = threads_or_all(o.threads),
                                           .on_case = [&](std::int64_t done, std::int64_t total) {
                                             if (!bar) { bar.emplace("check", total, "cases"); }
@@ -101,6 +104,7 @@ void run(const Options& o) {
   if (o.json) {
     print_json(report);
   } else {
+    fmt::print("{}\n", report.found);
     print_table(report);
     print_findings(report);
     fmt::print("\n{} cases: {} errors, {} warnings, {} notes\n", report.cases.size(), report.count(Severity::error),
@@ -116,9 +120,10 @@ void add_check(Command app) {
   const Command command =
       app.command("check", "Look for what is wrong with cases: coded findings, exit 3 when one is an error");
   const auto o = std::make_shared<Options>();
-  command.option("-i,--input", o->input, "folder of cases, or one case").required();
+  command.option("-i,--input", o->input, "folder of cases, one case, or a list of paths").required();
   command.flag("--json", o->json, "findings as JSON");
   command.flag("--strict", o->strict, "exit 3 for a warning as well");
+  add_layout_option(command, o->layout);
   add_labels_option(command, o->labels);
   add_mask_option(command, o->mask_suffix);
   command.option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core").not_negative();

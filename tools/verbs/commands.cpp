@@ -9,9 +9,9 @@
 namespace vox {
 
 void add_verbs(Command app) {
-  for (auto* const add :
-       {add_doctor, add_info, add_plan, add_synth, add_check, add_prepare, add_preview, add_train, add_predict,
-        add_evaluate, add_compare, add_plot, add_tune, add_overlay, add_report, add_export, add_import, add_gradcheck}) {
+  for (auto* const add : {add_doctor, add_info, add_plan, add_synth, add_check, add_convert, add_prepare, add_preview,
+                          add_train, add_predict, add_evaluate, add_compare, add_plot, add_tune, add_overlay,
+                          add_report, add_export, add_import, add_gradcheck}) {
     add(app);
   }
   for (const Command verb : app.commands()) { add_config_options(verb); }

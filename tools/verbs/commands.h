@@ -24,6 +24,7 @@ void add_predict(Command);
 void add_evaluate(Command);
 void add_compare(Command);
 void add_plot(Command);
+void add_convert(Command);
 void add_tune(Command);
 void add_overlay(Command);
 void add_report(Command);
@@ -32,7 +33,7 @@ void add_import(Command);
 void add_gradcheck(Command);
 void add_bench(Command);  ///< in builds with the benchmarks: for the list of verbs, see bench.h
 
-void add_verbs(Command);  ///< all of them, in the order of --help
+void add_verbs(Command);       ///< all of them, in the order of --help
 
 [[nodiscard]] std::string_view version();  ///< "0.1.0"
 [[nodiscard]] std::string version_text();  ///< "0.1.0 (commit 1a2b3c4d5e, Release, g++ 12.2.0, CUDA off)"

@@ -21,15 +21,24 @@ namespace fs = std::filesystem;
 
 struct Drawn {
   std::string id;
-  fs::path image;
+  fs::path name;
+  Image image;
 };
 
 /// What to draw on: the file itself, or the modality of the one case of a folder.
 Drawn find_image(const OverlayOptions& o) {
-  if (!fs::is_directory(o.input)) { return {.id = o.input.filename().string(), .image = o.input}; }
-  const std::vector<CaseFiles> cases = find_cases(o.input);
-  VOX_CHECK_DATA(cases.size() == 1, "{}: {} cases, wants the folder of one", o.input.string(), cases.size());
-  return {.id = cases.front().id, .image = image_of(cases.front(), o)};
+  if (nifti_stem(o.input) && !fs::is_directory(o.input)) {
+    return {.id = o.input.filename().string(), .name = o.input, .image = read_nifti(o.input).image};
+  }
+  std::vector<CaseFiles> cases = find_cases(o.input);
+  if (!o.case_id.empty()) {
+    std::erase_if(cases, [&](const CaseFiles& c) { return c.id != o.case_id; });
+    VOX_CHECK_DATA(!cases.empty(), "{}: no case '{}'", o.input.string(), o.case_id);
+  }
+  VOX_CHECK_DATA(cases.size() == 1, "{}: {} cases, wants one: say which with --case", o.input.string(), cases.size());
+  const CaseFiles& c = cases.front();
+  const Modality m = modality_of(c, o);
+  return {.id = c.id, .name = c.image_name(m), .image = read_image(c, m).image};
 }
 
 Slices parse_slices(const std::string& text, const Geometry& g) {
@@ -51,11 +60,11 @@ void run(const OverlayOptions& o) {
   VOX_CHECK_DATA(fs::exists(o.input), "{}: no such file or folder", o.input.string());
   if (o.montage) {
     VOX_CHECK(o.slice == "auto", "overlay --montage draws the axial slice with most tumour of each case, no --slice");
+    VOX_CHECK(o.case_id.empty(), "overlay --montage draws every case that has a prediction, no --case");
     draw_montage(o);
     return;
   }
-  const auto [id, file] = find_image(o);
-  const Image image = read_nifti(file).image;
+  const auto [id, file, image] = find_image(o);
   const LabelMap prediction = read_classes_on(o.segmentation, o, file.string(), image.geometry);
   LabelMap truth;
   if (!o.truth.empty()) { truth = read_classes_on(o.truth, o, file.string(), image.geometry); }
@@ -64,7 +73,7 @@ void run(const OverlayOptions& o) {
                             ? parse_slices(o.slice, image.geometry)
                             : slices_with_most(has_tumour(prediction) || o.truth.empty() ? prediction : truth);
   draw_overlay(o.output, {.title = id + (tumour ? "" : "   (no tumour in the segmentation)"),
-                          .modality = fs::is_directory(o.input) ? o.modality : "image",
+                          .modality = nifti_stem(o.input) && !fs::is_directory(o.input) ? "image" : o.modality,
                           .image = &image,
                           .prediction = &prediction,
                           .truth = o.truth.empty() ? nullptr : &truth,
@@ -75,11 +84,11 @@ void run(const OverlayOptions& o) {
 
 }  // namespace
 
-fs::path image_of(const CaseFiles& found, const OverlayOptions& o) {
+Modality modality_of(const CaseFiles& found, const OverlayOptions& o) {
   for (const Modality m : kModalities) {
     if (name(m) != o.modality) { continue; }
     VOX_CHECK_DATA(!found.image(m).empty(), "{}: case {} has no {} image", o.input.string(), found.id, o.modality);
-    return found.image(m);
+    return m;
   }
   VOX_FAIL("overlay: unknown modality '{}'", o.modality);
 }
@@ -94,7 +103,7 @@ LabelMap read_classes_on(const fs::path& file, const OverlayOptions& o, const st
 void add_overlay(Command app) {
   const Command verb = app.command("overlay", "Draw a segmentation over three slices of the MRI, as PNG");
   auto o = std::make_shared<OverlayOptions>();
-  verb.option("-i,--input", o->input, "folder of one case, or one NIfTI image; with --montage a folder of cases")
+  verb.option("-i,--input", o->input, "case, folder of cases, or one NIfTI image; with --montage a folder of cases")
       .required()
       .type_name("PATH");
   verb.option("-s,--segmentation", o->segmentation, "label file to draw; with --montage a folder of them, ID.nii.gz")
@@ -103,6 +112,7 @@ void add_overlay(Command app) {
   verb.option("-g,--truth", o->truth, "label file to draw beside it; with --montage a folder, by default the cases")
       .type_name("FILE");
   verb.option("-o,--output", o->output, "picture to write").required().type_name("FILE.png");
+  verb.option("--case", o->case_id, "which case, where the input holds several").type_name("ID");
   verb.option("--modality", o->modality, "image to draw on, where the input is a case")
       .one_of({"t1", "t1ce", "t2", "flair"});
   add_labels_option(verb, o->labels);

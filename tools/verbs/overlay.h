@@ -13,6 +13,7 @@ struct OverlayOptions {
   std::filesystem::path segmentation;
   std::filesystem::path truth;
   std::filesystem::path output;
+  std::string case_id;
   std::string modality = "flair";
   std::string slice = "auto";
   std::string labels = "auto";
@@ -22,8 +23,8 @@ struct OverlayOptions {
   std::int64_t columns = 4;
 };
 
-/// The file of the modality that --modality names. Throws DataError where the case has none.
-[[nodiscard]] std::filesystem::path image_of(const CaseFiles&, const OverlayOptions&);
+/// The modality that --modality names. Throws DataError where the case has no image of it.
+[[nodiscard]] Modality modality_of(const CaseFiles&, const OverlayOptions&);
 
 /// The classes of a label file that lies on the image's grid. Throws DataError where it does not.
 [[nodiscard]] LabelMap read_classes_on(const std::filesystem::path&, const OverlayOptions&,

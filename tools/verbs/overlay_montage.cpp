@@ -19,8 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 
 struct ToShow {
-  std::string id;
-  fs::path image;
+  CaseFiles files;
+  Modality modality = Modality::flair;
   fs::path prediction;
   fs::path truth;  ///< empty: none
   std::string scores;
@@ -43,8 +43,8 @@ std::vector<ToShow> cases_of(const OverlayOptions& o) {
     const auto prediction = predictions.find(found.id);
     if (prediction == predictions.end()) { continue; }
     const auto truth = truths.find(found.id);
-    all.push_back({.id = found.id,
-                   .image = image_of(found, o),
+    all.push_back({.files = found,
+                   .modality = modality_of(found, o),
                    .prediction = prediction->second,
                    .truth = truth == truths.end() ? fs::path() : truth->second,
                    .scores = "no truth"});
@@ -55,9 +55,10 @@ std::vector<ToShow> cases_of(const OverlayOptions& o) {
 }
 
 void score(ToShow& shown, const OverlayOptions& o) {
-  const Geometry grid = read_nifti(shown.image).image.geometry;
-  const LabelMap predicted = read_classes_on(shown.prediction, o, shown.image.string(), grid);
-  const LabelMap truth = read_classes_on(shown.truth, o, shown.image.string(), grid);
+  const std::string image = shown.files.image_name(shown.modality).string();
+  const Geometry grid = read_image(shown.files, shown.modality).image.geometry;
+  const LabelMap predicted = read_classes_on(shown.prediction, o, image, grid);
+  const LabelMap truth = read_classes_on(shown.truth, o, image, grid);
   Confusion confusion;
   confusion.add(truth.values, predicted.values);
   shown.mean_dice = 0;
@@ -92,11 +93,12 @@ void draw_montage(const OverlayOptions& o) {
                               by_score ? "worst first by mean Dice" : "by name", o.modality),
                   static_cast<std::int64_t>(most), o.columns);
   for (const ToShow& shown : all) {
-    const Image image = read_nifti(shown.image).image;
-    const LabelMap prediction = read_classes_on(shown.prediction, o, shown.image.string(), image.geometry);
+    const std::string name = shown.files.image_name(shown.modality).string();
+    const Image image = read_image(shown.files, shown.modality).image;
+    const LabelMap prediction = read_classes_on(shown.prediction, o, name, image.geometry);
     LabelMap truth;
-    if (!shown.truth.empty()) { truth = read_classes_on(shown.truth, o, shown.image.string(), image.geometry); }
-    montage.add({.title = shown.id,
+    if (!shown.truth.empty()) { truth = read_classes_on(shown.truth, o, name, image.geometry); }
+    montage.add({.title = shown.files.id,
                  .scores = shown.scores,
                  .image = &image,
                  .prediction = &prediction,
@@ -106,7 +108,7 @@ void draw_montage(const OverlayOptions& o) {
   montage.write(o.output);
   fmt::print("{}: {} of {} cases, {}\n", o.output.string(), most, found, by_score ? "worst first" : "by name");
   if (by_score) {
-    for (const ToShow& shown : all) { fmt::print("  {}  {}\n", shown.id, shown.scores); }
+    for (const ToShow& shown : all) { fmt::print("  {}  {}\n", shown.files.id, shown.scores); }
   }
 }
 

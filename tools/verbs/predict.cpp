@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 
+#include "data/cases/layout.h"
 #include "data/cases/regions.h"
 #include "data/nifti/nifti.h"
 #include "data/postprocess/postprocess.h"
@@ -42,6 +43,7 @@ struct PredictArgs {
   int threads = 0;
   std::string memory;
   bool verbose = false;
+  std::string layout = "auto";
   std::string labels = "auto";
   std::vector<std::string> allow;
   std::string mask_suffix;
@@ -50,7 +52,9 @@ struct PredictArgs {
 
   /// The numbers to write for a case: those that a file of its name is read as again.
   [[nodiscard]] LabelConvention written(const CaseFiles& c) const {
-    return labels_option(labels).value_or(convention_for_output(family_of(c.id, c.hyphenated)));
+    if (const auto asked = labels_option(labels)) { return *asked; }
+    if (c.stated && c.stated->convention) { return *c.stated->convention; }
+    return convention_for_output(family_of(c.id, c.hyphenated));
   }
 };
 
@@ -166,7 +170,7 @@ void say_labels(const std::vector<CaseFiles>& cases, const PredictArgs& args) {
   for (const CaseFiles& c : cases) { ++uses[args.written(c)]; }
   for (const auto& [convention, n] : uses) {
     fmt::print("labels as in {} ({}){}\n", name(convention), meaning(convention),
-               uses.size() == 1 ? "" : fmt::format(" for {} of {} cases, by their names", n, cases.size()));
+               uses.size() == 1 ? "" : fmt::format(" for {} of {} cases", n, cases.size()));
   }
 }
 
@@ -190,10 +194,13 @@ void predict(PredictArgs args) {
   const MemoryLimit limit = memory_limit(args.memory, select_device(args.device));
   ensemble.reserve(limit, windows ? windows->window : cube(ensemble.recipe().size));  // no case takes less
   const CheckRules rules{.labels = {}, .allowed = allowed_findings(args.allow)};
-  const std::vector<CaseFiles> cases = find_cases(args.input, args.mask_suffix);
+  const Dataset dataset = find_dataset(args.input, layout_option(args.layout), args.mask_suffix);
+  const std::vector<CaseFiles>& cases = dataset.cases;
   std::error_code error;
   fs::create_directories(args.output, error);
   if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", args.output.string(), error.message()); }
+  name_labels(dataset, args.written(cases.front()), args.output);
+  fmt::print("{}\n", describe(dataset));
   for (const Segmenter& s : ensemble.members()) {
     fmt::print("{}: {}, {}\n", s.file().string(), s.config().preset, recipe_text(s.recipe()));
   }
@@ -247,14 +254,16 @@ void predict(PredictArgs args) {
 void add_predict(Command app) {
   const Command sub = app.command("predict", "Segment raw cases with a trained network");
   const auto args = std::make_shared<PredictArgs>();
-  sub.option("-i,--input", args->input, "a case, or a folder of cases").required();
+  sub.option("-i,--input", args->input, "a case, a folder of cases, or a list of paths").required();
   sub.option("-o,--output", args->output, "folder for <ID>.nii.gz: labels on the case's own grid").required();
   sub.option("-m,--model", args->models, "run folder, or a checkpoint; several: the mean of their probabilities")
       .repeatable()
       .required();
   sub.option("--labels", args->labels,
              "edition whose numbers are written: " + convention_names() +
-                 "; auto: as files of such names have them, brats2023 for ID-t2f and brats2020 for ID_flair");
+                 "; auto: as dataset.json names them, or as files of such names have them, brats2023 for ID-t2f and "
+                 "brats2020 for ID_flair");
+  add_layout_option(sub, args->layout);
   add_allow_option(sub, args->allow);
   add_mask_option(sub, args->mask_suffix);
   sub.flag("--save-probabilities", args->save_probabilities, "one <ID>_p_<class>.nii.gz per class or region as well");

@@ -27,6 +27,7 @@ struct Options {
   std::string cache_type = "f32";
   std::string labels = "auto";
   std::vector<std::string> allow;
+  std::string layout = "auto";
   std::string mask_suffix;
   bool prune = false;
   int threads = 0;
@@ -44,6 +45,7 @@ void print_json(const Options& o, const Recipe& recipe, const PrepareReport& rep
                 {"modalities", modality_list(recipe.modalities)},
                 {"size", recipe.size},
                 {"cache_type", o.cache_type},
+                {"layout", name(report.layout)},
                 {"output", o.output}};
   if (!is_cube(recipe)) { document["spacing_mm"] = spacing_text(recipe.spacing_mm); }
   for (const Outcome outcome : {Outcome::prepared, Outcome::up_to_date, Outcome::left_out, Outcome::failed}) {
@@ -69,6 +71,7 @@ PrepareReport prepare_with_progress(const Options& o, const Recipe& recipe) {
                         .labels = labels_option(o.labels),
                         .allowed = allowed_findings(o.allow),
                         .mask_suffix = o.mask_suffix,
+                        .layout = layout_option(o.layout),
                         .prune = o.prune,
                         .on_report = [&](const CaseReport& r, std::size_t done, std::size_t total) {
                           if (!bar) { bar.emplace("prepare", static_cast<std::int64_t>(total), "cases"); }
@@ -88,6 +91,7 @@ void print_strays(const Options& o, const std::vector<std::string>& strays) {
 
 void print_text(const Options& o, const Recipe& recipe, const PrepareReport& report) {
   const std::vector<CaseReport>& reports = report.cases;
+  fmt::print("{}\n", report.found);
   for (const CaseReport& r : reports) {
     fmt::print("{}: {}{}{}\n", r.id, name(r.outcome), r.message.empty() ? "" : ": ", r.message);
   }
@@ -134,7 +138,7 @@ void run(Command verb, const Options& o) {
 
 void add_prepare(Command app) {
   const auto o = std::make_shared<Options>();
-  const Command verb = app.command("prepare", "Turn BraTS cases into a cache that train and predict read");
+  const Command verb = app.command("prepare", "Turn cases into a cache that train and predict read");
   verb.footer(
       "Recipes:\n"
       "  tutorial  flair,t1ce,t2; each axial slice scaled to [0,1]; crop of 128^3; only cases over 1 % tumour\n"
@@ -146,7 +150,7 @@ void add_prepare(Command app) {
       "A case whose source files and recipe have not changed is not prepared again. A case in which check finds an "
       "error\n"
       "is not prepared (exit 3), the others are; docs/check-codes.md lists the codes.");
-  verb.option("-i,--input", o->input, "folder of cases, or one case").required();
+  verb.option("-i,--input", o->input, "folder of cases, one case, or a list of paths").required();
   verb.option("-o,--output", o->output, "folder for ID.safetensors, made when absent").required();
   verb.option("--recipe", o->recipe, "tutorial, seed, zscore or native");
   verb.option("--size", o->size, "edge of the prepared cube in voxels; not of native");
@@ -155,6 +159,7 @@ void add_prepare(Command app) {
               "type of prepared images: f32, or bf16, which takes half the room and rounds each value to 8 bits (half "
               "to even)")
       .one_of({"f32", "bf16"});
+  add_layout_option(verb, o->layout);
   add_labels_option(verb, o->labels);
   add_allow_option(verb, o->allow);
   add_mask_option(verb, o->mask_suffix);
