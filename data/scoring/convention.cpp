@@ -40,16 +40,18 @@ bool same(double a, double b) { return (std::isnan(a) && std::isnan(b)) || a == 
 std::string why(const std::vector<Column>& columns) {
   const ScoreRule& first = columns.front().rule();
   const bool ways = std::ranges::any_of(columns, [&](const Column& c) { return c.rule().does != first.does; });
+  const auto left_out_of = [](const Column& c) { return c.of->left_out[c.region][c.score]; };
+  const bool some_left_out = std::ranges::any_of(columns, [&](const Column& c) { return left_out_of(c) > 0; });
   std::vector<std::string> parts;
   for (const Column& c : columns) {
     std::vector<std::string> says;
     if (ways) { says.push_back(c.rule().does); }
-    const int left_out = c.of->left_out[c.region][c.score];
+    const int left_out = left_out_of(c);
     const auto all = std::ssize(c.of->cases);
     if (left_out > 0) {
       says.push_back(
           fmt::format("leaves out {} of {} {} ({})", left_out, all, all == 1 ? "case" : "cases", c.rule().empty));
-    } else if (!ways) {
+    } else if (!ways || some_left_out) {
       says.push_back(fmt::format("counts all ({})", c.rule().empty));
     }
     if (!says.empty()) { parts.push_back(c.of->convention->name + " " + fmt::format("{}", fmt::join(says, " and "))); }

@@ -53,15 +53,15 @@ EvaluatedCase evaluate_case(const LabelPair& files, const EvaluateOptions& optio
   } else {
     confusion.add(truth.values, predicted.values);
   }
-  result.scores = score_case(confusion, truth, predicted, options.threads);
+  const auto values = [](const ClassMap& map) { return std::span(map.parts.empty() ? map.classes.values : map.parts); };
+  ScoredCase scored(class_pair(truth.geometry, values(true_classes), values(predicted_classes)), confusion,
+                    options.threads);
+  result.scores = score_case(scored);
   result.baseline = score_all_background(confusion);
   if (options.as.empty()) { return result; }
   const LabelParts of_truth = parts_of(result.truth_labels);
   const LabelParts of_predicted = parts_of(result.predicted_labels);
   result.parts = {.cavity = of_truth.cavity && of_predicted.cavity, .cyst = of_truth.cyst && of_predicted.cyst};
-  const auto values = [](const ClassMap& map) { return std::span(map.parts.empty() ? map.classes.values : map.parts); };
-  ScoredCase scored(class_pair(truth.geometry, values(true_classes), values(predicted_classes)), confusion,
-                    options.threads);
   ScoredCase baseline = scored.all_background();
   for (const Convention* const c : options.as) {
     as.scores.push_back(score_as(*c, scored, result.parts));

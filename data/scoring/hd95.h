@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "data/scoring/surface_distances.h"
+#include "data/scoring/scored_case.h"
 
 namespace vox {
 
@@ -24,8 +24,6 @@ inline constexpr double kHd95Penalty2026Mm = 373;
 }
 
 /// The robust Hausdorff distance by the rules of BraTS 2020: hd95_pooled_mm(); both empty 0, one empty the penalty.
-[[nodiscard]] double hd95_mm(const MaskPair&, int threads);
-/// Masks: 0 outside, anything else inside; same size; spacing is the truth's.
-[[nodiscard]] double hd95_mm(const LabelMap& truth, const LabelMap& predicted, int threads);
+[[nodiscard]] double hd95_mm(ScoredCase&, const ScoredRegion&);
 
 }  // namespace vox

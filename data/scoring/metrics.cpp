@@ -194,21 +194,20 @@ MacroScores macro_scores(const Confusion& confusion, MacroOver over) {
           .f1 = sum.f1 / k};
 }
 
+CaseScores score_case(ScoredCase& scored) {
+  CaseScores scores;
+  for (std::size_t r = 0; r < kRegions.size(); ++r) {
+    scores[r] = overlap_scores(scored.confusion().of_region(kRegions[r]));
+    scores[r].hd95_mm = hd95_mm(scored, scored_region(kRegions[r]));
+  }
+  return scores;
+}
+
 CaseScores score_case(const LabelMap& truth, const LabelMap& predicted, int threads) {
   Confusion confusion;
   confusion.add(truth.values, predicted.values);
-  return score_case(confusion, truth, predicted, threads);
-}
-
-CaseScores score_case(const Confusion& confusion, const LabelMap& truth, const LabelMap& predicted, int threads) {
-  VOX_CHECK(truth.geometry.size == predicted.geometry.size, "score_case: the two volumes differ in size");
-  const ClassPair classes = class_pair(truth.geometry, truth.values, predicted.values);
-  CaseScores scores;
-  for (std::size_t r = 0; r < kRegions.size(); ++r) {
-    scores[r] = overlap_scores(confusion.of_region(kRegions[r]));
-    scores[r].hd95_mm = hd95_mm(mask_pair(classes, scored_region(kRegions[r])), threads);
-  }
-  return scores;
+  ScoredCase scored(class_pair(truth.geometry, truth.values, predicted.values), confusion, threads);
+  return score_case(scored);
 }
 
 CaseScores score_all_background(const Confusion& confusion) {

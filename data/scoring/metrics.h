@@ -104,10 +104,10 @@ inline constexpr std::array<std::pair<std::string_view, double MacroScores::*>, 
 
 using CaseScores = std::array<RegionScores, kRegions.size()>;  ///< indexed by Region
 
-/// Both in classes 0..3 and of one size; distances take the truth's spacing. The same bits for any thread count.
-/// confusion: of the same two volumes.
-[[nodiscard]] CaseScores score_case(const Confusion& confusion, const LabelMap& truth, const LabelMap& predicted,
-                                    int threads);
+class ScoredCase;
+/// The same bits for any thread count. Distances take the truth's spacing.
+[[nodiscard]] CaseScores score_case(ScoredCase&);
+/// Both in classes 0..3 and of one size.
 [[nodiscard]] CaseScores score_case(const LabelMap& truth, const LabelMap& predicted, int threads);
 /// The scores that a prediction of nothing but background gets on this truth.
 [[nodiscard]] CaseScores score_all_background(const Confusion&);

@@ -31,10 +31,9 @@ Convention brats2020() {
        "no voxel outside the truth 1"},
   };
   c.score = [](ScoredCase& scored, const ScoredRegion& region, std::span<double> out) {
-    const MaskPair& masks = scored.masks(region);
-    const RegionScores s = overlap_scores(masks.counts);
+    const RegionScores s = overlap_scores(scored.masks(region).counts);
     out[0] = s.dice;
-    out[1] = none(masks) ? 0 : one_empty(masks) ? kHd95PenaltyMm : hd95_pooled_mm(scored.surfaces(region));
+    out[1] = hd95_mm(scored, region);
     out[2] = s.sensitivity;
     out[3] = s.specificity;
   };

@@ -177,8 +177,10 @@ TEST_CASE("conventions stand side by side, and what they differ in is said", "[c
   CHECK(lines[1] ==
         "ET Dice: brats2020 counts all (both empty 1, one empty 0); monai leaves out 1 of 2 cases (truth empty: left "
         "out, whatever was predicted; prediction empty 0)");
-  CHECK_THAT(lines[2], ContainsSubstring("ET HD95: brats2020 pools the distances of both directions; monai takes the "
-                                         "larger one of the two directions and leaves out 1 of 2 cases"));
+  CHECK(lines[2] ==
+        "ET HD95: brats2020 pools the distances of both directions and counts all (both empty 0, one empty 373.12866, "
+        "the grid's diagonal); monai takes the larger one of the two directions and leaves out 1 of 2 cases (any "
+        "empty: left out)");
 
   const Json json = as_json(all[1], {"A", "B"});
   CHECK(json["mean"]["ET"]["dice"].get<double>() == 0.5);

@@ -1,6 +1,7 @@
 #include "data/scoring/evaluate.h"
 
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -285,6 +286,63 @@ TEST_CASE("a real truth against itself is perfect", "[evaluate][data]") {
     CHECK(s.accuracy == 1);
   }
   CHECK(e.baseline[0].dice == 0);
+}
+
+namespace {
+
+/// How many voxels of a region the prediction has, or the truth.
+Convention counting() {
+  Convention c;
+  c.name = "counting";
+  c.about = "of this test";
+  c.regions = {kTumourCore, kNonEnhancing, kResectionCavity, kCystic};
+  c.scores = {{"truth", "truth", "voxels", Better::neither, "counts", ""},
+              {"found", "found", "voxels", Better::neither, "counts", ""}};
+  c.score = [](ScoredCase& scored, const ScoredRegion& region, std::span<double> out) {
+    const BinaryCounts& n = scored.masks(region).counts;
+    out[0] = static_cast<double>(n.tp + n.fn);
+    out[1] = static_cast<double>(n.tp + n.fp);
+  };
+  return c;
+}
+
+}  // namespace
+
+TEST_CASE("conventions see cavities and cysts of the files, or that their labels have none", "[evaluate]") {
+  const TwoCases two;
+  write_nifti(two.truth / "A_seg.nii.gz", labels({0, 1, 2, 3, 4, 4}));
+  write_nifti(two.predicted / "A.nii.gz", labels({0, 1, 2, 3, 4, 0}));
+  write_nifti(two.truth / "B.nii", labels({0, 1, 2, 3, 0, 0}));
+  write_nifti(two.predicted / "B_Seg.nii.gz", labels({0, 0, 2, 3, 0, 0}));
+  const Convention c = counting();
+  EvaluateOptions options = two.options();
+  options.as = {&c};
+  struct Row {
+    LabelConvention labels;
+    ScoreTable wants;  // of A: TC, NETC, RC, CC
+    double b_found;    // TC of B
+  };
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  for (const Row& row : {Row{LabelConvention::brats2024, {{2, 2}, {1, 1}, {2, 1}, {none, none}}, 1},
+                         Row{LabelConvention::brats2024_ped, {{3, 3}, {1, 1}, {none, none}, {1, 1}}, 2}}) {
+    options.labels = row.labels;
+    const Evaluation e = evaluate(options);
+    REQUIRE(e.as.size() == 1);
+    for (std::size_t r = 0; r < 4; ++r) {
+      for (std::size_t s = 0; s < 2; ++s) {
+        CAPTURE(name(row.labels), r, s);
+        const double got = e.as[0].cases[0][r][s];
+        CHECK((got == row.wants[r][s] || (std::isnan(got) && std::isnan(row.wants[r][s]))));
+      }
+    }
+    CHECK(e.as[0].baselines[0][0][1] == 0);
+    CHECK(e.as[0].baselines[0][0][0] == row.wants[0][0]);
+    CHECK_THAT(cases_csv(e), ContainsSubstring("counting:RC_found"));
+    const auto json = nlohmann::json::parse(summary_json(e));
+    CHECK(json["as"]["counting"]["cases"]["B"]["TC"]["found"].get<double>() == row.b_found);
+    CHECK(json["as"]["counting"]["mean_over"].get<std::string>() == "all cases");
+    CHECK(json["differences"].empty());
+  }
 }
 
 }  // namespace vox::test
