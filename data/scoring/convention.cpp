@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "kernels/base/check.h"
 
@@ -13,16 +14,45 @@ namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
-double mean_of(const std::vector<ScoreTable>& cases, std::size_t region, std::size_t score, MeanOver over) {
+/// Of those that are numbers; NaN where none is.
+double mean_of_numbers(const std::vector<double>& values) {
   double sum = 0;
   int count = 0;
-  for (const ScoreTable& c : cases) {
-    const double value = c[region][score];
-    if (over == MeanOver::scored_cases && std::isnan(value)) { continue; }
-    sum += value;
+  for (const double v : values) {
+    if (std::isnan(v)) { continue; }
+    sum += v;
     ++count;
   }
   return count == 0 ? kNone : sum / count;
+}
+
+double mean_of(const std::vector<ScoreTable>& cases, std::size_t region, std::size_t score, MeanOver over) {
+  std::vector<double> values;
+  for (const ScoreTable& c : cases) { values.push_back(c[region][score]); }
+  if (over == MeanOver::scored_cases) { return mean_of_numbers(values); }
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+std::vector<double> over_regions(const Convention& convention, const std::vector<ScoreTable>& cases,
+                                 const ScoreTable& mean) {
+  std::vector<double> result;
+  if (convention.over_regions == OverRegions::none) { return result; }
+  for (std::size_t s = 0; s < convention.scores.size(); ++s) {
+    const auto of_regions = [&](const ScoreTable& table) {
+      std::vector<double> values;
+      for (const std::vector<double>& region : table) { values.push_back(region[s]); }
+      return values;
+    };
+    if (convention.over_regions == OverRegions::of_means) {
+      const std::vector<double> means = of_regions(mean);
+      result.push_back(std::accumulate(means.begin(), means.end(), 0.0) / static_cast<double>(means.size()));
+      continue;
+    }
+    std::vector<double> of_cases;
+    for (const ScoreTable& c : cases) { of_cases.push_back(mean_of_numbers(of_regions(c))); }
+    result.push_back(mean_of_numbers(of_cases));
+  }
+  return result;
 }
 
 /// A column of one of several conventions.
@@ -154,6 +184,8 @@ void take_means(ConventionScores& all) {
     all.baseline.push_back(baseline);
     all.left_out.push_back(left_out);
   }
+  all.all_regions = over_regions(convention, all.cases, all.mean);
+  all.all_regions_baseline = over_regions(convention, all.baselines, all.baseline);
 }
 
 std::vector<std::string> differences(std::span<const ConventionScores> all) {

@@ -34,12 +34,20 @@ enum class MeanOver : std::uint8_t {
   scored_cases,  ///< NaN is left out (numpy.nanmean); all of them NaN: the mean is
 };
 
+/// One number for all regions, which the program that is followed prints as its score.
+enum class OverRegions : std::uint8_t {
+  none,
+  of_means,  ///< the mean of the regions' means
+  of_cases   ///< of each case over the regions that have a score, then over the cases that have one
+};
+
 struct Convention {
   std::string name;   ///< as on the command line, "brats2023-gli"
   std::string about;  ///< one line: whose rules they are
   std::vector<ScoredRegion> regions;
   std::vector<ScoreRule> scores;
   MeanOver mean = MeanOver::all_cases;
+  OverRegions over_regions = OverRegions::none;
   /// Scores of one case and region, in the order of `scores`; what it does not write stays NaN. It is called for every
   /// one of `regions` that the case's labels have, and once more on ScoredCase::all_background().
   std::function<void(ScoredCase&, const ScoredRegion&, std::span<double>)> score;
@@ -71,6 +79,8 @@ struct ConventionScores {
   std::vector<ScoreTable> baselines;  ///< of nothing but background, by the same rules
   ScoreTable mean;
   ScoreTable baseline;
+  std::vector<double> all_regions;  ///< [score]; empty where the convention has no such number
+  std::vector<double> all_regions_baseline;
   std::vector<std::vector<int>> left_out;  ///< [region][score]: cases that are NaN
 };
 /// Fills in means and left_out from the cases.

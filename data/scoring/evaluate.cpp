@@ -56,6 +56,7 @@ EvaluatedCase evaluate_case(const LabelPair& files, const EvaluateOptions& optio
   const auto values = [](const ClassMap& map) { return std::span(map.parts.empty() ? map.classes.values : map.parts); };
   ScoredCase scored(class_pair(truth.geometry, values(true_classes), values(predicted_classes)), confusion,
                     options.threads);
+  scored.set_tolerance_mm(options.tolerance_mm);
   result.scores = score_case(scored);
   result.baseline = score_all_background(confusion);
   if (options.as.empty()) { return result; }

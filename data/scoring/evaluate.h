@@ -19,6 +19,7 @@ struct EvaluateOptions {
   std::optional<LabelConvention> predicted_labels = {};  ///< of the predictions, where they differ
   bool allow_missing = false;                            ///< a case without a prediction is left out, and listed
   int threads = 1;                                       ///< cases at a time
+  double tolerance_mm = 1;                               ///< of surface Dice, where a convention leaves it open
   std::vector<const Convention*> as = {};                ///< score by these as well, as they are named
   /// Counts the voxels of a case; empty: Confusion::add(). May be called from several threads.
   std::function<Confusion(std::span<const std::uint8_t> truth, std::span<const std::uint8_t> predicted)> count = {};

@@ -24,6 +24,9 @@ class ScoredCase {
   [[nodiscard]] const Confusion& confusion() const { return confusion_; }
   [[nodiscard]] int threads() const { return threads_; }
   [[nodiscard]] double voxel_ml() const;
+  /// Of surface Dice, where a convention leaves it open.
+  [[nodiscard]] double tolerance_mm() const { return tolerance_mm_; }
+  void set_tolerance_mm(double mm) { tolerance_mm_ = mm; }
 
   [[nodiscard]] const MaskPair& masks(const ScoredRegion&);
   [[nodiscard]] const SurfaceDistances& surfaces(const ScoredRegion&);
@@ -35,6 +38,7 @@ class ScoredCase {
   ClassPair classes_;
   Confusion confusion_;
   int threads_;
+  double tolerance_mm_ = 1;
   std::map<std::uint8_t, MaskPair> masks_;  // by ScoredRegion::classes
   std::map<std::uint8_t, SurfaceDistances> surfaces_;
   std::map<std::uint8_t, SurfelDistances> surfels_;

@@ -43,6 +43,18 @@ std::string_view word(Better better) {
   return {};
 }
 
+std::string_view words_of(OverRegions over) {
+  switch (over) {
+    case OverRegions::none:
+      return {};
+    case OverRegions::of_means:
+      return "the mean of the regions' means";
+    case OverRegions::of_cases:
+      return "each case's mean over the regions that have a score, then the mean of those over cases";
+  }
+  return {};
+}
+
 /// Of all conventions, each once, in the order in which they come.
 template <class List, class Key>
 std::vector<std::string> all_keys(const std::vector<ConventionScores>& all, const List& list, const Key& key) {
@@ -87,6 +99,19 @@ std::vector<std::vector<std::string>> side_by_side(const std::vector<ConventionS
       if (!row[0].empty()) { rows.push_back(std::move(row)); }
     }
   }
+  for (const std::string& key : keys) {
+    std::vector<std::string> row{""};
+    for (const ConventionScores& one : all) {
+      std::string& cell = row.emplace_back();
+      const auto at = find(*one.convention, one.convention->regions.front().name, key);
+      if (!at || one.all_regions.empty()) { continue; }
+      const ScoreRule& rule = one.convention->scores[at->score];
+      cell = fmt::format("{} ({})", number(one.all_regions[at->score], rule),
+                         number(one.all_regions_baseline[at->score], rule));
+      row[0] = fmt::format("regions {}{}{}", rule.title, rule.unit.empty() ? "" : " ", rule.unit);
+    }
+    if (!row[0].empty()) { rows.push_back(std::move(row)); }
+  }
   return rows;
 }
 
@@ -95,6 +120,9 @@ std::vector<std::string> rules_in_words(const std::vector<ConventionScores>& all
   for (const ConventionScores& one : all) {
     const Convention& c = *one.convention;
     lines.push_back(fmt::format("{}: {}", c.name, c.about));
+    if (c.over_regions != OverRegions::none) {
+      lines.push_back(fmt::format("  regions: {}", words_of(c.over_regions)));
+    }
     for (const ScoreRule& s : c.scores) {
       lines.push_back(fmt::format("  {} {}{}{}", s.title, s.does, s.empty.empty() ? "" : "; ", s.empty));
     }
@@ -113,6 +141,10 @@ Json as_json(const ConventionScores& of, const std::vector<std::string>& ids) {
   }
   json["mean"] = table_json(c, of.mean);
   json["baseline_all_background"] = table_json(c, of.baseline);
+  for (std::size_t s = 0; s < of.all_regions.size(); ++s) {
+    json["all_regions"][c.scores[s].key] = of.all_regions[s];
+    json["all_regions_baseline"][c.scores[s].key] = of.all_regions_baseline[s];
+  }
   for (std::size_t r = 0; r < c.regions.size(); ++r) {
     for (std::size_t s = 0; s < c.scores.size(); ++s) {
       json["left_out"][c.regions[r].name][c.scores[s].key] = of.left_out[r][s];

@@ -21,7 +21,8 @@ namespace vox {
 
 /// {"about", "mean_over": "all cases" or "cases that have the score", "scores": {KEY: {"title", "unit", "better",
 /// "rule", "empty"}}, "mean": {REGION: {KEY: number, null where there is none}}, "baseline_all_background": {REGION:
-/// ...}, "left_out": {REGION: {KEY: cases}}, "cases": {ID: {REGION: ...}}}
+/// ...}, where there is one number for all "all_regions": {KEY}, "all_regions_baseline": {KEY}, "left_out": {REGION:
+/// {KEY: cases}}, "cases": {ID: {REGION: ...}}}
 [[nodiscard]] Json as_json(const ConventionScores&, const std::vector<std::string>& ids);
 
 [[nodiscard]] std::string as_csv_header(const ConventionScores&);  ///< ",monai:WT_dice,monai:WT_hd95,..."

@@ -6,9 +6,6 @@
 namespace vox {
 namespace {
 
-/// The tolerance of surface Dice where a convention leaves it open.
-constexpr double kToleranceMm = 1;
-
 const std::vector<ScoredRegion> kThree{kWholeTumour, kTumourCore, kEnhancing};
 
 bool none(const MaskPair& m) { return m.no_truth() && m.no_prediction(); }
@@ -47,6 +44,7 @@ Convention nnunet() {
   c.about = "nnUNetv2_evaluate_folder of nnU-Net 2.8.1: overlap only, and means over the cases that have a score";
   c.regions = kThree;
   c.mean = MeanOver::scored_cases;
+  c.over_regions = OverRegions::of_means;  // its foreground_mean
   const std::string overlap = "both empty: left out; one empty 0";
   const std::string counts = "counted in every case";
   c.scores = {
@@ -74,19 +72,21 @@ Convention nnunet() {
   return c;
 }
 
-/// MONAI 1.6.1: DiceMetric(), HausdorffDistanceMetric(percentile=95), SurfaceDiceMetric, with spacing, reduced by
-/// "mean_batch". A region without a truth in any case has no mean here, where MONAI gives 0.
+/// MONAI 1.6.1: DiceMetric(), HausdorffDistanceMetric(percentile=95), SurfaceDiceMetric, with spacing; regions
+/// reduced by "mean_batch". A region without a truth in any case has no mean here, where MONAI gives 0.
 Convention monai() {
   Convention c;
   c.name = "monai";
   c.about = "the defaults of MONAI 1.6.1 with spacing in mm: cases without the region in the truth do not count";
   c.regions = kThree;
   c.mean = MeanOver::scored_cases;
+  c.over_regions = OverRegions::of_cases;  // reduction "mean", its default
   c.scores = {
       {"dice", "Dice", "", Better::more, "compares whole masks",
        "truth empty: left out, whatever was predicted; prediction empty 0"},
       {"hd95", "HD95", "mm", Better::less, "takes the larger one of the two directions", "any empty: left out"},
-      {"nsd", "NSD 1 mm", "", Better::more, "counts surface voxels within 1 mm", "both empty: left out; one empty 0"},
+      {"nsd", "NSD", "", Better::more, "counts surface voxels within the tolerance",
+       "both empty: left out; one empty 0"},
   };
   c.score = [](ScoredCase& scored, const ScoredRegion& region, std::span<double> out) {
     const MaskPair& masks = scored.masks(region);
@@ -97,7 +97,7 @@ Convention monai() {
       return;
     }
     out[1] = hd95_larger_mm(scored.surfaces(region));
-    out[2] = surface_dice(scored.surfaces(region), kToleranceMm);
+    out[2] = surface_dice(scored.surfaces(region), scored.tolerance_mm());
   };
   return c;
 }
@@ -157,8 +157,8 @@ Convention full() {
       {"hd95_max", "HD95 larger", "mm", Better::less, "takes the larger one of the two directions", left},
       {"hd95_surfel", "HD95 surfel", "mm", Better::less, "weights by area, and takes the larger direction", left},
       {"assd", "ASSD", "mm", Better::less, "averages the distances of both directions", left},
-      {"nsd", "NSD 1 mm", "", Better::more, "counts surface voxels within 1 mm", both},
-      {"nsd_surfel", "NSD 1 mm surfel", "", Better::more, "adds up the area within 1 mm", both},
+      {"nsd", "NSD", "", Better::more, "counts surface voxels within the tolerance", both},
+      {"nsd_surfel", "NSD surfel", "", Better::more, "adds up the area within the tolerance", both},
       {"volume", "volume", "ml", Better::neither, "gives the volume of the truth", ""},
       {"volume_error", "volume error", "ml", Better::neither, "takes predicted - true", ""},
       {"volume_difference", "|volume error|", "ml", Better::less, "takes |predicted - true|", ""},
@@ -184,8 +184,8 @@ Convention full() {
       out[5] = hd95_larger_mm(voxels);
       out[6] = hd95_surfel_mm(surfels);
       out[7] = average_distance_mm(voxels);
-      out[8] = surface_dice(voxels, kToleranceMm);
-      out[9] = surface_dice(surfels, kToleranceMm);
+      out[8] = surface_dice(voxels, scored.tolerance_mm());
+      out[9] = surface_dice(surfels, scored.tolerance_mm());
     }
     const double error = as_double(n.fp - n.fn) * scored.voxel_ml();
     out[10] = as_double(n.tp + n.fn) * scored.voxel_ml();

@@ -141,7 +141,14 @@ TEST_CASE("a cavity and a cyst are regions where the labels have them, and count
 TEST_CASE("means leave out what has no score, or do not, and say how many", "[conventions]") {
   for (const MeanOver over : {MeanOver::scored_cases, MeanOver::all_cases}) {
     const Convention c = own(over);
-    ConventionScores all{.convention = &c, .cases = {}, .baselines = {}, .mean = {}, .baseline = {}, .left_out = {}};
+    ConventionScores all{.convention = &c,
+                         .cases = {},
+                         .baselines = {},
+                         .mean = {},
+                         .baseline = {},
+                         .all_regions = {},
+                         .all_regions_baseline = {},
+                         .left_out = {}};
     all.cases = {{{2}, {kNone}}, {{4}, {kNone}}, {{kNone}, {kNone}}};
     all.baselines = {{{1}, {1}}, {{1}, {1}}, {{1}, {1}}};
     take_means(all);
@@ -150,6 +157,40 @@ TEST_CASE("means leave out what has no score, or do not, and say how many", "[co
     CHECK(same(all.baseline[0][0], 1));
     CHECK(all.left_out == std::vector<std::vector<int>>{{1}, {3}});
   }
+}
+
+TEST_CASE("one number for all regions is of the means, or of the cases", "[conventions]") {
+  Convention c = own(MeanOver::scored_cases);
+  ConventionScores all{.convention = &c,
+                       .cases = {},
+                       .baselines = {},
+                       .mean = {},
+                       .baseline = {},
+                       .all_regions = {},
+                       .all_regions_baseline = {},
+                       .left_out = {}};
+  all.cases = {{{2}, {kNone}}, {{4}, {10}}, {{kNone}, {kNone}}};
+  all.baselines = {{{1}, {1}}, {{1}, {3}}, {{1}, {kNone}}};
+  take_means(all);
+  CHECK(all.all_regions.empty());
+  c.over_regions = OverRegions::of_means;
+  take_means(all);
+  CHECK(same(all.all_regions[0], (3.0 + 10) / 2));
+  CHECK(same(all.all_regions_baseline[0], (1.0 + 2) / 2));
+  c.over_regions = OverRegions::of_cases;
+  take_means(all);
+  CHECK(same(all.all_regions[0], (2.0 + 7) / 2));
+  CHECK(same(all.all_regions_baseline[0], (1.0 + 2 + 1) / 3));
+  CHECK(side_by_side({all}).back() == std::vector<std::string>{"regions n voxels", "4.50 (1.33)"});
+  CHECK(as_json(all, {"A", "B", "C"})["all_regions"]["n"].get<double>() == 4.5);
+}
+
+TEST_CASE("surface Dice takes the tolerance that was asked for", "[conventions]") {
+  ScoredCase scored = row({3, 0, 0, 0}, {0, 3, 0, 0});  // 2 mm apart
+  CHECK(score("monai", scored, "ET", "nsd") == 0);
+  scored.set_tolerance_mm(2);
+  CHECK(score("monai", scored, "ET", "nsd") == 1);
+  CHECK(score("full", scored, "ET", "nsd_surfel") == 1);
 }
 
 TEST_CASE("conventions stand side by side, and what they differ in is said", "[conventions]") {

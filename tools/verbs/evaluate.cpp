@@ -95,8 +95,9 @@ void print_notes(const Evaluation& e) {
 }
 
 /// The scores of each convention beside the others', and why they differ.
-void print_conventions(const Evaluation& e) {
-  fmt::print("{} {}\n{}\n", e.cases.size(), e.cases.size() == 1 ? "case" : "cases", text_table(side_by_side(e.as)));
+void print_conventions(const Evaluation& e, double tolerance_mm) {
+  fmt::print("{} {}; tolerance of NSD {} mm where a convention has none of its own\n{}\n", e.cases.size(),
+             e.cases.size() == 1 ? "case" : "cases", tolerance_mm, text_table(side_by_side(e.as)));
   for (const std::string& line : rules_in_words(e.as)) { fmt::print("{}\n", line); }
   for (const ConventionScores& of : e.as) {
     for (const ScoredRegion& region : of.convention->regions) {
@@ -148,7 +149,7 @@ void run(Options options) {
   if (!options.csv.empty()) { write_file(options.csv, cases_csv(result)); }
   print_notes(result);
   if (!result.as.empty()) {
-    print_conventions(result);
+    print_conventions(result, options.evaluate.tolerance_mm);
     return;
   }
   print_table(result);
@@ -173,6 +174,9 @@ void add_evaluate(Command app) {
       .repeatable()
       .type_name("NAME,...")
       .default_text("");
+  verb.option("--tolerance", options->evaluate.tolerance_mm,
+              "of NSD in --as, where a convention has none of its own, mm")
+      .not_negative();
   verb.option("-o,--output", options->summary, "write means and cases as JSON").type_name("FILE.json");
   verb.option("--csv", options->csv, "write one row per case").type_name("FILE.csv");
   verb.option("--report", options->report, "write a page with all scores, and pictures of three cases")
