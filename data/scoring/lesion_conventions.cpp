@@ -28,10 +28,12 @@ std::vector<ScoreRule> columns(const LesionRules& rules) {
                                                 : "averages over pairs of " + lesions;
   const std::string penalty =
       rules.penalty == LesionPenalty::fixed ? fmt::format("{}", rules.penalty_mm) : "the volume's diagonal in voxels";
-  const std::string share =
-      dilated ? "nothing to score 1, missed or false 0" : "no lesion in either: left out; no match 0";
+  const std::string left_out = rules.detected > 0
+                                   ? fmt::format("no lesion of {} mm3 or more: left out", rules.regions[0].smallest_mm3)
+                                   : "no lesion in either: left out";
+  const std::string share = dilated ? "nothing to score 1, missed or false 0" : left_out + "; no match 0";
   const std::string distance = dilated ? fmt::format("nothing to score 0, missed or false {}", penalty)
-                                       : fmt::format("no lesion in either: left out; no match {}", penalty);
+                                       : fmt::format("{}; no match {}", left_out, penalty);
   std::vector<ScoreRule> all{
       {"lesion_dice", "lesion Dice", "", Better::more, mean, share},
       {"lesion_hd95", "lesion HD95", "mm", Better::less,

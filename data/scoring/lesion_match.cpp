@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "data/scoring/assignment.h"
 
@@ -62,6 +63,7 @@ void match_one_to_one(const LesionVolume& v, const LesionRegion& region, LesionW
     const double score = dice(work, p.lesion, {&p, 1});
     if (score >= kMatchWorth) { candidates.push_back({p.lesion - 1, p.predicted - 1, score + kMatchWorth}); }
   }
+  const auto place = [](const LesionOverlap& p) { return std::pair{p.lesion, p.predicted}; };
   const auto of = best_assignment(work.truth.groups, work.predicted.groups, candidates);
   std::int64_t small = 0;
   std::int64_t small_found = 0;
@@ -70,8 +72,7 @@ void match_one_to_one(const LesionVolume& v, const LesionRegion& region, LesionW
     const std::int32_t predicted = of[at(lesion - 1)] + 1;
     l.found = predicted > 0;
     if (l.found) {
-      const auto pair = std::ranges::find_if(
-          o.pairs, [&](const LesionOverlap& p) { return p.lesion == lesion && p.predicted == predicted; });
+      const auto pair = std::ranges::lower_bound(o.pairs, std::pair{lesion, predicted}, {}, place);
       l.dice = dice(work, lesion, {pair, pair + 1});
     }
     ++(l.found ? s.tp : s.fn);

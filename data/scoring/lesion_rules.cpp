@@ -152,9 +152,9 @@ std::string tied_words(const LesionRules& rules) {
 
 std::string dilated_words(const LesionRules& rules) {
   const std::string both = rules.merges_prediction ? "true lesions, and predicted ones," : "true lesions";
-  std::string text =
-      fmt::format("{} merge where they touch after {} dilations by 18 neighbours{}; ", both,
-                  by_region(rules, "", [](const LesionRegion& r) { return r.steps; }), tied_words(rules));
+  const std::string steps = by_region(rules, "", [](const LesionRegion& r) { return r.steps; });
+  std::string text = fmt::format("{} merge where they touch after {} {} by 18 neighbours{}; ", both, steps,
+                                 steps == "1" ? "dilation" : "dilations", tied_words(rules));
   const auto smallest = [](const LesionRegion& r) { return r.smallest_mm3; };
   text += fmt::format("true lesions of at most {} are left out", by_region(rules, " mm3", smallest));
   if (rules.merges_prediction) {
@@ -202,11 +202,14 @@ const LesionRules& lesion_rules_named(std::string_view name) {
     if (rules.name == name || rules.name == std::string(name) + "-gli") { return rules; }
     names.push_back(rules.name);
   }
-  VOX_CHECK(name != "brats2024-goat" && name != "brats2025-goat",
-            "{}: each case is scored by the rules of the tumour it shows, and no name tells which; ask for those, as "
-            "brats2024-gli",
-            name);
+  VOX_CHECK(why_no_lesion_rules(name).empty(), "{}: {}", name, why_no_lesion_rules(name));
   VOX_FAIL("'{}' is no lesion-wise rule; there are {}", name, fmt::join(names, ", "));
+}
+
+std::string_view why_no_lesion_rules(std::string_view name) {
+  if (name != "brats2024-goat" && name != "brats2025-goat") { return {}; }
+  return "each case is scored by the rules of the tumour it shows, and no file says which; ask for those, as "
+         "brats2024-gli";
 }
 
 std::string words(const LesionRules& rules) {

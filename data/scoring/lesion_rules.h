@@ -56,6 +56,8 @@ struct LesionRules {
 /// The rules of a name; "brats2023", without a sub-challenge, is GLI's. Throws Error where there are none and says what
 /// to name instead.
 [[nodiscard]] const LesionRules& lesion_rules_named(std::string_view name);
+/// Why a name that one may expect has no rules of its own, and what to name instead; empty for other names.
+[[nodiscard]] std::string_view why_no_lesion_rules(std::string_view name);
 /// One line: dilation, merging, sizes, penalty, what counts.
 [[nodiscard]] std::string words(const LesionRules&);
 /// Scored regions that maps that keep these classes apart (a bit each) cannot show: "RC, CC".

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 import scipy.ndimage
 
-SIZE = (26, 34, 30)
+SIZE = (36, 40, 32)
 PLAIN = {1: 1, 2: 2, 3: 3, 4: 4}
 NO_CAVITY = {1: 1, 2: 2, 3: 3}
 PED_2024 = {3: 1, 1: 2, 5: 3, 2: 4}
@@ -116,9 +116,20 @@ def cases():
         box(truth, (17, low, 18), (5, 6, 6), 1)
     box(predicted, (16, 4, 18), (5, 5, 6), 1)
     yield "spanned", truth, predicted, ones
+    # Enhancing lesions tied by necrotic ones: a long one touches two of them, and the other one only the second. Which of
+    # the two begins first decides, and beside the box of all that is there it is another one than within it.
+    truth = empty.copy()
+    box(truth, (10, 4, 10), (2, 27, 2), 3)
+    box(truth, (25, 28, 10), (3, 3, 4), 3)
+    box(truth, (8, 28, 12), (17, 3, 1), 1)
+    box(truth, (10, 4, 9), (3, 3, 1), 1)
+    predicted = truth.copy()
+    box(predicted, (25, 28, 10), (3, 3, 2), 0)
+    yield "chain", truth, predicted, ones
+    yield "chain_mirrored", truth[::-1], predicted[::-1], ones
     # Tissues that touch one another: what ties the lesions of one is the other.
     for k in range(3):
-        yield f"tied{k}", *many(random, 40, [1, 2, 3, 4], 3.0), ones
+        yield f"tied{k}", *many(random, 30, [1, 2, 3, 4], 3.0), ones
     for k in range(2):
         yield f"many{k}", *many(random, 25, [1, 2, 3, 3], 4.5), ones
     yield "cysts", *many(random, 30, [1, 2, 3, 5], 3.5), ones

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 
+#include "data/scoring/lesion_rules.h"
 #include "data/scoring/side_by_side.h"
 #include "engine/atomic_file.h"
 #include "engine/context.h"
@@ -120,6 +121,7 @@ std::vector<const Convention*> named_conventions(const std::vector<std::string>&
   for (const Convention& c : all_conventions()) { known.push_back(c.name); }
   for (const std::string& name : names) {
     const Convention* const c = find_convention(name);
+    VOX_CHECK(why_no_lesion_rules(name).empty(), "--as {}: {}", name, why_no_lesion_rules(name));
     const std::string meant = nearest(name, known);
     VOX_CHECK(c != nullptr, "--as: '{}' is no convention{}; there are {}", name,
               meant.empty() ? "" : ": did you mean " + meant + "?", all_convention_names());
