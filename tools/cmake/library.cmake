@@ -13,7 +13,7 @@ file(GLOB run_public CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} data/cases
 foreach(header data/image data/check/check data/nifti/nifti data/loading/augment data/loading/batch_memory
     data/loading/loader data/loading/nnunet_options data/loading/patch data/loading/splits data/synth/phantom
     data/synth/synth tools/run/ensemble tools/run/memory_plan
-    tools/run/preset_options tools/run/segmenter tools/run/sliding_window tools/run/train_options tools/run/training tools/run/training_cases
+    tools/run/preset_options tools/run/segmenter tools/run/sliding_window tools/run/step_digest tools/run/train_options tools/run/training tools/run/training_cases
     tools/run/training_progress tools/run/validation tools/run/whole_case tools/ui/exit_code)
   list(APPEND run_public ${header}.h)
 endforeach()
