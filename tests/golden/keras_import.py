@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The tutorial's network as Keras stores it, and what it computes: for tests/tools/keras_import_test.cpp.
+"""The tutorial's network as Keras stores it, and what it computes: for tests/tools/import_test.cpp.
 
   KERAS_BACKEND=torch python3 tests/golden/keras_import.py tests/golden/keras_import
       writes full.h5 (model.save()), three.weights.h5 (model.save_weights() of Keras 3), two.h5 (the layout of Keras 2's

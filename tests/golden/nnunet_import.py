@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Small networks of nnU-Net as nnU-Net itself builds them, and what they compute: for tests/tools/nnunet_import_test.cpp.
+"""Small networks of nnU-Net as nnU-Net itself builds them, and what they compute: for tests/tools/import_test.cpp.
 
   python3 tests/golden/nnunet_import.py tests/golden/nnunet_import
       writes regions_plans.json, regions_dataset.json, regions.safetensors (the state dict with all its names) and

@@ -3,6 +3,7 @@
 #include "engine/tape.h"
 #include "kernels/base/check.h"
 #include "model/checkpoint.h"
+#include "model/warm_start.h"
 #include "tests/engine/op_case.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
@@ -210,6 +211,8 @@ TEST_CASE("an .h5 file of another network names the first layer that does not fi
   };
   write_bytes(folder / "cut.h5", read_bytes(start + "full.h5").substr(0, 30'000));
   write_bytes(folder / "text.h5", "no HDF5");
+  write_bytes(folder / "before.h5",
+              replaced(read_bytes(start + "norm.h5"), "\"activation\": \"linear\"", "\"activation\": \"relu\"  "));
   write_bytes(folder / "model.keras", "PK\x03\x04 and more");
   for (const auto& [file, more, said] : std::vector<Wrong>{
            {start + "full.h5", "--preset tutorial",
@@ -219,6 +222,8 @@ TEST_CASE("an .h5 file of another network names the first layer that does not fi
            {start + "full.h5", "--preset tutorial --widths 2 3 4 4", "layer 'conv3d_6' is the first"},
            {start + "full.h5", "--preset seed --widths 2 3 4", "has no batch norm; --norm none"},
            {start + "norm.h5", "--preset tutorial --widths 2 3 4", "has batch norm; --norm batch takes it for"},
+           {(folder / "before.h5").string(), "--preset tutorial --norm batch --widths 2 3 4",
+            "layer 'conv3d' has activation relu in front of batch norm"},
            {(folder / "cut.h5").string(), "--preset tutorial", "or a damaged one"},
            {(folder / "text.h5").string(), "--preset tutorial", "is no file of HDF5"},
            {(folder / "model.keras").string(), "--preset tutorial", "model.save_weights('NAME.weights.h5')"},
@@ -259,6 +264,8 @@ TEST_CASE("a state dict of PyTorch's module comes in, goes out and comes in agai
   CHECK(voxgrad(fmt::format("export -m {} -o {}", (folder / "out.safetensors").string(), (folder / "x.onnx").string()))
             .code == 0);
   CHECK(fs::exists(folder / "x.json"));
+  UNet3d fresh(net.config(), DType::f32, 7);
+  CHECK(warm_start(fresh, folder / "run" / "best.safetensors").left.empty());  // train --init-from
 }
 
 TEST_CASE("pickles, other shapes, other names and damaged files are refused, and nothing stays",
@@ -301,7 +308,15 @@ TEST_CASE("pickles, other shapes, other names and damaged files are refused, and
   CHECK(voxgrad(fmt::format("import --from torch {} -o {} --plans x.json", own.string(), out.string())).code == 2);
   CHECK(voxgrad(fmt::format("import --from nnunet {} -o {}", own.string(), out.string())).code == 2);
   CHECK(voxgrad(fmt::format("export -m {} -o {} --opset 12", own.string(), (folder / "a.onnx").string())).code == 2);
-  CHECK_FALSE(fs::exists(folder / "a.onnx"));
+  const fs::path run = folder / "run.safetensors";
+  save_checkpoint(run, net, nullptr,
+                  {{"recipe", "seed"}, {"recipe_size", "16"}, {"recipe_modalities", "t1,t1ce,t2,flair"}});
+  const auto nowhere = folder / "none" / "a.onnx";
+  CHECK(voxgrad(fmt::format("export -m {} -o {}", run.string(), nowhere.string())).code == 2);
+  fs::create_directory(folder / "a.onnx");  // where a file cannot be
+  CHECK(voxgrad(fmt::format("export -m {} -o {}", run.string(), (folder / "a.onnx").string())).code == 2);
+  CHECK_FALSE(fs::exists(folder / "a.json"));
+  fs::remove(folder / "a.onnx");
   CHECK(voxgrad(fmt::format("export -m {} -o {}", own.string(), (folder / "a.onnx").string())).code == 3);  // no recipe
 }
 

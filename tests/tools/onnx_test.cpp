@@ -39,6 +39,7 @@ struct Variant {
   std::string name;
   UNetConfig config;
   int opset;
+  OnnxInstanceNorm instance_norm = OnnxInstanceNorm::means;
 };
 
 std::vector<Variant> variants() {
@@ -46,6 +47,7 @@ std::vector<Variant> variants() {
                            {"tutorial", with_widths(unet_preset("tutorial"), {3, 4, 9}), 17},
                            {"nnunet", with_widths(unet_preset("nnunet"), {2, 3, 4, 5, 6, 6}), 17},
                            {"best", with_widths(unet_preset("best"), {3, 4, 5, 9, 9}), 22},
+                           {"one", with_widths(unet_preset("nnunet"), {3, 4, 5}), 13, OnnxInstanceNorm::one},
                            {"best_classes", with_widths(unet_preset("best"), {3, 9, 5}), 20}};
   all.back().config.targets = Targets::classes;
   all.back().config.classes = 4;
@@ -60,7 +62,8 @@ void write_variant(const TempFolder& folder, const Variant& v) {
   save_checkpoint(weights, net, nullptr, {});
   UNet3d exact(v.config, DType::f64, kNoWeights);
   CheckpointFile(weights).load(exact);
-  write_bytes(folder / (v.name + ".onnx"), onnx_model(net, {.opset = v.opset, .version = "1", .metadata = {}}));
+  write_bytes(folder / (v.name + ".onnx"),
+              onnx_model(net, {.opset = v.opset, .version = "1", .metadata = {}, .instance_norm = v.instance_norm}));
   std::vector<std::vector<float>> kept;
   std::vector<TensorToWrite> tensors;
   const NoGradScope no_grad;
@@ -108,7 +111,7 @@ TEST_CASE("an exported network gives in ONNX Runtime what ours gives, for every 
   fmt::print("{}", ended->output);
   INFO(ended->output);
   CHECK(ended->code == 0);
-  CHECK(std::ranges::count(ended->output, '\n') == 20);  // five networks, two extents, two outputs
+  CHECK(std::ranges::count(ended->output, '\n') == 24);  // six networks, two extents, two outputs
 }
 
 TEST_CASE("an opset that the graph was not made for is refused", "[interchange][onnx][errors]") {

@@ -68,7 +68,7 @@ done < <(find kernels engine model data tools benchmarks -name '*.h' -o -name '*
 
 code='kernels engine model data tools benchmarks'
 # What knows a library: its name, the folders that are looked through, the one file that may include it.
-for library in "CLI/:$code tests:^tools/ui/command_line\.cpp" "nlohmann/:$code:^engine/json_text\.cpp"; do
+for library in "CLI/:$code tests:^tools/ui/command_line\.cpp" "nlohmann/:$code:^engine/json_text\.cpp" "hdf5:$code:^tools/interchange/hdf5_library\.h"; do
   IFS=: read -r name folders file <<<"$library"
   # shellcheck disable=SC2086
   found=$(grep -rnE "#include <$name" $folders --include='*.h' --include='*.cpp' | grep -vE "$file:")

@@ -4,6 +4,8 @@
 
 #include <limits>
 #include <map>
+#include <set>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -13,7 +15,8 @@
 namespace vox {
 namespace {
 
-constexpr int kFloat = 1;       // TensorProto.DataType
+constexpr int kFloat = 1;  // TensorProto.DataType
+constexpr int kInt64 = 7;
 constexpr int kFloatValue = 1;  // AttributeProto.AttributeType
 constexpr int kIntValue = 2;
 constexpr int kIntsValue = 7;
@@ -29,7 +32,8 @@ int format_of(int opset) {
 
 class GraphWriter {
  public:
-  GraphWriter(const UNet3d& net, onnx::Graph& graph) : config_(net.config()), graph_(graph) {
+  GraphWriter(const UNet3d& net, const OnnxOptions& options, onnx::Graph& graph)
+      : config_(net.config()), options_(options), graph_(graph) {
     for (const auto* const all : {&net.parameters(), &net.buffers()}) {
       for (const NamedTensor& t : *all) { tensors_.emplace(t.name, t.tensor.to(Device::cpu)); }
     }
@@ -122,16 +126,55 @@ class GraphWriter {
     return n.output(0);
   }
 
-  /// Adds a parameter or a statistic. Returns its name.
-  std::string tensor(const std::string& name) {
-    const Tensor& t = tensors_.at(name);
-    onnx::Tensor& stored = *graph_.add_initializer();
-    for (const std::int64_t n : t.shape().extents()) { stored.add_dims(n); }
-    stored.set_data_type(kFloat);
-    stored.set_name(name);
-    const auto bytes = std::as_bytes(t.values<float>());
-    stored.set_raw_data(bytes.data(), bytes.size());
+  std::string stored(const std::string& name, int type, const Ints& shape, std::span<const std::byte> bytes) {
+    onnx::Tensor& t = *graph_.add_initializer();
+    for (const std::int64_t n : shape) { t.add_dims(n); }
+    t.set_data_type(type);
+    t.set_name(name);
+    t.set_raw_data(bytes.data(), bytes.size());
     return name;
+  }
+
+  /// Adds a parameter or a statistic, with axes of one element behind its own. Returns its name.
+  std::string tensor(const std::string& name, std::size_t more_axes = 0) {
+    const Tensor& t = tensors_.at(name);
+    Ints shape(t.shape().extents().begin(), t.shape().extents().end());
+    shape.resize(shape.size() + more_axes, 1);
+    return stored(name, kFloat, shape, std::as_bytes(t.values<float>()));
+  }
+
+  /// The mean over D, H and W, which stay as axes of one element: along one axis at a time, so that no sum is long.
+  std::string mean_of(const std::string& name, std::string x) {
+    constexpr int kAxesAreInput = 18;  // the opset since which they are
+    for (const std::int64_t axis : {4, 3, 2}) {
+      const std::string part = axis == 2 ? name : fmt::format("{}.{}", name, axis);
+      const onnx::Attribute keep = integer("keepdims", 1);
+      if (options_.opset < kAxesAreInput) {
+        x = node("ReduceMean", part, {x}, {ints("axes", {axis}), keep});
+        continue;
+      }
+      const std::string axes = fmt::format("axis.{}", axis);
+      if (constants_.insert(axes).second) { stored(axes, kInt64, {1}, std::as_bytes(std::span(&axis, 1))); }
+      x = node("ReduceMean", part, {x, axes}, {keep});
+    }
+    return x;
+  }
+
+  /// gamma (x - mean) / sqrt(variance + eps) + beta
+  std::string instance_norm(const std::string& norm, const std::string& x) {
+    if (options_.instance_norm == OnnxInstanceNorm::one) {
+      return node("InstanceNormalization", norm, {x, tensor(norm + ".weight"), tensor(norm + ".bias")},
+                  {number("epsilon", config_.norm_eps)});
+    }
+    const auto eps = static_cast<float>(config_.norm_eps);
+    if (constants_.insert("eps").second) { stored("eps", kFloat, {}, std::as_bytes(std::span(&eps, 1))); }
+    const std::string centred = node("Sub", norm + ".centred", {x, mean_of(norm + ".mean", x)}, {});
+    const std::string square = node("Mul", norm + ".square", {centred, centred}, {});
+    const std::string variance = node("Add", norm + ".variance_eps", {mean_of(norm + ".variance", square), "eps"}, {});
+    const std::string deviation = node("Sqrt", norm + ".deviation", {variance}, {});
+    const std::string scale = node("Div", norm + ".scale", {tensor(norm + ".weight", 3), deviation}, {});
+    const std::string scaled = node("Mul", norm + ".scaled", {centred, scale}, {});
+    return node("Add", norm, {scaled, tensor(norm + ".bias", 3)}, {});
   }
 
   std::string layer(const std::string& conv, const std::string& norm, const std::string& x, std::int64_t stride) {
@@ -140,14 +183,13 @@ class GraphWriter {
     std::string y = node(
         "Conv", conv, inputs,
         {ints("kernel_shape", {3, 3, 3}), ints("pads", {1, 1, 1, 1, 1, 1}), ints("strides", {stride, stride, stride})});
-    const onnx::Attribute eps = number("epsilon", config_.norm_eps);
     if (config_.norm == Norm::instance) {
-      y = node("InstanceNormalization", norm, {y, tensor(norm + ".weight"), tensor(norm + ".bias")}, {eps});
+      y = instance_norm(norm, y);
     } else if (config_.norm == Norm::batch) {
       y = node("BatchNormalization", norm,
                {y, tensor(norm + ".weight"), tensor(norm + ".bias"), tensor(norm + ".running_mean"),
                 tensor(norm + ".running_var")},
-               {eps});
+               {number("epsilon", config_.norm_eps)});
     }
     if (config_.negative_slope > 0) {
       return node("LeakyRelu", conv + ".relu", {y}, {number("alpha", config_.negative_slope)});
@@ -161,8 +203,10 @@ class GraphWriter {
   }
 
   const UNetConfig& config_;
+  const OnnxOptions& options_;
   onnx::Graph& graph_;
   std::map<std::string, Tensor> tensors_;
+  std::set<std::string> constants_;  ///< that are there
 };
 
 }  // namespace
@@ -189,7 +233,7 @@ std::string onnx_model(const UNet3d& net, const OnnxOptions& o) {
     entry.set_key(key);
     entry.set_value(value);
   }
-  GraphWriter(net, *model.mutable_graph()).write();
+  GraphWriter(net, o, *model.mutable_graph()).write();
   return model.SerializeAsString();
 }
 

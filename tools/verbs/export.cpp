@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
 
 #include "data/cases/edition.h"
 #include "engine/atomic_file.h"
@@ -24,6 +25,7 @@ struct ExportArgs {
   fs::path output;
   std::string to = "onnx";
   int opset = kUsualOpset;
+  std::string instance_norm = "means";
   WindowArgs windows;
   bool mirror = false;
   std::string labels = "auto";
@@ -59,10 +61,18 @@ void export_onnx(const ExportArgs& args, const Segmenter& segmenter) {
   metadata["unet"] = to_json(segmenter.config());
   metadata["extents_divisible_by"] = std::to_string(size_divisor(segmenter.config()));
   const std::string model =
-      onnx_model(segmenter.network(), {.opset = args.opset, .version = std::string(version()), .metadata = metadata});
-  // The description first: no model that a program finds lacks it.
-  write_file(described, json_text(description, 2) + "\n");
-  write_file(args.output, model);
+      onnx_model(segmenter.network(),
+                 {.opset = args.opset,
+                  .version = std::string(version()),
+                  .metadata = metadata,
+                  .instance_norm = args.instance_norm == "one" ? OnnxInstanceNorm::one : OnnxInstanceNorm::means});
+  const std::string text = json_text(description, 2) + "\n";
+  AtomicFile description_file(described);
+  AtomicFile model_file(args.output);
+  description_file.write(std::as_bytes(std::span(text)));
+  model_file.write(std::as_bytes(std::span(model)));
+  description_file.commit();  // first: no model that a program finds lacks it
+  model_file.commit();
   fmt::print(
       "{}: opset {}, {:.1f} MiB; extents of its input are multiples of {}\n{}: how cases are prepared and "
       "its output is used\n",
@@ -99,6 +109,9 @@ void add_export(Command app) {
              "safetensors: weights alone, as PyTorch names them")
       .one_of({"onnx", "safetensors"});
   sub.option("--opset", args->opset, "of ONNX").range(kOldestOpset, kNewestOpset);
+  sub.option("--instance-norm", args->instance_norm,
+             "means: as means along one axis at a time; one: as ONNX's operator, in which runtimes may lose digits")
+      .one_of({"means", "one"});
   add_window_options(sub, args->windows);
   sub.flag("--mirror", args->mirror, "described: mean over the eight mirror images");
   sub.option("--labels", args->labels,
