@@ -311,6 +311,13 @@ TEST_CASE("pickles, other shapes, other names and damaged files are refused, and
   const fs::path run = folder / "run.safetensors";
   save_checkpoint(run, net, nullptr,
                   {{"recipe", "seed"}, {"recipe_size", "16"}, {"recipe_modalities", "t1,t1ce,t2,flair"}});
+  const std::string weights = (folder / "w.safetensors").string();
+  for (const std::string& more : std::vector<std::string>{"-o " + weights, "-o w.onnx --to safetensors",
+                                                          "-o " + weights + " --to safetensors --mirror"}) {
+    INFO(more);
+    CHECK(voxgrad(fmt::format("export -m {} {}", run.string(), more)).code == 2);
+    CHECK_FALSE(fs::exists(weights));
+  }
   const auto nowhere = folder / "none" / "a.onnx";
   CHECK(voxgrad(fmt::format("export -m {} -o {}", run.string(), nowhere.string())).code == 2);
   fs::create_directory(folder / "a.onnx");  // where a file cannot be

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <span>
 
 #include "data/cases/edition.h"
@@ -13,6 +14,7 @@
 #include "tools/verbs/case_options.h"
 #include "tools/verbs/commands.h"
 #include "tools/verbs/export_description.h"
+#include "tools/verbs/network_options.h"
 #include "tools/verbs/window_options.h"
 
 namespace vox {
@@ -30,6 +32,7 @@ struct ExportArgs {
   bool mirror = false;
   std::string labels = "auto";
   fs::path postprocess;
+  std::set<std::string> given;  ///< options that stood on the command line, by their JSON names
 };
 
 /// What a checkpoint says of the preparation of its input.
@@ -46,8 +49,6 @@ fs::path description_of(fs::path model) { return model.replace_extension(".json"
 
 void export_onnx(const ExportArgs& args, const Segmenter& segmenter) {
   const fs::path described = description_of(args.output);
-  VOX_CHECK(described != args.output, "-o {}: the description would have the same name; wants FILE.onnx",
-            args.output.string());
   CaseRules rules{.windows = windows_of(args.windows, segmenter),
                   .mirror = args.mirror,
                   .labels = labels_option(args.labels),
@@ -86,7 +87,22 @@ void export_safetensors(const ExportArgs& args, const Segmenter& segmenter) {
              segmenter.network().parameters().size() + segmenter.network().buffers().size(), segmenter.config().preset);
 }
 
+/// What stands on the command line must be of use for the kind of file.
+void check_options_of(const ExportArgs& args) {
+  const std::string ending = args.to == "onnx" ? ".onnx" : ".safetensors";
+  VOX_CHECK(args.output.extension() == ending, "-o {}: --to {} wants a name that ends in {}", args.output.string(),
+            args.to, ending);
+  static const std::set<std::string> of_both{"model", "output", "to", "config", "set"};
+  for (const std::string& option : args.given) {
+    VOX_CHECK(args.to == "onnx" || of_both.contains(option),
+              "--to safetensors takes no --{}: a file of weights has no "
+              "room for it",
+              option);
+  }
+}
+
 void export_model(const ExportArgs& args) {
+  check_options_of(args);
   const Segmenter segmenter(args.model);
   fmt::print("{}: {}\n{}\n", segmenter.file().string(), text_of(segmenter.config()), recipe_text(segmenter.recipe()));
   if (args.to == "onnx") {
@@ -118,7 +134,10 @@ void add_export(Command app) {
              "described: edition whose numbers are written: " + convention_names() + "; auto: by the images' names");
   sub.option("--postprocess", args->postprocess, "described: rules of voxgrad tune, or of your own, as JSON")
       .type_name("FILE.json");
-  sub.run([args] { export_model(*args); });
+  sub.run([sub, args] {
+    args->given = given_options(sub);
+    export_model(*args);
+  });
 }
 
 }  // namespace vox
