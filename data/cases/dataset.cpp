@@ -170,6 +170,16 @@ std::vector<CaseFiles> find_cases(const fs::path& folder, std::string_view mask_
 }
 
 std::vector<LabelFile> find_label_files(const fs::path& folder) {
+  std::error_code error;
+  const bool list = !fs::is_directory(folder, error) && has_layout(folder);
+  const auto of_cases = [&] {
+    std::vector<LabelFile> files;
+    for (const CaseFiles& c : find_cases(folder)) {
+      if (!c.labels.empty()) { files.push_back(c.label_file()); }
+    }
+    return files;
+  };
+  if (list) { return of_cases(); }
   const std::optional<StatedLabels> stated = labels_stated_for(folder);
   const auto with_names = [&](std::vector<LabelFile> files) {
     for (LabelFile& f : files) { f.stated = f.stated ? f.stated : stated; }
@@ -178,13 +188,7 @@ std::vector<LabelFile> find_label_files(const fs::path& folder) {
   Finder here({});
   here.take(folder, entries_of(folder).files);
   if (auto files = labels_of(here); !files.empty()) { return with_names(std::move(files)); }
-  if (has_layout(folder)) {
-    std::vector<LabelFile> files;
-    for (const CaseFiles& c : find_cases(folder)) {
-      if (!c.labels.empty()) { files.push_back(c.label_file()); }
-    }
-    return files;
-  }
+  if (has_layout(folder)) { return of_cases(); }
   Finder below({});
   below.walk(folder);
   return with_names(labels_of(below));

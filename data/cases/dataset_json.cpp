@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 #include <map>
 
+#include "data/cases/layout_files.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
@@ -68,12 +67,6 @@ std::vector<std::string> images_of(const Json* list) {
     if (entry.is_object()) { images.push_back(entry.value("image", "")); }
   }
   return images;
-}
-
-std::string text_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  VOX_CHECK_DATA(in, "{}: cannot open", path.string());
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 DatasetJson parse(const fs::path& path) {

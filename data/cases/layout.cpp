@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "data/cases/dataset_json.h"
@@ -17,10 +18,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string lower_ending(const fs::path& file) {
-  std::string ending = file.extension().string();
-  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return ending;
+std::string lower_ending(const fs::path& file) { return lower_case(file.extension().string()); }
+
+bool is_list(const fs::path& file) {
+  const std::string ending = lower_ending(file);
+  return ending == ".csv" || ending == ".json";
 }
 
 bool is_dicom(const fs::path& file) {
@@ -137,6 +139,23 @@ Dataset read_as(CaseLayout layout, const fs::path& folder, std::string_view mask
 
 }  // namespace
 
+std::string own_name(const fs::path& folder) {
+  return fs::absolute(folder / ".").lexically_normal().parent_path().filename().string();
+}
+
+std::string lower_case(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+std::string text_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  VOX_CHECK_DATA(in, "{}: cannot open", file.string());
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (text.starts_with("\xEF\xBB\xBF")) { text.erase(0, 3); }
+  return text;
+}
+
 std::string_view name(CaseLayout l) {
   constexpr std::array<std::string_view, kCaseLayouts.size()> kNames{"brats", "msd", "nnunet", "bids", "list"};
   return kNames[static_cast<std::size_t>(l)];
@@ -150,7 +169,11 @@ std::optional<CaseLayout> layout_option(const std::string& text) {
   return *found;
 }
 
-bool has_layout(const fs::path& folder) { return images_folder(folder) || !bids_subjects(folder).empty(); }
+bool has_layout(const fs::path& path) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) { return is_list(path); }
+  return images_folder(path) || !bids_subjects(path).empty();
+}
 
 void name_labels(const Dataset& d, LabelConvention c, const fs::path& folder) {
   const fs::path file = folder / "dataset.json";
@@ -180,11 +203,11 @@ Dataset find_dataset(const fs::path& path, std::optional<CaseLayout> layout, std
   Dataset d;
   std::string why = "--layout";
   if (!fs::is_directory(path, error)) {
-    const std::string ending = lower_ending(path);
-    const std::string foreign = ending == ".csv" || ending == ".json" ? "" : advice_for(path);
+    const std::string foreign = is_list(path) ? "" : advice_for(path);
     VOX_CHECK_DATA(foreign.empty(), "{}", foreign);
-    VOX_CHECK_DATA(ending == ".csv" || ending == ".json" || layout == CaseLayout::list,
+    VOX_CHECK_DATA(is_list(path) || layout == CaseLayout::list,
                    "'{}' is a file; wants a folder of cases, or a list of paths (.csv, .json)", path.string());
+    VOX_CHECK_DATA(mask_suffix.empty(), "--mask-suffix: a list of paths has a column brain_mask (docs/layouts.md)");
     VOX_CHECK_DATA(!layout || layout == CaseLayout::list, "'{}' is a file; --layout {} wants a folder", path.string(),
                    name(*layout));
     d = list_cases(path);

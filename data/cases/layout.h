@@ -41,8 +41,8 @@ struct Dataset {
 [[nodiscard]] Dataset find_dataset(const std::filesystem::path&, std::optional<CaseLayout> layout = {},
                                    std::string_view mask_suffix = {});
 
-/// Has a folder signs of msd, nnunet or bids?
-[[nodiscard]] bool has_layout(const std::filesystem::path& folder);
+/// Is it a file of paths, or a folder with signs of msd, nnunet or bids?
+[[nodiscard]] bool has_layout(const std::filesystem::path&);
 
 /// Where the cases have a dataset.json, writes one beside label files of a convention that were made of them, so that
 /// whoever reads those knows the labels. Otherwise throws DataError where there is one, which would be read for them.

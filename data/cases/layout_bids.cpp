@@ -26,24 +26,19 @@ std::vector<std::string> parts_of(const std::string& stem) {
   return parts;
 }
 
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 bool belongs_to(const std::string& stem, const std::string& id) { return stem.starts_with(id + '_'); }
 
 std::optional<Modality> image_of(const std::string& stem) {
   const std::vector<std::string> parts = parts_of(stem);
   const auto m = modality_named(parts.back());
-  const bool agent =
-      std::ranges::any_of(parts, [](const std::string& p) { return p.starts_with("ce-") && lower(p) != "ce-none"; });
+  const bool agent = std::ranges::any_of(
+      parts, [](const std::string& p) { return p.starts_with("ce-") && lower_case(p) != "ce-none"; });
   return m == Modality::t1 && agent ? Modality::t1ce : m;
 }
 
 bool is_labels(const std::string& stem) {
-  const std::string text = lower(stem);
-  const std::string suffix = lower(parts_of(stem).back());
+  const std::string text = lower_case(stem);
+  const std::string suffix = lower_case(parts_of(stem).back());
   if (suffix == "dseg" || suffix == "seg" || text.ends_with("-seg")) { return true; }
   const bool tumour = text.find("tumo") != std::string::npos || text.find("lesion") != std::string::npos;
   return suffix == "mask" && tumour;
@@ -51,8 +46,8 @@ bool is_labels(const std::string& stem) {
 
 bool is_mask(const std::string& stem, std::string_view suffix) {
   suffix.remove_prefix(std::min(suffix.find_first_not_of('_'), suffix.size()));
-  const std::string text = lower(stem);
-  return !suffix.empty() && text.size() > suffix.size() && text.ends_with(lower(std::string(suffix))) &&
+  const std::string text = lower_case(stem);
+  return !suffix.empty() && text.size() > suffix.size() && text.ends_with(lower_case(std::string(suffix))) &&
          text[text.size() - suffix.size() - 1] == '_';
 }
 
@@ -100,7 +95,7 @@ class Reader {
   }
 
   void read_subject(const fs::path& subject) {
-    const std::string id = fs::absolute(subject / ".").lexically_normal().parent_path().filename().string();
+    const std::string id = own_name(subject);
     std::error_code error;
     if (fs::is_directory(subject / "anat", error)) { read_session(subject / "anat", id); }
     for (const fs::path& session : entries_of(subject).folders) {
@@ -151,7 +146,7 @@ class Reader {
 
 bool is_subject(const fs::path& folder) {
   std::error_code error;
-  const std::string own = fs::absolute(folder / ".").lexically_normal().parent_path().filename().string();
+  const std::string own = own_name(folder);
   if (!own.starts_with("sub-")) { return false; }
   if (fs::is_directory(folder / "anat", error)) { return true; }
   return std::ranges::any_of(entries_of(folder).folders, [&](const fs::path& f) {

@@ -19,6 +19,12 @@ struct Entries {
 };
 [[nodiscard]] Entries entries_of(const std::filesystem::path& folder);
 
+/// A folder by its own name, whatever way it was named: "imagesTr" of "." in it.
+[[nodiscard]] std::string own_name(const std::filesystem::path& folder);
+[[nodiscard]] std::string lower_case(std::string);
+/// A file's bytes without the mark of UTF-8 that spreadsheets begin with. Throws DataError where it cannot be opened.
+[[nodiscard]] std::string text_of(const std::filesystem::path&);
+
 /// Cases of CaseLayout::brats; finds nothing without a word.
 [[nodiscard]] std::vector<CaseFiles> brats_cases(const std::filesystem::path&, std::string_view mask_suffix);
 

@@ -41,11 +41,6 @@ bool has_numbered(const fs::path& folder) {
   });
 }
 
-/// A folder by its own name, whatever way it was named.
-std::string own_name(const fs::path& folder) {
-  return fs::absolute(folder / ".").lexically_normal().parent_path().filename().string();
-}
-
 /// labelsTr of imagesTr; empty where there is none.
 fs::path labels_folder(const fs::path& images) {
   const std::string own = own_name(images);

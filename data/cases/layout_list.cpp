@@ -4,9 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
-#include <fstream>
-#include <iterator>
 #include <set>
 
 #include "data/cases/layout_files.h"
@@ -17,14 +14,6 @@ namespace vox {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string bytes_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  VOX_CHECK_DATA(in, "{}: cannot open", file.string());
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (text.starts_with("\xEF\xBB\xBF")) { text.erase(0, 3); }  // as spreadsheets write it
-  return text;
-}
 
 std::string trimmed(std::string text) {
   constexpr const char* kSpace = " \t\r";
@@ -59,7 +48,7 @@ std::vector<std::string> record(const std::string& text, std::size_t& at, std::i
 }
 
 TextTable json_table(const fs::path& file) {
-  const std::string text = bytes_of(file);
+  const std::string text = text_of(file);
   TextTable table;
   try {
     const Json all = Json::parse(text);
@@ -86,14 +75,9 @@ TextTable json_table(const fs::path& file) {
   return table;
 }
 
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 /// Where a column's paths go.
 fs::path* place_of(CaseFiles& c, const std::string& column) {
-  const std::string word = lower(column);
+  const std::string word = lower_case(column);
   if (word == "seg" || word == "label" || word == "labels" || word == "segmentation") { return &c.labels; }
   if (word == "brain_mask") { return &c.mask; }
   const auto m = modality_named(column);
@@ -108,7 +92,7 @@ std::ptrdiff_t TextTable::column(std::string_view wanted) const {
 }
 
 TextTable read_table(const fs::path& file, char mark) {
-  const std::string text = bytes_of(file);
+  const std::string text = text_of(file);
   TextTable table;
   std::int64_t line = 1;
   for (std::size_t at = 0; at < text.size();) {
@@ -127,7 +111,7 @@ TextTable read_table(const fs::path& file, char mark) {
 }
 
 Dataset list_cases(const fs::path& file) {
-  const bool json = lower(file.extension().string()) == ".json";
+  const bool json = lower_case(file.extension().string()) == ".json";
   const TextTable table = json ? json_table(file) : read_table(file, ',');
   const char* const where = json ? "case" : "line";
   const std::ptrdiff_t id_column = table.column("id");
@@ -148,7 +132,7 @@ Dataset list_cases(const fs::path& file) {
       if (static_cast<std::ptrdiff_t>(i) == id_column) { continue; }
       const std::string& column = table.header[i];
       VOX_CHECK_DATA(
-          lower(column) != "mask",
+          lower_case(column) != "mask",
           "{}: column 'mask' is the labels for some tools and the brain for others: call it seg or brain_mask",
           file.string());
       fs::path* const place = place_of(c, column);

@@ -37,13 +37,13 @@ LabelPairs pair_labels(const fs::path& truth, const fs::path& predicted) {
   for (const fs::path& path : {truth, predicted}) {
     VOX_CHECK_DATA(fs::exists(path), "{}: no such file or folder", path.string());
   }
-  if (!fs::is_directory(truth)) {
+  if (!fs::is_directory(truth) && !has_layout(truth)) {
     VOX_CHECK_DATA(!fs::is_directory(predicted), "{} is one file and {} a folder: give two files or two folders",
                    truth.string(), predicted.string());
     LabelPair pair{.truth = label_file(truth), .predicted = label_file(predicted)};
     return {.pairs = {std::move(pair)}, .extras = {}};
   }
-  VOX_CHECK_DATA(fs::is_directory(predicted), "{} is a folder and {} one file: give two folders or two files",
+  VOX_CHECK_DATA(fs::is_directory(predicted), "{} is a folder or a list and {} one file: give two folders or two files",
                  truth.string(), predicted.string());
   std::map<std::string, LabelFile> predictions;
   for (LabelFile& f : find_label_files(predicted)) { predictions.emplace(f.id, f); }

@@ -19,7 +19,7 @@ struct LabelPairs {
   std::vector<std::string> extras;  ///< prediction files that belong to no case of the truth
 };
 
-/// truth: a folder of BraTS cases, one such case, a folder of label files, or one label file.
+/// truth: a folder of cases or a list of their paths (data/cases/layout.h), a folder of label files, or one label file.
 /// predicted: a folder of label files, or one where the truth is one.
 /// Both are searched as find_label_files() does: the label file of case ID is ID.nii.gz, ID_seg.nii.gz or
 /// ID-seg.nii.gz, with .nii as well and in any case. Throws DataError where a folder is not there, holds no labels,
