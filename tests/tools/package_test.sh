@@ -55,6 +55,10 @@ cmp "$root/usr/bin/voxgrad" "$work/unpacked/bin/voxgrad"
 for file in README.md copyright licences/README.txt licences/libcairo2-dev.txt; do
   test -s "$root/usr/share/doc/voxgrad/$file"
 done
+for file in man/man1/voxgrad-check.1 bash-completion/completions/voxgrad zsh/vendor-completions/_voxgrad \
+  fish/vendor_completions.d/voxgrad.fish; do
+  test -s "$root/usr/share/$file"
+done
 
 voxgrad() {
   echo "== voxgrad $*"

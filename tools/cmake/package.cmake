@@ -84,12 +84,13 @@ endif()
 # The component that is packed and that `cmake --install` leaves out.
 set(packed COMPONENT package EXCLUDE_FROM_ALL)
 list(JOIN static_programs " " static_targets)
-install(CODE "execute_process(COMMAND \"${CMAKE_COMMAND}\" --build \"${PROJECT_BINARY_DIR}\" --target ${static_targets}
+install(CODE "execute_process(COMMAND \"${CMAKE_COMMAND}\" --build \"${PROJECT_BINARY_DIR}\" --target ${static_targets} voxgrad_texts
   COMMAND_ERROR_IS_FATAL ANY)" ${packed})
 foreach(program IN LISTS static_programs)
   install(PROGRAMS $<TARGET_FILE:${program}> DESTINATION ${CMAKE_INSTALL_BINDIR} ${packed})
 endforeach()
 install(FILES README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} ${packed})
+vox_install_texts(vendor-completions ${packed})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright ${packed})
 foreach(header CLI/CLI.hpp toml++/toml.h nlohmann/json.hpp xxhash.h fmt/format.h)
   find_path(folder ${header} NO_CACHE)

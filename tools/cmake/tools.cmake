@@ -22,8 +22,27 @@ endif()
 add_executable(voxgrad tools/verbs/main.cpp)
 target_link_libraries(voxgrad PRIVATE vox_tools)
 
+# Manual pages and shell completion, which the program prints: in build/share, and where the system looks for them.
+set(texts ${PROJECT_BINARY_DIR}/share)
+add_custom_command(OUTPUT ${texts}/stamp
+  COMMAND ${CMAKE_COMMAND} -E rm -rf ${texts}
+  COMMAND $<TARGET_FILE:voxgrad> man --output ${texts}/man1
+  COMMAND $<TARGET_FILE:voxgrad> completion bash > ${texts}/voxgrad
+  COMMAND $<TARGET_FILE:voxgrad> completion zsh > ${texts}/_voxgrad
+  COMMAND $<TARGET_FILE:voxgrad> completion fish > ${texts}/voxgrad.fish
+  COMMAND ${CMAKE_COMMAND} -E touch ${texts}/stamp
+  DEPENDS voxgrad VERBATIM)
+add_custom_target(voxgrad_texts ALL DEPENDS ${texts}/stamp)
+function(vox_install_texts zsh_folder) # ZSH_FOLDER ARGUMENTS...: of install(), such as a component
+  install(DIRECTORY ${texts}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} ${ARGN})
+  install(FILES ${texts}/voxgrad DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions ${ARGN})
+  install(FILES ${texts}/_voxgrad DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/${zsh_folder} ${ARGN})
+  install(FILES ${texts}/voxgrad.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d ${ARGN})
+endfunction()
+
 if(VOX_INSTALL)
   include(GNUInstallDirs)
   install(TARGETS voxgrad RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  vox_install_texts(site-functions)
   install(FILES README.md LICENSE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 endif()

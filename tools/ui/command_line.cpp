@@ -118,6 +118,27 @@ Option Option::group(const std::string& heading) const {
 const std::vector<std::string>& Option::long_names() const { return option_->get_lnames(); }
 const std::vector<std::string>& Option::short_names() const { return option_->get_snames(); }
 bool Option::is_flag() const { return option_->get_expected_max() == 0; }
+std::string Option::positional_name() const { return option_->get_name(true); }
+const std::string& Option::says() const { return option_->get_description(); }
+std::string Option::usual() const { return is_flag() ? "" : option_->get_default_str(); }
+bool Option::is_required() const { return option_->get_required(); }
+
+std::string Option::type() const {
+  if (is_flag()) { return {}; }
+  const std::string all = option_->get_type_name();  // "TEXT:{auto,brats}", "INT:NONNEGATIVE"
+  const std::size_t colon = std::min(all.find(':'), all.size());
+  return all.substr(colon).starts_with(":{") ? all.substr(colon + 1) : all.substr(0, colon);
+}
+
+std::vector<std::string> Option::choices() const {
+  const std::string text = type();
+  std::vector<std::string> words;
+  if (!text.starts_with('{') || !text.ends_with('}')) { return words; }
+  std::istringstream inside(text.substr(1, text.size() - 2));
+  for (std::string word; std::getline(inside, word, ',');) { words.push_back(word); }
+  return words;
+}
+
 bool Option::is_given() const { return option_->count() > 0; }
 
 template <typename T> Option Command::option(const std::string& names, T& value, const std::string& says) const {
@@ -153,6 +174,8 @@ void Command::footer(const std::string& text) const { app_->footer(text); }
 void Command::hide() const { app_->group(""); }
 
 const std::string& Command::name() const { return app_->get_name(); }
+std::string Command::says() const { return app_->get_description(); }
+std::string Command::footer() const { return app_->get_footer(); }
 
 std::vector<Command> Command::commands() const {
   std::vector<Command> all;

@@ -40,7 +40,13 @@ class Option {
   [[nodiscard]] const std::vector<std::string>& long_names() const;   ///< without dashes
   [[nodiscard]] const std::vector<std::string>& short_names() const;  ///< without dashes
   [[nodiscard]] bool is_flag() const;                                 ///< takes no value
-  [[nodiscard]] bool is_given() const;                                ///< stood among the arguments that were read
+  [[nodiscard]] std::string positional_name() const;                  ///< of what comes without an option's name
+  [[nodiscard]] const std::string& says() const;                      ///< as its help has it
+  [[nodiscard]] std::string type() const;   ///< "TEXT", "INT", "FILE.json", "{auto,brats}"; of a flag none
+  [[nodiscard]] std::string usual() const;  ///< the default as its help has it
+  [[nodiscard]] std::vector<std::string> choices() const;  ///< of one_of(); none: any value
+  [[nodiscard]] bool is_required() const;
+  [[nodiscard]] bool is_given() const;  ///< stood among the arguments that were read
 
  private:
   CLI::Option* option_;
@@ -65,6 +71,8 @@ class Command {
   void hide() const;                                                        ///< from the help of what it is a verb of
 
   [[nodiscard]] const std::string& name() const;
+  [[nodiscard]] std::string says() const;
+  [[nodiscard]] std::string footer() const;
   [[nodiscard]] std::vector<Command> commands() const;
   [[nodiscard]] std::vector<Option> options() const;
   [[nodiscard]] std::vector<std::string> long_names() const;  ///< of all options, without dashes

@@ -33,6 +33,7 @@ void add_import(Command);
 void add_gradcheck(Command);
 void add_bench(Command);  ///< in builds with the benchmarks: for the list of verbs, see bench.h
 
+void add_texts(CommandLine&);  ///< man and completion, of the verbs that are there
 void add_verbs(Command);       ///< all of them, in the order of --help
 
 [[nodiscard]] std::string_view version();  ///< "0.1.0"

@@ -28,6 +28,7 @@ int run(int argc, char** argv) {
   vox::CommandLine app("voxgrad: train and run a 3D U-Net that segments brain tumours in multi-modal MRI", "voxgrad");
   app.version("voxgrad " + vox::version_text());
   vox::add_verbs(app);
+  vox::add_texts(app);
   app.footer(
       "Exit codes: 0 fine, 1 a gradient check failed, 2 usage, or output that could not be written, 3 data, "
       "4 does not fit in memory, 5 non-finite numbers, 130 interrupted.\n"
