@@ -199,7 +199,11 @@ Json run_model(const fs::path& run, const RunHistory& h, bool running) {
   sections.push_back(overview(h, epochs, state));
   sections.push_back(run_curves(h));
   add_validation(sections, h, run);
-  add_data(sections, run);
+  try {
+    add_data(sections, run);
+  } catch (const JsonError& e) {
+    sections.push_back(message("Data", fmt::format("{}: is damaged: {}", (run / "data.json").string(), e.what())));
+  }
   add_memory(sections, h);
   if (auto config = text_of(run / "config.toml")) {
     Json s = section("text", "Configuration", "Every option of the run, as train --config takes it.");

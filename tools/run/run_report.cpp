@@ -17,17 +17,15 @@ RunReport::RunReport(std::filesystem::path run, bool on, const RunHistory& histo
     : run_(std::move(run)), on_(on), history_(history) {}
 
 RunReport::~RunReport() {
-  if (!says_running_) { return; }
-  try {
-    write(false);
-  } catch (const std::exception& e) { note_failed_output(e.what()); }
+  if (says_running_) { write(false); }
+  wait_for_pictures();
 }
 
 template <class Write> void RunReport::try_to(const Write& write) {
   if (!on_) { return; }
   try {
     write();
-  } catch (const OutputError& e) {
+  } catch (const std::exception& e) {  // whatever it is, the training goes on
     note_failed_output(e.what());
     if (!said_) { write_stderr(fmt::format("the report of the run is not written: {}\n", e.what())); }
     said_ = true;
@@ -54,14 +52,24 @@ OnValidated RunReport::listener(Targets targets) {
 }
 
 void RunReport::improved(std::int64_t epoch) {
+  wait_for_pictures();
   try_to([&] {
-    write_file(run_ / "pictures.json", json_text({{"epoch", epoch}, {"cases", pictures_.draw()}}) + "\n");
-    pictures_.clear();
+    const auto draw = [pictures = std::exchange(pictures_, {}), file = run_ / "pictures.json", epoch] {
+      write_file(file, json_text({{"epoch", epoch}, {"cases", pictures.draw()}}) + "\n");
+    };
+    drawing_ = std::async(std::launch::async, draw);
   });
+}
+
+void RunReport::wait_for_pictures() {
+  if (drawing_.valid()) {
+    try_to([&] { drawing_.get(); });
+  }
 }
 
 void RunReport::write(bool running) {
   says_running_ = false;
+  if (!running) { wait_for_pictures(); }
   try_to([&] {
     write_file(run_ / "report.html", report_page(run_model(run_, history_, running)));
     says_running_ = running;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <future>
 #include <span>
 #include <string>
 
@@ -26,18 +27,21 @@ class RunReport {
   void begin(std::span<const std::filesystem::path> train, std::span<const std::filesystem::path> val, int threads);
   /// What a validation tells; keeps its predictions until the next one begins.
   [[nodiscard]] OnValidated listener(Targets);
-  void improved(std::int64_t epoch);  ///< draws what was kept
-  /// running: the page reads itself again. A file that cannot be written is said once, and again at the end of the
-  /// program (tools/ui/output.h).
+  /// Draws what was kept, on a thread of its own: a page that is written before it is done has the pictures before.
+  void improved(std::int64_t epoch);
+  /// running: the page reads itself again; else it has the last pictures, too. What cannot be written, whatever the
+  /// reason, is said once, and again at the end of the program (tools/ui/output.h); the training goes on.
   void write(bool running);
 
  private:
   template <class Write> void try_to(const Write&);
+  void wait_for_pictures();
 
   std::filesystem::path run_;
   bool on_;
   const RunHistory& history_;
   ValidationPictures pictures_;
+  std::future<void> drawing_;
   bool says_running_ = false;
   bool said_ = false;  ///< that a file cannot be written
 };

@@ -46,7 +46,9 @@ Json spreads(const Json& cases, const Json* baseline) {
     for (const Region r : kRegions) {
       Json g{{"name", name(r)}, {"values", Json::array()}, {"names", Json::array()}};
       for (const auto& [id, scores] : cases.items()) {
-        g["values"].push_back(scores.at(name(r)).at(score));
+        const Json* const region = scores.find(name(r));
+        const Json* const value = region != nullptr ? region->find(score) : nullptr;
+        g["values"].push_back(value == nullptr ? Json(nullptr) : *value);
         g["names"].push_back(id);
       }
       const Json* const nothing = baseline != nullptr ? baseline->find(name(r)) : nullptr;
