@@ -7,13 +7,10 @@
 The second form compares `voxgrad evaluate --as full,monai --csv CASES.csv` of two folders of label files of one name
 per case (0, 1, 2, 4) with the same programs and prints the largest difference of every score.
 
-Needs medpy, MONAI, surface-distance, SciPy, NumPy, and nibabel for the second form; nothing in voxgrad needs any.
+Needs medpy, MONAI, surface-distance, SciPy, NumPy, safetensors, and nibabel for the second form; nothing in voxgrad needs any.
 """
 import csv
 import glob
-import json
-import os
-import struct
 import sys
 import warnings
 from importlib.metadata import version
@@ -22,6 +19,7 @@ import numpy as np
 import torch
 from medpy.metric import binary as medpy
 from monai.metrics import DiceMetric, HausdorffDistanceMetric, SurfaceDiceMetric
+from safetensors.numpy import save_file
 from scipy import ndimage
 
 warnings.simplefilter("ignore")
@@ -89,20 +87,6 @@ def made_up_pairs():
     return [(t, p, SPACINGS[i % len(SPACINGS)]) for i, (t, p) in enumerate(pairs)]
 
 
-def write_safetensors(path, tensors, metadata):
-    header, blobs, offset = {"__metadata__": metadata}, [], 0
-    for name, value in tensors.items():
-        blob = np.ascontiguousarray(value).tobytes()
-        dtype = {"float64": "F64", "uint8": "U8"}[str(value.dtype)]
-        header[name] = {"dtype": dtype, "shape": list(value.shape), "data_offsets": [offset, offset + len(blob)]}
-        offset += len(blob)
-        blobs.append(blob)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
-
-
 def make(path):
     doubles, bytes_ = {}, {}
     for i, (truth, predicted, spacing) in enumerate(made_up_pairs()):
@@ -113,7 +97,7 @@ def make(path):
         doubles[f"areas.{i}"] = create_table_neighbour_code_to_surface_area(spacing)
         doubles[f"area_spacing.{i}"] = np.array(spacing, np.float64)
     made_by = ", ".join(f"{p} {version(p)}" for p in ("medpy", "monai", "surface-distance", "scipy", "numpy"))
-    write_safetensors(path, {**doubles, **bytes_}, {"made_by": made_by, "scores": ", ".join(NAMES)})
+    save_file({**doubles, **bytes_}, path, {"made_by": made_by, "scores": ", ".join(NAMES)})
 
 
 OURS = {"dice": "full", "hd95_pooled": "full:hd95", "assd": "full", "monai_dice": "monai:dice",
