@@ -27,8 +27,8 @@ double mean_of_numbers(const std::vector<double>& values) {
 }
 
 double mean_of(const std::vector<ScoreTable>& cases, std::size_t region, std::size_t score, MeanOver over) {
-  std::vector<double> values;
-  for (const ScoreTable& c : cases) { values.push_back(c[region][score]); }
+  std::vector<double> values(cases.size());
+  std::ranges::transform(cases, values.begin(), [&](const ScoreTable& c) { return c[region][score]; });
   if (over == MeanOver::scored_cases) { return mean_of_numbers(values); }
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
@@ -39,8 +39,8 @@ std::vector<double> over_regions(const Convention& convention, const std::vector
   if (convention.over_regions == OverRegions::none) { return result; }
   for (std::size_t s = 0; s < convention.scores.size(); ++s) {
     const auto of_regions = [&](const ScoreTable& table) {
-      std::vector<double> values;
-      for (const std::vector<double>& region : table) { values.push_back(region[s]); }
+      std::vector<double> values(table.size());
+      std::ranges::transform(table, values.begin(), [&](const std::vector<double>& region) { return region[s]; });
       return values;
     };
     if (convention.over_regions == OverRegions::of_means) {
@@ -48,8 +48,9 @@ std::vector<double> over_regions(const Convention& convention, const std::vector
       result.push_back(std::accumulate(means.begin(), means.end(), 0.0) / static_cast<double>(means.size()));
       continue;
     }
-    std::vector<double> of_cases;
-    for (const ScoreTable& c : cases) { of_cases.push_back(mean_of_numbers(of_regions(c))); }
+    std::vector<double> of_cases(cases.size());
+    std::ranges::transform(cases, of_cases.begin(),
+                           [&](const ScoreTable& c) { return mean_of_numbers(of_regions(c)); });
     result.push_back(mean_of_numbers(of_cases));
   }
   return result;
@@ -204,6 +205,7 @@ std::vector<std::string> differences(std::span<const ConventionScores> all) {
     found->regions.push_back(region);
   }
   std::vector<std::string> lines;
+  lines.reserve(reasons.size());
   for (const Reason& r : reasons) { lines.push_back(fmt::format("{} {}", fmt::join(r.regions, ", "), r.text)); }
   return lines;
 }

@@ -110,7 +110,9 @@ MaskPair mask_pair(const LabelMap& truth, const LabelMap& predicted) {
 }
 
 std::vector<std::uint8_t> surface_voxels(std::span<const std::uint8_t> mask, const Extent3& size) {
-  const auto [depth, height, width] = size;
+  const std::int64_t depth = size[0];
+  const std::int64_t height = size[1];
+  const std::int64_t width = size[2];
   std::vector<std::uint8_t> surface(mask.size());
   const std::vector<std::uint8_t> outside(static_cast<std::size_t>(width));
   for (std::int64_t d = 0; d < depth; ++d) {

@@ -116,7 +116,9 @@ class NearestPoint::Column {
 };
 
 std::vector<double> NearestPoint::distances_mm(std::span<const std::uint8_t> from, int threads) const {
-  const auto [depth, height, width] = size_;
+  const std::int64_t depth = size_[0];
+  const std::int64_t height = size_[1];
+  const std::int64_t width = size_[2];
   VOX_CHECK(std::ssize(from) == depth * height * width, "NearestPoint: {} voxels, wants {}x{}x{}", from.size(), depth,
             height, width);
   const auto columns = static_cast<std::size_t>(height * width);

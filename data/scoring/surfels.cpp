@@ -68,7 +68,9 @@ double area_mm2(const CornerKind& kind, const std::array<std::size_t, 3>& turn, 
 
 /// [D+1,H+1,W+1]: the code of every corner.
 std::vector<std::uint8_t> corner_codes(std::span<const std::uint8_t> mask, const Extent3& size) {
-  const auto [depth, height, width] = size;
+  const std::int64_t depth = size[0];
+  const std::int64_t height = size[1];
+  const std::int64_t width = size[2];
   std::vector<std::uint8_t> codes(static_cast<std::size_t>((depth + 1) * (height + 1) * (width + 1)));
   const std::vector<std::uint8_t> outside(static_cast<std::size_t>(width));
   std::uint8_t* out = codes.data();
