@@ -38,6 +38,8 @@ expect 'bash: predict --la' "$(in_bash predict --la)" --labels
 expect 'bash: predict --la' "$(in_bash predict --la)" --layout
 expect 'bash: predict --layout b' "$(in_bash predict --layout b)" bids
 expect 'bash: predict --layout=b' "$(in_bash predict --layout = b)" brats
+expect 'bash: prepare --recipe n' "$(in_bash prepare --recipe n)" native
+expect 'bash: evaluate --labels m' "$(in_bash evaluate --labels m)" msd
 refuse 'bash: predict --layout b' "$(in_bash predict --layout b)" --labels
 expect 'bash: completion f' "$(in_bash completion f)" fish
 touch "$work/scan one.nii.gz"

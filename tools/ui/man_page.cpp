@@ -32,7 +32,7 @@ std::string upper(std::string text) {
 }
 
 std::string heading(const std::string& page, const std::string& version) {
-  return fmt::format(".TH {} 1 \"\" \"{}\" \"voxgrad manual\"\n", roff(upper(page)), roff(version));
+  return fmt::format(".TH {} 1 \"\" \"{}\" \"voxgrad manual\"\n.ad l\n.nh\n", roff(upper(page)), roff(version));
 }
 
 /// Lines as they stand: tables of a footer.
@@ -48,8 +48,14 @@ std::string option_entry(const Option& o) {
   }
   if (names.empty()) { names = fmt::format("\\fI{}\\fR", roff(upper(o.positional_name()))); }
   std::string entry = ".TP\n" + names;
-  if (!o.is_flag() && !o.type().empty()) { entry += fmt::format(" \\fI{}\\fR", roff(o.type())); }
+  const std::vector<std::string> choices = o.choices();
+  if (!o.is_flag() && !o.type().empty()) {
+    entry += fmt::format(" \\fI{}\\fR", choices.empty() ? roff(o.type()) : "WORD");
+  }
   entry += '\n' + roff(o.says().empty() ? "(no description)" : o.says());
+  if (!choices.empty()) {
+    entry += fmt::format("\n.br\nOne of: {}", roff(fmt::format("{}", fmt::join(choices, ", "))));
+  }
   if (!o.usual().empty()) { entry += fmt::format("\n.br\nDefault: {}", roff(o.usual())); }
   if (o.is_required()) { entry += "\n.br\nRequired."; }
   return entry + '\n';

@@ -4,10 +4,17 @@
 
 namespace vox {
 
+std::vector<std::string> labels_words() {
+  std::vector<std::string> words{"auto"};
+  for (const LabelConvention c : kLabelConventions) { words.emplace_back(name(c)); }
+  return words;
+}
+
 void add_labels_option(Command app, std::string& labels) {
   app.option("--labels", labels,
-             "edition whose numbers the label files have: " + convention_names() +
-                 "; auto: from names and labels, and nothing is guessed (docs/editions.md)");
+             "edition whose numbers the label files have; auto: from names and labels, and nothing is guessed "
+             "(docs/editions.md)")
+      .one_of(labels_words());
 }
 
 void add_layout_option(Command app, std::string& layout) {

@@ -259,10 +259,11 @@ void add_predict(Command app) {
   sub.option("-m,--model", args->models, "run folder, or a checkpoint; several: the mean of their probabilities")
       .repeatable()
       .required();
-  sub.option("--labels", args->labels,
-             "edition whose numbers are written: " + convention_names() +
-                 "; auto: as dataset.json names them, or as files of such names have them, brats2023 for ID-t2f and "
-                 "brats2020 for ID_flair");
+  sub.option(
+         "--labels", args->labels,
+         "edition whose numbers are written; auto: as dataset.json names them, or as files of such names have them, "
+         "brats2023 for ID-t2f and brats2020 for ID_flair")
+      .one_of(labels_words());
   add_layout_option(sub, args->layout);
   add_allow_option(sub, args->allow);
   add_mask_option(sub, args->mask_suffix);

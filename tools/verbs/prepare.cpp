@@ -152,7 +152,8 @@ void add_prepare(Command app) {
       "is not prepared (exit 3), the others are; docs/check-codes.md lists the codes.");
   verb.option("-i,--input", o->input, "folder of cases, one case, or a list of paths").required();
   verb.option("-o,--output", o->output, "folder for ID.safetensors, made when absent").required();
-  verb.option("--recipe", o->recipe, "tutorial, seed, zscore or native");
+  verb.option("--recipe", o->recipe, "tutorial, seed, zscore or native")
+      .one_of({"tutorial", "seed", "zscore", "native"});
   verb.option("--size", o->size, "edge of the prepared cube in voxels; not of native");
   verb.option("--spacing-mm", o->spacing_mm, "native: voxel edge along D,H,W, or one for all; keep: each case's own");
   verb.option("--cache-type", o->cache_type,
