@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "data/cases/edition.h"
 #include "data/check/check.h"
 #include "data/convert/convert.h"
 #include "data/nifti/nifti.h"
@@ -100,6 +101,23 @@ TEST_CASE("Names of labels say which convention it is", "[layout]") {
   CHECK_THAT(why_not({{"edema", {1}}, {"enhancing", {3}}}), ContainsSubstring("no convention has"));
   CHECK_THAT(why_not({{"liver", {1}}}), ContainsSubstring("'liver', which is no part of a brain tumour"));
   CHECK_THAT(why_not({{"ignore", {4}}}), ContainsSubstring("to be ignored"));
+}
+
+TEST_CASE("Names beside labels decide before names of cases, and --labels before both", "[layout]") {
+  LabelCounts counts{};
+  counts[1] = counts[3] = 5;
+  LabelFile file{.id = "Brats18_x", .file = {}, .hyphenated = false, .stated = {}};
+  CHECK(decide_labels(file, counts, {}).convention == LabelConvention::brats2023);
+  file.stated = stated_labels("dataset.json", {{"edema", {1}}, {"necrosis", {2}}, {"enhancing", {3}}});
+  CHECK(decide_labels(file, counts, {}).convention == LabelConvention::msd);
+  CHECK(decide_labels(file, counts, {}).reason == "dataset.json names them");
+  counts[4] = 1;
+  CHECK(decide_labels(file, counts, {}).unknown);
+  file.stated = stated_labels("dataset.json", {{"liver", {1}}});
+  CHECK_FALSE(decide_labels(file, counts, {}).convention);
+  CHECK_FALSE(decide_labels(file, counts, {}).unknown);
+  const LabelRules asked{.asked = LabelConvention::brats2024, .mixed = false};
+  CHECK(decide_labels(file, counts, asked).convention == LabelConvention::brats2024);
 }
 
 TEST_CASE("Volumes of a 4-D file are read as files of their own", "[layout][nifti]") {
