@@ -26,7 +26,8 @@ struct SurfaceDistances {
 /// The average symmetric surface distance: the mean over both lists together (medpy.metric.binary.assd).
 [[nodiscard]] double average_distance_mm(const SurfaceDistances&);
 /// Normalised surface Dice at a tolerance: the share of both lists that is at most so far away (MONAI's
-/// SurfaceDiceMetric, panoptica; S. Nikolov et al., arXiv 1809.04430, without the weights). One list empty: 0.
+/// SurfaceDiceMetric; S. Nikolov et al., arXiv 1809.04430, without the weights). One list empty: 0. nnU-Net v1 and
+/// panoptica average the shares of the two lists instead: data/scoring/lesions.cpp.
 [[nodiscard]] double surface_dice(const SurfaceDistances&, double tolerance_mm);
 
 /// A piece of a mask's surface: which corner of the voxel grid it belongs to follows from the eight voxels around that
