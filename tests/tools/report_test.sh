@@ -78,6 +78,10 @@ refused 'holds several runs' report series
 "$program" predict -i cases -o predicted -m run --threads 1 >/dev/null 2>&1 || fail "predict: exit $?"
 "$program" evaluate -g cases -p predicted --report evaluation.html --threads 1 >/dev/null 2>&1 || fail "evaluate --report: exit $?"
 check evaluation.html '"tables":2' '"rows":12' '"charts":8' '"sliders":9' '"pictures":6'
+"$program" evaluate -g cases -p predicted --as brats2020,nnunet --report both.html --threads 1 >/dev/null 2>&1 || fail "evaluate --as: exit $?"
+for words in 'nnunet WT dice' 'Side by side' 'Why they differ'; do
+  grep -qF "$words" both.html || fail "evaluate --as --report has no '$words'"
+done
 mkdir labels && cp cases/*/*_seg.nii.gz labels
 "$program" evaluate -g labels -p predicted --report alone.html --threads 1 >/dev/null 2>&1 || fail "evaluate of label files: exit $?"
 grep -q 'labels alone' alone.html || fail "evaluate --report does not say that there are no images"

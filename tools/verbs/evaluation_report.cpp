@@ -115,39 +115,75 @@ Json pictures(const Json& cases, const EvaluateOptions& o) {
   return s;
 }
 
+/// Means by region, the prediction's beside those of a prediction of nothing. of: words that stand before each row.
+void add_means(Json& rows, const Json& of, const Json& scored) {
+  const Json* const baseline = scored.find("baseline_all_background");
+  for (const auto& [region, scores] : scored.at("mean").items()) {
+    if (!scores.is_object()) { continue; }
+    for (const auto& [who, values] : {std::pair<const char*, const Json*>{"prediction", &scores},
+                                      {"all background", baseline != nullptr ? baseline->find(region) : nullptr}}) {
+      if (values == nullptr) { continue; }
+      Json row = of;
+      row["region"] = region;
+      row["of"] = who;
+      row.update(*values);
+      rows.push_back(row);
+    }
+  }
+}
+
+/// What --as asked for: the means by each convention, what its rules are, and where they differ.
+void add_conventions(Json& sections, const Json& all) {
+  const Json* const as = all.find("as");
+  if (as == nullptr || as->empty()) { return; }
+  Json rows = Json::array();
+  Json rules = Json::object();
+  for (const auto& [convention, scored] : as->items()) {
+    add_means(rows, {{"as", convention}}, scored);
+    rules[convention] = scored.value("about", "") + "; means over " + scored.value("mean_over", "");
+  }
+  sections.push_back(table_of(rows, "Side by side", "The same predictions by the rules of each convention."));
+  std::size_t n = 0;
+  if (const Json* const differences = all.find("differences")) {
+    for (const Json& line : *differences) { rules[fmt::format("difference {}", ++n)] = line; }
+  }
+  sections.push_back(facts_of(rules, "Why they differ"));
+}
+
 }  // namespace
 
 void write_evaluation_report(const std::filesystem::path& html, const std::string& summary,
                              const EvaluateOptions& options) {
   const Json all = Json::parse(summary);
   const Json& cases = all.at("cases");
+  const Json* const as = all.find("as");
   Json rows = Json::array();
   for (const auto& [id, scores] : cases.items()) {
     Json row{{"case", id}, {"mean dice", mean_dice(scores)}};
     row.update(scores);
+    if (as != nullptr) {
+      for (const auto& [convention, scored] : as->items()) {
+        const Json* const of_case = scored.contains("cases") ? scored.at("cases").find(id) : nullptr;
+        if (of_case != nullptr) { row[convention] = *of_case; }
+      }
+    }
     rows.push_back(row);
   }
   Json table = table_of(rows, "Cases", "Every score of every case; click a heading to sort by it.");
   table["sort"] = {{"column", 1}};
   Json means = Json::array();
-  const Json* const baseline = all.find("baseline_all_background");
-  for (const auto& [region, scores] : all.at("mean").items()) {
-    if (!scores.is_object()) { continue; }
-    for (const auto& [who, values] : {std::pair<const char*, const Json*>{"prediction", &scores},
-                                      {"all background", baseline != nullptr ? baseline->find(region) : nullptr}}) {
-      if (values == nullptr) { continue; }
-      Json row{{"region", region}, {"of", who}};
-      row.update(*values);
-      means.push_back(row);
-    }
-  }
-  Json sections = Json::array({table_of(means, "Means over cases")});
+  add_means(means, Json::object(), all);
+  Json sections = Json::array();
+  sections.push_back(table_of(means, "Means over cases"));
+  add_conventions(sections, all);
   sections.push_back(table);
-  sections.push_back(spreads(cases, baseline));
+  sections.push_back(spreads(cases, all.find("baseline_all_background")));
   sections.push_back(pictures(cases, options));
   Json rest = Json::object();
   for (const auto& [key, value] : all.items()) {
-    if (key != "cases" && key != "mean" && key != "baseline_all_background") { rest[key] = value; }
+    const bool shown =
+        key == "cases" || key == "mean" || key == "baseline_all_background" || key == "as" || key == "differences";
+    if (!shown) { rest[key] = value; }
   }
   sections.push_back(facts_of(rest, "How it was scored"));
   write_file(html, report_page({{"title", "Evaluation of " + options.predicted.string()},
