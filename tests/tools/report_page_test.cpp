@@ -12,9 +12,10 @@
 #include "tests/support/files.h"
 #include "tests/support/program.h"
 #include "tests/support/training_run.h"
+#include "tools/interchange/png.h"
 #include "tools/report/case_picture.h"
+#include "tools/report/data_uri.h"
 #include "tools/report/page.h"
-#include "tools/report/png.h"
 #include "tools/run/label_volumes.h"
 #include "tools/run/run_report.h"
 
@@ -112,13 +113,12 @@ TEST_CASE("a picture of grey is a PNG with the same pixels, whatever they are", 
                                                  : noise > 250 ? noise
                                                                : 0));
       }
-      const Grey g = decode(grey_png_uri(width, height, rows));
+      const Grey g = decode(data_uri("image/png", png_file(width, height, 1, rows)));
       CHECK(g.width == static_cast<std::size_t>(width));
       CHECK(g.height == static_cast<std::size_t>(height));
       CHECK(g.rows == rows);
     }
   }
-  CHECK_THROWS_AS(grey_png_uri(2, 2, std::vector<std::uint8_t>(3)), Error);
 }
 
 TEST_CASE("a case on a page is cut to what is not empty and made smaller to the voxels allowed", "[report]") {

@@ -47,7 +47,7 @@ check data/postprocess "$below|data/(cases|scoring|postprocess)/"
 check data/synth "$below|data/(nifti|cases|check|synth)/"
 check tools/ui '(kernels|engine|model|data)/|tools/ui/'
 check tools/interchange '(kernels|engine|model|data)/|tools/interchange/'
-check tools/report '(kernels|engine|data)/|tools/(ui|report)/'
+check tools/report '(kernels|engine|data)/|tools/(ui|interchange|report)/'
 check tools/run '(kernels|engine|model|data)/|tools/(ui|interchange|report|run)/'
 check tools/verbs '(kernels|engine|model|data|tools)/|benchmarks/verbs/bench\.h'
 command_line='tools/ui/command_line\.h'

@@ -1,5 +1,5 @@
 # vox_report: the page of report.html. Its sources in tools/report, HTML, CSS and scripts, are built into the library as
-# they stand. What cases look like on it (case_picture.cpp, png.cpp) belongs to vox_run, which has zlib.
+# they stand. What cases look like on it (case_picture.cpp, data_uri.cpp) belongs to vox_run.
 set(report_folder ${PROJECT_SOURCE_DIR}/tools/report)
 set(report_scripts "")
 foreach(name page chart table slices selftest)

@@ -17,7 +17,7 @@ file(GLOB run_sources CONFIGURE_DEPENDS tools/run/*.cpp tools/interchange/*.cpp)
 foreach(source gnuplot output overlay_planes plot progress_bar)  # what training says and draws
   list(APPEND run_sources ${PROJECT_SOURCE_DIR}/tools/ui/${source}.cpp)
 endforeach()
-foreach(source case_picture png)
+foreach(source case_picture data_uri)
   list(APPEND run_sources ${PROJECT_SOURCE_DIR}/tools/report/${source}.cpp)
 endforeach()
 # HDF5's header alone: its library is opened when a program reads such a file (tools/interchange/hdf5_library.h).

@@ -7,7 +7,8 @@
 #include <numeric>
 
 #include "data/prepare/resample.h"
-#include "tools/report/png.h"
+#include "tools/interchange/png.h"
+#include "tools/report/data_uri.h"
 #include "tools/ui/overlay_planes.h"
 #include "tools/ui/picture.h"
 
@@ -77,7 +78,7 @@ std::string mosaic(std::span<const std::uint8_t> values, const Extent3& size, st
                   pixels.begin() + (d / columns * size[1] + h) * width + d % columns * size[2]);
     }
   }
-  return grey_png_uri(width, rows * size[1], pixels);
+  return data_uri("image/png", png_file(width, rows * size[1], 1, pixels));
 }
 
 std::string grid_text(const Extent3& size) { return fmt::format("{}x{}x{}", size[0], size[1], size[2]); }

@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "data/cases/regions.h"
 #include "kernels/base/check.h"
 #include "kernels/base/volume.h"
 #include "tools/interchange/png.h"
@@ -24,7 +23,11 @@ std::string tag_of(const std::string& type, const std::string& key) {
       {"step/seconds", "time/step_seconds"},
       {"epoch/train_loss", "loss/train"},
       {"epoch/val_loss", "loss/validation"},
+      {"epoch/val_loss_parts", "loss/validation_parts"},
       {"epoch/seconds", "time/epoch_seconds"},
+      {"epoch/load_seconds", "time/load_seconds"},
+      {"epoch/validate_seconds", "time/validate_seconds"},
+      {"epoch/peak_resident_bytes", "memory/peak_resident_bytes"},
       {"epoch/samples_per_second", "time/samples_per_second"},
       {"epoch/peak_tensor_bytes", "memory/peak_tensor_bytes"},
       {"epoch/best", "dice/best"},
@@ -39,14 +42,6 @@ void add_numbers(BoardEvent& event, const std::string& tag, const Json& value) {
   if (value.is_number()) { event.scalars.push_back({tag, value.get<double>()}); }
   if (!value.is_object()) { return; }
   for (const auto& [key, inner] : value.items()) { add_numbers(event, tag + "/" + key, inner); }
-}
-
-std::uint8_t predicted_class(std::span<const float> logits, Targets targets) {
-  if (targets == Targets::regions) {
-    return class_of_regions([&](std::size_t r) { return logits[r] > 0; });
-  }
-  const auto classes = logits.first(kClasses);
-  return static_cast<std::uint8_t>(std::ranges::max_element(classes) - classes.begin());
 }
 
 /// The slice along D with the most tumour, the first of equals; the middle one where there is none.
@@ -96,9 +91,7 @@ BoardEvent::Picture slice_picture(const PreparedFile& file, const Tensor& logits
 
   std::vector<float> converted;
   const std::span<const float> image = file.image(converted);
-  const auto& modalities = file.info().recipe.modalities;  // FLAIR shows most of a tumour; else the first
-  const auto flair = std::ranges::find(modalities, Modality::flair);
-  const auto channel = static_cast<std::size_t>(flair == modalities.end() ? 0 : flair - modalities.begin());
+  const std::size_t channel = shown_channel(file.info().recipe);
   const std::size_t volume = truth.size();
   const auto slice = image.subspan(channel * volume + start, voxels);
   const auto [low, high] = std::ranges::minmax(slice);

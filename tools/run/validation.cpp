@@ -1,5 +1,8 @@
 #include "tools/run/validation.h"
 
+#include <algorithm>
+
+#include "data/cases/regions.h"
 #include "engine/allocator.h"
 #include "engine/tape.h"
 #include "kernels/base/check.h"
@@ -8,6 +11,18 @@ namespace vox {
 
 Tensor network_labels(std::span<const std::uint8_t> labels, const std::array<std::int64_t, 5>& shape) {
   return Tensor::of<std::uint8_t>({shape[0], shape[2], shape[3], shape[4]}, labels);
+}
+
+std::uint8_t predicted_class(std::span<const float> scores, Targets targets) {
+  if (targets == Targets::regions) {
+    return class_of_regions([&](std::size_t r) { return scores[r] > 0; });
+  }
+  return static_cast<std::uint8_t>(std::ranges::max_element(scores.first(kClasses)) - scores.begin());
+}
+
+std::size_t shown_channel(const Recipe& recipe) {
+  const auto flair = std::ranges::find(recipe.modalities, Modality::flair);
+  return flair == recipe.modalities.end() ? 0 : static_cast<std::size_t>(flair - recipe.modalities.begin());
 }
 
 namespace {

@@ -18,6 +18,12 @@ namespace vox {
 /// Labels [N,D,H,W].
 [[nodiscard]] Tensor network_labels(std::span<const std::uint8_t> labels, const std::array<std::int64_t, 5>& shape);
 
+/// What a network predicts of a voxel from its scores there: the class with the largest, the lowest of equals; of
+/// regions as class_of_regions() has it.
+[[nodiscard]] std::uint8_t predicted_class(std::span<const float> scores, Targets);
+/// The channel of prepared cases that pictures show: FLAIR, which shows most of a tumour, else the first.
+[[nodiscard]] std::size_t shown_channel(const Recipe&);
+
 /// The same of one case.
 struct CaseValidation {
   std::string id;

@@ -3,9 +3,6 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
-#include <algorithm>
-
-#include "data/cases/regions.h"
 #include "kernels/base/check.h"
 #include "kernels/layout.h"
 #include "tools/report/case_picture.h"
@@ -33,27 +30,15 @@ std::vector<std::uint8_t> unpack(const std::string& packed, std::size_t voxels) 
   return classes;
 }
 
-std::size_t shown_channel(const Recipe& recipe) {
-  const auto flair = std::ranges::find(recipe.modalities, Modality::flair);
-  return flair == recipe.modalities.end() ? 0 : static_cast<std::size_t>(flair - recipe.modalities.begin());
-}
-
 }  // namespace
 
 std::vector<std::uint8_t> predicted_classes(const Tensor& scores, Targets targets) {
   const std::span<const float> values = scores.values<float>();
-  const std::int64_t classes = scores.shape()[1];
   const std::int64_t voxels = scores.shape()[2] * scores.shape()[3] * scores.shape()[4];
   std::vector<std::uint8_t> predicted(static_cast<std::size_t>(voxels));
   for (std::int64_t v = 0; v < voxels; ++v) {
-    const float* const at = values.data() + v * kBlock8;  // at most a block of classes: as Confusion reads them
-    std::uint8_t cls = 0;
-    if (targets == Targets::regions) {
-      cls = class_of_regions([&](std::size_t r) { return at[r] > 0; });
-    } else {
-      cls = static_cast<std::uint8_t>(std::max_element(at, at + classes) - at);
-    }
-    predicted[static_cast<std::size_t>(v)] = cls;
+    const auto at = static_cast<std::size_t>(v);
+    predicted[at] = predicted_class(values.subspan(at * kBlock8, kBlock8), targets);
   }
   return predicted;
 }

@@ -10,8 +10,7 @@
 
 namespace vox {
 
-/// What a network predicts of each voxel, from its blocked scores: the class with the largest, the lowest of equals; of
-/// regions as class_of_regions() has it.
+/// predicted_class() of each voxel, from blocked scores.
 [[nodiscard]] std::vector<std::uint8_t> predicted_classes(const Tensor& scores, Targets);
 
 /// The predictions of a validation, kept small until it is known which of them are drawn.
