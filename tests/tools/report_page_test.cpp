@@ -207,6 +207,8 @@ TEST_CASE("training is the same to the last bit with its report and without", "[
   make_training_cache(folder / "cache");
   TrainOptions o = small_training();
   o.epochs = 2;
+  std::filesystem::create_directories(folder / "with");
+  write_bytes(folder / "with" / "data.json", "of another run");
   Training(folder / "cache", folder / "with", o, Training::Start::fresh).run();
   Training(folder / "cache", folder / "without", o, Training::Start::fresh, {}, {.report = false, .environment = {}})
       .run();
@@ -217,6 +219,7 @@ TEST_CASE("training is the same to the last bit with its report and without", "[
     CHECK(std::filesystem::exists(folder / "with" / file));
     CHECK_FALSE(std::filesystem::exists(folder / "without" / file));
   }
+  CHECK(Json::parse(read_bytes(folder / "with" / "data.json"))["cases"].size() == 6);
   const auto epoch = log_of(folder / "with", "epoch").back();
   double mean = 0;
   for (const auto& c : epoch["cases"]) {

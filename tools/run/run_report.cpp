@@ -32,11 +32,15 @@ template <class Write> void RunReport::try_to(const Write& write) {
   }
 }
 
-void RunReport::begin(std::span<const std::filesystem::path> train, std::span<const std::filesystem::path> val,
-                      int threads) {
+void RunReport::begin(bool fresh, std::span<const std::filesystem::path> train,
+                      std::span<const std::filesystem::path> val, int threads) {
   try_to([&] {
     const std::filesystem::path file = run_ / "data.json";
-    if (std::filesystem::exists(file)) { return; }
+    if (fresh) {
+      std::filesystem::remove(run_ / "pictures.json");
+    } else if (std::filesystem::exists(file)) {
+      return;
+    }
     Json cases = label_volumes(train, "train", threads);
     for (const Json& c : label_volumes(val, "validation", threads)) { cases.push_back(c); }
     write_file(file, json_text({{"cases", cases}}, 1) + "\n");

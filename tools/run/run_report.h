@@ -23,8 +23,10 @@ class RunReport {
   RunReport(RunReport&&) = delete;
   RunReport& operator=(RunReport&&) = delete;
 
-  /// Counts the labels of the cases, where data.json is not there yet.
-  void begin(std::span<const std::filesystem::path> train, std::span<const std::filesystem::path> val, int threads);
+  /// Counts the labels of the cases, where the run is fresh or data.json is not there. What another run left in the
+  /// folder of a fresh one is removed.
+  void begin(bool fresh, std::span<const std::filesystem::path> train, std::span<const std::filesystem::path> val,
+             int threads);
   /// What a validation tells; keeps its predictions until the next one begins.
   [[nodiscard]] OnValidated listener(Targets);
   /// Draws what was kept, on a thread of its own: a page that is written before it is done has the pictures before.

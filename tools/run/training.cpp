@@ -108,7 +108,7 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   if (!outputs.environment.empty()) { write_file(folder_ / "env.json", outputs.environment); }
   program_ = outputs.program;
   report_ = std::make_unique<RunReport>(folder_, outputs.report, log_->history());
-  report_->begin(train_files_, val_files_, cpu_queue().threads);
+  report_->begin(start == Start::fresh, train_files_, val_files_, cpu_queue().threads);
 }
 
 Training::~Training() = default;
