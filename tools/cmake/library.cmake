@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 file(GLOB vox_public CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} kernels/base/*.h kernels/*.h model/*.h)
-foreach(header allocator arena context dispatch dry_run gradcheck graph kept memory_limits micro_batch ops ops/check packed_weights
+foreach(header allocator arena context dispatch dry_run gradcheck graph json kept memory_limits micro_batch ops ops/check packed_weights
     planned_blocks readback safetensors tape tensor types uploader)
   list(APPEND vox_public engine/${header}.h)
 endforeach()

@@ -65,9 +65,9 @@ void run(const OverlayOptions& o) {
     return;
   }
   const auto [id, file, image] = find_image(o);
-  const LabelMap prediction = read_classes_on(o.segmentation, o, file.string(), image.geometry);
+  const LabelMap prediction = read_classes_on(label_file(o.segmentation), o, file.string(), image.geometry);
   LabelMap truth;
-  if (!o.truth.empty()) { truth = read_classes_on(o.truth, o, file.string(), image.geometry); }
+  if (!o.truth.empty()) { truth = read_classes_on(label_file(o.truth), o, file.string(), image.geometry); }
   const bool tumour = has_tumour(prediction) || has_tumour(truth);
   const Slices slices = o.slice != "auto"
                             ? parse_slices(o.slice, image.geometry)
@@ -93,10 +93,10 @@ Modality modality_of(const CaseFiles& found, const OverlayOptions& o) {
   VOX_FAIL("overlay: unknown modality '{}'", o.modality);
 }
 
-LabelMap read_classes_on(const fs::path& file, const OverlayOptions& o, const std::string& image_name,
+LabelMap read_classes_on(const LabelFile& labelled, const OverlayOptions& o, const std::string& image_name,
                          const Geometry& grid) {
-  ClassMap labels = read_classes(label_file(file), {.asked = labels_option(o.labels), .mixed = false});
-  check_same_place(image_name, grid, file.string(), labels.classes.geometry);
+  ClassMap labels = read_classes(labelled, {.asked = labels_option(o.labels), .mixed = false});
+  check_same_place(image_name, grid, labelled.file.string(), labels.classes.geometry);
   return std::move(labels.classes);
 }
 

@@ -27,8 +27,8 @@ struct OverlayOptions {
 [[nodiscard]] Modality modality_of(const CaseFiles&, const OverlayOptions&);
 
 /// The classes of a label file that lies on the image's grid. Throws DataError where it does not.
-[[nodiscard]] LabelMap read_classes_on(const std::filesystem::path&, const OverlayOptions&,
-                                       const std::string& image_name, const Geometry& grid);
+[[nodiscard]] LabelMap read_classes_on(const LabelFile&, const OverlayOptions&, const std::string& image_name,
+                                       const Geometry& grid);
 
 /// overlay --montage: cases and predictions of two folders in one picture.
 void draw_montage(const OverlayOptions&);

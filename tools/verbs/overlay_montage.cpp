@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "data/nifti/nifti.h"
@@ -21,23 +23,23 @@ namespace fs = std::filesystem;
 struct ToShow {
   CaseFiles files;
   Modality modality = Modality::flair;
-  fs::path prediction;
-  fs::path truth;  ///< empty: none
+  LabelFile prediction;
+  std::optional<LabelFile> truth;
   std::string scores;
   double mean_dice = NAN;  ///< without a truth
 };
 
-std::map<std::string, fs::path> label_files(const fs::path& folder) {
+std::map<std::string, LabelFile> label_files(const fs::path& folder) {
   VOX_CHECK_DATA(fs::is_directory(folder), "overlay --montage: {} is no folder", folder.string());
-  std::map<std::string, fs::path> files;
-  for (const LabelFile& f : find_label_files(folder)) { files[f.id] = f.file; }
+  std::map<std::string, LabelFile> files;
+  for (LabelFile& f : find_label_files(folder)) { files[f.id] = std::move(f); }
   return files;
 }
 
 /// The cases that have a prediction.
 std::vector<ToShow> cases_of(const OverlayOptions& o) {
-  const std::map<std::string, fs::path> predictions = label_files(o.segmentation);
-  const std::map<std::string, fs::path> truths = label_files(o.truth.empty() ? o.input : o.truth);
+  const std::map<std::string, LabelFile> predictions = label_files(o.segmentation);
+  const std::map<std::string, LabelFile> truths = label_files(o.truth.empty() ? o.input : o.truth);
   std::vector<ToShow> all;
   for (const CaseFiles& found : find_cases(o.input)) {
     const auto prediction = predictions.find(found.id);
@@ -46,7 +48,7 @@ std::vector<ToShow> cases_of(const OverlayOptions& o) {
     all.push_back({.files = found,
                    .modality = modality_of(found, o),
                    .prediction = prediction->second,
-                   .truth = truth == truths.end() ? fs::path() : truth->second,
+                   .truth = truth == truths.end() ? std::optional<LabelFile>() : truth->second,
                    .scores = "no truth"});
   }
   VOX_CHECK_DATA(!all.empty(), "overlay --montage: {} has no label file of a case of {}", o.segmentation.string(),
@@ -58,7 +60,7 @@ void score(ToShow& shown, const OverlayOptions& o) {
   const std::string image = shown.files.image_name(shown.modality).string();
   const Geometry grid = read_image(shown.files, shown.modality).image.geometry;
   const LabelMap predicted = read_classes_on(shown.prediction, o, image, grid);
-  const LabelMap truth = read_classes_on(shown.truth, o, image, grid);
+  const LabelMap truth = read_classes_on(*shown.truth, o, image, grid);
   Confusion confusion;
   confusion.add(truth.values, predicted.values);
   shown.mean_dice = 0;
@@ -81,7 +83,7 @@ void draw_montage(const OverlayOptions& o) {
   const auto most = std::min(found, static_cast<std::size_t>(o.most));
   if (!by_score) { all.resize(most); }  // sorted by name
   for (ToShow& shown : all) {
-    if (!shown.truth.empty()) { score(shown, o); }
+    if (shown.truth) { score(shown, o); }
   }
   if (by_score) {
     std::ranges::stable_sort(all, [](const ToShow& a, const ToShow& b) {
@@ -97,12 +99,12 @@ void draw_montage(const OverlayOptions& o) {
     const Image image = read_image(shown.files, shown.modality).image;
     const LabelMap prediction = read_classes_on(shown.prediction, o, name, image.geometry);
     LabelMap truth;
-    if (!shown.truth.empty()) { truth = read_classes_on(shown.truth, o, name, image.geometry); }
+    if (shown.truth) { truth = read_classes_on(*shown.truth, o, name, image.geometry); }
     montage.add({.title = shown.files.id,
                  .scores = shown.scores,
                  .image = &image,
                  .prediction = &prediction,
-                 .truth = shown.truth.empty() ? nullptr : &truth,
+                 .truth = shown.truth ? &truth : nullptr,
                  .slice = slices_with_most(has_tumour(truth) ? truth : prediction)[0]});
   }
   montage.write(o.output);
