@@ -235,7 +235,7 @@ namespace {
 /// Cases of their own, which run beside one another: under AddressSanitizer each takes minutes.
 void check_on_devices(Conv3dAlgorithm algorithm) {
   VOX_EACH_KERNEL_DEVICE(device);
-  for (const Conv3dGeometry& g : geometries()) {
+  for (const Conv3dGeometry& g : few_under_asan(geometries())) {
     for (const Conv3dPass pass : kPasses) {
       const Values wants = run(pass, Conv3dAlgorithm::direct, unsplit(g), DType::f64).to_doubles();
       for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {

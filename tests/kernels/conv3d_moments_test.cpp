@@ -143,7 +143,7 @@ Values identity_of(const Conv3dGeometry& g) {
 TEST_CASE("the moments that a convolution takes in passing are those of what it writes", "[conv3d][simt][cuda]") {
   VOX_EACH_KERNEL_DEVICE(device);
   const DType dtype = GENERATE(DType::bf16, DType::f32);
-  for (const Conv3dGeometry& g : geometries()) {
+  for (const Conv3dGeometry& g : few_under_asan(geometries())) {
     if (dtype == DType::f32 && g.x.n > 100) { continue; }  // as many tiles to execute
     const Values x = make_values(g.x.n * g.x.c * g.x.voxels(), 1);
     Values rectified;

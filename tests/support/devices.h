@@ -5,6 +5,7 @@
 
 #include "engine/types.h"
 #include "kernels/base/queue.h"
+#include "kernels/base/sanitizer.h"
 
 namespace vox::test {
 
@@ -15,6 +16,15 @@ namespace vox::test {
 /// The types that an instruction set has kernels of its own for: f64 is the baseline's everywhere
 /// (kernels/base/queue.h).
 [[nodiscard]] std::span<const DType> dtypes_on(Isa);
+
+/// Under AddressSanitizer every third of them, otherwise all. For what executes CUDA kernels on the simt device and
+/// takes minutes there: other builds run all of it with every access checked.
+template <class T> [[nodiscard]] std::vector<T> few_under_asan(const std::vector<T>& all) {
+  if (!kAddressSanitizer) { return all; }
+  std::vector<T> few;
+  for (std::size_t i = 0; i < all.size(); i += 3) { few.push_back(all[i]); }
+  return few;
+}
 
 }  // namespace vox::test
 
