@@ -91,4 +91,5 @@ scores "$demo/summary.json"
 echo
 echo "pictures  $(echo "$demo"/*.png)"
 if [ -e "$demo/run/progress.png" ]; then echo "curves    $demo/run/progress.png"; fi
+echo "page      $demo/run/report.html"
 echo "took      $((SECONDS - started)) s after the build"
