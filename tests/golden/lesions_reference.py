@@ -14,7 +14,6 @@ import importlib.util
 import io
 import json
 import os
-import struct
 import sys
 import tempfile
 import warnings
@@ -23,6 +22,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import scipy.ndimage
+from safetensors.numpy import save_file
 
 SIZE = (36, 40, 32)
 PLAIN = {1: 1, 2: 2, 3: 3, 4: 4}
@@ -189,20 +189,6 @@ def panoptica_rows(parser, evaluator, predicted, truth, spacing, met):
         yield name.upper(), np.array(value, float)
 
 
-def write_safetensors(path, tensors, metadata):
-    header, blobs, offset = {"__metadata__": metadata}, [], 0
-    for name, value in tensors.items():
-        blob = np.ascontiguousarray(value).tobytes()
-        dtype = {"float64": "F64", "uint8": "U8"}[str(value.dtype)]
-        header[name] = {"dtype": dtype, "shape": list(value.shape), "data_offsets": [offset, offset + len(blob)]}
-        offset += len(blob)
-        blobs.append(blob)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
-
-
 def main(folder_2023, folder_2024, folder_2026, path):
     from panoptica import Panoptica_Evaluator
     restore_old_names()
@@ -240,7 +226,8 @@ def main(folder_2023, folder_2024, folder_2026, path):
             print(name)
     versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in
                          ("numpy", "scipy", "medpy", "connected-components-3d", "panoptica"))
-    write_safetensors(path, tensors, {"made_by": versions, "size": "x".join(map(str, SIZE[::-1]))})
+    tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    save_file(tensors, path, {"made_by": versions, "size": "x".join(map(str, SIZE[::-1]))})
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@
 #include "tests/support/files.h"
 #include "tests/support/program.h"
 #include "tools/run/training.h"
+#include "tools/ui/overlay_planes.h"
 #include "tools/ui/preview_picture.h"
 
 namespace vox::test {

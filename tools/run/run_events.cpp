@@ -12,6 +12,7 @@
 #include "kernels/base/volume.h"
 #include "tools/interchange/png.h"
 #include "tools/ui/output.h"
+#include "tools/ui/overlay_planes.h"
 
 namespace vox {
 namespace {
@@ -44,22 +45,6 @@ void add_numbers(BoardEvent& event, const std::string& tag, const Json& value) {
   for (const auto& [key, inner] : value.items()) { add_numbers(event, tag + "/" + key, inner); }
 }
 
-/// The slice along D with the most tumour, the first of equals; the middle one where there is none.
-std::int64_t fullest_slice(std::span<const std::uint8_t> classes, const Extent3& size) {
-  const auto plane = static_cast<std::size_t>(size[1] * size[2]);
-  std::int64_t best = size[0] / 2;
-  std::int64_t most = 0;
-  for (std::int64_t d = 0; d < size[0]; ++d) {
-    const auto slice = classes.subspan(static_cast<std::size_t>(d) * plane, plane);
-    const auto voxels = std::ranges::count_if(slice, [](std::uint8_t c) { return c != 0; });
-    if (voxels > most) {
-      most = voxels;
-      best = d;
-    }
-  }
-  return best;
-}
-
 }  // namespace
 
 BoardEvent board_event(const Json& line) {
@@ -86,7 +71,7 @@ BoardEvent::Picture slice_picture(const PreparedFile& file, const Tensor& logits
   const std::int64_t height = size[1];
   const std::int64_t width = size[2];
   const std::span<const std::uint8_t> truth = file.label();
-  const auto start = static_cast<std::size_t>(fullest_slice(truth, size) * height * width);
+  const auto start = static_cast<std::size_t>(slice_to_show(truth, size) * height * width);
   const auto voxels = static_cast<std::size_t>(height * width);
 
   std::vector<float> converted;

@@ -38,6 +38,21 @@ Slices slices_with_most(const LabelMap& classes) {
   return slices;
 }
 
+std::int64_t slice_to_show(std::span<const std::uint8_t> label, const Extent3& size) {
+  const auto plane = static_cast<std::size_t>(size[1] * size[2]);
+  std::int64_t best = size[0] / 2;
+  std::ptrdiff_t most = 0;
+  for (std::int64_t d = 0; d < size[0]; ++d) {
+    const auto slice = label.subspan(static_cast<std::size_t>(d) * plane, plane);
+    const auto count = std::ranges::count_if(slice, [](std::uint8_t k) { return k != 0; });
+    if (count > most) {
+      most = count;
+      best = d;
+    }
+  }
+  return best;
+}
+
 Window window_of(std::span<const float> image) {
   std::vector<double> values;
   std::ranges::copy_if(image, std::back_inserter(values), [](float v) { return v != 0; });

@@ -14,6 +14,8 @@ using Slices = std::array<std::int64_t, 3>;
 /// Per axis the plane with the most tumour voxels, the first of equals; the middle planes where there is no tumour.
 [[nodiscard]] Slices slices_with_most(const LabelMap& classes);
 [[nodiscard]] bool has_tumour(const LabelMap& classes);
+/// The slice along D with the most tumour, the first of equals; the middle one where there is none.
+[[nodiscard]] std::int64_t slice_to_show(std::span<const std::uint8_t> label, const Extent3& size);
 
 /// Grey values that become black and white: the 1st and 99th percentile of what is not zero.
 struct Window {

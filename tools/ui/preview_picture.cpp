@@ -70,21 +70,6 @@ std::vector<std::string> lines_of(const std::string& text, std::size_t most) {
 
 }  // namespace
 
-std::int64_t slice_to_show(std::span<const std::uint8_t> label, const Extent3& size) {
-  const auto plane = static_cast<std::size_t>(size[1] * size[2]);
-  std::int64_t best = size[0] / 2;
-  std::ptrdiff_t most = 0;
-  for (std::int64_t d = 0; d < size[0]; ++d) {
-    const auto slice = label.subspan(static_cast<std::size_t>(d) * plane, plane);
-    const auto count = std::ranges::count_if(slice, [](std::uint8_t k) { return k != 0; });
-    if (count > most) {
-      most = count;
-      best = d;
-    }
-  }
-  return best;
-}
-
 void draw_preview(const std::filesystem::path& png, const Preview& preview) {
   const auto [depth, height, width] = preview.size;
   const auto voxels = static_cast<std::size_t>(depth * height * width);

@@ -24,9 +24,6 @@ struct Preview {
   std::vector<PreviewSample> samples{};
 };
 
-/// The slice along D with the most tumour, the first of equals; the middle one where there is none.
-[[nodiscard]] std::int64_t slice_to_show(std::span<const std::uint8_t> label, const Extent3& size);
-
 /// Rows: samples; columns: their channels in slice_to_show(), each in its own greys, with the borders of the classes in
 /// the colours that an overlay has; a legend below. Voxels are square. Written whole or not at all.
 void draw_preview(const std::filesystem::path& png, const Preview&);
