@@ -8,6 +8,7 @@
 #include <system_error>
 #include <vector>
 
+#include "engine/ranks/world.h"
 #include "kernels/base/check.h"
 #include "tools/ui/output.h"
 #include "tools/verbs/bench.h"
@@ -53,6 +54,7 @@ int report_system_error(const std::system_error& e) {
 
 int run_and_report(int argc, char** argv) {
   try {
+    vox::join_world();
     return run(argc, argv);
   } catch (const vox::ExitCode& e) { return e.code; } catch (const vox::DataError& e) {
     return report(e.what(), kData);
@@ -73,5 +75,6 @@ int main(int argc, char** argv) {
   int code = run_and_report(argc, argv);
   // Where an output is missing nothing has gone well, whatever the verb says.
   for (const std::string& message : vox::finish_output()) { code = report(message, kUsage); }
+  vox::leave_world();
   return code;
 }
