@@ -19,21 +19,30 @@ namespace vox {
 // Groups are neighbouring cases, as many in each, that have mean and variance in common; those of all groups lie one
 // after another, [groups,C]. Batch norm has one group, instance norm one for each case. gamma and beta are of all.
 
+/// Values of a channel in a case, their mean and the sum of the squared distances from it: what the moments of a batch
+/// are merged of, [N,C,kCaseMoments].
+inline constexpr std::int64_t kCaseMoments = 3;
+
 /// mean[g,c] and the biased variance[g,c] of x over D, H, W and the cases of a group; where there are running ones and
 /// one group they move towards them, running = (1-momentum) * running + momentum * batch, with the unbiased variance.
-/// Chunks are summed about their own mean and merged in double (T. Chan, G. Golub, R. LeVeque, "Updating formulae and a
-/// pairwise algorithm for computing sample variances", 1979): a large mean costs no precision.
+/// Chunks are summed about their own mean and merged in double, those of a case and then the cases in order (T. Chan,
+/// G. Golub, R. LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979): a large
+/// mean costs no precision.
 template <class T> struct BatchNormStatisticsArgs {
   VolumeShape shape;
   std::int64_t groups = 1;
   std::span<const T> x;  ///< blocked
   double momentum = 0;
-  std::span<const double> boxes = {};       ///< what a convolution's epilogue made of x, which is not read then
-  std::span<double> partials;               ///< scratch, batch_norm_partials(shape); not needed where boxes are given
-  std::span<Acc<T>> mean;                   ///< [groups,C], overwritten
-  std::span<Acc<T>> variance;               ///< [groups,C], overwritten
-  std::span<Acc<T>> running_mean = {};      ///< [C], updated; or empty
-  std::span<Acc<T>> running_variance = {};  ///< [C], updated; or empty
+  std::span<const double> boxes = {};  ///< what a convolution's epilogue made of x, which is not read then
+  std::span<double> partials;          ///< scratch, batch_norm_partials(shape); not needed where boxes are given
+  /// Of a batch that is shared out: where it is not empty, it gets the moments of each case, [N,C,kCaseMoments], and
+  /// nothing else is written.
+  std::span<double> case_moments = {};
+  std::span<const double> all_moments = {};  ///< or those of all cases of the whole batch, shape's: x is not read then
+  std::span<Acc<T>> mean;                    ///< [groups,C], overwritten
+  std::span<Acc<T>> variance;                ///< [groups,C], overwritten
+  std::span<Acc<T>> running_mean = {};       ///< [C], updated; or empty
+  std::span<Acc<T>> running_variance = {};   ///< [C], updated; or empty
 };
 
 /// What is done to the normalised values in the same pass: nothing, relu or leaky_relu, or dropout of either as
@@ -96,8 +105,9 @@ template <class T> struct BatchNormGradSums {
 /// Do mean and variance depend on x (training) or not (inference)?
 enum class Statistics : std::uint8_t { of_batch, constant };
 
-/// With z = (x - mean) / s, s = sqrt(variance + eps), M values of a channel in a group, dn = activation'(gamma * z +
-/// beta) * dy and sums over a group: dbeta = over all groups sum dn, dgamma = over all groups sum dn * z, dx = gamma /
+/// With z = (x - mean) / s, s = sqrt(variance + eps), M values of a channel in a group (of the whole batch), dn =
+/// activation'(gamma * z + beta) * dy and sums over a group: dbeta = over all groups sum dn, dgamma = over all groups
+/// sum dn * z, dx = gamma /
 /// s
 /// * (dn - sum dn / M - z * sum(dn * z) / M), or gamma / s * dn when the statistics are constant. dy and x are read
 /// twice, or once where their sums are there, and dx is written once.
@@ -116,10 +126,16 @@ template <class T> struct BatchNormGradArgs {
   std::span<const T> dy;                      ///< blocked
   std::span<const double> boxes = {};         ///< GPU: BatchNormGradSums::sums that were taken of dy; or empty
   std::span<double> partials;                 ///< scratch, batch_norm_partials(shape); not needed where boxes are given
-  std::span<Acc<T>> of_groups = {};           ///< scratch where there are several groups, [2,groups,C]
-  std::span<T> dx;                            ///< blocked, overwritten; empty when not wanted; may be dy
-  std::span<Acc<T>> dgamma;                   ///< [C], overwritten
-  std::span<Acc<T>> dbeta;                    ///< [C], overwritten
+  bool per_case = false;                      ///< each case is a group, also where it is the only one here
+  std::span<Acc<T>> of_groups = {};           ///< scratch where per_case, [2,N,C]
+  /// Of a batch that is shared out, in two calls. The first has case_sums, [N,2,C], and writes each case's share of
+  /// dbeta and of dgamma to it, and of_groups where per_case, and nothing else; the second has all_sums, those of all
+  /// cases of the whole batch, whose number is shape.batch.
+  std::span<double> case_sums = {};
+  std::span<const double> all_sums = {};
+  std::span<T> dx;           ///< blocked, overwritten; empty when not wanted; may be dy
+  std::span<Acc<T>> dgamma;  ///< [C], overwritten
+  std::span<Acc<T>> dbeta;   ///< [C], overwritten
 };
 
 /// The convolution that gives what batch norm makes of another one's result when its statistics are constant:

@@ -30,6 +30,13 @@ struct Conv3dGeometry {
                                                        std::int64_t kernel, std::int64_t stride, std::int64_t padding,
                                                        std::int64_t output_padding);
 
+/// The geometry of one of its cases, without the others: what the CPU's weight gradient is planned for.
+[[nodiscard]] constexpr Conv3dGeometry one_case(Conv3dGeometry g) {
+  g.x.n = g.y.n = 1;
+  g.x.batch = g.y.batch = 0;
+  return g;
+}
+
 /// What a convolution kernel does with a geometry.
 enum class Conv3dPass : std::uint8_t {
   correlate,   ///< conv3d forward: gathers x, writes y
@@ -95,25 +102,26 @@ template <class T> struct Conv3dArgs {
   std::span<Acc<T>> scratch;  ///< conv3d_forward_scratch() elements
 };
 
-/// dweight[o,i,k] = sum over n,p of dy[n,o,p] * x[n,i,p*stride-padding+k], in a fixed order.
+/// dweight[n,o,i,k] = sum over p of dy[n,o,p] * x[n,i,p*stride-padding+k], in a fixed order that the other cases have
+/// no part in but for the size of the whole batch (VolumeShape::batch). The cases are added up by kernels/sum_rows.h.
 template <class T> struct Conv3dGradWeightArgs {
   Conv3dGeometry geometry;
   Conv3dAlgorithm algorithm;
   std::span<const T> x;        ///< [N,ceil(I/8),D,H,W,8]; where the geometry is split, I is split
   std::span<const T> x2 = {};  ///< the other channels of x where the geometry is split
   std::span<const T> dy;       ///< [N,ceil(O/8),D',H',W',8]
-  std::span<Acc<T>> dweight;   ///< [O,I,K,K,K], overwritten
-  // Where conv3d_grad_weight_sums(): the sums over n,p of each channel, overwritten; empty: not wanted.
-  std::span<Acc<T>> x_sums = {};   ///< [I]
-  std::span<Acc<T>> dy_sums = {};  ///< [O]
+  std::span<Acc<T>> dweight;   ///< [N,O,I,K,K,K], overwritten
+  // Where conv3d_grad_weight_sums(): the sums over p of each channel, overwritten; empty: not wanted.
+  std::span<Acc<T>> x_sums = {};   ///< [N,I]
+  std::span<Acc<T>> dy_sums = {};  ///< [N,O]
   std::span<Acc<T>> scratch;       ///< conv3d_grad_weight_scratch() elements
 };
 
-/// dbias[c] = sum over n,p of dy[n,c,p], in a fixed order.
+/// dbias[n,c] = sum over p of dy[n,c,p], in a fixed order.
 template <class T> struct Conv3dGradBiasArgs {
   VolumeShape shape;          ///< of dy
   std::span<const T> dy;      ///< [N,ceil(C/8),D,H,W,8]
-  std::span<Acc<T>> dbias;    ///< [C], overwritten
+  std::span<Acc<T>> dbias;    ///< [N,C], overwritten
   std::span<Acc<T>> scratch;  ///< conv3d_grad_bias_scratch() elements
 };
 

@@ -26,7 +26,7 @@ inline constexpr std::int64_t kDiceBceRows = 4;
 }
 
 struct DiceBceTerms {
-  std::int64_t groups = 1;   ///< 1: sums over the batch; N: over each case
+  std::int64_t groups = 1;   ///< 1: sums over the whole batch; as many as that has cases: over each
   std::int64_t regions = 1;  ///< R
   double smooth = 1e-5;      ///< > 0
   double dice = 1;           ///< times 1 - mean over groups and regions of the Dice scores
@@ -36,15 +36,20 @@ struct DiceBceTerms {
 /// With p = 1 / (1 + exp(-x)), y = 1 where the voxel is in the region and 0 elsewhere, sums over the voxels of a group:
 ///   loss = dice * (1 - mean over groups and regions of (2 sum(p y) + smooth) / (sum p + sum y + smooth))
 ///        + bce * sum over all of (max(x, 0) - x y + log(1 + exp(-|x|)))
-template <class T> struct DiceBceLossArgs {
+/// in two calls: what the loss needs of each case, and the loss from what all cases of the batch give.
+template <class T> struct DiceBceSumsArgs {
   VolumeShape shape;                     ///< [N,R,D,H,W], R <= kMostRegions
   std::span<const T> x;                  ///< logits, blocked
   std::span<const std::uint8_t> labels;  ///< [N,voxels], each < kMostRegionClasses
   RegionsOfClasses regions_of;
+  std::span<double> partials;   ///< scratch, dice_bce_partials(shape)
+  std::span<double> case_sums;  ///< [N,kDiceBceRows,8], overwritten
+};
+template <class T> struct DiceBceLossArgs {
   DiceBceTerms terms;
-  std::span<double> partials;  ///< scratch, dice_bce_partials(shape)
-  std::span<double> sums;      ///< [groups,kDiceBceRows,8], overwritten: what the gradient needs
-  std::span<Acc<T>> loss;      ///< [1], overwritten
+  std::span<const double> case_sums;  ///< of all cases of the batch
+  std::span<double> sums;             ///< [groups,kDiceBceRows,8], overwritten: what the gradient needs
+  std::span<Acc<T>> loss;             ///< [1], overwritten
 };
 
 /// dx = dy * (p (1 - p) * (miss + more * y) + bce * (p - y)), region_gradient() of each group and region.
@@ -54,11 +59,12 @@ template <class T> struct DiceBceLossGradArgs {
   std::span<const std::uint8_t> labels;
   RegionsOfClasses regions_of;
   DiceBceTerms terms;
-  std::span<const double> sums;  ///< of the forward pass
+  std::span<const double> sums;  ///< of the forward pass: of the batch, or of these cases where each is a group
   std::span<const Acc<T>> dy;    ///< [1]
   std::span<T> dx;               ///< blocked, overwritten
 };
 
+VOX_KERNEL(dice_bce_case_sums, DiceBceSumsArgs);
 VOX_KERNEL(dice_bce_loss_forward, DiceBceLossArgs);
 VOX_KERNEL(dice_bce_loss_backward, DiceBceLossGradArgs);
 

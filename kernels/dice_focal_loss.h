@@ -24,7 +24,7 @@ inline constexpr std::int64_t kDiceFocalClasses = 256;  ///< at most: labels are
 
 /// What the loss is made of; a term whose factor is 0 is left out.
 struct DiceFocalTerms {
-  std::int64_t groups = 1;     ///< 1: sums over the batch; N: over each case
+  std::int64_t groups = 1;     ///< 1: sums over the whole batch; as many as that has cases: over each
   std::int64_t counted = 1;    ///< classes the mean of the Dice scores is over
   std::int64_t dice_from = 0;  ///< the first of them: 1 leaves the background out of the Dice term
   double smooth = 1e-5;        ///< > 0
@@ -36,16 +36,24 @@ struct DiceFocalTerms {
 };
 
 /// loss = dice * dice_loss(p) + focal * focal_loss(p) + cross_entropy * cross_entropy(x), p = softmax(x), formulas in
-/// those headers. Reads logits and labels once and stores no probability.
-template <class T> struct DiceFocalLossArgs {
+/// those headers, in two calls: what the loss needs of each case, and the loss from what all cases of the batch give.
+/// The first reads logits and labels once; no probability is stored.
+template <class T> struct DiceFocalSumsArgs {
   VolumeShape shape;
   std::span<const T> x;                  ///< logits, blocked
   std::span<const std::uint8_t> labels;  ///< [N,voxels], each < shape.c
   std::span<const double> weights;       ///< [C], C <= kDiceFocalClasses; 0 for a class that does not count
   DiceFocalTerms terms;
-  std::span<double> partials;  ///< scratch, dice_focal_partials(shape)
-  std::span<double> sums;      ///< [groups,dice_focal_rows(blocks),8], overwritten: what the gradient needs
-  std::span<Acc<T>> loss;      ///< [1], overwritten
+  std::span<double> partials;   ///< scratch, dice_focal_partials(shape)
+  std::span<double> case_sums;  ///< [N,dice_focal_rows(blocks),8], overwritten
+};
+template <class T> struct DiceFocalLossArgs {
+  std::int64_t channels = 0;
+  std::span<const double> weights;
+  DiceFocalTerms terms;
+  std::span<const double> case_sums;  ///< of all cases of the batch
+  std::span<double> sums;             ///< [groups,dice_focal_rows(blocks),8], overwritten: what the gradient needs
+  std::span<Acc<T>> loss;             ///< [1], overwritten
 };
 
 /// dx of the loss. With g = the gradient of dice and focal by p, dx = p * (g - sum over c of p * g) + the cross
@@ -56,11 +64,12 @@ template <class T> struct DiceFocalLossGradArgs {
   std::span<const std::uint8_t> labels;
   std::span<const double> weights;
   DiceFocalTerms terms;
-  std::span<const double> sums;  ///< of the forward pass
+  std::span<const double> sums;  ///< of the forward pass: of the batch, or of these cases where each is a group
   std::span<const Acc<T>> dy;    ///< [1]
   std::span<T> dx;               ///< blocked, overwritten
 };
 
+VOX_KERNEL(dice_focal_case_sums, DiceFocalSumsArgs);
 VOX_KERNEL(dice_focal_loss_forward, DiceFocalLossArgs);
 VOX_KERNEL(dice_focal_loss_backward, DiceFocalLossGradArgs);
 

@@ -140,10 +140,10 @@ class Watch : public TapeListener {
 }  // namespace
 
 std::string first_not_finite(const UNet3d& net, std::span<const MicroBatch> parts, std::span<const std::string> ids,
-                             const LossOptions& loss, std::uint64_t seed, std::uint32_t step) {
+                             const LossOptions& loss, std::uint64_t seed, std::uint32_t step, RankSums* ranks) {
   Watch watch(net, parts, ids);
-  if (watch.text().empty()) {
-    static_cast<void>(submit_batch(net, parts, loss, seed, step));
+  if (watch.text().empty() || ranks != nullptr) {
+    static_cast<void>(submit_batch(net, parts, loss, seed, step, nullptr, ranks));
     watch.check_gradients();
   }
   for (const NamedTensor& p : net.parameters()) { Tensor(p.tensor).clear_grad(); }

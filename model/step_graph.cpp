@@ -94,13 +94,14 @@ struct StepGraphs::Kind {
 };
 
 StepGraphs::StepGraphs(const UNet3d& net, Optimizer& optimizer, LossOptions loss, std::uint64_t seed, GraphUse use,
-                       WeightAverage* average)
+                       WeightAverage* average, RankSums* ranks)
     : net_(net),
       optimizer_(optimizer),
       average_(average),
+      ranks_(ranks),
       loss_(std::move(loss)),
       seed_(seed),
-      used_(uses_graphs(use, net.device())) {
+      used_(ranks == nullptr && uses_graphs(use, net.device())) {
   if (used_) { values_ = Tensor({std::int64_t{sizeof(StepValues)}}, DType::u8, net.device()); }
 }
 StepGraphs::~StepGraphs() = default;
@@ -158,8 +159,9 @@ SubmittedStep StepGraphs::update(double lr, const StepValues* there) const {
 }
 
 SubmittedTraining StepGraphs::submit_plainly(std::span<const MicroBatch> parts, std::uint32_t step, double lr) const {
-  SubmittedTraining s{
-      .losses = submit_batch(net_, parts, loss_, seed_, step), .update = update(lr, nullptr), .results = {}};
+  SubmittedTraining s{.losses = submit_batch(net_, parts, loss_, seed_, step, nullptr, ranks_),
+                      .update = update(lr, nullptr),
+                      .results = {}};
   s.results = s.losses.released();
   if (s.update.squares.defined()) { s.results.push_back(std::exchange(s.update.squares, {})); }
   return s;

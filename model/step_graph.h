@@ -44,7 +44,9 @@ struct SubmittedTraining {
 /// three times at most; where a capture fails, all steps of its kind are submitted kernel by kernel. notes() says why.
 class StepGraphs {
  public:
-  StepGraphs(const UNet3d&, Optimizer&, LossOptions, std::uint64_t seed, GraphUse, WeightAverage* = nullptr);
+  /// ranks: that share each batch; their steps are submitted kernel by kernel.
+  StepGraphs(const UNet3d&, Optimizer&, LossOptions, std::uint64_t seed, GraphUse, WeightAverage* = nullptr,
+             RankSums* ranks = nullptr);
   ~StepGraphs();
   StepGraphs(const StepGraphs&) = delete;
   StepGraphs& operator=(const StepGraphs&) = delete;
@@ -76,6 +78,7 @@ class StepGraphs {
   const UNet3d& net_;
   Optimizer& optimizer_;
   WeightAverage* average_;
+  RankSums* ranks_;
   LossOptions loss_;
   std::uint64_t seed_;
   bool used_;

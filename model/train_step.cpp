@@ -1,6 +1,10 @@
 #include "model/train_step.h"
 
+#include <optional>
+
+#include "engine/ranks/rank_sums.h"
 #include "engine/tape.h"
+#include "kernels/base/check.h"
 
 namespace vox {
 
@@ -16,11 +20,17 @@ double PendingLoss::mean(std::span<const double> losses) const {
 }
 
 PendingLoss submit_batch(const UNet3d& net, std::span<const MicroBatch> parts, const LossOptions& options,
-                         std::uint64_t seed, std::uint32_t step, const StepValues* there) {
+                         std::uint64_t seed, std::uint32_t step, const StepValues* there, RankSums* ranks) {
   std::int64_t cases = 0;
-  for (const MicroBatch& part : parts) { cases += part.images.shape()[0]; }
+  for (const MicroBatch& part : parts) { cases += part.cases(); }
+  if (ranks != nullptr) { ranks->wait_each(parts.size() > 1); }
   PendingLoss losses;
   for (std::size_t i = 0; i < parts.size(); ++i) {
+    std::optional<ShareScope> scope;
+    if (ranks != nullptr) {
+      VOX_CHECK(parts[i].share.whole > 0, "a step on several ranks, and a micro-batch that is not shared out");
+      scope.emplace(parts[i].share, *ranks);
+    }
     std::vector<Tensor> logits =
         net.forward_all(parts[i].images, {.mode = UNetMode::training,
                                           .seed = seed,
@@ -28,10 +38,11 @@ PendingLoss submit_batch(const UNet3d& net, std::span<const MicroBatch> parts, c
                                           .micro_batch = static_cast<std::uint32_t>(i),
                                           .step_there = there == nullptr ? nullptr : &there->step});
     const Tensor loss = segmentation_loss(logits, parts[i].labels, options);
-    const double share = static_cast<double>(parts[i].images.shape()[0]) / static_cast<double>(cases);
+    const double share = static_cast<double>(parts[i].cases()) / static_cast<double>(cases);
     backward(parts.size() == 1 ? loss : scale(loss, share));
     losses.add(loss.detached(), share);
   }
+  if (ranks != nullptr) { ranks->finish(); }
   return losses;
 }
 

@@ -6,6 +6,7 @@
 #include "engine/ops.h"
 #include "engine/ops/check.h"
 #include "engine/ops/convolve.h"
+#include "engine/ranks/batch_share.h"
 #include "engine/tape.h"
 #include "kernels/base/check.h"
 
@@ -25,7 +26,7 @@ Conv3dGeometry checked_geometry(const Tensor& x, const Tensor& weight, const Ten
   VOX_CHECK(o.padding >= 0, "conv_transpose3d: padding is {}, wants 0 or more", o.padding);
   VOX_CHECK(o.output_padding >= 0 && o.output_padding < o.stride,
             "conv_transpose3d: output_padding is {}, wants 0 to {}", o.output_padding, o.stride - 1);
-  const auto g = conv_transpose3d_geometry(x.shape().volume(), w[1], w[2], o.stride, o.padding, o.output_padding);
+  const auto g = conv_transpose3d_geometry(shared_volume(x.shape()), w[1], w[2], o.stride, o.padding, o.output_padding);
   VOX_CHECK(g.x.d > 0 && g.x.h > 0 && g.x.w > 0,
             "conv_transpose3d: x is {}, and kernel {}, stride {}, padding {} leave nothing of it", x.shape().str(),
             g.kernel, g.stride, g.padding);

@@ -1,8 +1,10 @@
 #include "engine/ops/convolve.h"
 
+#include <optional>
 #include <type_traits>
 
 #include "engine/dispatch.h"
+#include "engine/ops/case_sums.h"
 #include "engine/ops/check.h"
 #include "engine/ops/normalise.h"
 #include "engine/packed_weights.h"
@@ -42,7 +44,7 @@ Conv3dGeometry checked_conv3d(Op op, const Shape& x, const Tensor& like, const T
   if (bias.defined()) { check_parameter(op, "bias", bias, {w[0]}, like); }
   VOX_CHECK(o.stride == 1 || o.stride == 2, "{}: stride is {}, wants 1 or 2", name(op), o.stride);
   VOX_CHECK(o.padding >= -1, "{}: padding is {}, wants 0 or more, or -1 for half the kernel", name(op), o.padding);
-  const auto g = conv3d_geometry(x.volume(), w[0], w[2], o.stride, o.padding < 0 ? w[2] / 2 : o.padding);
+  const auto g = conv3d_geometry(shared_volume(x), w[0], w[2], o.stride, o.padding < 0 ? w[2] / 2 : o.padding);
   VOX_CHECK(g.y.d > 0 && g.y.h > 0 && g.y.w > 0, "{}: x is {}, and a kernel of {} with padding {} fits nowhere",
             name(op), x.str(), g.kernel, g.padding);
   return g;
@@ -128,40 +130,44 @@ TensorParts spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weigh
 
 Tensor weight_gradient(const Conv3dGeometry& g, const TensorParts& x, const Tensor& y, const Tensor& weight,
                        const ChannelSums& wanted) {
-  Tensor dweight = Tensor::like(weight);
+  const std::int64_t cases = g.x.n;
+  CaseSums dweight(weight.shape(), weight.dtype(), weight.device(), cases);
   dispatch(y.device(), y.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
     const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::grad_weight, g);
     Tensor scratch = scratch_for(y, conv3d_grad_weight_scratch(queue, g, algorithm));
     const bool sums = conv3d_grad_weight_sums(queue, g, algorithm);
-    const auto sums_of = [&](Tensor* to, const Tensor& of) {
-      if (to == nullptr) { return std::span<Acc<T>>{}; }
-      *to = sums ? Tensor({of.shape()[1]}, weight.dtype(), weight.device()) : channel_sums(of);
-      return sums ? to->mutable_values<Acc<T>>() : std::span<Acc<T>>{};
+    std::optional<CaseSums> of_x;
+    std::optional<CaseSums> of_y;
+    const auto rows_of = [&](std::optional<CaseSums>& rows, const Tensor* to, std::int64_t channels) {
+      if (to == nullptr || !sums) { return std::span<Acc<T>>{}; }
+      return rows.emplace(Shape{channels}, weight.dtype(), weight.device(), cases).template rows<Acc<T>>();
     };
     conv3d_grad_weight(queue, Conv3dGradWeightArgs<T>{.geometry = g,
                                                       .algorithm = algorithm,
                                                       .x = x.first.values<T>(),
                                                       .x2 = values_or_none<T>(x.second),
                                                       .dy = y.values<T>(),
-                                                      .dweight = dweight.mutable_values<Acc<T>>(),
-                                                      .x_sums = sums_of(wanted.x, x.first),
-                                                      .dy_sums = sums_of(wanted.y, y),
+                                                      .dweight = dweight.rows<Acc<T>>(),
+                                                      .x_sums = rows_of(of_x, wanted.x, g.x.c),
+                                                      .dy_sums = rows_of(of_y, wanted.y, g.y.c),
                                                       .scratch = scratch.mutable_values<Acc<T>>()});
+    if (wanted.x != nullptr) { *wanted.x = of_x ? of_x->sum() : channel_sums(x.first); }
+    if (wanted.y != nullptr) { *wanted.y = of_y ? of_y->sum() : channel_sums(y); }
   });
-  return dweight;
+  return dweight.sum();
 }
 
 Tensor channel_sums(const Tensor& dy) {
   const VolumeShape shape = dy.shape().volume();
-  Tensor sums({shape.c}, accumulator(dy.dtype()), dy.device());
+  CaseSums sums({shape.c}, accumulator(dy.dtype()), dy.device(), shape.n);
   dispatch(dy.device(), dy.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
     Tensor scratch = scratch_for(dy, conv3d_grad_bias_scratch(queue, shape));
     conv3d_grad_bias(queue, Conv3dGradBiasArgs<T>{.shape = shape,
                                                   .dy = dy.values<T>(),
-                                                  .dbias = sums.mutable_values<Acc<T>>(),
+                                                  .dbias = sums.rows<Acc<T>>(),
                                                   .scratch = scratch.mutable_values<Acc<T>>()});
   });
-  return sums;
+  return sums.sum();
 }
 
 }  // namespace vox

@@ -3,12 +3,14 @@
 #include "engine/dispatch.h"
 #include "engine/ops.h"
 #include "engine/ops/loss.h"
+#include "engine/ranks/batch_share.h"
 #include "engine/tape.h"
 
 namespace vox {
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& options) {
   check_loss_inputs(Op::cross_entropy, "logits", logits, labels);
+  check_not_shared(Op::cross_entropy);
   const VolumeShape s = logits.shape().volume();
   const auto weights = counted_weights(Op::cross_entropy, options.class_weights, options.background, s.c);
   const std::int64_t group_count = groups(options.sums, s.n);

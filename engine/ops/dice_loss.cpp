@@ -3,6 +3,7 @@
 #include "engine/dispatch.h"
 #include "engine/ops.h"
 #include "engine/ops/loss.h"
+#include "engine/ranks/batch_share.h"
 #include "engine/tape.h"
 #include "kernels/base/check.h"
 
@@ -10,6 +11,7 @@ namespace vox {
 
 Tensor dice_loss(const Tensor& probabilities, const Tensor& labels, const DiceLossOptions& options) {
   check_loss_inputs(Op::dice_loss, "probabilities", probabilities, labels);
+  check_not_shared(Op::dice_loss);
   VOX_CHECK(options.smooth > 0, "dice_loss: smooth is {}, wants more than 0", options.smooth);
   const VolumeShape s = probabilities.shape().volume();
   const auto weights = counted_weights(Op::dice_loss, options.class_weights, options.background, s.c);

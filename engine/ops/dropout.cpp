@@ -3,6 +3,7 @@
 #include "engine/dispatch.h"
 #include "engine/ops.h"
 #include "engine/ops/check.h"
+#include "engine/ranks/batch_share.h"
 #include "engine/tape.h"
 
 namespace vox {
@@ -10,10 +11,11 @@ namespace {
 
 Tensor dropped(const Tensor& x, const DropoutOptions& options) {
   Tensor y = Tensor::like(x);
+  const RandomKey key = x.layout() == Layout::blocked ? shared_key(options.key, x.shape()) : options.key;
   dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
     dropout_forward(queue, DropoutArgs<T>{.x = x.values<T>(),
                                           .p = options.p,
-                                          .key = options.key,
+                                          .key = key,
                                           .y = y.mutable_values<T>(),
                                           .step_there = options.step_there});
   });

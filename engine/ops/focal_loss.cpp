@@ -3,6 +3,7 @@
 #include "engine/dispatch.h"
 #include "engine/ops.h"
 #include "engine/ops/loss.h"
+#include "engine/ranks/batch_share.h"
 #include "engine/tape.h"
 #include "kernels/base/check.h"
 
@@ -22,6 +23,7 @@ std::vector<double> factors_of(const FocalLossOptions& options, const VolumeShap
 
 Tensor focal_loss(const Tensor& probabilities, const Tensor& labels, const FocalLossOptions& options) {
   check_loss_inputs(Op::focal_loss, "probabilities", probabilities, labels);
+  check_not_shared(Op::focal_loss);
   VOX_CHECK(options.gamma >= 0, "focal_loss: gamma is {}, wants 0 or more", options.gamma);
   VOX_CHECK(options.alpha >= 0, "focal_loss: alpha is {}, wants 0 or more", options.alpha);
   VOX_CHECK(options.clip > 0 && options.clip < 0.5, "focal_loss: clip is {}, wants (0,0.5)", options.clip);

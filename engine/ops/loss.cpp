@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/ops/check.h"
+#include "engine/ranks/batch_share.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -56,6 +57,11 @@ std::vector<double> counted_weights(Op op, const std::vector<double>& class_weig
   }
   if (background == Background::exclude) { weights[0] = 0; }
   return weights;
+}
+
+std::size_t first_sums(std::int64_t groups, std::int64_t of_group) {
+  const ActiveShare* const active = active_share();
+  return active == nullptr || groups == 1 ? 0 : static_cast<std::size_t>(active->share.first_here() * of_group);
 }
 
 }  // namespace vox

@@ -21,6 +21,9 @@ void check_label_values(Op, const Tensor& labels, std::int64_t classes);
 /// Groups that are summed on their own: one for the batch, or one per case.
 [[nodiscard]] inline std::int64_t groups(Sums sums, std::int64_t cases) { return sums == Sums::batch ? 1 : cases; }
 
+/// Where the sums of the cases that are here begin among those of all groups: 0 where there is one group.
+[[nodiscard]] std::size_t first_sums(std::int64_t groups, std::int64_t of_group);
+
 /// Classes that count.
 [[nodiscard]] inline std::int64_t counted(Background background, std::int64_t classes) {
   return background == Background::include ? classes : classes - 1;

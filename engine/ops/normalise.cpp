@@ -1,6 +1,7 @@
 #include "engine/ops/normalise.h"
 
 #include "engine/dispatch.h"
+#include "engine/ops/case_sums.h"
 #include "engine/ops/check.h"
 #include "kernels/base/check.h"
 #include "kernels/fill.h"
@@ -28,23 +29,33 @@ template <class A> std::span<A> values_or_none(Tensor* vector) {
 
 /// Of each group of x, and makes n's mean and variance. Moves the running statistics where there are any.
 void take_moments(const Tensor& x, const Tensor& boxes, Normalisation& n, NormTensors* running, double momentum) {
-  const VolumeShape s = x.shape().volume();
+  const VolumeShape s = shared_volume(x.shape());
+  const bool shared = active_share() != nullptr && !n.per_case;
   n.mean = Tensor({n.groups * s.c}, accumulator(x.dtype()), x.device());
   n.variance = Tensor::like(n.mean);
   Tensor partials({boxes.defined() ? 0 : batch_norm_partials(s)}, DType::f64, x.device());
+  Tensor of_cases({shared ? s.n * s.c * kCaseMoments : 0}, DType::f64, x.device());
   Tensor* const mean = running != nullptr ? &running->running_mean : nullptr;
   Tensor* const variance = running != nullptr ? &running->running_var : nullptr;
   dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
-    batch_norm_statistics(queue, BatchNormStatisticsArgs<T>{.shape = s,
-                                                            .groups = n.groups,
-                                                            .x = x.values<T>(),
-                                                            .momentum = momentum,
-                                                            .boxes = values_of_boxes(boxes),
-                                                            .partials = partials.mutable_values<double>(),
-                                                            .mean = n.mean.mutable_values<Acc<T>>(),
-                                                            .variance = n.variance.mutable_values<Acc<T>>(),
-                                                            .running_mean = values_or_none<Acc<T>>(mean),
-                                                            .running_variance = values_or_none<Acc<T>>(variance)});
+    BatchNormStatisticsArgs<T> args{.shape = s,
+                                    .groups = n.groups,
+                                    .x = x.values<T>(),
+                                    .momentum = momentum,
+                                    .boxes = values_of_boxes(boxes),
+                                    .partials = partials.mutable_values<double>(),
+                                    .case_moments = of_cases.mutable_values<double>(),
+                                    .mean = n.mean.mutable_values<Acc<T>>(),
+                                    .variance = n.variance.mutable_values<Acc<T>>(),
+                                    .running_mean = values_or_none<Acc<T>>(mean),
+                                    .running_variance = values_or_none<Acc<T>>(variance)};
+    batch_norm_statistics(queue, args);
+    if (!shared) { return; }
+    const Tensor all = rows_of_batch(of_cases);
+    args.shape.n = s.batch;
+    args.case_moments = {};
+    args.all_moments = all.values<double>();
+    batch_norm_statistics(queue, args);
   });
 }
 
@@ -72,7 +83,7 @@ void check_norm(Op op, const Shape& x, const Tensor& like, const NormTensors& of
   VOX_CHECK(options.eps > 0, "{}: eps is {}, wants more than 0", name(op), options.eps);
   VOX_CHECK(options.momentum >= 0 && options.momentum <= 1, "{}: momentum is {}, wants [0,1]", name(op),
             options.momentum);
-  VOX_CHECK(options.mode == BatchNormMode::inference || x[0] * x.voxels() > 1,
+  VOX_CHECK(options.mode == BatchNormMode::inference || shared_volume(x).whole() * x.voxels() > 1,
             "{}: training wants more than one value per channel, x is {}", name(op), x.str());
 }
 
@@ -93,7 +104,7 @@ Activation relu_and(Op op, const DropoutOptions& dropout, const Tensor& x, doubl
   const bool leaky = negative_slope > 0;
   return {.kind = dropout.p > 0 ? (leaky ? leaky_relu_dropout : relu_dropout) : (leaky ? leaky_relu : relu),
           .p = dropout.p,
-          .key = dropout.key,
+          .key = shared_key(dropout.key, x.shape()),
           .step_there = dropout.step_there,
           .negative_slope = negative_slope};
 }
@@ -124,6 +135,7 @@ Normalisation instance_normalisation_of(const Tensor& x, const Tensor& boxes, co
                   .mean = {},
                   .variance = {},
                   .groups = x.shape()[0],
+                  .per_case = true,
                   .eps = eps,
                   .activation = activation};
   take_moments(x, boxes, n, nullptr, 0);
@@ -168,31 +180,41 @@ Tensor normalised_first(const Tensor& x, Normalisation& n) {
 
 NormGradients norm_gradients(const Tensor& x, const Normalisation& n, const Tensor& dy, bool wants_dx,
                              const Tensor& boxes) {
-  const VolumeShape s = x.shape().volume();
+  const VolumeShape s = shared_volume(x.shape());
+  const bool shared = active_share() != nullptr;
   Tensor partials({boxes.defined() ? 0 : batch_norm_partials(s)}, DType::f64, x.device());
-  Tensor of_groups({n.groups > 1 ? 2 * n.groups * s.c : 0}, n.gamma.dtype(), x.device());
+  Tensor of_groups({n.per_case ? 2 * n.groups * s.c : 0}, n.gamma.dtype(), x.device());
+  Tensor of_cases({shared ? s.n * 2 * s.c : 0}, DType::f64, x.device());
   NormGradients g{.dx = {}, .dgamma = Tensor::like(n.gamma), .dbeta = Tensor::like(n.beta)};
   const bool in_place = dy.sole();
   if (wants_dx) { g.dx = in_place ? dy : Tensor::like(x); }
   dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
-    batch_norm_backward(queue, BatchNormGradArgs<T>{.shape = s,
-                                                    .groups = n.groups,
-                                                    .statistics = n.statistics,
-                                                    .x = x.values<T>(),
-                                                    .mean = n.mean.values<Acc<T>>(),
-                                                    .variance = n.variance.values<Acc<T>>(),
-                                                    .gamma = n.gamma.values<Acc<T>>(),
-                                                    .beta = n.beta.values<Acc<T>>(),
-                                                    .eps = n.eps,
-                                                    .activation = n.activation,
-                                                    .passed = passed_of(n),
-                                                    .dy = dy.values<T>(),
-                                                    .boxes = values_of_boxes(boxes),
-                                                    .partials = partials.mutable_values<double>(),
-                                                    .of_groups = of_groups.mutable_values<Acc<T>>(),
-                                                    .dx = g.dx.defined() ? g.dx.mutable_values<T>() : std::span<T>(),
-                                                    .dgamma = g.dgamma.mutable_values<Acc<T>>(),
-                                                    .dbeta = g.dbeta.mutable_values<Acc<T>>()});
+    BatchNormGradArgs<T> args{.shape = s,
+                              .groups = n.groups,
+                              .statistics = n.statistics,
+                              .x = x.values<T>(),
+                              .mean = n.mean.values<Acc<T>>(),
+                              .variance = n.variance.values<Acc<T>>(),
+                              .gamma = n.gamma.values<Acc<T>>(),
+                              .beta = n.beta.values<Acc<T>>(),
+                              .eps = n.eps,
+                              .activation = n.activation,
+                              .passed = passed_of(n),
+                              .dy = dy.values<T>(),
+                              .boxes = values_of_boxes(boxes),
+                              .partials = partials.mutable_values<double>(),
+                              .per_case = n.per_case,
+                              .of_groups = of_groups.mutable_values<Acc<T>>(),
+                              .case_sums = of_cases.mutable_values<double>(),
+                              .dx = g.dx.defined() ? g.dx.mutable_values<T>() : std::span<T>(),
+                              .dgamma = g.dgamma.mutable_values<Acc<T>>(),
+                              .dbeta = g.dbeta.mutable_values<Acc<T>>()};
+    batch_norm_backward(queue, args);
+    if (!shared) { return; }
+    const Tensor all = rows_of_batch(of_cases);
+    args.case_sums = {};
+    args.all_sums = all.values<double>();
+    batch_norm_backward(queue, args);
   });
   return g;
 }

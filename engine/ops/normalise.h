@@ -32,6 +32,7 @@ struct Normalisation {
   Tensor mean;
   Tensor variance;
   std::int64_t groups = 1;
+  bool per_case = false;  ///< each case is a group
   Statistics statistics = Statistics::of_batch;
   double eps = 0;
   Activation activation;

@@ -2,6 +2,7 @@
 
 #include "engine/dispatch.h"
 #include "engine/ops.h"
+#include "engine/ranks/batch_share.h"
 #include "engine/tape.h"
 #include "kernels/base/check.h"
 
@@ -10,6 +11,7 @@ namespace {
 
 /// What sum and mean share: factor * sum, whose gradient is factor everywhere.
 Tensor scaled_sum(Op op, const Tensor& x, double factor) {
+  check_not_shared(op);
   Tensor y({1}, accumulator(x.dtype()), x.device());
   Tensor partials({sum_partials(x.stored_count())}, DType::f64, x.device());
   dispatch(x.device(), x.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {

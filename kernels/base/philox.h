@@ -9,9 +9,10 @@ namespace vox {
 
 /// Names a stream of random numbers. The same key gives the same numbers on every device, whatever ran before.
 struct RandomKey {
-  std::uint64_t seed = 0;   ///< of the run
-  std::uint32_t step = 0;   ///< training step, or epoch for data
-  std::uint32_t place = 0;  ///< which layer or which use draws
+  std::uint64_t seed = 0;    ///< of the run
+  std::uint32_t step = 0;    ///< training step, or epoch for data
+  std::uint32_t place = 0;   ///< which layer or which use draws
+  std::uint64_t before = 0;  ///< groups of four numbers that are left out: of the cases before a share of a batch
 };
 
 struct Philox4 {
@@ -31,8 +32,9 @@ VOX_HD constexpr Philox4 philox4x32(Philox4 counter, std::uint32_t key0, std::ui
   return counter;
 }
 
-/// Numbers 4*group .. 4*group+3 of a stream: counter = (group low, group high, step, place), key = seed.
+/// Numbers 4*g .. 4*g+3 of a stream, g = before + group: counter = (g low, g high, step, place), key = seed.
 VOX_HD constexpr Philox4 random4(const RandomKey& key, std::uint64_t group) {
+  group += key.before;
   return philox4x32(
       {{static_cast<std::uint32_t>(group), static_cast<std::uint32_t>(group >> 32U), key.step, key.place}},
       static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32U));

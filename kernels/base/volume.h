@@ -22,7 +22,12 @@ struct VolumeShape {
   std::int64_t d = 0;
   std::int64_t h = 0;
   std::int64_t w = 0;
+  /// Cases of the whole batch that these n are a share of, or 0: they are the batch. What chooses an algorithm, or cuts
+  /// a sum where many cases are cut otherwise than few, follows it, so that results do not depend on how the batch is
+  /// shared out.
+  std::int64_t batch = 0;
 
+  [[nodiscard]] VOX_HD constexpr std::int64_t whole() const { return batch > 0 ? batch : n; }
   [[nodiscard]] VOX_HD constexpr std::int64_t voxels() const { return d * h * w; }          ///< of one channel
   [[nodiscard]] VOX_HD constexpr std::int64_t blocks() const { return channel_blocks(c); }  ///< of one case
   [[nodiscard]] VOX_HD constexpr std::int64_t count() const { return n * c * voxels(); }    ///< logical elements

@@ -32,40 +32,72 @@ template <class A> struct ParameterGradients {
   std::span<A> dgamma;
 };
 template <class T> ParameterGradients<Acc<T>> gradients_of_groups(const BatchNormGradArgs<T>& a) {
-  if (a.groups == 1) { return {.dbeta = a.dbeta, .dgamma = a.dgamma}; }
+  if (!a.per_case) { return {.dbeta = a.dbeta, .dgamma = a.dgamma}; }
   const auto half = static_cast<std::size_t>(a.groups * a.shape.c);
   return {.dbeta = a.of_groups.first(half), .dgamma = a.of_groups.subspan(half, half)};
 }
 
-/// Those of the groups, and of all groups, from the sums of chunks.
-template <class T> void add_chunks(const IsaQueue& q, const BatchNormGradArgs<T>& a) {
+/// Shares of the cases in dbeta and dgamma: share k of channel c in case n is at [n * of_case + c / 8 * of_block + k *
+/// apart + c % 8].
+template <class Double> struct CaseShares {
+  Double* first;
+  std::int64_t of_case;
+  std::int64_t of_block;
+  std::int64_t apart;
+
+  [[nodiscard]] Double* block(std::int64_t n, std::int64_t b) const { return first + n * of_case + b * of_block; }
+};
+/// [N,2,C]
+template <class Double> CaseShares<Double> shares_in(std::span<Double> rows, std::int64_t channels) {
+  return {.first = rows.data(), .of_case = 2 * channels, .of_block = kBlock8, .apart = channels};
+}
+/// In place of the sums of the first chunk of each block.
+CaseShares<double> shares_in_partials(std::span<double> partials, const VolumeShape& s) {
+  const std::int64_t row = chunks_of_blocks(s).per_row() * 2 * kBlock8;
+  return {.first = partials.data(), .of_case = s.blocks() * row, .of_block = row, .apart = kBlock8};
+}
+
+/// From the sums of chunks. Where each case is a group, its gradients too.
+template <class T> void add_chunks(const IsaQueue& q, const BatchNormGradArgs<T>& a, const CaseShares<double>& shares) {
   using A = Acc<T>;
   const VolumeShape& s = a.shape;
-  const std::int64_t cases = s.n / a.groups;
   const ParameterGradients<A> of = gradients_of_groups(a);
-  parallel_for(q, a.groups * s.blocks(), [&](std::int64_t i) {
-    const std::int64_t group = i / s.blocks();
+  parallel_for(q, s.n * s.blocks(), [&](std::int64_t i) {
+    const std::int64_t n = i / s.blocks();
     const std::int64_t block = i % s.blocks();
     double sum[2 * kBlock8]{};
-    over_partials(s, a.partials, block, group * cases, (group + 1) * cases, [&](const double* partial, std::int64_t) {
+    over_partials(s, a.partials, block, n, n + 1, [&](const double* partial, std::int64_t) {
       for (std::int64_t c = 0; c < 2 * kBlock8; ++c) { sum[c] += partial[c]; }
     });
+    double* const to = shares.block(n, block);
     for (std::int64_t c = 0; c < s.channels_in(block); ++c) {
-      const auto at = static_cast<std::size_t>(group * s.c + block * kBlock8 + c);
+      to[c] = sum[c];
+      to[shares.apart + c] = sum[kBlock8 + c];
+      if (!a.per_case) { continue; }
+      const auto at = static_cast<std::size_t>(n * s.c + block * kBlock8 + c);
       of.dbeta[at] = static_cast<A>(sum[c]);
       of.dgamma[at] = static_cast<A>(sum[kBlock8 + c]) * inverse_deviation(a.variance[at], a.eps);
+      to[c] = static_cast<double>(of.dbeta[at]);
+      to[shares.apart + c] = static_cast<double>(of.dgamma[at]);
     }
   });
-  if (a.groups == 1) { return; }
-  for (std::int64_t c = 0; c < s.c; ++c) {
+}
+
+/// dbeta and dgamma, from the shares of so many cases.
+template <class T, class Double>
+void add_cases(const BatchNormGradArgs<T>& a, const CaseShares<Double>& shares, std::int64_t cases) {
+  using A = Acc<T>;
+  for (std::int64_t c = 0; c < a.shape.c; ++c) {
     double dbeta = 0;
     double dgamma = 0;
-    for (std::int64_t group = 0; group < a.groups; ++group) {
-      dbeta += static_cast<double>(of_group(of.dbeta, group, s)[static_cast<std::size_t>(c)]);
-      dgamma += static_cast<double>(of_group(of.dgamma, group, s)[static_cast<std::size_t>(c)]);
+    for (std::int64_t n = 0; n < cases; ++n) {
+      const Double* const of = shares.block(n, c / kBlock8) + c % kBlock8;
+      dbeta += of[0];
+      dgamma += of[shares.apart];
     }
-    a.dbeta[static_cast<std::size_t>(c)] = static_cast<A>(dbeta);
-    a.dgamma[static_cast<std::size_t>(c)] = static_cast<A>(dgamma);
+    const auto at = static_cast<std::size_t>(c);
+    a.dbeta[at] = static_cast<A>(dbeta);
+    a.dgamma[at] = static_cast<A>(dgamma) * (a.per_case ? A{1} : inverse_deviation(a.variance[at], a.eps));
   }
 }
 
@@ -82,9 +114,10 @@ template <class T, class Act> void sums_of_chunks(const IsaQueue& q, const Batch
 template <class T, class Act> void gradient_of_x(const IsaQueue& q, const BatchNormGradArgs<T>& a, const Act& act) {
   using A = Acc<T>;
   const std::int64_t cases = a.shape.n / a.groups;
+  const std::int64_t whole = a.per_case ? cases : a.shape.whole();
   const ParameterGradients<A> of = gradients_of_groups(a);
   const auto per_value =
-      static_cast<A>(a.statistics == Statistics::constant ? 0.0 : 1.0 / static_cast<double>(cases * a.shape.voxels()));
+      static_cast<A>(a.statistics == Statistics::constant ? 0.0 : 1.0 / static_cast<double>(whole * a.shape.voxels()));
   for_chunks(q, a.shape, [&](const Chunk& c) {
     const std::int64_t group = c.n / cases;
     const auto norm = normalisation<A>(a, c.block, group);
@@ -114,9 +147,19 @@ template <class T, class Act> void gradient_of_x(const IsaQueue& q, const BatchN
 }  // namespace
 
 template <class T> void batch_norm_backward(IsaQueue& q, const BatchNormGradArgs<T>& a) {
+  assert(a.groups == (a.per_case ? a.shape.n : 1));
   with_kind<Acc<T>>(a.activation, a.passed, [&](const auto& act) {
-    sums_of_chunks(q, a, act);
-    add_chunks(q, a);
+    if (a.all_sums.empty()) {
+      const bool wanted = !a.case_sums.empty();
+      const CaseShares<double> shares =
+          wanted ? shares_in(a.case_sums, a.shape.c) : shares_in_partials(a.partials, a.shape);
+      sums_of_chunks(q, a, act);
+      add_chunks(q, a, shares);
+      if (wanted) { return; }
+      add_cases(a, shares, a.shape.n);
+    } else {
+      add_cases(a, shares_in(a.all_sums, a.shape.c), a.shape.whole());
+    }
     if (!a.dx.empty()) { gradient_of_x(q, a, act); }
   });
 }

@@ -55,6 +55,10 @@ struct Moments {
   double m2 = 0;
 
   void merge(const Moments& b) {
+    if (count == 0) {
+      *this = b;
+      return;
+    }
     const double both = count + b.count;
     const double step = b.mean - mean;
     m2 += b.m2 + step * step * count * b.count / both;

@@ -22,13 +22,13 @@ template <class T> void conv3d_grad_bias(IsaQueue& q, const Conv3dGradBiasArgs<T
   Acc<T>* const partial = a.scratch.data();
   parallel_for(q, planes,
                [&](std::int64_t p) { sum_plane(a.dy.data() + p * voxels * kBlock8, voxels, partial + p * kBlock8); });
-  for (std::int64_t c = 0; c < s.c; ++c) {
-    Acc<T> sum{0};
-    for (std::int64_t n = 0; n < s.n; ++n) {
+  for (std::int64_t n = 0; n < s.n; ++n) {
+    for (std::int64_t c = 0; c < s.c; ++c) {
       const Acc<T>* const of_block = partial + (n * s.blocks() + c / kBlock8) * s.d * kBlock8 + c % kBlock8;
+      Acc<T> sum{0};
       for (std::int64_t d = 0; d < s.d; ++d) { sum += of_block[d * kBlock8]; }
+      a.dbias.data()[n * s.c + c] = sum;
     }
-    a.dbias.data()[c] = sum;
   }
 }
 

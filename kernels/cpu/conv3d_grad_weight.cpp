@@ -129,9 +129,8 @@ template <class T> void grad_weight_tiled(const IsaQueue& q, const Conv3dGradWei
   unpack_weight(q, t, scratch, a.dweight.data());
 }
 
-}  // namespace
-
-template <class T> void conv3d_grad_weight(IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
+/// Of one case.
+template <class T> void grad_weight_of(const IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
   if (a.algorithm == Conv3dAlgorithm::direct) { return conv3d_grad_weight_direct(q, a); }
   if (a.algorithm == Conv3dAlgorithm::gemm) { return grad_weight_gemm(q, a); }
   if (a.algorithm == Conv3dAlgorithm::winograd) { return grad_weight_winograd(q, a); }
@@ -142,6 +141,30 @@ template <class T> void conv3d_grad_weight(IsaQueue& q, const Conv3dGradWeightAr
     }
   }
   grad_weight_tiled(q, a);
+}
+
+}  // namespace
+
+template <class T> void conv3d_grad_weight(IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
+  const Conv3dGeometry g = one_case(a.geometry);
+  const auto row = [](auto all, std::int64_t size, std::int64_t n) {
+    return all.empty() ? all : all.subspan(static_cast<std::size_t>(n * size), static_cast<std::size_t>(size));
+  };
+  VolumeShape first = g.x;
+  if (g.split != 0) { first.c = g.split; }
+  VolumeShape second = g.x;
+  second.c = g.x.c - first.c;
+  for (std::int64_t n = 0; n < a.geometry.x.n; ++n) {
+    Conv3dGradWeightArgs<T> of = a;
+    of.geometry = g;
+    of.x = row(a.x, first.padded_count(), n);
+    of.x2 = row(a.x2, second.padded_count(), n);
+    of.dy = row(a.dy, g.y.padded_count(), n);
+    of.dweight = row(a.dweight, g.y.c * g.x.c * g.kernel * g.kernel * g.kernel, n);
+    of.x_sums = row(a.x_sums, g.x.c, n);
+    of.dy_sums = row(a.dy_sums, g.y.c, n);
+    grad_weight_of(q, of);
+  }
 }
 
 VOX_INSTANTIATE(IsaQueue, conv3d_grad_weight, Conv3dGradWeightArgs);

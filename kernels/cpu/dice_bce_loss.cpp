@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "kernels/base/parallel.h"
+#include "kernels/cpu/loss_cases.h"
 #include "kernels/cpu/simd/exp.h"
 #include "kernels/cpu/simd/lanes.h"
 
@@ -63,7 +64,7 @@ void add_voxels(const T* x, const std::uint8_t* labels, std::int64_t n, const Re
 
 }  // namespace
 
-template <class T> void dice_bce_loss_forward(IsaQueue& q, const DiceBceLossArgs<T>& a) {
+template <class T> void dice_bce_case_sums(IsaQueue& q, const DiceBceSumsArgs<T>& a) {
   const VoxelChunks chunks = chunks_of_cases(a.shape);
   assert(std::ssize(a.partials) == dice_bce_partials(a.shape));
   const RegionLanes<Acc<T>> in = region_lanes<Acc<T>>(a.regions_of);
@@ -77,11 +78,15 @@ template <class T> void dice_bce_loss_forward(IsaQueue& q, const DiceBceLossArgs
                  std::min(kShort, chunks.size(i) - v), in, rows);
     }
   });
-  std::fill(a.sums.begin(), a.sums.end(), 0.0);
+  std::fill(a.case_sums.begin(), a.case_sums.end(), 0.0);
   for (std::int64_t i = 0; i < chunks.count(); ++i) {
-    double* const to = a.sums.data() + (a.terms.groups == 1 ? 0 : chunks.row(i)) * kDoubles;
+    double* const to = a.case_sums.data() + chunks.row(i) * kDoubles;
     for (std::int64_t k = 0; k < kDoubles; ++k) { to[k] += a.partials[static_cast<std::size_t>(i * kDoubles + k)]; }
   }
+}
+
+template <class T> void dice_bce_loss_forward(IsaQueue&, const DiceBceLossArgs<T>& a) {
+  add_cases(a.case_sums, a.sums);
   double loss = 0;
   for (std::int64_t i = 0; i < a.terms.groups * a.terms.regions; ++i) {
     loss += dice_bce_loss_of(a.terms, a.sums.data() + i / a.terms.regions * kDoubles, i % a.terms.regions);
@@ -121,6 +126,7 @@ template <class T> void dice_bce_loss_backward(IsaQueue& q, const DiceBceLossGra
   });
 }
 
+VOX_INSTANTIATE(IsaQueue, dice_bce_case_sums, DiceBceSumsArgs);
 VOX_INSTANTIATE(IsaQueue, dice_bce_loss_forward, DiceBceLossArgs);
 VOX_INSTANTIATE(IsaQueue, dice_bce_loss_backward, DiceBceLossGradArgs);
 

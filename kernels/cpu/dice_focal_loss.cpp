@@ -7,6 +7,7 @@
 #include "kernels/base/parallel.h"
 #include "kernels/cpu/dice_focal_gradient.h"
 #include "kernels/cpu/dice_focal_wide.h"
+#include "kernels/cpu/loss_cases.h"
 #include "kernels/cpu/simd/softmax_lanes.h"
 
 namespace vox {
@@ -21,7 +22,7 @@ template <class T> class Run {
  public:
   using A = Acc<T>;
 
-  Run(const DiceFocalLossArgs<T>& a, std::int64_t n, std::int64_t first, std::int64_t voxels)
+  Run(const DiceFocalSumsArgs<T>& a, std::int64_t n, std::int64_t first, std::int64_t voxels)
       : a_(a),
         lanes_(a.shape),
         x_(a.x.data() + a.shape.offset(n, 0, first)),
@@ -74,7 +75,7 @@ template <class T> class Run {
     }
   }
 
-  const DiceFocalLossArgs<T>& a_;
+  const DiceFocalSumsArgs<T>& a_;
   SoftmaxLanes<T> lanes_;
   const T* x_;
   const std::uint8_t* labels_;
@@ -84,7 +85,7 @@ template <class T> class Run {
 };
 
 /// Adds up every chunk. As many of its first voxels as start(x, labels, voxels, rows) adds are left to that.
-template <class T, class Start> void sum_chunks(const IsaQueue& q, const DiceFocalLossArgs<T>& a, const Start& start) {
+template <class T, class Start> void sum_chunks(const IsaQueue& q, const DiceFocalSumsArgs<T>& a, const Start& start) {
   const VoxelChunks chunks = chunks_of_cases(a.shape);
   const std::int64_t doubles = dice_focal_rows(a.shape.blocks()) * kBlock8;
   parallel_for(q, chunks.count(), [&](std::int64_t i) {
@@ -105,13 +106,13 @@ DiceFocalSums group_sums(std::span<const double> sums, std::int64_t blocks, std:
 }
 
 double loss_of(const DiceFocalTerms& terms, std::span<const double> weights, std::span<const double> sums,
-               const VolumeShape& s) {
+               std::int64_t channels) {
   double scores = 0;
   double focal = 0;
   double entropy = 0;
   for (std::int64_t g = 0; g < terms.groups; ++g) {
-    const DiceFocalSums of = group_sums(sums, s.blocks(), g);
-    for (std::int64_t c = terms.dice_from; c < s.c; ++c) {
+    const DiceFocalSums of = group_sums(sums, channel_blocks(channels), g);
+    for (std::int64_t c = terms.dice_from; c < channels; ++c) {
       scores += weights[static_cast<std::size_t>(c)] * of.over(c, terms.smooth) / of.under(c, terms.smooth);
     }
     focal += of.focal();
@@ -188,7 +189,7 @@ void write_gradient(const IsaQueue& q, const DiceFocalLossGradArgs<T>& a, const 
 
 }  // namespace
 
-template <class T> void dice_focal_loss_forward(IsaQueue& q, const DiceFocalLossArgs<T>& a) {
+template <class T> void dice_focal_case_sums(IsaQueue& q, const DiceFocalSumsArgs<T>& a) {
   const VolumeShape& s = a.shape;
   assert(std::ssize(a.partials) == dice_focal_partials(s));
   if (s.blocks() == 1) {
@@ -205,13 +206,17 @@ template <class T> void dice_focal_loss_forward(IsaQueue& q, const DiceFocalLoss
   }
   const std::int64_t doubles = dice_focal_rows(s.blocks()) * kBlock8;
   const VoxelChunks chunks = chunks_of_cases(s);
-  std::fill(a.sums.begin(), a.sums.end(), 0.0);
+  std::fill(a.case_sums.begin(), a.case_sums.end(), 0.0);
   for (std::int64_t i = 0; i < chunks.count(); ++i) {
     const double* const from = a.partials.data() + i * doubles;
-    double* const to = a.sums.data() + (a.terms.groups == 1 ? 0 : chunks.row(i)) * doubles;
+    double* const to = a.case_sums.data() + chunks.row(i) * doubles;
     for (std::int64_t k = 0; k < doubles; ++k) { to[k] += from[k]; }
   }
-  a.loss[0] = static_cast<Acc<T>>(loss_of(a.terms, a.weights, a.sums, s));
+}
+
+template <class T> void dice_focal_loss_forward(IsaQueue&, const DiceFocalLossArgs<T>& a) {
+  add_cases(a.case_sums, a.sums);
+  a.loss[0] = static_cast<Acc<T>>(loss_of(a.terms, a.weights, a.sums, a.channels));
 }
 
 template <class T> void dice_focal_loss_backward(IsaQueue& q, const DiceFocalLossGradArgs<T>& a) {
@@ -234,6 +239,7 @@ template <class T> void dice_focal_loss_backward(IsaQueue& q, const DiceFocalLos
   });
 }
 
+VOX_INSTANTIATE(IsaQueue, dice_focal_case_sums, DiceFocalSumsArgs);
 VOX_INSTANTIATE(IsaQueue, dice_focal_loss_forward, DiceFocalLossArgs);
 VOX_INSTANTIATE(IsaQueue, dice_focal_loss_backward, DiceFocalLossGradArgs);
 

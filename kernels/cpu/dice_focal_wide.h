@@ -19,7 +19,7 @@ template <class T, int K> class DiceFocalWide {
   using Channels = WideChannels<A, K>;
 
  public:
-  explicit DiceFocalWide(const DiceFocalLossArgs<T>& a)
+  explicit DiceFocalWide(const DiceFocalSumsArgs<T>& a)
       : softmax_(a.shape.c),
         focal_(focal_of<A>(a.terms.gamma, a.terms.clip)),
         has_focal_(a.terms.focal != 0),

@@ -174,40 +174,61 @@ template <class A> struct ParameterGradients {
   A* dgamma_of_groups;
 };
 
-/// dbeta and dgamma from the sums of a channel's runs, or of a convolution's boxes: one block per channel, which takes
-/// group after group.
+/// Where the shares of each case in dbeta and dgamma, [N,2,C], go to or come from.
+struct CaseShares {
+  double* to;          ///< or null
+  const double* from;  ///< of so many cases; or null
+  unsigned cases;
+};
+
+/// dbeta and dgamma from the sums of a channel's runs, or of a convolution's boxes, or from the shares of all cases:
+/// one block per channel, which takes case after case. per_case: each case is a group of its own.
 template <class A>
 __global__ void batch_norm_parameters_kernel(const double* partials, const A* variance, double eps,
-                                             ParameterGradients<A> to, unsigned of_channel, unsigned groups) {
+                                             ParameterGradients<A> to, unsigned of_channel, CaseShares shares,
+                                             bool per_case) {
   wait_for_launches_before();
   const unsigned channel = blockIdx.x;
   const double* const sums = partials_of(of_channel, partials, channel, 2, 0);
   const double* const products = partials_of(of_channel, partials, channel, 2, 1);
-  const unsigned of_group = of_channel / groups;
+  const unsigned of_case = of_channel / shares.cases;
+  const auto share_at = [&](unsigned n, unsigned k) {
+    return (static_cast<std::int64_t>(n) * 2 + k) * gridDim.x + channel;
+  };
   double total[2] = {0, 0};
   VOX_NO_UNROLL
-  for (unsigned group = 0; group < groups; ++group) {
-    const unsigned at = group * gridDim.x + channel;
-    const A inverse = inverse_deviation(variance[at], eps);
+  for (unsigned n = 0; n < shares.cases; ++n) {
     double sum[2] = {0, 0};
-    for (unsigned i = threadIdx.x; i < of_group; i += kChunkThreads) {
-      sum[0] += sums[group * of_group + i];
-      sum[1] += products[group * of_group + i];
+    if (shares.from != nullptr) {
+      sum[0] = shares.from[share_at(n, 0)];
+      sum[1] = shares.from[share_at(n, 1)];
+    } else {
+      for (unsigned i = threadIdx.x; i < of_case; i += kChunkThreads) {
+        sum[0] += sums[n * of_case + i];
+        sum[1] += products[n * of_case + i];
+      }
+      block_sum(sum);
+      if (per_case && threadIdx.x == 0) {
+        const unsigned at = n * gridDim.x + channel;
+        const A dbeta = static_cast<A>(sum[0]);
+        const A dgamma = static_cast<A>(sum[1]) * inverse_deviation(variance[at], eps);
+        to.dbeta_of_groups[at] = dbeta;
+        to.dgamma_of_groups[at] = dgamma;
+        sum[0] = static_cast<double>(dbeta);
+        sum[1] = static_cast<double>(dgamma);
+      }
+      if (shares.to != nullptr && threadIdx.x == 0) {
+        shares.to[share_at(n, 0)] = sum[0];
+        shares.to[share_at(n, 1)] = sum[1];
+      }
+      if (n + 1 < shares.cases) { __syncthreads(); }
     }
-    block_sum(sum);
-    if (threadIdx.x == 0) {
-      const A dbeta = static_cast<A>(sum[0]);
-      const A dgamma = static_cast<A>(sum[1]) * inverse;
-      to.dbeta_of_groups[at] = dbeta;
-      to.dgamma_of_groups[at] = dgamma;
-      total[0] += static_cast<double>(dbeta);
-      total[1] += static_cast<double>(dgamma);
-    }
-    if (group + 1 < groups) { __syncthreads(); }
+    total[0] += sum[0];
+    total[1] += sum[1];
   }
-  if (threadIdx.x != 0 || groups == 1) { return; }
+  if (threadIdx.x != 0 || shares.to != nullptr) { return; }
   to.dbeta[channel] = static_cast<A>(total[0]);
-  to.dgamma[channel] = static_cast<A>(total[1]);
+  to.dgamma[channel] = static_cast<A>(total[1]) * (per_case ? A{1} : inverse_deviation(variance[channel], eps));
 }
 
 /// dx = slope * (dn - offset - (x - mean) * pull), with the factors of x and those of neither put together: one block
@@ -323,27 +344,31 @@ template <class T> void batch_norm_backward(GpuQueue& q, const BatchNormGradArgs
   const auto channels = static_cast<int>(s.c);
   const auto activation = gpu::ready<Acc<T>>(a.activation);
   Acc<T>* const of_groups = a.of_groups.data();
-  const bool several = a.groups > 1;
-  const gpu::ParameterGradients<Acc<T>> to{.dbeta = a.dbeta.data(),
-                                           .dgamma = a.dgamma.data(),
-                                           .dbeta_of_groups = several ? of_groups : a.dbeta.data(),
-                                           .dgamma_of_groups = several ? of_groups + a.groups * s.c : a.dgamma.data()};
+  const gpu::ParameterGradients<Acc<T>> to{
+      .dbeta = a.dbeta.data(),
+      .dgamma = a.dgamma.data(),
+      .dbeta_of_groups = a.per_case ? of_groups : a.dbeta.data(),
+      .dgamma_of_groups = a.per_case ? of_groups + a.groups * s.c : a.dgamma.data()};
   auto of = gpu::vectors_of(a, s);
   of.dgamma = to.dgamma_of_groups;
   of.dbeta = to.dbeta_of_groups;
   const auto per_value = static_cast<Acc<T>>(
-      a.statistics == Statistics::constant ? 0.0 : 1.0 / static_cast<double>(s.n / a.groups * s.voxels()));
+      a.statistics == Statistics::constant ? 0.0
+                                           : 1.0 / static_cast<double>((a.per_case ? 1 : s.whole()) * s.voxels()));
   const std::int64_t boxes = std::ssize(a.boxes) / (batch_norm_boxes(s, 1));
   const double* const partials = boxes > 0 ? a.boxes.data() : a.partials.data();
   const unsigned of_channel = boxes > 0 ? static_cast<unsigned>(boxes) : grid.of_channel;
+  const bool second = !a.all_sums.empty();
+  const gpu::CaseShares shares{
+      .to = a.case_sums.data(), .from = a.all_sums.data(), .cases = static_cast<unsigned>(second ? s.whole() : s.n)};
   gpu::with_kind(a.activation.kind, [&]<Activation::Kind Kind>() {
-    if (boxes == 0) {
+    if (boxes == 0 && !second) {
       VOX_LAUNCH(q, (gpu::batch_norm_gradient_runs_kernel<T, Kind>), grid.count, gpu::kChunkThreads, 0, a.x.data(),
                  a.dy.data(), of, a.eps, activation, a.partials.data(), grid, channels);
     }
     VOX_LAUNCH(q, (gpu::batch_norm_parameters_kernel<Acc<T>>), static_cast<unsigned>(channels), gpu::kChunkThreads, 0,
-               partials, a.variance.data(), a.eps, to, of_channel, static_cast<unsigned>(a.groups));
-    if (a.dx.empty()) { return; }
+               partials, a.variance.data(), a.eps, to, of_channel, shares, a.per_case);
+    if (a.dx.empty() || !a.case_sums.empty()) { return; }
     VOX_LAUNCH(q, (gpu::batch_norm_backward_kernel<T, Kind>), grid.count, gpu::kChunkThreads, 0, a.x.data(),
                a.dy.data(), of, a.eps, activation, per_value, a.dx.data(), grid, channels);
   });

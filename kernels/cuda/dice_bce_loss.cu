@@ -71,9 +71,11 @@ __global__ void dice_bce_chunks_kernel(const T* x, const std::uint8_t* labels, R
   }
 }
 
-/// The loss from the sums, by one block: one thread per group and region and turn.
-template <class A> __global__ void dice_bce_score_kernel(const double* sums, DiceBceTerms terms, A* loss) {
+/// The loss from the sums of the cases, by one block: one thread per group and region and turn.
+template <class A>
+__global__ void dice_bce_score_kernel(const double* case_sums, int cases, DiceBceTerms terms, double* sums, A* loss) {
   wait_for_launches_before();
+  add_cases(case_sums, sums, cases, static_cast<int>(terms.groups), static_cast<int>(kDiceBceRows) * kLossLanes);
   double total[1] = {};
   const int regions = static_cast<int>(terms.regions);
   const int all = static_cast<int>(terms.groups) * regions;
@@ -130,7 +132,7 @@ __global__ void dice_bce_backward_kernel(const T* x, const std::uint8_t* labels,
   }
 }
 
-template <class T, int LANES> void dice_bce_chunks(GpuQueue& q, const DiceBceLossArgs<T>& a) {
+template <class T, int LANES> void dice_bce_chunks(GpuQueue& q, const DiceBceSumsArgs<T>& a) {
   const ChunkGrid grid = case_grid(a.shape);
   VOX_LAUNCH(q, (dice_bce_chunks_kernel<T, LANES>), grid.count, kChunkThreads, 0, a.x.data(), a.labels.data(),
              region_table(a.regions_of), a.partials.data(), grid);
@@ -144,18 +146,22 @@ template <class T, int LANES> void dice_bce_gradient(GpuQueue& q, const DiceBceL
 
 }  // namespace gpu
 
-template <class T> void dice_bce_loss_forward(GpuQueue& q, const DiceBceLossArgs<T>& a) {
-  if (a.terms.regions <= 4) {
+template <class T> void dice_bce_case_sums(GpuQueue& q, const DiceBceSumsArgs<T>& a) {
+  if (a.shape.c <= 4) {
     gpu::dice_bce_chunks<T, 4>(q, a);
   } else {
     gpu::dice_bce_chunks<T, 8>(q, a);
   }
-  const auto groups = static_cast<unsigned>(a.terms.groups);
   const auto rows = static_cast<unsigned>(kDiceBceRows);
-  const std::int64_t chunks = chunks_of_cases(a.shape).count() / a.terms.groups;
-  VOX_LAUNCH(q, gpu::loss_rows_kernel<double>, groups * rows, gpu::fold_threads(chunks), 0, a.partials.data(),
-             a.sums.data(), rows, static_cast<unsigned>(chunks));
-  VOX_LAUNCH(q, (gpu::dice_bce_score_kernel<Acc<T>>), 1, gpu::kChunkThreads, 0, a.sums.data(), a.terms, a.loss.data());
+  const std::int64_t chunks = chunks_of_cases(a.shape).per_row();
+  VOX_LAUNCH(q, gpu::loss_rows_kernel<double>, static_cast<unsigned>(a.shape.n) * rows, gpu::fold_threads(chunks), 0,
+             a.partials.data(), a.case_sums.data(), rows, static_cast<unsigned>(chunks));
+}
+
+template <class T> void dice_bce_loss_forward(GpuQueue& q, const DiceBceLossArgs<T>& a) {
+  const std::int64_t cases = std::ssize(a.case_sums) / (kDiceBceRows * kBlock8);
+  VOX_LAUNCH(q, (gpu::dice_bce_score_kernel<Acc<T>>), 1, gpu::kChunkThreads, 0, a.case_sums.data(),
+             static_cast<int>(cases), a.terms, a.sums.data(), a.loss.data());
 }
 
 template <class T> void dice_bce_loss_backward(GpuQueue& q, const DiceBceLossGradArgs<T>& a) {
@@ -166,6 +172,7 @@ template <class T> void dice_bce_loss_backward(GpuQueue& q, const DiceBceLossGra
   }
 }
 
+VOX_INSTANTIATE(GpuQueue, dice_bce_case_sums, DiceBceSumsArgs);
 VOX_INSTANTIATE(GpuQueue, dice_bce_loss_forward, DiceBceLossArgs);
 VOX_INSTANTIATE(GpuQueue, dice_bce_loss_backward, DiceBceLossGradArgs);
 

@@ -85,11 +85,13 @@ __device__ __forceinline__ DiceFocalSums group_sums(const double* sums, std::int
   return {.rows = sums + group * dice_focal_rows(blocks) * kBlock8, .blocks = blocks};
 }
 
-/// The loss from the sums, by one block: one thread per group and class and turn.
+/// The loss from the sums of the cases, by one block: one thread per group and class and turn.
 template <class A>
-__global__ void dice_focal_score_kernel(const double* sums, ClassTable weights, DiceFocalTerms terms, int channels,
-                                        int blocks, A* loss) {
+__global__ void dice_focal_score_kernel(const double* case_sums, int cases, ClassTable weights, DiceFocalTerms terms,
+                                        int channels, int blocks, double* sums, A* loss) {
   wait_for_launches_before();
+  add_cases(case_sums, sums, cases, static_cast<int>(terms.groups),
+            static_cast<int>(dice_focal_rows(blocks)) * kLossLanes);
   double total[kDiceRows] = {};
   const int groups = static_cast<int>(terms.groups);
   for (int i = static_cast<int>(threadIdx.x); i < groups * channels; i += kChunkThreads) {
@@ -175,7 +177,7 @@ __global__ void dice_focal_backward_kernel(const T* x, const std::uint8_t* label
   }
 }
 
-template <class T, bool kOneBlock, int LANES> void dice_focal_chunks(GpuQueue& q, const DiceFocalLossArgs<T>& a) {
+template <class T, bool kOneBlock, int LANES> void dice_focal_chunks(GpuQueue& q, const DiceFocalSumsArgs<T>& a) {
   const ChunkGrid grid = case_grid(a.shape);
   VOX_LAUNCH(q, (dice_focal_chunks_kernel<T, kOneBlock, LANES>), grid.count, kChunkThreads, 0, a.x.data(),
              a.labels.data(), class_table(a.weights), a.terms, focal_of<Acc<T>>(a.terms.gamma, a.terms.clip),
@@ -191,7 +193,7 @@ template <class T, bool kOneBlock, int LANES> void dice_focal_gradient(GpuQueue&
 
 }  // namespace gpu
 
-template <class T> void dice_focal_loss_forward(GpuQueue& q, const DiceFocalLossArgs<T>& a) {
+template <class T> void dice_focal_case_sums(GpuQueue& q, const DiceFocalSumsArgs<T>& a) {
   const VolumeShape& s = a.shape;
   if (s.c <= 4) {
     gpu::dice_focal_chunks<T, true, 4>(q, a);
@@ -200,13 +202,18 @@ template <class T> void dice_focal_loss_forward(GpuQueue& q, const DiceFocalLoss
   } else {
     gpu::dice_focal_chunks<T, false, 8>(q, a);
   }
-  const auto groups = static_cast<unsigned>(a.terms.groups);
   const auto rows = static_cast<unsigned>(dice_focal_rows(s.blocks()));
-  const std::int64_t chunks = chunks_of_cases(s).count() / a.terms.groups;
-  VOX_LAUNCH(q, gpu::loss_rows_kernel<double>, groups * rows, gpu::fold_threads(chunks), 0, a.partials.data(),
-             a.sums.data(), rows, static_cast<unsigned>(chunks));
-  VOX_LAUNCH(q, (gpu::dice_focal_score_kernel<Acc<T>>), 1, gpu::kChunkThreads, 0, a.sums.data(),
-             gpu::class_table(a.weights), a.terms, static_cast<int>(s.c), static_cast<int>(s.blocks()), a.loss.data());
+  const std::int64_t chunks = chunks_of_cases(s).per_row();
+  VOX_LAUNCH(q, gpu::loss_rows_kernel<double>, static_cast<unsigned>(s.n) * rows, gpu::fold_threads(chunks), 0,
+             a.partials.data(), a.case_sums.data(), rows, static_cast<unsigned>(chunks));
+}
+
+template <class T> void dice_focal_loss_forward(GpuQueue& q, const DiceFocalLossArgs<T>& a) {
+  const std::int64_t blocks = channel_blocks(a.channels);
+  const std::int64_t cases = std::ssize(a.case_sums) / (dice_focal_rows(blocks) * kBlock8);
+  VOX_LAUNCH(q, (gpu::dice_focal_score_kernel<Acc<T>>), 1, gpu::kChunkThreads, 0, a.case_sums.data(),
+             static_cast<int>(cases), gpu::class_table(a.weights), a.terms, static_cast<int>(a.channels),
+             static_cast<int>(blocks), a.sums.data(), a.loss.data());
 }
 
 template <class T> void dice_focal_loss_backward(GpuQueue& q, const DiceFocalLossGradArgs<T>& a) {
@@ -219,6 +226,7 @@ template <class T> void dice_focal_loss_backward(GpuQueue& q, const DiceFocalLos
   }
 }
 
+VOX_INSTANTIATE(GpuQueue, dice_focal_case_sums, DiceFocalSumsArgs);
 VOX_INSTANTIATE(GpuQueue, dice_focal_loss_forward, DiceFocalLossArgs);
 VOX_INSTANTIATE(GpuQueue, dice_focal_loss_backward, DiceFocalLossGradArgs);
 

@@ -68,6 +68,18 @@ __global__ void loss_rows_kernel(const Sum* partials, Sum* sums, unsigned rows, 
   if (threadIdx.x < kLossLanes) { sums[static_cast<std::int64_t>(blockIdx.x) * kLossLanes + lane] = sum[0]; }
 }
 
+/// sums[groups] of case_sums[cases], each of `doubles`: those of all cases in order where there is one group, else the
+/// same. By one block; all its threads then see them.
+__device__ __forceinline__ void add_cases(const double* case_sums, double* sums, int cases, int groups, int doubles) {
+  const int of_group = groups == 1 ? cases : 1;
+  for (int i = static_cast<int>(threadIdx.x); i < groups * doubles; i += kChunkThreads) {
+    double sum = 0;
+    for (int n = 0; n < of_group; ++n) { sum += case_sums[static_cast<std::int64_t>(n) * doubles + i]; }
+    sums[i] = sum;
+  }
+  __syncthreads();
+}
+
 /// Blocks of threads of a gradient, which are no chunks: nothing is added up.
 struct GradientGrid {
   std::int64_t voxels;  ///< of a case

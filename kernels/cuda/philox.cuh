@@ -14,12 +14,14 @@ struct PhiloxKeys {
   const std::uint32_t* step_there;  ///< null: `step` it is
   std::uint32_t step;
   std::uint32_t place;
+  std::uint64_t before;
   std::uint32_t round[kRounds][2];
 
   /// The step, for random4(): a kernel reads it once, behind wait_for_launches_before().
   __device__ __forceinline__ std::uint32_t step_now() const { return step_there != nullptr ? *step_there : step; }
   /// What vox::random4 gives for the key with this step.
   __device__ __forceinline__ Philox4 random4(std::uint64_t group, std::uint32_t of_step) const {
+    group += before;
     Philox4 c{{static_cast<std::uint32_t>(group), static_cast<std::uint32_t>(group >> 32U), of_step, place}};
     VOX_UNROLL
     for (int r = 0; r < kRounds; ++r) {
@@ -34,7 +36,7 @@ struct PhiloxKeys {
 
 /// step_there: device memory that holds the step when the kernel runs, or null: it is the key's.
 [[nodiscard]] inline PhiloxKeys philox_keys(const RandomKey& key, const std::uint32_t* step_there = nullptr) {
-  PhiloxKeys keys{.step_there = step_there, .step = key.step, .place = key.place, .round = {}};
+  PhiloxKeys keys{.step_there = step_there, .step = key.step, .place = key.place, .before = key.before, .round = {}};
   auto key0 = static_cast<std::uint32_t>(key.seed);
   auto key1 = static_cast<std::uint32_t>(key.seed >> 32U);
   for (auto& round : keys.round) {

@@ -12,7 +12,7 @@ namespace vox::gpu {
 inline constexpr std::int64_t kRunsAtOnce = 528;  ///< about what runs at once: four for each of 132 multiprocessors
 inline constexpr std::int64_t kLongestRun = 16;   ///< chunks: a thread adds up no more values in a row
 
-/// The sizes that a block finds its run by. They come from the shape alone.
+/// The sizes that a block finds its run by. They come from the shape alone, that of the whole batch.
 struct RunGrid {
   std::int64_t voxels;  ///< of a case
   int run;              ///< voxels of a run; the last one of a row may be shorter
@@ -23,7 +23,9 @@ struct RunGrid {
 };
 
 [[nodiscard]] inline RunGrid run_grid(const VolumeShape& s) {
-  const VoxelChunks chunks = chunks_of_blocks(s);
+  VolumeShape all = s;
+  all.n = s.whole();
+  const VoxelChunks chunks = chunks_of_blocks(all);
   const auto up = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
   const std::int64_t shortest = chunks.count() > kRunsAtOnce ? 2 : 1;  // half as many beginnings and ends
   const std::int64_t longest = std::clamp(up(chunks.count(), 2 * kRunsAtOnce), shortest, kLongestRun);

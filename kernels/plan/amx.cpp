@@ -49,12 +49,12 @@ template <class Fits> AmxBoxes choose_boxes(const VolumeShape& out, const Fits& 
   return best;
 }
 
-/// Cuts the boxes of a convolution thinner along D, until twice kMostTasks tasks of two tiles of channels can be made
-/// of them: so many can be shared out evenly. A stack of the thin ones is a box as it was.
+/// Cuts the boxes of a case thinner along D, until twice kMostTasks tasks of two tiles of channels can be made of them:
+/// so many can be shared out evenly. A stack of the thin ones is a box as it was.
 void cut_thinner(AmxConv& c) {
   const std::int64_t depth = c.boxes.depth;
   const std::int64_t most_shares = ceil_div(c.columns, 2);
-  for (std::int64_t n = 2; n <= depth && c.box_count() * most_shares < 2 * kMostTasks; ++n) {
+  for (std::int64_t n = 2; n <= depth && c.boxes_of_case() * most_shares < 2 * kMostTasks; ++n) {
     if (depth % n != 0) { continue; }
     c.stack = n;
     c.boxes.depth = depth / n;
@@ -137,13 +137,12 @@ AmxConv amx_conv(const Conv3dGeometry& g, Conv3dPass pass, bool halved, int thre
   c.pitch = c.out.w + 2;
   const std::int64_t row_bytes = c.pitch * c.channels * c.groups * 4;  // of f32; bf16 has the same boxes
   const std::int64_t most_rows = kStagedBytes / row_bytes;
-  const std::int64_t cases = std::max<std::int64_t>(1, c.in.n);
-  const std::int64_t wanted = std::max(cases, ceil_div(kCoarseTasks, c.columns));
+  const std::int64_t wanted = ceil_div(kCoarseTasks, c.columns);
   const std::int64_t weight_bytes = c.columns * c.groups * c.channels * kAmxColumns * 27 * 4;
   const bool ring = weight_bytes <= kStreamedWeightBytes && most_rows >= kRing * kLeastStreamedRows;
   c.boxes = choose_boxes(c.out, [&](const AmxBoxes& b) {
     const bool fits = (ring ? kRing : b.depth + 2) * (b.height + 2) <= std::max<std::int64_t>(9, most_rows);
-    return fits && c.in.n * b.along_d * b.along_h >= wanted;
+    return fits && b.along_d * b.along_h >= wanted;
   });
   const std::int64_t boxes = std::max<std::int64_t>(1, c.box_count());
   const std::int64_t shares = std::clamp<std::int64_t>(ceil_div(kCoarseTasks, boxes), 1, ceil_div(c.columns, 2));

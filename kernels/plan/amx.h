@@ -66,7 +66,8 @@ struct AmxConv {
   /// Tiles of packed weights for 16 output channels.
   [[nodiscard]] std::int64_t tiles() const { return groups * 9 * steps * weight_halves; }
   [[nodiscard]] std::int64_t shares() const { return ceil_div(columns, columns_per_task); }
-  [[nodiscard]] std::int64_t box_count() const { return in.n * boxes.along_d * boxes.along_h; }
+  [[nodiscard]] std::int64_t boxes_of_case() const { return boxes.along_d * boxes.along_h; }
+  [[nodiscard]] std::int64_t box_count() const { return in.n * boxes_of_case(); }
   [[nodiscard]] std::int64_t stacks_along_d() const { return ceil_div(boxes.along_d, stack); }
   [[nodiscard]] std::int64_t stack_count() const { return in.n * stacks_along_d() * boxes.along_h; }
   [[nodiscard]] std::int64_t tasks() const { return stack_count() * shares(); }

@@ -37,18 +37,20 @@ const char* name(Conv3dAlgorithm algorithm) {
 Conv3dGeometry conv3d_geometry(const VolumeShape& x, std::int64_t out_channels, std::int64_t kernel,
                                std::int64_t stride, std::int64_t padding) {
   Conv3dGeometry g{.x = x, .y = {}, .kernel = kernel, .stride = stride, .padding = padding};
-  g.y = {.n = x.n, .c = out_channels, .d = windows(x.d, g), .h = windows(x.h, g), .w = windows(x.w, g)};
+  g.y = {
+      .n = x.n, .c = out_channels, .d = windows(x.d, g), .h = windows(x.h, g), .w = windows(x.w, g), .batch = x.batch};
   return g;
 }
 
 Conv3dGeometry conv_transpose3d_geometry(const VolumeShape& in, std::int64_t out_channels, std::int64_t kernel,
                                          std::int64_t stride, std::int64_t padding, std::int64_t output_padding) {
   const auto extent = [&](std::int64_t e) { return (e - 1) * stride - 2 * padding + kernel + output_padding; };
-  return {.x = {.n = in.n, .c = out_channels, .d = extent(in.d), .h = extent(in.h), .w = extent(in.w)},
-          .y = in,
-          .kernel = kernel,
-          .stride = stride,
-          .padding = padding};
+  return {
+      .x = {.n = in.n, .c = out_channels, .d = extent(in.d), .h = extent(in.h), .w = extent(in.w), .batch = in.batch},
+      .y = in,
+      .kernel = kernel,
+      .stride = stride,
+      .padding = padding};
 }
 
 template <class T> std::int64_t conv3d_boxes(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
@@ -72,8 +74,11 @@ std::int64_t conv_transpose3d_scratch(const CpuQueue& q, const Conv3dGeometry& g
   return scratch_of(q, g, algorithm, Conv3dPass::spread);
 }
 std::int64_t conv3d_grad_weight_scratch(const CpuQueue& q, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
-  if (algorithm == Conv3dAlgorithm::winograd) { return scratch_elements(winograd_grad_plan(g, q.threads), q.threads); }
-  return scratch_of(q, g, algorithm, Conv3dPass::grad_weight);
+  const Conv3dGeometry one = one_case(g);
+  if (algorithm == Conv3dAlgorithm::winograd) {
+    return scratch_elements(winograd_grad_plan(one, q.threads), q.threads);
+  }
+  return scratch_of(q, one, algorithm, Conv3dPass::grad_weight);
 }
 std::int64_t conv3d_grad_bias_scratch(const CpuQueue&, const VolumeShape& dy) {
   return dy.n * dy.blocks() * dy.d * kBlock8;

@@ -88,7 +88,7 @@ Conv3dMarch conv3d_march(const Conv3dGeometry& g, Conv3dPass pass, std::int64_t 
   m.warps_n = m.wide || pass == Conv3dPass::grad_weight ? 1 : 2;
   m.groups = ceil_div(m.out.c, m.warps_n * kGroup);
   const bool grad = pass == Conv3dPass::grad_weight;
-  const std::int64_t whole = std::max<std::int64_t>(1, m.out.n * m.tiles_h * m.tiles_w * m.groups);
+  const std::int64_t whole = std::max<std::int64_t>(1, m.out.whole() * m.tiles_h * m.tiles_w * m.groups);
   const std::int64_t marches = m.wide ? kWantedMarches : 2 * kWantedMarches;  // of as many warps
   const std::int64_t wanted =
       std::max((grad ? kWantedBlocks : marches) / whole, grad ? 1 : ceil_div(m.out.d, kMaxDepth));
@@ -96,7 +96,7 @@ Conv3dMarch conv3d_march(const Conv3dGeometry& g, Conv3dPass pass, std::int64_t 
   m.depth = ceil_div(m.out.d, parts);
   m.parts = ceil_div(m.out.d, m.depth);
   m.share_steps = std::max<std::int64_t>(1, ceil_div(m.in.c, kGroup));
-  const std::int64_t blocks = std::max<std::int64_t>(1, m.blocks());
+  const std::int64_t blocks = std::max<std::int64_t>(1, m.out.whole() * m.columns_of_case() * m.groups);
   if (!grad && blocks < marches / 2) {
     const std::int64_t steps = m.share_steps;
     m.share_steps = ceil_div(steps, std::min(steps, marches / blocks));
@@ -134,13 +134,16 @@ Conv3dGradMarch conv3d_grad_march(const Conv3dGeometry& g, std::int64_t input_gr
     Conv3dMarch cut = m.march;
     cut.depth = ceil_div(cut.out.d, parts);
     cut.parts = ceil_div(cut.out.d, cut.depth);
-    const std::int64_t columns = std::max<std::int64_t>(1, cut.columns());
-    const std::int64_t of_share = ceil_div(columns, wanted);
-    const std::int64_t slices = of_share * (cut.depth + 1);  // that the thread block with the most work waits for
+    const std::int64_t columns = std::max<std::int64_t>(1, cut.columns_of_case());
+    const std::int64_t cases = std::max<std::int64_t>(1, cut.out.whole());
+    const std::int64_t of_share = std::min(columns, ceil_div(cases * columns, wanted));
+    const std::int64_t shares = ceil_div(columns, of_share);
+    const std::int64_t turns = ceil_div(cases * shares, wanted);
+    const std::int64_t slices = turns * of_share * (cut.depth + 1);  // what the last thread block waits for
     if (slices >= least) { continue; }
     least = slices;
     m.march = cut;
-    m.shares = ceil_div(columns, of_share);
+    m.shares_of_case = shares;
   }
   return m;
 }
@@ -162,13 +165,16 @@ Conv3dGradGemm conv3d_grad_gemm(const Conv3dGeometry& g) {
   m.groups = ceil_div(g.y.c, Conv3dGradGemm::kOut);
   m.input_groups = ceil_div(g.x.c, Conv3dGradGemm::kIn);
   const std::int64_t wanted = std::max<std::int64_t>(1, kWantedGrads / (m.groups * m.input_groups));
-  m.shares = std::clamp<std::int64_t>(ceil_div(g.y.n * g.y.voxels(), Conv3dGradGemm::kVoxels), 1, wanted);
+  m.cases = g.y.n;
+  m.shares_of_case = std::clamp<std::int64_t>(ceil_div(g.y.voxels(), Conv3dGradGemm::kVoxels), 1,
+                                              ceil_div(wanted, std::max<std::int64_t>(1, g.y.whole())));
   return m;
 }
 
 std::int64_t conv3d_direct_shares(const Conv3dGeometry& g) {
-  const std::int64_t most = ceil_div(g.y.n * g.y.voxels(), 256);
-  return std::clamp<std::int64_t>(kDirectThreads / weight_elements(g), 1, std::max<std::int64_t>(1, most));
+  const std::int64_t most = ceil_div(g.y.voxels(), 256);
+  const std::int64_t wanted = kDirectThreads / (weight_elements(g) * std::max<std::int64_t>(1, g.y.whole()));
+  return std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(1, most));
 }
 
 template <class T> std::int64_t conv3d_boxes(const DeviceQueue&, const Conv3dGeometry& g, Conv3dAlgorithm algorithm) {
@@ -210,7 +216,7 @@ std::int64_t conv3d_grad_weight_scratch(const DeviceQueue&, const Conv3dGeometry
     case Conv3dAlgorithm::count_:
       break;
   }
-  return conv3d_direct_shares(g) * weight_elements(g);
+  return g.y.n * conv3d_direct_shares(g) * weight_elements(g);
 }
 std::int64_t conv3d_grad_bias_scratch(const DeviceQueue&, const VolumeShape& dy) {
   return dy.n * dy.blocks() * ceil_div(dy.voxels(), kGradBiasVoxels) * kBlock8;

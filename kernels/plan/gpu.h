@@ -36,7 +36,8 @@ struct Conv3dMarch {
   std::int64_t shares = 1;   ///< of the input channels; more than one: each writes its sums to scratch, added in order
   std::int64_t share_steps = 0;  ///< input channels of a share, in groups of 16
 
-  [[nodiscard]] std::int64_t columns() const { return out.n * parts * tiles_h * tiles_w; }
+  [[nodiscard]] std::int64_t columns_of_case() const { return parts * tiles_h * tiles_w; }
+  [[nodiscard]] std::int64_t columns() const { return out.n * columns_of_case(); }
   [[nodiscard]] std::int64_t blocks() const { return columns() * groups * shares; }
   /// Weights in the order of the kernels: at most; bf16 takes half of each.
   [[nodiscard]] std::int64_t packed_elements() const {
@@ -69,16 +70,18 @@ struct PhaseScratch {
 [[nodiscard]] PhaseScratch phase_scratch(const Conv3dMarch& m, const Conv3dGeometry& phases, Conv3dPass);
 
 /// The march of a weight gradient: thread block (share, output group, input group) adds up the columns (tile x part of
-/// D) of its share and writes one partial sum [27][input_group][kGroup]; a second kernel adds the shares in order.
+/// D) of its share and writes one partial sum [27][input_group][kGroup]; a second kernel adds the shares of each case
+/// in order. Share i of n * shares_of_case takes columns [columns * i / shares, columns * (i+1) / shares): of one case.
 struct Conv3dGradMarch {
   Conv3dMarch march;
   std::int64_t input_group = 8;  ///< input channels of a thread block: 8, or 16 on tensor cores
   std::int64_t input_groups = 0;
-  std::int64_t shares = 1;
+  std::int64_t shares_of_case = 1;
   std::int64_t taps = kTaps;  ///< or kPhaseTaps
 
+  [[nodiscard]] std::int64_t shares() const { return march.out.n * shares_of_case; }
   [[nodiscard]] std::int64_t partial_elements() const {
-    return shares * march.groups * input_groups * taps * input_group * kGroup;
+    return shares() * march.groups * input_groups * taps * input_group * kGroup;
   }
 };
 [[nodiscard]] Conv3dGradMarch conv3d_grad_march(const Conv3dGeometry&, std::int64_t input_group,
@@ -102,8 +105,8 @@ struct Conv3dGemm {
 };
 [[nodiscard]] Conv3dGemm conv3d_gemm(const Conv3dGeometry&, Conv3dPass);
 
-/// Its weight gradient: thread block (share, output group, input group) adds every voxel of its share for 32 channels
-/// of y and 16 of x, all taps.
+/// Its weight gradient: thread block (share, output group, input group) adds every voxel of its share, which is one of
+/// a case, for 32 channels of y and 16 of x, all taps.
 struct Conv3dGradGemm {
   static constexpr std::int64_t kOut = 32;
   static constexpr std::int64_t kIn = 16;
@@ -111,13 +114,15 @@ struct Conv3dGradGemm {
   std::int64_t taps = 1;
   std::int64_t groups = 0;
   std::int64_t input_groups = 0;
-  std::int64_t shares = 1;
+  std::int64_t cases = 1;
+  std::int64_t shares_of_case = 1;
 
-  [[nodiscard]] std::int64_t partial_elements() const { return shares * groups * input_groups * taps * kOut * kIn; }
+  [[nodiscard]] std::int64_t shares() const { return cases * shares_of_case; }
+  [[nodiscard]] std::int64_t partial_elements() const { return shares() * groups * input_groups * taps * kOut * kIn; }
 };
 [[nodiscard]] Conv3dGradGemm conv3d_grad_gemm(const Conv3dGeometry&);
 
-/// Shares of the direct weight gradient: enough threads for a GPU, each with at least 256 voxels to add.
+/// Shares of a case in the direct weight gradient: enough threads for a GPU, each with at least 256 voxels to add.
 [[nodiscard]] std::int64_t conv3d_direct_shares(const Conv3dGeometry&);
 
 /// Elements of conv3d's weight: [O,I,K,K,K].

@@ -121,7 +121,7 @@ Conv3dTiling conv3d_tiling(const Conv3dGeometry& g, Conv3dPass pass, int threads
     t.in_per_task = std::clamp<std::int64_t>(
         t.parts * t.groups * t.in.blocks() / std::max<std::int64_t>(threads, kFewestGradTasks), 1, t.in.blocks());
   } else {
-    choose_block(t, t.in.blocks(), ceil_div(kFewThreads, std::max<std::int64_t>(t.in.n, 1) * t.groups) * t.in.n);
+    choose_block(t, t.in.blocks(), ceil_div(kFewThreads, t.groups) * t.in.n);
     t.groups_per_task = std::clamp<std::int64_t>(t.groups * t.blocks() / wanted_tasks(threads), 1, t.groups);
   }
   return t;

@@ -10,10 +10,10 @@ namespace {
 
 std::int64_t padded(std::int64_t channels) { return round_up(channels, WinogradPlan::kGroup); }
 
-/// The most tiles along H that a layer may have for kMostTasks tasks; a divisor of those of a box.
+/// The most tiles along H that a layer may have for kMostTasks tasks of a case; a divisor of those of a box.
 std::int64_t layer_of(const WinogradPlan& p, std::int64_t all_h) {
   std::int64_t layer = p.tiles_h;
-  const auto tasks = [&] { return p.in.n * p.boxes_d * p.boxes_w * ceil_div(all_h, layer) * p.groups(); };
+  const auto tasks = [&] { return p.boxes_d * p.boxes_w * ceil_div(all_h, layer) * p.groups(); };
   for (std::int64_t n = 2; n <= p.tiles_h && tasks() < kMostTasks; ++n) {
     if (p.tiles_h % n == 0) { layer = p.tiles_h / n; }
   }
@@ -24,7 +24,7 @@ std::int64_t layer_of(const WinogradPlan& p, std::int64_t all_h) {
 /// tiles.
 double cost(const Conv3dGeometry& g, Conv3dPass pass, std::int64_t m) {
   const VolumeShape& out = pass == Conv3dPass::spread ? g.x : g.y;
-  const std::int64_t tiles = out.n * ceil_div(out.d, m) * ceil_div(out.h, m) * ceil_div(out.w, m);
+  const std::int64_t tiles = out.whole() * ceil_div(out.d, m) * ceil_div(out.h, m) * ceil_div(out.w, m);
   const double points = static_cast<double>((m + 2) * (m + 2) * (m + 2));
   constexpr double kWeightTiles = 80;
   constexpr double kSmallTileGain = 0.85;  // of a 2^3 tile, whose transforms only add
@@ -40,7 +40,7 @@ bool winograd_wins(Conv3dPass pass, const Conv3dGeometry& g) {
   constexpr std::int64_t kLeastChannels = 12;  // of both sides: they are padded to 16
   constexpr std::int64_t kLeastVoxels = 512;
   return winograd_runs(pass, g) && std::min(g.x.c, g.y.c) >= kLeastChannels &&
-         g.y.n * std::min(g.x.voxels(), g.y.voxels()) >= kLeastVoxels;
+         g.y.whole() * std::min(g.x.voxels(), g.y.voxels()) >= kLeastVoxels;
 }
 
 WinogradPlan winograd_plan(const Conv3dGeometry& g, Conv3dPass pass, int threads) {

@@ -27,7 +27,7 @@ bool winograd_grad_wins(const Conv3dGeometry& g) {
       g.y.c < WinogradGradPlan::kGroup) {
     return false;
   }
-  const WinogradGradPlan p = winograd_grad_plan(g, 1);
+  const WinogradGradPlan p = winograd_grad_plan(one_case(g), 1);
   return p.tiles() >= kLeastBoxTiles && p.boxes() >= kLeastBoxes;
 }
 

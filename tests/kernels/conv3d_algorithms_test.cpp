@@ -6,6 +6,7 @@
 #include "engine/allocator.h"
 #include "engine/context.h"
 #include "engine/dispatch.h"
+#include "engine/ops/case_sums.h"
 #include "kernels/conv_transpose3d.h"
 #include "kernels/plan/gpu.h"
 #include "kernels/plan/tiled.h"
@@ -172,13 +173,15 @@ Tensor run(Conv3dPass pass, Conv3dAlgorithm algorithm, const Conv3dGeometry& g, 
                                     .scratch = scratch.mutable_values<Acc<T>>()});
     } else {
       Tensor scratch = scratch_for(conv3d_grad_weight_scratch(q, g, algorithm));
+      CaseSums of_cases(result.shape(), result.dtype(), result.device(), g.x.n);
       conv3d_grad_weight(q, Conv3dGradWeightArgs<T>{.geometry = g,
                                                     .algorithm = algorithm,
                                                     .x = x.first.values<T>(),
                                                     .x2 = values_or_none<T>(x.second),
                                                     .dy = y.values<T>(),
-                                                    .dweight = result.mutable_values<Acc<T>>(),
+                                                    .dweight = of_cases.rows<Acc<T>>(),
                                                     .scratch = scratch.mutable_values<Acc<T>>()});
+      result = of_cases.sum();
     }
   });
   set_fresh_memory(FreshMemory::as_found);

@@ -3,6 +3,7 @@
 #include "engine/context.h"
 #include "engine/dispatch.h"
 #include "engine/ops.h"
+#include "engine/ops/case_sums.h"
 #include "engine/tape.h"
 #include "kernels/conv_transpose3d.h"
 #include "kernels/plan/amx_gemm.h"
@@ -56,20 +57,21 @@ Values sums_of_gradient(const Conv3dGeometry& g, Conv3dAlgorithm algorithm, cons
   dispatch(Device::cpu, x.dtype(), [&]<class T>(auto& q, TypeTag<T>) {
     REQUIRE(conv3d_grad_weight_sums(q, g, algorithm));
     const auto fresh = [&](const Shape& s) { return Tensor(s, accumulator(x.dtype())); };
-    Tensor dweight = fresh({g.y.c, g.x.c, g.kernel, g.kernel, g.kernel});
-    Tensor x_sums = fresh({g.x.c});
-    Tensor y_sums = fresh({g.y.c});
+    const auto rows = [&](const Shape& s) { return CaseSums(s, accumulator(x.dtype()), Device::cpu, g.x.n); };
+    CaseSums dweight = rows({g.y.c, g.x.c, g.kernel, g.kernel, g.kernel});
+    CaseSums x_sums = rows({g.x.c});
+    CaseSums y_sums = rows({g.y.c});
     Tensor scratch = fresh({conv3d_grad_weight_scratch(q, g, algorithm)});
     conv3d_grad_weight(q, Conv3dGradWeightArgs<T>{.geometry = g,
                                                   .algorithm = algorithm,
                                                   .x = x.values<T>(),
                                                   .dy = y.values<T>(),
-                                                  .dweight = dweight.template mutable_values<Acc<T>>(),
-                                                  .x_sums = x_sums.template mutable_values<Acc<T>>(),
-                                                  .dy_sums = y_sums.template mutable_values<Acc<T>>(),
+                                                  .dweight = dweight.template rows<Acc<T>>(),
+                                                  .x_sums = x_sums.template rows<Acc<T>>(),
+                                                  .dy_sums = y_sums.template rows<Acc<T>>(),
                                                   .scratch = scratch.template mutable_values<Acc<T>>()});
-    all = x_sums.to_doubles();
-    const Values more = y_sums.to_doubles();
+    all = x_sums.sum().to_doubles();
+    const Values more = y_sums.sum().to_doubles();
     all.insert(all.end(), more.begin(), more.end());
   });
   return all;

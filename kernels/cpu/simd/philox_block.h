@@ -44,6 +44,7 @@ constexpr int kPhiloxNumbers = 4 * kPhiloxGroups;  // random numbers of one bloc
 /// random4() for kPhiloxGroups consecutive groups: out[4 * i + k] is number k of group first_group + i.
 [[gnu::always_inline]] inline void philox_block(const RandomKey& key, std::uint64_t first_group,
                                                 std::uint32_t (&out)[kPhiloxNumbers]) {
+  first_group += key.before;
   PhiloxWords a[kPhiloxSets];
   PhiloxWords b[kPhiloxSets];
   PhiloxWords c[kPhiloxSets];

@@ -35,11 +35,13 @@ template <class T> void grad_weight_tiled(GpuQueue&, const Conv3dGradWeightArgs<
 template <class T> void grad_weight_gemm(GpuQueue&, const Conv3dGradWeightArgs<T>&);
 void grad_weight_tensor_core(GpuQueue&, const Conv3dGradWeightArgs<Bf16>&);
 
-/// Partial weight gradients [shares][out groups][in groups][taps][in_group][out_group], added over the shares in order.
+/// Partial weight gradients [cases][shares][out groups][in groups][taps][in_group][out_group], added over the shares in
+/// order.
 template <class A> struct Partials {
   const A* partial;
-  A* dweight;  ///< [out_channels,in_channels,taps]
-  int shares;
+  A* dweight;  ///< [cases][out_channels,in_channels,taps]
+  int cases;
+  int shares;  ///< of a case
   int taps;
   int in_channels;
   int out_channels;

@@ -85,7 +85,8 @@ template <class T> void convolve_direct(GpuQueue& q, const Convolve<T>& a) {
   }
 }
 
-/// partial[share][tap][i][o]: neighbouring threads read neighbouring channels of dy and the same x.
+/// partial[share][tap][i][o], shares of a case being neighbours: neighbouring threads read neighbouring channels of dy
+/// and the same x.
 template <class T>
 __global__ void grad_weight_direct_kernel(Conv3dGeometry g, VolumeParts<const T> x, const T* dy, Acc<T>* partial,
                                           int shares) {
@@ -116,12 +117,14 @@ __global__ void grad_weight_direct_kernel(Conv3dGeometry g, VolumeParts<const T>
 
 template <class T> void grad_weight_direct(GpuQueue& q, const Conv3dGradWeightArgs<T>& a) {
   const Conv3dGeometry& g = a.geometry;
-  const int shares = static_cast<int>(conv3d_direct_shares(g));
-  VOX_LAUNCH(q, (grad_weight_direct_kernel<T>), blocks_for(weight_elements(g) * shares, kDirectThreads), kDirectThreads,
-             0, g, x_side(g, a.x, a.x2), a.dy.data(), a.scratch.data(), shares);
+  const int of_case = static_cast<int>(conv3d_direct_shares(g));
+  const int cases = static_cast<int>(g.y.n);
+  VOX_LAUNCH(q, (grad_weight_direct_kernel<T>), blocks_for(weight_elements(g) * of_case * cases, kDirectThreads),
+             kDirectThreads, 0, g, x_side(g, a.x, a.x2), a.dy.data(), a.scratch.data(), of_case * cases);
   sum_partials(q, Partials<Acc<T>>{.partial = a.scratch.data(),
                                    .dweight = a.dweight.data(),
-                                   .shares = shares,
+                                   .cases = cases,
+                                   .shares = of_case,
                                    .taps = static_cast<int>(g.kernel * g.kernel * g.kernel),
                                    .in_channels = static_cast<int>(g.x.c),
                                    .out_channels = static_cast<int>(g.y.c),

@@ -3,7 +3,7 @@
 
 // dbias in two stages. First: thread block = kGradBiasVoxels voxels of one channel block, thread = every 256th pack of
 // 16 bytes, so a warp reads 512 bytes in a row; lanes with the same channels are added by shuffles, warps through
-// shared memory. Second: thread block = one channel, over all first sums of that channel.
+// shared memory. Second: thread block = one channel of a case, over all first sums of that channel in a case.
 
 namespace vox {
 namespace gpu {
@@ -48,23 +48,22 @@ __global__ void grad_bias_kernel(const T* dy, Acc<T>* partial, std::int64_t voxe
 }
 
 template <class A>
-__global__ void sum_grad_bias_kernel(const A* partial, A* dbias, std::int64_t cases, std::int64_t blocks,
+__global__ void sum_grad_bias_kernel(const A* partial, A* dbias, std::int64_t channels, std::int64_t blocks,
                                      std::int64_t chunks) {
   wait_for_launches_before();
   VOX_SHARED(A, of_thread, [kBiasThreads]);
   const int thread = static_cast<int>(threadIdx.x);
-  const std::int64_t channel = blockIdx.x;
+  const std::int64_t channel = blockIdx.x % channels;
+  const A* const from =
+      partial + (blockIdx.x / channels * blocks + channel / kBlock8) * chunks * kBlock8 + channel % kBlock8;
   A sum{0};
-  for (std::int64_t i = thread; i < cases * chunks; i += kBiasThreads) {
-    const std::int64_t row = i / chunks * blocks + channel / kBlock8;
-    sum += partial[(row * chunks + i % chunks) * kBlock8 + channel % kBlock8];
-  }
+  for (std::int64_t i = thread; i < chunks; i += kBiasThreads) { sum += from[i * kBlock8]; }
   of_thread[thread] = sum;
   for (int half = kBiasThreads / 2; half > 0; half /= 2) {
     __syncthreads();
     if (thread < half) { of_thread[thread] += of_thread[thread + half]; }
   }
-  if (thread == 0) { dbias[channel] = of_thread[0]; }
+  if (thread == 0) { dbias[blockIdx.x] = of_thread[0]; }
 }
 
 }  // namespace gpu
@@ -78,8 +77,8 @@ template <class T> void conv3d_grad_bias(GpuQueue& q, const Conv3dGradBiasArgs<T
     VOX_LAUNCH(q, (gpu::grad_bias_kernel<T>), static_cast<unsigned>(first_blocks), gpu::kBiasThreads, 0, a.dy.data(),
                a.scratch.data(), s.voxels(), chunks);
   }
-  VOX_LAUNCH(q, (gpu::sum_grad_bias_kernel<Acc<T>>), static_cast<unsigned>(s.c), gpu::kBiasThreads, 0, a.scratch.data(),
-             a.dbias.data(), s.n, s.blocks(), chunks);
+  VOX_LAUNCH(q, (gpu::sum_grad_bias_kernel<Acc<T>>), static_cast<unsigned>(s.n * s.c), gpu::kBiasThreads, 0,
+             a.scratch.data(), a.dbias.data(), s.c, s.blocks(), chunks);
 }
 
 VOX_INSTANTIATE(GpuQueue, conv3d_grad_bias, Conv3dGradBiasArgs);

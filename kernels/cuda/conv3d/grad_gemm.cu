@@ -231,7 +231,7 @@ template <class T> void grad_weight_gemm(GpuQueue& q, const Conv3dGradWeightArgs
                              .out_blocks = static_cast<int>(g.y.blocks()),
                              .groups = static_cast<int>(m.groups),
                              .input_groups = static_cast<int>(m.input_groups),
-                             .shares = static_cast<int>(m.shares),
+                             .shares = static_cast<int>(m.shares()),
                              .stages_per_case = 0};
   if (g.kernel == 1) {
     launch_grad_gemm<GradGemm<T, 1>>(q, args, g.y.n);
@@ -240,7 +240,8 @@ template <class T> void grad_weight_gemm(GpuQueue& q, const Conv3dGradWeightArgs
   }
   sum_partials(q, Partials<Acc<T>>{.partial = a.scratch.data(),
                                    .dweight = a.dweight.data(),
-                                   .shares = static_cast<int>(m.shares),
+                                   .cases = static_cast<int>(g.y.n),
+                                   .shares = static_cast<int>(m.shares_of_case),
                                    .taps = static_cast<int>(m.taps),
                                    .in_channels = static_cast<int>(g.x.c),
                                    .out_channels = static_cast<int>(g.y.c),

@@ -40,14 +40,15 @@ template <class T> [[nodiscard]] GradArgs<T> grad_args(const Conv3dGradWeightArg
           .depth = static_cast<int>(m.depth),
           .groups = static_cast<int>(m.groups),
           .input_groups = static_cast<int>(g.input_groups),
-          .shares = static_cast<int>(g.shares)};
+          .shares = static_cast<int>(g.shares())};
 }
 
 template <class A>
 void sum_grad(GpuQueue& q, const Conv3dGeometry& g, const Conv3dGradMarch& m, const A* partial, A* dweight) {
   sum_partials(q, Partials<A>{.partial = partial,
                               .dweight = dweight,
-                              .shares = static_cast<int>(m.shares),
+                              .cases = static_cast<int>(g.y.n),
+                              .shares = static_cast<int>(m.shares_of_case),
                               .taps = static_cast<int>(m.taps),
                               .in_channels = static_cast<int>(g.x.c),
                               .out_channels = static_cast<int>(g.y.c),

@@ -1,9 +1,10 @@
 #include "kernels/cuda/conv3d/phases.cuh"
 
-// The second stage of every weight gradient: the elements of all shares are added, in a fixed order, and put where the
-// parameter has them. Where the shares are many, LANES threads have an element, each every LANES-th share, and their
-// sums are added in order. Where they are few there are many elements: a thread block has all taps of kPartialIn by
-// kPartialOut channels, read in rows of kPartialOut and written, through shared memory, in rows of kPartialIn * taps.
+// The second stage of every weight gradient: the elements of a case's shares are added, in a fixed order, and put where
+// the parameter has them. Where the shares are many, LANES threads have an element, each every LANES-th share, and
+// their sums are added in order. Where they are few there are many elements: a thread block has all taps of kPartialIn
+// by kPartialOut channels, read in rows of kPartialOut and written, through shared memory, in rows of kPartialIn *
+// taps.
 
 namespace vox::gpu {
 
@@ -11,6 +12,15 @@ inline constexpr int kPartialThreads = 256;
 inline constexpr int kPartialLoads = 8;  ///< of a thread, on their way together
 inline constexpr int kPartialIn = 4;
 inline constexpr int kPartialOut = 8;
+
+/// Makes a that of this thread block's case; returns the block's number among those of the case.
+template <class A>
+__device__ __forceinline__ unsigned take_case(Partials<A>& a, std::int64_t elements, unsigned blocks_of_case) {
+  const std::int64_t n = blockIdx.x / blocks_of_case;
+  a.partial += n * a.shares * elements;
+  a.dweight += n * a.out_channels * a.in_channels * (a.phase_blocks > 0 ? static_cast<int>(kTaps) : a.taps);
+  return blockIdx.x % blocks_of_case;
+}
 
 template <class A>
 __device__ __forceinline__ void put_weight(const Partials<A>& a, std::int64_t e, int in_groups, A sum) {
@@ -34,12 +44,14 @@ __device__ __forceinline__ void put_weight(const Partials<A>& a, std::int64_t e,
   }
 }
 
-template <class A, int LANES> __global__ void sum_partials_kernel(Partials<A> a, std::int64_t elements, int in_groups) {
+template <class A, int LANES>
+__global__ void sum_partials_kernel(Partials<A> a, std::int64_t elements, int in_groups, unsigned blocks_of_case) {
   wait_for_launches_before();
   constexpr int kElements = kPartialThreads / LANES;  // of a thread block
+  const unsigned block = take_case(a, elements, blocks_of_case);
   const int lane = static_cast<int>(threadIdx.x) / kElements;
   const int of_block = static_cast<int>(threadIdx.x) % kElements;
-  const std::int64_t e = static_cast<std::int64_t>(blockIdx.x) * kElements + of_block;
+  const std::int64_t e = static_cast<std::int64_t>(block) * kElements + of_block;
   A sum{0};
   if (e < elements) {
     const A* from = a.partial + lane * elements + e;
@@ -63,14 +75,16 @@ template <class A, int LANES> __global__ void sum_partials_kernel(Partials<A> a,
   put_weight(a, e, in_groups, sum);
 }
 
-template <class A> __global__ void turn_partials_kernel(Partials<A> a, std::int64_t elements, int in_groups) {
+template <class A>
+__global__ void turn_partials_kernel(Partials<A> a, std::int64_t elements, int in_groups, unsigned blocks_of_case) {
   wait_for_launches_before();
   constexpr int kTurns = 4;  // elements of a thread on their way together
   VOX_SHARED(A, turned, [kPartialOut * kPartialIn * kTaps]);
+  const unsigned block = take_case(a, elements, blocks_of_case);
   const int in_parts = a.in_group / kPartialIn;
   const int out_parts = a.out_group / kPartialOut;
-  const int part = static_cast<int>(blockIdx.x) % (in_parts * out_parts);
-  const int tile = static_cast<int>(blockIdx.x) / (in_parts * out_parts);
+  const int part = static_cast<int>(block) % (in_parts * out_parts);
+  const int tile = static_cast<int>(block) / (in_parts * out_parts);
   const int i_first = part / out_parts * kPartialIn;  // of the group
   const int o_first = part % out_parts * kPartialOut;
   const A* const from =
@@ -119,8 +133,9 @@ template <class A> __global__ void turn_partials_kernel(Partials<A> a, std::int6
 
 template <class A, int LANES>
 void launch_sum_partials(GpuQueue& q, const Partials<A>& a, std::int64_t elements, int in_groups) {
-  VOX_LAUNCH(q, (sum_partials_kernel<A, LANES>), blocks_for(elements, kPartialThreads / LANES), kPartialThreads, 0, a,
-             elements, in_groups);
+  const unsigned of_case = blocks_for(elements, kPartialThreads / LANES);
+  VOX_LAUNCH(q, (sum_partials_kernel<A, LANES>), of_case * static_cast<unsigned>(a.cases), kPartialThreads, 0, a,
+             elements, in_groups, of_case);
 }
 
 template <class A> void sum_partials(GpuQueue& q, const Partials<A>& a) {
@@ -133,8 +148,9 @@ template <class A> void sum_partials(GpuQueue& q, const Partials<A>& a) {
   const std::int64_t elements = tiles * a.taps * a.in_group * a.out_group;
   if (a.shares < kFew && a.in_group % kPartialIn == 0 && a.out_group % kPartialOut == 0 && a.taps <= kTaps &&
       a.phase_blocks == 0) {
-    const std::int64_t blocks = tiles * (a.in_group / kPartialIn) * (a.out_group / kPartialOut);
-    VOX_LAUNCH(q, (turn_partials_kernel<A>), static_cast<unsigned>(blocks), kPartialThreads, 0, a, elements, in_groups);
+    const auto of_case = static_cast<unsigned>(tiles * (a.in_group / kPartialIn) * (a.out_group / kPartialOut));
+    VOX_LAUNCH(q, (turn_partials_kernel<A>), of_case * static_cast<unsigned>(a.cases), kPartialThreads, 0, a, elements,
+               in_groups, of_case);
   } else if (a.shares < kFew) {
     launch_sum_partials<A, 1>(q, a, elements, in_groups);
   } else if (a.shares < kMany) {
