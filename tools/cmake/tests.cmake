@@ -1,9 +1,9 @@
 # Catch2 2.13 and 3.x: tests include "tests/support/catch.h" and nothing of Catch2 itself.
 find_package(Catch2 REQUIRED)
-file(GLOB test_sources CONFIGURE_DEPENDS tests/support/*.cpp tests/kernels/*.cpp tests/engine/*.cpp tests/model/*.cpp tests/data/*.cpp
+file(GLOB test_sources CONFIGURE_DEPENDS tests/support/*.cpp tests/kernels/*.cpp tests/engine/*.cpp tests/engine/ranks/*.cpp tests/model/*.cpp tests/data/*.cpp
   tests/tools/*.cpp tests/benchmarks/*.cpp tests/simt/*_test.cpp)
 # The operators' cases and their harness are linked into several programs, and compiled once.
-file(GLOB op_test_sources CONFIGURE_DEPENDS tests/engine/op_*.cpp tests/support/compare.cpp tests/support/devices.cpp tests/kernels/conv3d_algorithms_test.cpp tests/kernels/conv3d_moments_test.cpp tests/kernels/gradient_sums_test.cpp tests/kernels/winograd_error.cpp tests/engine/ops/*.cpp
+file(GLOB op_test_sources CONFIGURE_DEPENDS tests/engine/op_*.cpp tests/support/compare.cpp tests/support/devices.cpp tests/support/thread_ranks.cpp tests/kernels/conv3d_algorithms_test.cpp tests/kernels/conv3d_moments_test.cpp tests/kernels/gradient_sums_test.cpp tests/kernels/winograd_error.cpp tests/engine/ops/*.cpp
   tests/model/step_graph_test.cpp tests/model/sgd_test.cpp tests/model/weight_average_test.cpp)
 if(TARGET vox_data)
   list(APPEND op_test_sources ${PROJECT_SOURCE_DIR}/tests/data/augment_on_device_test.cpp)
