@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/ranks/world.h"
 #include "kernels/base/check.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/simt/memory.h"
@@ -124,7 +125,7 @@ int hardware_threads() {
 
 Device select_device(std::string_view text) {
   const auto [device, index] = parsed_device(text);
-  if (device == Device::cuda) { cuda::select(index); }
+  if (device == Device::cuda) { cuda::select(text == "cuda" ? world().local_rank() : index); }
   return device;
 }
 

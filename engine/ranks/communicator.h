@@ -24,6 +24,8 @@ class Communicator {
   [[nodiscard]] virtual int rank() const = 0;          ///< 0 ... size() - 1
   [[nodiscard]] virtual int size() const = 0;          ///< number of ranks, at least 1
   [[nodiscard]] virtual std::string name() const = 0;  ///< for the user: "MPI, Open MPI 4.1.4"
+  /// Among the ranks of the same host: the number of those that come before this one.
+  [[nodiscard]] virtual int local_rank() const { return 0; }
   /// Where its buffers lie: Device::cpu, any memory of the host, or Device::cuda. On a GPU a call is submitted to the
   /// calling thread's queue and may return before it is done.
   [[nodiscard]] virtual Device memory() const = 0;
@@ -43,9 +45,14 @@ class Communicator {
 
   /// The same ranks once more, for another thread.
   [[nodiscard]] virtual std::unique_ptr<Communicator> duplicate() = 0;
+  /// The same ranks once more, for buffers where tensors of that device lie: on a GPU, the calling thread's, staged()
+  /// or what is faster; memory of the host for cpu and simt. Collective as well, with the same device on all ranks.
+  [[nodiscard]] virtual std::unique_ptr<Communicator> for_device(Device);
 };
 
 /// One rank, which needs nobody.
 [[nodiscard]] std::unique_ptr<Communicator> alone();
+/// Buffers of a GPU through page-locked memory of the host: a copy there, the call of `host`, a copy back.
+[[nodiscard]] std::unique_ptr<Communicator> staged(std::unique_ptr<Communicator> host);
 
 }  // namespace vox

@@ -1,17 +1,15 @@
 #pragma once
 
+#include <memory>
+
 #include "engine/ranks/communicator.h"
 
 namespace vox {
 
-/// The ranks that this process was started with: those of mpirun or srun, or itself alone.
+/// The ranks that this process was started with: those of mpirun or srun, or itself alone (engine/ranks/job.h).
 [[nodiscard]] Communicator& world();
-
-/// Makes world() what the launcher says; before any other thread is started. Throws Error where this process is one of
-/// several and the build has no MPI.
-void join_world();
-/// Ends what join_world() began; all ranks call it. world() is then alone.
-void leave_world();
+/// Makes world() another one; null: alone. For join_world() and for tests.
+void set_world(std::unique_ptr<Communicator>);
 
 /// Rank 0 speaks and writes for all.
 [[nodiscard]] inline bool is_first_rank() { return world().rank() == 0; }

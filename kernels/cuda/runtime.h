@@ -63,6 +63,7 @@ class Event {
   void record(CUstream_st*);
   void hold_back(CUstream_st*) const;  ///< work submitted to that stream from now on waits for the event
   void wait() const;                   ///< the caller waits
+  [[nodiscard]] bool reached() const;  ///< has the stream come to it?
   /// From another event to this one, both recorded and waited for.
   [[nodiscard]] float milliseconds_since(const Event&) const;
 

@@ -14,6 +14,11 @@ Event::~Event() { static_cast<void>(cudaEventDestroy(event_)); }
 void Event::record(CUstream_st* stream) { check(cudaEventRecord(event_, stream), "cudaEventRecord"); }
 void Event::hold_back(CUstream_st* stream) const { check(cudaStreamWaitEvent(stream, event_), "cudaStreamWaitEvent"); }
 void Event::wait() const { check(cudaEventSynchronize(event_), "cudaEventSynchronize"); }
+bool Event::reached() const {
+  const cudaError_t code = cudaEventQuery(event_);
+  if (code != cudaErrorNotReady) { check(code, "cudaEventQuery"); }
+  return code == cudaSuccess;
+}
 float Event::milliseconds_since(const Event& start) const {
   float milliseconds = 0;
   check(cudaEventElapsedTime(&milliseconds, start.event_, event_), "cudaEventElapsedTime");

@@ -33,6 +33,7 @@ check kernels/simt "$base|kernels/simt/"
 check engine '(kernels|engine)/'
 check engine/ops '(kernels|engine)/'
 check engine/ranks '(kernels|engine)/'
+check engine/ranks/backends '(kernels|engine)/'
 check engine/samples '(kernels|engine)/'
 check model '(kernels|engine|model)/'
 below='data/image\.h|kernels/base/(check|philox|parallel|large_vector|bf16|host_device|augmentation|normal|sampling)\.h|engine/(types|safetensors|atomic_file|json|json_text|csv)\.h'
@@ -69,7 +70,7 @@ done < <(find kernels engine model data tools benchmarks -name '*.h' -o -name '*
 
 code='kernels engine model data tools benchmarks'
 # What knows a library: its name, the folders that are looked through, the one file that may include it.
-for library in "CLI/:$code tests:^tools/ui/command_line\.cpp" "nlohmann/:$code:^engine/json_text\.cpp" "hdf5:$code:^tools/interchange/hdf5_library\.h" "mpi:$code:^engine/ranks/mpi\.cpp"; do
+for library in "CLI/:$code tests:^tools/ui/command_line\.cpp" "nlohmann/:$code:^engine/json_text\.cpp" "hdf5:$code:^tools/interchange/hdf5_library\.h" "mpi:$code tests:^engine/ranks/backends/mpi_library\.h" "nccl:$code tests:^kernels/cuda/nccl\.cpp"; do
   IFS=: read -r name folders file <<<"$library"
   # shellcheck disable=SC2086
   found=$(grep -rnE "#include <$name" $folders --include='*.h' --include='*.cpp' | grep -vE "$file:")

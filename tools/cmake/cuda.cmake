@@ -40,7 +40,7 @@ if(vox_cuda)
   set(CMAKE_CUDA_EXTENSIONS OFF)
   find_package(CUDAToolkit REQUIRED)
   file(GLOB cuda_sources CONFIGURE_DEPENDS kernels/cuda/*.cu kernels/cuda/conv3d/*.cu kernels/cuda/*.cpp)
-  list(FILTER cuda_sources EXCLUDE REGEX "none\\.cpp$")
+  list(FILTER cuda_sources EXCLUDE REGEX "(none|nccl)\\.cpp$")  # nccl.cpp, no_nccl.cpp: ranks.cmake
   target_compile_options(vox_flags INTERFACE
     $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -lineinfo -Xcompiler=-Wall,-Wextra,-Wshadow>)
   if(VOX_WERROR)

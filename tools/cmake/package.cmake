@@ -55,6 +55,9 @@ function(vox_add_static program) # PROGRAM SOURCE...: adds PROGRAM_static, of it
       if(own)
         set(library ${own})
       endif()
+      if(library STREQUAL "vox_ranks")  # no archive has MPI: several ranks want a build with it
+        set(library vox_alone)
+      endif()
       get_target_property(type ${library} TYPE)
       get_target_property(imported ${library} IMPORTED)
       if(type STREQUAL "STATIC_LIBRARY" AND NOT imported AND NOT library IN_LIST parts)

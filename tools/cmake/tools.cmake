@@ -13,7 +13,7 @@ add_library(vox_tools STATIC ${tool_sources})
 vox_reuse_headers(vox_tools)
 vox_optimise(vox_tools -O1)
 target_include_directories(vox_tools SYSTEM PRIVATE ${XXHASH_INCLUDE_DIR})
-target_link_libraries(vox_tools PUBLIC vox_run vox_command_line
+target_link_libraries(vox_tools PUBLIC vox_run vox_command_line vox_ranks
   PRIVATE vox_build tomlplusplus::tomlplusplus PkgConfig::CAIRO ZLIB::ZLIB)
 target_compile_definitions(vox_tools PRIVATE VOX_VERSION="${PROJECT_VERSION}" VOX_FONTS_CONF="${fonts_folder}/fonts.conf")
 if(VOX_BENCHMARKS)

@@ -1,5 +1,7 @@
-#include <fmt/core.h>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -8,6 +10,8 @@
 #include <system_error>
 #include <vector>
 
+#include "engine/ranks/job.h"
+#include "engine/ranks/other_rank_failed.h"
 #include "engine/ranks/world.h"
 #include "kernels/base/check.h"
 #include "tools/ui/output.h"
@@ -22,6 +26,15 @@ constexpr int kData = 3;
 constexpr int kMemory = 4;
 constexpr int kNonFinite = 5;
 
+/// Verbs that share their work among ranks. The others would do all of it once per rank.
+void check_verb_of_ranks(int argc, char** argv) {
+  constexpr std::array<std::string_view, 5> kShared{"train", "prepare", "predict", "evaluate", "doctor"};
+  if (vox::world().size() == 1 || argc < 2 || argv[1][0] == '-') { return; }
+  VOX_CHECK(std::ranges::find(kShared, argv[1]) != kShared.end(),
+            "'{}' works on one rank, and here are {}: start it without mpirun or srun ({} take several)", argv[1],
+            vox::world().size(), fmt::join(kShared, ", "));
+}
+
 int run(int argc, char** argv) {
 #ifdef VOX_BENCH
   if (argc > 1 && std::string_view(argv[1]) == "bench") { vox::run_bench(argc, argv); }
@@ -32,49 +45,57 @@ int run(int argc, char** argv) {
   vox::add_texts(app);
   app.footer(
       "Exit codes: 0 fine, 1 a gradient check failed, 2 usage, or output that could not be written, 3 data, "
-      "4 does not fit in memory, 5 non-finite numbers, 130 interrupted.\n"
+      "4 does not fit in memory, 5 non-finite numbers, 6 a rank that does not answer, 130 interrupted.\n"
       "'voxgrad VERB --help' tells what a verb takes.");
   const vox::CommandLine::Answer answer = app.read(vox::apply_config(app, {argv + 1, argv + argc}));
-  vox::write_stdout(answer.out);
-  vox::write_stderr(answer.error);
+  if (vox::is_first_rank()) {
+    vox::write_stdout(answer.out);
+    vox::write_stderr(answer.error);
+  }
   return answer.error.empty() ? 0 : kUsage;
 }
 
-int report(const std::string& message, int code) {
-  vox::write_stderr(fmt::format("voxgrad: {}\n", message));
-  return code;
-}
-
 /// What fmt throws where stdout cannot be written is remembered with the reason, and said at the end.
-int report_system_error(const std::system_error& e) {
-  if (std::ferror(stdout) == 0) { return report(e.what(), kUsage); }
+vox::Ending ending_of(const std::system_error& e) {
+  if (std::ferror(stdout) == 0) { return {kUsage, e.what()}; }
   vox::note_failed_stdout(e.code().value());
-  return kUsage;
+  return {kUsage, {}};
 }
 
-int run_and_report(int argc, char** argv) {
+vox::Ending run_to_end(int argc, char** argv) {
   try {
     vox::join_world();
-    return run(argc, argv);
-  } catch (const vox::ExitCode& e) { return e.code; } catch (const vox::DataError& e) {
-    return report(e.what(), kData);
-  } catch (const vox::MemoryError& e) { return report(e.what(), kMemory); } catch (const vox::NonFiniteError& e) {
-    return report(e.what(), kNonFinite);
+    check_verb_of_ranks(argc, argv);
+    return {run(argc, argv), {}};
+  } catch (const vox::ExitCode& e) { return {e.code, {}}; } catch (const vox::OtherRankFailed& e) {
+    return {kUsage, e.what(), true};
+  } catch (const vox::RankLost& e) { return {vox::kRankLostCode, e.what()}; } catch (const vox::DataError& e) {
+    return {kData, e.what()};
+  } catch (const vox::MemoryError& e) { return {kMemory, e.what()}; } catch (const vox::NonFiniteError& e) {
+    return {kNonFinite, e.what()};
   } catch (const vox::OutputError& e) {
     vox::note_failed_output(e.what());
-    return kUsage;
-  } catch (const std::bad_alloc& e) { return report(e.what(), kMemory); } catch (const std::system_error& e) {
-    return report_system_error(e);
-  } catch (const std::exception& e) { return report(e.what(), kUsage); }
+    return {kUsage, {}};
+  } catch (const std::bad_alloc& e) { return {kMemory, e.what()}; } catch (const std::system_error& e) {
+    return ending_of(e);
+  } catch (const std::exception& e) { return {kUsage, e.what()}; }
+}
+
+/// Where an output is missing nothing has gone well, whatever the verb says.
+void add_failed_output(vox::Ending& ending) {
+  for (const std::string& message : vox::finish_output()) {
+    ending.code = kUsage;
+    ending.because_of_others = false;
+    ending.message += (ending.message.empty() ? "" : "\nvoxgrad: ") + message;
+  }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   vox::hold_standard_descriptors();
-  int code = run_and_report(argc, argv);
-  // Where an output is missing nothing has gone well, whatever the verb says.
-  for (const std::string& message : vox::finish_output()) { code = report(message, kUsage); }
-  vox::leave_world();
-  return code;
+  vox::Ending ending = run_to_end(argc, argv);
+  add_failed_output(ending);
+  return vox::leave_world(ending,
+                          [](const std::string& text) { vox::write_stderr(fmt::format("voxgrad: {}\n", text)); });
 }
