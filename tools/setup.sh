@@ -10,7 +10,7 @@ set -euo pipefail
 # PACKAGE, or PACKAGE:PROGRAM where another package may provide the program as well
 packages=(cmake:cmake ninja-build:ninja g++:g++ pkg-config:pkg-config gnuplot-nox:gnuplot ccache:ccache
   libnifti-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libdeflate-dev libcairo2-dev
-  libprotobuf-dev protobuf-compiler:protoc libhdf5-dev fonts-dejavu-core catch2 libbenchmark-dev doxygen:doxygen)
+  libprotobuf-dev protobuf-compiler:protoc libhdf5-dev libopenmpi-dev openmpi-bin:mpirun fonts-dejavu-core catch2 libbenchmark-dev doxygen:doxygen)
 if [ "${1:-}" = --tests ]; then
   packages+=(clang:clang++ libclang-rt-dev zsh:zsh fish:fish man-db:man groff-base:groff python3-venv)
   # Ubuntu's chromium is a snap, which sees no file outside the home folder.

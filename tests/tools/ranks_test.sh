@@ -70,4 +70,12 @@ says() { # N CODE TEXT ARGUMENTS...: mpirun ends so, and stdout and stderr toget
 says 3 0 "$("$program" --version)" --version
 says 3 2 "voxgrad: 'info' works on one rank, and here are 3: start it without mpirun or srun (train, prepare, predict, evaluate, doctor take several)" info x
 VOXGRAD_RANK_TIMEOUT=soon says 2 2 "voxgrad: VOXGRAD_RANK_TIMEOUT is 'soon', wants seconds, 0 for no limit" doctor
+# What doctor says of three ranks: each of them, and 7 sizes of 3 calls and the barrier.
+ranks 3 "$program" doctor --json >"$work/doctor.json" || bad=1
+if [ "$(grep -c '"host"' "$work/doctor.json")" != 3 ] || [ "$(grep -c '"call"' "$work/doctor.json")" != 22 ] ||
+  ! grep -q '"communicator": "MPI, ' "$work/doctor.json"; then
+  echo "doctor --json of three ranks is not what it should be:"
+  cat "$work/doctor.json"
+  bad=1
+fi
 exit $bad

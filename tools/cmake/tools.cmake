@@ -21,6 +21,7 @@ if(VOX_BENCHMARKS)
 endif()
 add_executable(voxgrad tools/verbs/main.cpp)
 target_link_libraries(voxgrad PRIVATE vox_tools)
+set_target_properties(voxgrad PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)  # NCCL may lie beside the CUDA Toolkit
 
 # Manual pages and shell completion, which the program prints: in build/share, and where the system looks for them.
 set(texts ${PROJECT_BINARY_DIR}/share)

@@ -6,9 +6,12 @@
 #include "engine/build.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
+#include "engine/ranks/job.h"
+#include "engine/ranks/world.h"
 #include "kernels/cuda/runtime.h"
 #include "tools/verbs/commands.h"
 #include "tools/verbs/doctor_probe.h"
+#include "tools/verbs/doctor_ranks.h"
 
 namespace vox {
 namespace {
@@ -34,6 +37,8 @@ Json environment_report() {
                             {"memory_bytes", d.memory_bytes}});
   }
   json["cuda"] = cuda::versions();
+  json["mpi"] = mpi_version();
+  json["nccl"] = nccl_version();
   json["libraries"] = Json::object();
   for (const auto& [library, its_version] : library_versions()) { json["libraries"][library] = its_version; }
   json["gnuplot"] = program_path("gnuplot");
@@ -42,11 +47,25 @@ Json environment_report() {
 
 namespace {
 
+bool passed(const Json& report) {
+  const auto& tests = report["self_test"];
+  return std::all_of(tests.begin(), tests.end(), [](const auto& t) { return t["passed"].template get<bool>(); });
+}
+
 Json report() {
   Json json = environment_report();
   json["self_test"] = Json::array();
   for (const SelfTest& t : self_test()) {
     json["self_test"].push_back({{"instruction_set", t.isa}, {"error", t.error}, {"passed", t.passed}});
+  }
+  if (world().size() > 1) {
+    const Json mine = {{"host", host_name()},
+                       {"threads", json["cpu"]["threads"]},
+                       {"instruction_set", json["cpu"]["instruction_set"]},
+                       {"gpus", json["gpus"].size()},
+                       {"passed", passed(json)}};
+    json["ranks"] = measure_ranks(world(), mine);
+    json["ranks"]["cuda_aware"] = mpi_is_cuda_aware();
   }
   return json;
 }
@@ -70,6 +89,12 @@ void print_report(const Json& r) {
                             gpu["memory_bytes"].get<double>() / kGiB));
   }
   line("CUDA", text(r["cuda"]));
+  line("MPI",
+       text(r["mpi"]) + (r.contains("ranks")
+                             ? fmt::format(", {} ranks, threads may all call it, {} memory", r["ranks"]["ranks"].size(),
+                                           r["ranks"]["cuda_aware"].get<bool>() ? "host and GPU" : "host")
+                             : ""));
+  line("NCCL", text(r["nccl"]));
   for (const auto& [library, its_version] : r["libraries"].items()) { line(library, text(its_version)); }
   line("gnuplot", text(r["gnuplot"]).empty() ? "not found: no learning curves (Debian, Ubuntu: apt install gnuplot-nox)"
                                              : text(r["gnuplot"]));
@@ -77,25 +102,26 @@ void print_report(const Json& r) {
     line("self-test", fmt::format("conv3d, {}: {}", text(t["instruction_set"]),
                                   t["passed"].get<bool>() ? "exact" : "WRONG by " + json_text(t["error"])));
   }
+  if (r.contains("ranks")) { print_ranks(r["ranks"]); }
 }
 
 void run(bool json) {
   const Json r = report();
-  if (json) {
+  if (!is_first_rank()) {
+    // the first one speaks
+  } else if (json) {
     fmt::print("{}\n", json_text(r, 2));
   } else {
     print_report(r);
   }
-  const auto& tests = r["self_test"];
-  if (!std::all_of(tests.begin(), tests.end(), [](const auto& t) { return t["passed"].template get<bool>(); })) {
-    throw ExitCode{kSelfTestFailed};
-  }
+  if (!passed(r)) { throw ExitCode{kSelfTestFailed}; }
 }
 
 }  // namespace
 
 void add_doctor(Command app) {
-  const Command verb = app.command("doctor", "Tell what this program and this machine are, and test a kernel");
+  const Command verb = app.command(
+      "doctor", "Tell what this program and this machine are, and test a kernel; under mpirun, how fast the ranks are");
   auto json = std::make_shared<bool>(false);
   verb.flag("--json", *json, "as JSON");
   verb.run([json] { run(*json); });

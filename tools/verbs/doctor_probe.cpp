@@ -126,6 +126,11 @@ std::string program_path(const std::string& name) {
   return {};
 }
 
+std::string host_name() {
+  std::array<char, 256> text{};
+  return gethostname(text.data(), text.size() - 1) == 0 ? text.data() : "unknown host";
+}
+
 std::vector<SelfTest> self_test() {
   std::vector<SelfTest> results;
   const Isa before = cpu_queue().isa;

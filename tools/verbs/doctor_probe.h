@@ -28,6 +28,8 @@ struct Machine {
 /// What `doctor --json` says but for the self-test, and a run's env.json: version, build, CPU, memory, GPUs, libraries.
 [[nodiscard]] Json environment_report();
 
+[[nodiscard]] std::string host_name();
+
 struct SelfTest {
   std::string isa;
   double error = 0;  ///< largest difference from the known numbers

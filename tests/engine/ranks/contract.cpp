@@ -129,6 +129,9 @@ void check_contract(Communicator& ranks, bool large) {
   for (const std::size_t unit : {0U, 1U, 7U, 1000U}) { Checker{ranks}.all_calls(unit); }
   if (large) { Checker{ranks}.all_calls(700'001); }
   check_threads(ranks);
+  const auto host = ranks.for_device(Device::simt);  // its memory is the host's
+  VOX_CHECK(host->memory() == Device::cpu && host->size() == ranks.size(), "for_device: other memory or ranks");
+  Checker{*host}.all_calls(5);
 }
 
 }  // namespace vox::test
