@@ -10,6 +10,8 @@
 
 namespace vox {
 
+class RankSums;  // engine/ranks/rank_sums.h
+
 /// Does forward pass, loss and backward pass of a training step again (model/train_step.h), looks at every tensor as it
 /// comes and says where the first number is that is not finite: "encoder.1.conv2: the result of conv3d [2,32,8,8,8] is
 /// inf in case A (sample 0), channel 5, voxel 0,3,1; 7 of its numbers are not finite". In this order: images, weights,

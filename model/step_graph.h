@@ -20,6 +20,8 @@
 
 namespace vox {
 
+class RankSums;  // engine/ranks/rank_sums.h
+
 /// Whether a training step is one launch of a graph: automatic on a GPU, on wherever there are graphs.
 enum class GraphUse : std::uint8_t { automatic, on, off };
 [[nodiscard]] GraphUse graph_named(std::string_view);  ///< "auto", "on", "off"; throws Error for another name

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "engine/ranks/rank_sums.h"
+#include "engine/ranks/share_scope.h"
 #include "engine/tape.h"
 #include "kernels/base/check.h"
 

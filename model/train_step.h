@@ -12,6 +12,8 @@
 
 namespace vox {
 
+class RankSums;  // engine/ranks/rank_sums.h
+
 /// Losses of micro-batches whose gradients are submitted, for a Readback.
 class PendingLoss {
  public:

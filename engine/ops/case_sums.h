@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include "engine/ranks/batch_share.h"
+#include "engine/ranks/share_scope.h"
 #include "engine/tensor.h"
 
 namespace vox {

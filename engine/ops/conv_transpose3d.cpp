@@ -6,7 +6,7 @@
 #include "engine/ops.h"
 #include "engine/ops/check.h"
 #include "engine/ops/convolve.h"
-#include "engine/ranks/batch_share.h"
+#include "engine/ranks/share_scope.h"
 #include "engine/tape.h"
 #include "kernels/base/check.h"
 

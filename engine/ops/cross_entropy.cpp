@@ -3,7 +3,7 @@
 #include "engine/dispatch.h"
 #include "engine/ops.h"
 #include "engine/ops/loss.h"
-#include "engine/ranks/batch_share.h"
+#include "engine/ranks/share_scope.h"
 #include "engine/tape.h"
 
 namespace vox {

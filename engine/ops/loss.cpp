@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "engine/ops/check.h"
-#include "engine/ranks/batch_share.h"
+#include "engine/ranks/share_scope.h"
 #include "kernels/base/check.h"
 
 namespace vox {

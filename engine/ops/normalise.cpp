@@ -104,10 +104,20 @@ Activation relu_and(Op op, const DropoutOptions& dropout, const Tensor& x, doubl
   const bool leaky = negative_slope > 0;
   return {.kind = dropout.p > 0 ? (leaky ? leaky_relu_dropout : relu_dropout) : (leaky ? leaky_relu : relu),
           .p = dropout.p,
-          .key = shared_key(dropout.key, x.shape()),
+          .key = dropout.key,
           .step_there = dropout.step_there,
           .negative_slope = negative_slope};
 }
+
+namespace {
+
+/// Of this rank's cases of x.
+Activation shared(Activation a, const Tensor& x) {
+  a.key = shared_key(a.key, x.shape());
+  return a;
+}
+
+}  // namespace
 
 Normalisation normalisation_of(const Tensor& x, const Tensor& boxes, NormTensors& of, const BatchNormOptions& options,
                                const Activation& activation) {
@@ -118,7 +128,7 @@ Normalisation normalisation_of(const Tensor& x, const Tensor& boxes, NormTensors
                   .variance = {},
                   .statistics = training ? Statistics::of_batch : Statistics::constant,
                   .eps = options.eps,
-                  .activation = activation};
+                  .activation = shared(activation, x)};
   if (training) {
     take_moments(x, boxes, n, &of, options.momentum);
   } else {
@@ -137,7 +147,7 @@ Normalisation instance_normalisation_of(const Tensor& x, const Tensor& boxes, co
                   .groups = x.shape()[0],
                   .per_case = true,
                   .eps = eps,
-                  .activation = activation};
+                  .activation = shared(activation, x)};
   take_moments(x, boxes, n, nullptr, 0);
   return n;
 }

@@ -16,6 +16,7 @@
 #include "engine/device_memory.h"
 #include "engine/dispatch.h"
 #include "engine/dry_run.h"
+#include "engine/ranks/case_tree.h"
 #include "kernels/base/check.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/sum_rows.h"

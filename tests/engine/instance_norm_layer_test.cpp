@@ -115,7 +115,7 @@ TEST_CASE("an instance norm layer without gradients normalises in place", "[ops]
     return std::pair(memory_report(Device::cpu).peak_bytes - before, static_cast<std::size_t>(y.stored_count()) * 4);
   };
   const auto [convolution, result] = peak([&] { return conv3d_concat(n.a, n.b, n.weight, {}); });
-  CHECK(peak(with_b).first < convolution + result * 3 / 4)  // and the moments of its boxes;
+  CHECK(peak(with_b).first < convolution + result * 3 / 4);  // and the moments of its boxes
   CHECK(with_b().to_doubles() == wants);
 }
 

@@ -1,6 +1,5 @@
-#include "engine/ranks/batch_share.h"
+#include "engine/ranks/share_scope.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "kernels/base/check.h"
@@ -11,14 +10,6 @@ namespace {
 thread_local const ActiveShare* active = nullptr;
 
 }  // namespace
-
-BatchShare share_of(std::int64_t whole, int rank, int ranks) {
-  const std::int64_t least = whole / ranks;
-  const std::int64_t more = whole % ranks;  // ranks that have one more
-  return {.first = least * rank + std::min<std::int64_t>(rank, more),
-          .count = least + (rank < more ? 1 : 0),
-          .whole = whole};
-}
 
 ShareScope::ShareScope(const BatchShare& share, RankSums& sums)
     : active_(std::make_unique<ActiveShare>(ActiveShare{.share = share, .sums = &sums})) {
