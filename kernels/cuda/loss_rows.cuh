@@ -72,8 +72,10 @@ __global__ void loss_rows_kernel(const Sum* partials, Sum* sums, unsigned rows, 
 /// same. By one block; all its threads then see them.
 __device__ __forceinline__ void add_cases(const double* case_sums, double* sums, int cases, int groups, int doubles) {
   const int of_group = groups == 1 ? cases : 1;
+  VOX_NO_UNROLL
   for (int i = static_cast<int>(threadIdx.x); i < groups * doubles; i += kChunkThreads) {
     double sum = 0;
+    VOX_NO_UNROLL
     for (int n = 0; n < of_group; ++n) { sum += case_sums[static_cast<std::int64_t>(n) * doubles + i]; }
     sums[i] = sum;
   }
