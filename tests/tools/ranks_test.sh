@@ -44,6 +44,7 @@ ends() { # N MODE CODE TEXT: what is said once, or nothing
 
 for n in 1 2 3 5; do ends "$n" contract 0 ""; done
 ends 4 fault 3 "rank 3: case 7: no such file"
+ends 4 storm 3 "rank 3: gone"
 ends 4 two 5 "rank 1: loss of rank 1"
 ends 3 all 4 "batch 64 does not fit"
 ends 3 at-end 4 "rank 2: std::bad_alloc"

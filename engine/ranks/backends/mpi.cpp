@@ -5,6 +5,11 @@
 
 #include "engine/ranks/backends/mpi_communicator.h"
 #include "kernels/base/check.h"
+#include "kernels/base/sanitizer.h"
+
+#ifdef VOX_ADDRESS_SANITIZER
+#include <sanitizer/lsan_interface.h>
+#endif
 
 namespace vox::mpi {
 namespace {
@@ -40,7 +45,12 @@ bool cuda_aware() {
 
 std::unique_ptr<Communicator> start() {
   int given = MPI_THREAD_SINGLE;
-  VOX_MPI(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &given));
+  {
+#ifdef VOX_ADDRESS_SANITIZER
+    const __lsan::ScopedDisabler no_leaks;  // what MPI keeps until the process ends
+#endif
+    VOX_MPI(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &given));
+  }
   faults() = std::make_shared<Faults>(MPI_COMM_WORLD);
   VOX_CHECK(given == MPI_THREAD_MULTIPLE, "{} was built without MPI_THREAD_MULTIPLE, which is needed", version());
   return std::make_unique<MpiCommunicator>(faults(), MPI_COMM_WORLD, kFirstId, Device::cpu);
@@ -56,6 +66,9 @@ int agree(const Ending& ending, const std::function<void(const std::string&)>& s
 
 void finish() {
   faults().reset();
+#ifdef VOX_ADDRESS_SANITIZER
+  __lsan_do_leak_check();  // for the only time: MPI unloads libraries, and what they keep would have no name any more
+#endif
   MPI_Finalize();
 }
 

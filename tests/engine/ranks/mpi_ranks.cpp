@@ -3,6 +3,8 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <random>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -52,9 +54,66 @@ void wait_in_two_threads(Communicator& ranks) {
   std::rethrow_exception(failed);
 }
 
+/// More bytes than an int counts, by one pattern that is unlike itself anywhere: 2 ranks want 14 GB of memory, so this
+/// is for who asks for it.
+void huge(Communicator& ranks) {
+  constexpr std::size_t kBytes = (std::size_t{1} << 31U) + 12345;
+  const auto n = static_cast<std::size_t>(ranks.size());
+  const auto self = static_cast<std::size_t>(ranks.rank());
+  const auto pattern = [](std::size_t i, std::size_t rank) {
+    return static_cast<std::byte>((i * 2654435761U >> 13U) + rank);
+  };
+  const auto filled = [&](std::size_t bytes) {
+    std::vector<std::byte> values(bytes);
+    for (std::size_t i = 0; i < bytes; ++i) { values[i] = pattern(i, self); }
+    return values;
+  };
+  const auto check = [&](const std::byte* values, std::size_t bytes, std::size_t from, const char* call) {
+    for (std::size_t i = 0; i < bytes; ++i) {
+      VOX_CHECK(values[i] == pattern(i, from), "{}: byte {} of rank {} is another", call, i, from);
+    }
+  };
+  {
+    std::vector<std::byte> values = filled(kBytes);
+    ranks.broadcast(values, ranks.size() - 1);
+    check(values.data(), kBytes, n - 1, "broadcast");
+    std::vector<std::size_t> send(n);  // all bytes of rank 0 go to the last one
+    std::vector<std::size_t> receive(n);
+    values = self == 0 ? filled(kBytes) : std::vector<std::byte>();
+    if (self == 0) { send[n - 1] = kBytes; }
+    if (self == n - 1) { receive[0] = kBytes; }
+    std::vector<std::byte> received(self == n - 1 ? kBytes : 0);
+    ranks.all_to_all(values, send, received, receive);
+    check(received.data(), received.size(), 0, "all-to-all");
+  }
+  const std::vector<std::size_t> sizes(n, kBytes / n + 1);
+  const std::vector<std::byte> mine = filled(sizes[self]);
+  std::vector<std::byte> all(n * sizes[self]);
+  ranks.all_gather(mine, sizes, all);
+  for (std::size_t r = 0; r < n; ++r) { check(all.data() + r * sizes[r], sizes[r], r, "all-gather"); }
+}
+
+/// One fails at any moment, the others are in any call with buffers that are freed as they leave it.
+void storm(Communicator& ranks) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto until = milliseconds(std::random_device{}() % 200);
+  const auto n = static_cast<std::size_t>(ranks.size());
+  for (std::size_t round = 0;; ++round) {
+    if (is_last(ranks) && std::chrono::steady_clock::now() - begin > until) { throw vox::DataError("gone", "here"); }
+    const std::vector<std::size_t> sizes(n, round % 7 * 50'000);
+    std::vector<std::byte> send(n * sizes[0]);
+    std::vector<std::byte> received(n * sizes[0]);
+    ranks.all_to_all(send, sizes, received, sizes);
+    ranks.all_gather(std::span(send).first(sizes[0]), sizes, received);
+    ranks.broadcast(send, static_cast<int>(round % n));
+  }
+}
+
 void run(std::string_view mode) {
   Communicator& ranks = vox::world();
   if (mode == "contract") { vox::test::check_contract(ranks, true); }
+  if (mode == "huge") { huge(ranks); }
+  if (mode == "storm") { storm(ranks); }
   if (mode == "fault") { wait_in_two_threads(ranks); }
   if (mode == "two") {  // at once, with different codes
     ranks.barrier();
