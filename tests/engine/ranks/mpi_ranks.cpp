@@ -113,6 +113,7 @@ void run(std::string_view mode) {
   Communicator& ranks = vox::world();
   if (mode == "contract") { vox::test::check_contract(ranks, true); }
   if (mode == "huge") { huge(ranks); }
+  if (mode == "endless") { work(ranks, 1 << 30); }
   if (mode == "storm") { storm(ranks); }
   if (mode == "fault") { wait_in_two_threads(ranks); }
   if (mode == "two") {  // at once, with different codes
