@@ -9,7 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "engine/context.h"
 #include "engine/json_text.h"
+#include "engine/tensor.h"
+#include "kernels/cuda/runtime.h"
 
 namespace vox {
 namespace {
@@ -46,19 +49,24 @@ std::vector<std::string> gathered_texts(Communicator& ranks, const std::string& 
   return texts;
 }
 
-template <class Call> double seconds_of(Communicator& ranks, std::size_t bytes, const Call& call) {
+/// host: the same ranks, for what is no part of the measurement.
+template <class Call> double seconds_of(Communicator& host, Device device, std::size_t bytes, const Call& call) {
   using Clock = std::chrono::steady_clock;
   const int rounds = bytes <= 64U << 10U ? 201 : bytes <= 1U << 20U ? 51 : 9;
+  const auto call_and_wait = [&] {
+    call();
+    if (device == Device::cuda) { cuda::wait(cuda_queue().stream); }
+  };
   std::vector<double> times;
-  call();
-  ranks.barrier();
+  call_and_wait();
+  host.barrier();
   for (int i = 0; i < rounds; ++i) {
     const auto begin = Clock::now();
-    call();
+    call_and_wait();
     times.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
   }
   std::ranges::nth_element(times, times.begin() + rounds / 2);
-  return std::ranges::max(gathered(ranks, times[static_cast<std::size_t>(rounds / 2)]));
+  return std::ranges::max(gathered(host, times[static_cast<std::size_t>(rounds / 2)]));
 }
 
 Json row(const char* call, std::size_t bytes, std::size_t coming_in, double seconds) {
@@ -68,29 +76,36 @@ Json row(const char* call, std::size_t bytes, std::size_t coming_in, double seco
           {"bytes_per_second", static_cast<double>(coming_in) / seconds}};
 }
 
-Json collectives(Communicator& ranks) {
+std::span<std::byte> bytes_of(Tensor& tensor) { return std::as_writable_bytes(tensor.mutable_values<std::uint8_t>()); }
+
+Json collectives(Communicator& host, Communicator& ranks) {
   Json rows = Json::array();
-  std::vector<std::byte> from(kBytes.back());
-  std::vector<std::byte> to(kBytes.back());
+  const Device device = ranks.memory();
+  const Shape shape{static_cast<std::int64_t>(kBytes.back()) + ranks.size()};  // n shares of the largest size
+  Tensor from_there = Tensor::zeros(shape, DType::u8, device);
+  Tensor to_there = Tensor::zeros(shape, DType::u8, device);
+  const std::span<std::byte> from = bytes_of(from_there);
+  const std::span<std::byte> to = bytes_of(to_there);
   const auto self = static_cast<std::size_t>(ranks.rank());
   for (const std::size_t bytes : kBytes) {
     const std::vector<std::size_t> sizes = shares(bytes, ranks.size());
-    const auto whole = std::span(to).first(bytes);
-    const auto mine = std::span(from).first(sizes[self]);
+    const auto whole = to.first(bytes);
+    const auto mine = from.first(sizes[self]);
+    const auto time = [&](const auto& call) { return seconds_of(host, device, bytes, call); };
     const std::size_t others = bytes - sizes.back();
-    const double gather = seconds_of(ranks, bytes, [&] { ranks.all_gather(mine, sizes, whole); });
+    const double gather = time([&] { ranks.all_gather(mine, sizes, whole); });
     rows.push_back(row("all-gather", bytes, others, gather));
     // Rank r has share r of all buffers in the end, as when gradients are added up.
     const std::vector<std::size_t> received_sizes(sizes.size(), sizes[self]);
-    std::vector<std::byte> received(sizes[self] * sizes.size());
-    const auto send = std::span(from).first(bytes);
-    const double exchange = seconds_of(ranks, bytes, [&] { ranks.all_to_all(send, sizes, received, received_sizes); });
+    const auto received = to.first(sizes[self] * sizes.size());
+    const auto send = from.first(bytes);
+    const double exchange = time([&] { ranks.all_to_all(send, sizes, received, received_sizes); });
     rows.push_back(row("all-to-all", bytes, others, exchange));
-    const double broadcast = seconds_of(ranks, bytes, [&] { ranks.broadcast(whole, 0); });
+    const double broadcast = time([&] { ranks.broadcast(whole, 0); });
     rows.push_back(row("broadcast", bytes, bytes, broadcast));
   }
-  rows.push_back({{"call", "barrier"}, {"seconds", seconds_of(ranks, 0, [&] { ranks.barrier(); })}});
-  return rows;
+  rows.push_back({{"call", "barrier"}, {"seconds", seconds_of(host, device, 0, [&] { ranks.barrier(); })}});
+  return {{"communicator", ranks.name()}, {"rows", rows}};
 }
 
 std::string size_text(double bytes) {
@@ -108,7 +123,14 @@ std::string time_text(double seconds) {
 Json measure_ranks(Communicator& ranks, const Json& mine) {
   Json all = Json::array();
   for (const std::string& text : gathered_texts(ranks, json_text(mine))) { all.push_back(Json::parse(text)); }
-  return {{"communicator", ranks.name()}, {"ranks", all}, {"collectives", collectives(ranks)}};
+  Json collective = Json::array({collectives(ranks, ranks)});
+  const char own_gpu = mine["gpus"].get<int>() > ranks.local_rank() ? 1 : 0;
+  if (std::ranges::min(gathered(ranks, own_gpu)) == 1) {
+    select_device("cuda");
+    const auto gpus = ranks.for_device(Device::cuda);
+    collective.push_back(collectives(ranks, *gpus));
+  }
+  return {{"ranks", all}, {"collectives", collective}};
 }
 
 void print_ranks(const Json& r) {
@@ -120,15 +142,15 @@ void print_ranks(const Json& r) {
                      one["threads"].get<int>(), one["instruction_set"].get<std::string>(), one["gpus"].get<int>(),
                      one["passed"].get<bool>() ? "exact" : "WRONG"));
   }
-  for (const auto& one : r["collectives"]) {
-    std::string text = fmt::format("{:>10}", time_text(one["seconds"].get<double>()));
-    const std::string call = one["call"].get<std::string>();
-    if (call == "barrier") {
-      line(call, fmt::format("{:>12}{}", "", text));
-      continue;
+  for (const auto& measured : r["collectives"]) {
+    line("communicator", measured["communicator"].get<std::string>());
+    for (const auto& one : measured["rows"]) {
+      const std::string call = one["call"].get<std::string>();
+      const std::string time = time_text(one["seconds"].get<double>());
+      line(call, call == "barrier" ? fmt::format("{:>22}", time)
+                                   : fmt::format("{:>10}, {:>10}, {:.3g} GB/s", size_text(one["bytes"].get<double>()),
+                                                 time, one["bytes_per_second"].get<double>() / 1e9));
     }
-    line(call, fmt::format("{:>10}, {}, {:.3g} GB/s", size_text(one["bytes"].get<double>()), text,
-                           one["bytes_per_second"].get<double>() / 1e9));
   }
 }
 

@@ -1,14 +1,13 @@
 #pragma once
 
-#include <functional>
-
 #include "engine/json.h"
 #include "engine/ranks/communicator.h"
 
 namespace vox {
 
 /// What ranks say of themselves and how fast they exchange bytes; all ranks call it, each with what it knows of itself
-/// ("host" and so on). An object: "communicator", "ranks" (what each said) and "collectives", rows of
+/// ("host", "gpus" and so on). An object: "ranks" (what each said) and "collectives", for memory of the host and, where
+/// each rank has a GPU of its own, for those: "communicator" and "rows", each of
 ///   call: all-gather, all-to-all, broadcast or barrier;
 ///   bytes: of a rank's whole buffer, which the all-gather leaves, the all-to-all sends or the broadcast brings;
 ///   seconds: of one call, the median of several, on the rank where that is largest;

@@ -26,7 +26,7 @@ struct Call {
 };
 
 /// How ranks hear of each other's faults: short messages from rank to rank on a communicator of their own. A rank reads
-/// them whenever a thread of it begins a collective call or waits in one, so within some ten microseconds while it
+/// them whenever a thread of it begins a collective call or waits in one, so within a millisecond while it
 /// waits, and not while it computes. What they say:
 /// - failed(code): I cannot go on. Sent to all by the rank that fails, when its exception has come to the top.
 /// - asked(call), answered(calls): has your thread come to this call? Sent by who has waited for as long as the limit

@@ -28,7 +28,7 @@ class Pause {
       sched_yield();
       return;
     }
-    std::this_thread::sleep_for(kSleep);
+    std::this_thread::sleep_for(turn_ <= kShortSleeps ? kSleep : kLongSleep);
   }
   /// Has a look at the clock and at the faults been due since?
   [[nodiscard]] bool slow() const { return turn_ > kSpins || turn_ % 32 == 0; }
@@ -36,7 +36,9 @@ class Pause {
  private:
   static constexpr int kSpins = 100;
   static constexpr int kYields = 100;
+  static constexpr int kShortSleeps = 5000;  // some tenths of a second
   static constexpr auto kSleep = microseconds(20);
+  static constexpr auto kLongSleep = milliseconds(1);
   int turn_ = 0;
 };
 
