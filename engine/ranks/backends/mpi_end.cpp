@@ -43,14 +43,8 @@ int Faults::agree(const Ending& ending, const std::function<void(const std::stri
       const std::lock_guard lock(mutex_);
       begun_[the_end.communicator] = the_end.number;
     }
-    // The lowest rank that failed, its code, and whether all say the same: one MIN of three numbers.
-    const bool failed = own.code != 0 && !own.because_of_others;
-    const std::uint64_t hash = failed ? hash_of(own.message) : 0;
-    const std::uint64_t key = (static_cast<std::uint64_t>(rank_) << 32U) | static_cast<std::uint32_t>(own.code);
-    const std::array<std::uint64_t, 3> mine{failed ? key : kFine, hash, ~hash};
-    std::array<std::uint64_t, 3> all{};
     MPI_Request request = MPI_REQUEST_NULL;
-    VOX_MPI(MPI_Iallreduce(mine.data(), all.data(), 3, MPI_UINT64_T, MPI_MIN, comm_, &request));
+    VOX_MPI(MPI_Ibarrier(comm_, &request));
     const auto done = [&] {
       int flag = 0;
       VOX_MPI(MPI_Test(&request, &flag, MPI_STATUS_IGNORE));
@@ -76,6 +70,13 @@ int Faults::agree(const Ending& ending, const std::function<void(const std::stri
       std::this_thread::sleep_for(milliseconds(1));
     }
     if (request == MPI_REQUEST_NULL) {
+      // The lowest rank that failed, its code, and whether all say the same: one MIN of three numbers.
+      const bool failed = own.code != 0 && !own.because_of_others;
+      const std::uint64_t hash = failed ? hash_of(own.message) : 0;
+      const std::uint64_t key = (static_cast<std::uint64_t>(rank_) << 32U) | static_cast<std::uint32_t>(own.code);
+      const std::array<std::uint64_t, 3> mine{failed ? key : kFine, hash, ~hash};
+      std::array<std::uint64_t, 3> all{};
+      VOX_MPI(MPI_Allreduce(mine.data(), all.data(), 3, MPI_UINT64_T, MPI_MIN, comm_));
       if (all[0] == kFine) { return own.code; }
       const bool same_words = all[1] == ~all[2] && size_ > 1;
       if (all[0] >> 32U == static_cast<std::uint64_t>(rank_) && !own.message.empty()) {
