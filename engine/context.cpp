@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #ifdef __linux__
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -16,10 +15,10 @@
 #include <array>
 #include <atomic>
 #include <charconv>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "engine/ranks/cores.h"
 #include "engine/ranks/world.h"
 #include "kernels/base/check.h"
 #include "kernels/cuda/runtime.h"
@@ -28,6 +27,7 @@
 namespace vox {
 namespace {
 std::atomic<int> default_threads{0};
+std::atomic<int> shared_cores{0};  // 0: those of the process
 std::atomic<ConvChoice> default_conv{ConvChoice::automatic};
 constexpr std::array<std::string_view, 5> kConvChoices = {"auto", "direct", "winograd", "amx", "definition"};
 
@@ -115,13 +115,11 @@ Isa isa_named(std::string_view word) {
 const char* name(Isa isa) { return kIsas.at(static_cast<std::size_t>(isa)).name; }
 
 int hardware_threads() {
-#ifdef __linux__
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0) { return CPU_COUNT(&set); }
-#endif
-  return static_cast<int>(std::thread::hardware_concurrency());
+  if (const int known = shared_cores; known > 0) { return known; }
+  return std::max(static_cast<int>(cores_of_process().count()), 1);
 }
+
+void set_hardware_threads(int threads) { shared_cores = threads; }
 
 Device select_device(std::string_view text) {
   const auto [device, index] = parsed_device(text);

@@ -29,7 +29,8 @@ Device select_device(std::string_view text);
 [[nodiscard]] Isa best_isa();                   ///< the last of them
 [[nodiscard]] const char* name(Isa);            ///< "baseline", "avx2", "avx512", "amx"
 [[nodiscard]] Isa isa_named(std::string_view);  ///< throws Error naming those that run here
-[[nodiscard]] int hardware_threads();           ///< cores this process may use
+[[nodiscard]] int hardware_threads();           ///< cores this process may use; of several ranks, its share
+void set_hardware_threads(int threads);         ///< what hardware_threads() says from now on: engine/ranks/world.h
 [[nodiscard]] int threads_or_all(int threads);  ///< 0 means hardware_threads()
 void set_default_threads(int threads);  ///< for queues of threads that have not used theirs yet, and the caller's
 

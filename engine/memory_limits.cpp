@@ -14,6 +14,7 @@
 #include <sstream>
 #include <utility>
 
+#include "engine/ranks/world.h"
 #include "kernels/base/check.h"
 #include "kernels/cuda/runtime.h"
 
@@ -91,11 +92,20 @@ void consider_address_space(MemoryLimit& least) {
 
 }  // namespace
 
+MemoryLimit shared_by_ranks(MemoryLimit machine) {
+  if (const int ranks = local_ranks(); ranks > 1) {
+    if (machine.bytes != kUnlimited) { machine.bytes /= static_cast<std::size_t>(ranks); }
+    machine.source += fmt::format(", shared by {} ranks", ranks);
+  }
+  return machine;
+}
+
 MemoryLimit available_memory(Device device) {
   if (device == Device::cuda) { return {cuda::free_bytes(), "free on the GPU"}; }
   MemoryLimit least{kUnlimited, "no limit known"};
   if (const auto kib = number_of("/proc/meminfo", "MemAvailable:")) { least = {*kib << 10U, "MemAvailable"}; }
   consider_control_groups(least);
+  least = shared_by_ranks(std::move(least));
   consider_address_space(least);
   return least;
 }

@@ -14,8 +14,11 @@ struct MemoryLimit {
 };
 
 /// What this process can still take without swapping or being killed: the least of what the machine has available, what
-/// is left in the process' control groups (version 2 or 1) and what ulimit -v leaves. Of CUDA: what the GPU has free.
+/// is left in the process' control groups (version 2 or 1), both shared by the ranks on the machine, and what ulimit -v
+/// leaves. Of CUDA: what the GPU has free.
 [[nodiscard]] MemoryLimit available_memory(Device);
+/// An equal part of what a machine has for each rank on it (engine/ranks/world.h).
+[[nodiscard]] MemoryLimit shared_by_ranks(MemoryLimit);
 
 /// "8GiB", "500MB", "1.5G" (GiB, like K and M) or plain bytes. Throws Error for another text.
 [[nodiscard]] std::size_t bytes_named(std::string_view);

@@ -28,7 +28,9 @@ std::size_t waiting_bytes(const StepRequest& r, const HostHolds& host) {
 }
 
 MemoryLimit memory_limit(const std::string& asked, Device device) {
-  return asked.empty() ? available_memory(device) : MemoryLimit{bytes_named(asked), "--memory"};
+  if (asked.empty()) { return available_memory(device); }
+  MemoryLimit limit{bytes_named(asked), "--memory"};
+  return device == Device::cuda ? limit : shared_by_ranks(std::move(limit));
 }
 
 std::size_t left_for_tensors(const MemoryLimit& limit, std::size_t waiting, Device device) {

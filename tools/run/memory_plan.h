@@ -29,7 +29,8 @@ struct HostHolds {
 /// loader's threads take beside, and the validation's share.
 [[nodiscard]] std::size_t waiting_bytes(const StepRequest&, const HostHolds& = {});
 
-/// The size that --memory names, or what is available where it is empty.
+/// The size that --memory names, or what is available where it is empty. Of main memory a rank gets its part: the size
+/// is then that of the machine, for all its ranks.
 [[nodiscard]] MemoryLimit memory_limit(const std::string& asked, Device);
 
 /// What the limit leaves for tensors: where those are on the CPU, batches that wait take their part.
