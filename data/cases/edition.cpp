@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "data/nifti/nifti.h"
+#include "engine/ranks/deal.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
 
@@ -149,7 +150,8 @@ LabelDecision decide_labels(const LabelFile& f, const LabelCounts& counts, const
   return refused(f.stated->text);
 }
 
-LabelRules label_rules(std::optional<LabelConvention> asked, std::span<const LabelFile> files, int threads) {
+LabelRules label_rules(std::optional<LabelConvention> asked, std::span<const LabelFile> files, int threads,
+                       Communicator* ranks) {
   LabelRules rules{.asked = asked, .mixed = false};
   if (asked) { return rules; }
   std::vector<const LabelFile*> open;
@@ -157,24 +159,28 @@ LabelRules label_rules(std::optional<LabelConvention> asked, std::span<const Lab
     if (!f.stated && family_of(f.id, f.hyphenated) == NameFamily::other) { open.push_back(&f); }
   }
   if (open.size() < 2) { return rules; }
+  Communicator& all = ranks_or_alone(ranks);
+  const Deal deal(all, open.size());
   std::atomic<bool> mixed{false};
-  parallel_for(threads, std::ssize(open), [&](std::int64_t i) {
+  parallel_for(threads, std::ssize(deal.mine()), [&](std::int64_t i) {
     if (mixed) { return; }
     try {
-      const LabelCounts counts = count_labels(read_nifti_labels(open[static_cast<std::size_t>(i)]->file).labels.values);
+      const LabelFile& f = *open[deal.mine()[static_cast<std::size_t>(i)]];
+      const LabelCounts counts = count_labels(read_nifti_labels(f.file).labels.values);
       if (counts[3] > 0 && counts[4] > 0) { mixed = true; }
     } catch (const DataError&) {}  // whoever reads it for its own sake says what is wrong with it
   });
-  rules.mixed = mixed;
+  rules.mixed = on_any_rank(all, mixed);
   return rules;
 }
 
-LabelRules label_rules(std::optional<LabelConvention> asked, std::span<const CaseFiles> cases, int threads) {
+LabelRules label_rules(std::optional<LabelConvention> asked, std::span<const CaseFiles> cases, int threads,
+                       Communicator* ranks) {
   std::vector<LabelFile> files;
   for (const CaseFiles& c : cases) {
     if (!c.labels.empty()) { files.push_back(c.label_file()); }
   }
-  return label_rules(asked, files, threads);
+  return label_rules(asked, files, threads, ranks);
 }
 
 LabelConvention convention_for_output(NameFamily family) {

@@ -11,6 +11,8 @@
 
 namespace vox {
 
+class Communicator;
+
 // Which edition of BraTS a label file is of, from its name and its labels together. A 4 is enhancing tumour until 2021,
 // a resection cavity in GLI since 2024 and MET since 2025, oedema in PED since 2024; a 3 is enhancing since 2023, but
 // non-enhancing until 2016 and a cyst in PED. Where neither names nor labels settle it, nothing is guessed: the caller
@@ -35,11 +37,11 @@ struct LabelRules {
   bool mixed = false;
 };
 /// asked, and what the labels of all files together show. Reads the files whose names settle nothing, `threads` at a
-/// time; those that cannot be read say nothing.
+/// time; those that cannot be read say nothing. Of several ranks, which all call it, each reads its share.
 [[nodiscard]] LabelRules label_rules(std::optional<LabelConvention> asked, std::span<const LabelFile> files,
-                                     int threads);
+                                     int threads, Communicator* ranks = nullptr);
 [[nodiscard]] LabelRules label_rules(std::optional<LabelConvention> asked, std::span<const CaseFiles> cases,
-                                     int threads);
+                                     int threads, Communicator* ranks = nullptr);
 
 struct LabelDecision {
   std::optional<LabelConvention> convention;

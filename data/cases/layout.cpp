@@ -11,6 +11,7 @@
 #include "data/cases/dataset_json.h"
 #include "data/cases/layout_files.h"
 #include "engine/atomic_file.h"
+#include "engine/ranks/deal.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -188,6 +189,12 @@ void name_labels(const Dataset& d, LabelConvention c, const fs::path& folder) {
                  "{}: is there already, of another data set, and would be read for the labels' names: choose another "
                  "folder, or remove it",
                  file.string());
+}
+
+void check_same_cases(Communicator& ranks, const Dataset& dataset, const fs::path& input) {
+  std::string ids;
+  for (const CaseFiles& c : dataset.cases) { ids += c.id + '\n'; }
+  check_same_on_ranks(ranks, ids, input.string() + ": cases");
 }
 
 std::string describe(const Dataset& d) {

@@ -10,6 +10,8 @@
 
 namespace vox {
 
+class Communicator;
+
 // How a data set lays its files out. docs/layouts.md shows each.
 
 enum class CaseLayout : std::uint8_t {
@@ -33,6 +35,8 @@ struct Dataset {
 };
 /// "layout nnunet (dataset.json, ...): 24 cases" and the notes, a line each.
 [[nodiscard]] std::string describe(const Dataset&);
+/// Throws Error unless all ranks have found the same cases below this input (engine/ranks/deal.h). Collective.
+void check_same_cases(Communicator&, const Dataset&, const std::filesystem::path& input);
 
 /// The cases below a folder, or those of a list. Without `layout` it is the one of which there are signs. mask_suffix
 /// as find_cases(); brats and bids alone have files beside the images that could be masks, a list has a column.

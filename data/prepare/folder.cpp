@@ -16,12 +16,14 @@
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
 #include "data/prepare/prepare.h"
 #include "engine/atomic_file.h"
 #include "engine/json_text.h"
+#include "engine/ranks/deal.h"
 #include "kernels/base/check.h"
 #include "kernels/base/large_vector.h"
 
@@ -197,11 +199,20 @@ PrepareReport prepare_cases(const PrepareOptions& options) {
   std::error_code error;
   fs::create_directories(options.output, error);
   if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", options.output.string(), error.message()); }
-  const FolderLock lock(options.output);
-  remove_temporaries(options.output);
+  Communicator& ranks = ranks_or_alone(options.ranks);
+  check_same_cases(ranks, dataset, options.input);
+  std::optional<FolderLock> lock;
+  if (ranks.rank() == 0) {
+    lock.emplace(options.output);
+    remove_temporaries(options.output);
+  }
+  ranks.barrier();  // nobody writes before that
 
-  const CheckRules rules{.labels = label_rules(options.labels, cases, options.threads), .allowed = options.allowed};
-  const int workers = std::min(options.threads, static_cast<int>(cases.size()));
+  const CheckRules rules{.labels = label_rules(options.labels, cases, options.threads, &ranks),
+                         .allowed = options.allowed};
+  const Deal deal(ranks, cases.size());
+  const std::size_t mine = deal.mine().size();
+  const int workers = std::clamp(static_cast<int>(mine), 1, options.threads);
   constexpr std::size_t kOfCase = std::size_t{256} << 20U;  // about what a case of 240x240x155 wants at a time
   const KeptBlocks reuse(static_cast<std::size_t>(workers) * kOfCase);
   const int threads_of_each = std::max(options.threads / workers, 1);
@@ -214,17 +225,18 @@ PrepareReport prepare_cases(const PrepareOptions& options) {
   std::size_t done = 0;
   std::exception_ptr stopped;  // no case can be written: the first such error ends the work
   const auto work = [&] {
-    for (std::size_t i = next++; i < cases.size(); i = next++) {
+    for (std::size_t k = next++; k < mine; k = next++) {
+      const std::size_t i = deal.mine()[k];
       try {
         report.cases[i] = report_one(cases[i], options, rules, threads_of_each);
       } catch (...) {
         const std::lock_guard one_at_a_time(reporting);
         if (!stopped) { stopped = std::current_exception(); }
-        next = cases.size();
+        next = mine;
         return;
       }
       const std::lock_guard one_at_a_time(reporting);
-      if (options.on_report) { options.on_report(report.cases[i], ++done, cases.size()); }
+      if (options.on_report) { options.on_report(report.cases[i], ++done, mine); }
     }
   };
   std::vector<std::jthread> others;
@@ -232,7 +244,9 @@ PrepareReport prepare_cases(const PrepareOptions& options) {
   work();
   others.clear();
   if (stopped) { std::rethrow_exception(stopped); }
-  report.strays = strays_in(options.output, cases, options.prune);
+  deal.gather_results(ranks, report.cases,
+                      [](auto& message, auto& c) { fields(message, c.id, c.outcome, c.message, c.seconds); });
+  if (lock) { report.strays = strays_in(options.output, cases, options.prune); }
   return report;
 }
 

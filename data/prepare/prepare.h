@@ -12,6 +12,8 @@
 
 namespace vox {
 
+class Communicator;
+
 /// Reads a case and applies the recipe. Labels are taken where there are any; the mask, where the case was searched
 /// with a suffix, is the brain of zscore and native. Throws DataError with code and words of check for what check calls
 /// an error in the files that the recipe reads, unless `rules` allow it; for a volume that the recipe's crop does not
@@ -54,14 +56,16 @@ struct PrepareOptions {
   std::string mask_suffix = {};                ///< see find_cases()
   std::optional<CaseLayout> layout = {};       ///< see find_dataset()
   bool prune = false;                          ///< remove prepared cases that are not below input
-  /// As cases end, never from two threads at once; `done` counts from 1.
+  /// Ranks that share the cases, all of which call prepare_cases(); nullptr: nobody does.
+  Communicator* ranks = nullptr;
+  /// As cases of this rank end, never from two threads at once; `done` counts from 1 to the `total` of this rank.
   std::function<void(const CaseReport&, std::size_t done, std::size_t total)> on_report = {};
 };
 
 /// Every case below input to `output/<ID>.safetensors`. A file whose recipe, type and source hash are right is kept as
 /// it is; a case that fails or is left out leaves no file behind, and the others go on. Reports are sorted by id.
 /// Throws DataError when there is no case, OutputError when the output cannot be written, Error when another process is
-/// preparing there.
+/// preparing there. On several ranks each has the whole report, but for the strays, which only the first looks for.
 [[nodiscard]] PrepareReport prepare_cases(const PrepareOptions&);
 
 }  // namespace vox

@@ -13,6 +13,7 @@
 #include "engine/csv.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
+#include "engine/ranks/deal.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
 
@@ -80,7 +81,8 @@ Rules rules_of(const std::vector<LabelPair>& pairs, const EvaluateOptions& optio
     predicted.push_back(p.predicted);
   }
   const auto asked = options.predicted_labels ? options.predicted_labels : options.labels;
-  return {label_rules(options.labels, truth, options.threads), label_rules(asked, predicted, options.threads)};
+  return {label_rules(options.labels, truth, options.threads, options.ranks),
+          label_rules(asked, predicted, options.threads, options.ranks)};
 }
 
 /// Takes the cases without a prediction out of the list.
@@ -99,15 +101,28 @@ std::vector<std::string> take_missing(std::vector<LabelPair>& pairs, const Evalu
   return missing;
 }
 
-void throw_if_any(const std::vector<std::string>& errors) {
+/// What becomes of a case.
+struct Scored {
+  EvaluatedCase result{};
+  ByConvention as;
+  std::string error;  ///< why it cannot be scored
+};
+
+void throw_if_any(const std::vector<Scored>& scored) {
   std::string list;
   std::size_t bad = 0;
-  for (const std::string& e : errors) {
-    if (e.empty()) { continue; }
-    list += "\n  " + e;
+  for (const Scored& s : scored) {
+    if (s.error.empty()) { continue; }
+    list += "\n  " + s.error;
     ++bad;
   }
-  VOX_CHECK_DATA(bad == 0, "evaluate: {} of {} cases cannot be scored:{}", bad, errors.size(), list);
+  VOX_CHECK_DATA(bad == 0, "evaluate: {} of {} cases cannot be scored:{}", bad, scored.size(), list);
+}
+
+void check_same_pairs(Communicator& ranks, const std::vector<LabelPair>& pairs, const EvaluateOptions& o) {
+  std::string ids;
+  for (const LabelPair& p : pairs) { ids += p.truth.id + '\n'; }
+  check_same_on_ranks(ranks, ids, fmt::format("{} and {}: cases", o.truth.string(), o.predicted.string()));
 }
 
 Json to_json(const CaseScores& scores) {
@@ -152,22 +167,29 @@ Evaluation evaluate(const EvaluateOptions& options, const std::function<void(std
   Evaluation result;
   result.extras = std::move(files.extras);
   result.missing = take_missing(files.pairs, options);
-  const auto all = std::ssize(files.pairs);
+  Communicator& ranks = ranks_or_alone(options.ranks);
+  check_same_pairs(ranks, files.pairs, options);
+  const Deal deal(ranks, files.pairs.size());
+  const auto all = std::ssize(deal.mine());
   const Rules rules = rules_of(files.pairs, options);
-  result.cases.resize(files.pairs.size());
-  std::vector<std::string> errors(files.pairs.size());
-  std::vector<ByConvention> as(files.pairs.size());
+  std::vector<Scored> scored(files.pairs.size());
   std::mutex one_at_a_time;
   std::int64_t done = 0;
   parallel_for(options.threads, all, [&](std::int64_t i) {
-    const auto k = static_cast<std::size_t>(i);
+    const auto k = deal.mine()[static_cast<std::size_t>(i)];
     try {
-      result.cases[k] = evaluate_case(files.pairs[k], options, rules, as[k]);
-    } catch (const Error& e) { errors[k] = e.what(); }
+      scored[k].result = evaluate_case(files.pairs[k], options, rules, scored[k].as);
+    } catch (const Error& e) { scored[k].error = e.what(); }
     const std::lock_guard lock(one_at_a_time);
     if (progress) { progress(++done, all); }
   });
-  throw_if_any(errors);
+  deal.gather_results(ranks, scored, [](auto& message, auto& s) {
+    auto& c = s.result;
+    fields(message, s.error, c.id, c.truth_labels, c.predicted_labels, c.unit_unknown, c.scores, c.baseline, c.classes,
+           c.parts, s.as.scores, s.as.baselines);
+  });
+  throw_if_any(scored);
+  for (Scored& s : scored) { result.cases.push_back(std::move(s.result)); }
   std::vector<CaseScores> scores;
   std::vector<CaseScores> baselines;
   for (const EvaluatedCase& c : result.cases) {
@@ -180,9 +202,9 @@ Evaluation evaluate(const EvaluateOptions& options, const std::function<void(std
   for (std::size_t k = 0; k < options.as.size(); ++k) {
     ConventionScores& of = result.as.emplace_back();
     of.convention = options.as[k];
-    for (ByConvention& c : as) {
-      of.cases.push_back(std::move(c.scores[k]));
-      of.baselines.push_back(std::move(c.baselines[k]));
+    for (Scored& s : scored) {
+      of.cases.push_back(std::move(s.as.scores[k]));
+      of.baselines.push_back(std::move(s.as.baselines[k]));
     }
     take_means(of);
   }

@@ -12,6 +12,8 @@
 
 namespace vox {
 
+class Communicator;
+
 struct EvaluateOptions {
   std::filesystem::path truth;                           ///< see pair_labels()
   std::filesystem::path predicted;                       ///< see pair_labels()
@@ -21,6 +23,8 @@ struct EvaluateOptions {
   int threads = 1;                                       ///< cases at a time
   double tolerance_mm = 1;                               ///< of surface Dice, where a convention leaves it open
   std::vector<const Convention*> as = {};                ///< score by these as well, as they are named
+  /// Ranks that share the cases, all of which call evaluate() and get the result; nullptr: nobody does.
+  Communicator* ranks = nullptr;
   /// Counts the voxels of a case; empty: Confusion::add(). May be called from several threads.
   std::function<Confusion(std::span<const std::uint8_t> truth, std::span<const std::uint8_t> predicted)> count = {};
 };
@@ -46,9 +50,9 @@ struct Evaluation {
   Confusion classes;  ///< voxels of all cases: macro_scores() of it are the scores that training's validation has
 };
 
-/// Scores every case; calls progress(done, all) after each, one call at a time. Throws DataError: a case without a
-/// prediction, another place (data/check/same_place.h), an unknown or ambiguous label. All the cases that cannot be
-/// scored are named in one message.
+/// Scores every case; calls progress(done, all) after each of this rank's, one call at a time. Throws DataError: a case
+/// without a prediction, another place (data/check/same_place.h), an unknown or ambiguous label. All the cases that
+/// cannot be scored are named in one message.
 [[nodiscard]] Evaluation evaluate(const EvaluateOptions&,
                                   const std::function<void(std::int64_t done, std::int64_t all)>& progress = {});
 

@@ -26,6 +26,12 @@ void hold_standard_descriptors() {
   }
 }
 
+void silence_stdout() {
+  const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (nowhere == -1 || dup2(nowhere, STDOUT_FILENO) == -1) { note_failed_stdout(errno); }
+  if (nowhere != -1) { close(nowhere); }
+}
+
 void write_stdout(std::string_view text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   if (!written || std::fflush(stdout) != 0) { note_failed_stdout(errno); }

@@ -16,6 +16,9 @@ namespace vox {
 /// would get these numbers, and messages would be written into them.
 void hold_standard_descriptors();
 
+/// From now on what goes to stdout is gone: of several ranks the first speaks for all.
+void silence_stdout();
+
 /// To stdout, at once. Never throws: what cannot be written is remembered.
 void write_stdout(std::string_view text);
 template <class... T> void print_safely(fmt::format_string<T...> text, T&&... values) {

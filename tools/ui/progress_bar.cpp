@@ -8,6 +8,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "engine/ranks/world.h"
+
 namespace vox {
 namespace {
 
@@ -79,10 +81,11 @@ void ProgressBar::finish() {
   if (finished_) { return; }
   finished_ = true;
   draw(Clock::now());
-  if (terminal_) { std::fputc('\n', stderr); }
+  if (terminal_ && is_first_rank()) { std::fputc('\n', stderr); }
 }
 
 void ProgressBar::draw(Clock::time_point now) {
+  if (!is_first_rank()) { return; }
   drawn_ = now;
   state_.elapsed_s = std::chrono::duration<double>(now - start_).count();
   // One write per frame, and the rest of the line cleared after it: nothing flickers.

@@ -23,7 +23,8 @@ struct ProgressState {
 [[nodiscard]] std::string progress_line(const ProgressState&, std::size_t columns);
 
 /// Progress on stderr. On a terminal one line is redrawn, ten times a second at most; elsewhere a plain line comes
-/// every ten seconds and one at the end. May be updated from several threads.
+/// every ten seconds and one at the end. May be updated from several threads. Of several ranks the first one's is
+/// drawn.
 class ProgressBar {
  public:
   ProgressBar(std::string label, std::int64_t total, std::string unit, std::int64_t already_done = 0);

@@ -11,6 +11,7 @@
 #include "data/scoring/side_by_side.h"
 #include "engine/atomic_file.h"
 #include "engine/context.h"
+#include "engine/ranks/world.h"
 #include "kernels/base/check.h"
 #include "tools/run/device_confusion.h"
 #include "tools/ui/progress_bar.h"
@@ -135,6 +136,7 @@ void run(Options options) {
   options.evaluate.labels = labels_option(options.labels);
   options.evaluate.predicted_labels = labels_option(options.predicted_labels);
   options.evaluate.threads = threads_or_all(options.threads);
+  options.evaluate.ranks = &world();
   if (select_device(options.device) != Device::cpu) {
     options.evaluate.count = [device = options.device](const auto& truth, const auto& predicted) {
       return count_on(device, truth, predicted);
@@ -146,6 +148,7 @@ void run(Options options) {
     bar->update(done);
   });
   bar.reset();
+  if (!is_first_rank()) { return; }
   if (!options.summary.empty()) { write_file(options.summary, summary_json(result)); }
   if (!options.report.empty()) { write_evaluation_report(options.report, summary_json(result), options.evaluate); }
   if (!options.csv.empty()) { write_file(options.csv, cases_csv(result)); }
@@ -189,7 +192,7 @@ void add_evaluate(Command app) {
   verb.flag("--allow-missing", options->evaluate.allow_missing, "leave cases without a prediction out, and say so");
   verb.option("--device", options->device, "where voxels are counted: cpu, cuda, cuda:N or simt");
   verb.option("--threads", options->threads, "cases scored at a time; 0: one per core").not_negative();
-  verb.run([options] { run(*options); });
+  verb.run_on_ranks([options] { run(*options); });
 }
 
 }  // namespace vox

@@ -65,6 +65,7 @@ vox::Ending ending_of(const std::system_error& e) {
 vox::Ending run_to_end(int argc, char** argv) {
   try {
     vox::join_world();
+    if (!vox::is_first_rank()) { vox::silence_stdout(); }
     check_verb_of_ranks(argc, argv);
     return {run(argc, argv), {}};
   } catch (const vox::ExitCode& e) { return {e.code, {}}; } catch (const vox::OtherRankFailed& e) {

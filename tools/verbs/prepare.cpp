@@ -11,6 +11,7 @@
 #include "engine/context.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
+#include "engine/ranks/world.h"
 #include "tools/ui/progress_bar.h"
 #include "tools/verbs/case_options.h"
 #include "tools/verbs/commands.h"
@@ -73,6 +74,7 @@ PrepareReport prepare_with_progress(const Options& o, const Recipe& recipe) {
                         .mask_suffix = o.mask_suffix,
                         .layout = layout_option(o.layout),
                         .prune = o.prune,
+                        .ranks = &world(),
                         .on_report = [&](const CaseReport& r, std::size_t done, std::size_t total) {
                           if (!bar) { bar.emplace("prepare", static_cast<std::int64_t>(total), "cases"); }
                           bar->update(static_cast<std::int64_t>(done), fmt::format("{} {}", r.id, name(r.outcome)));
@@ -167,7 +169,7 @@ void add_prepare(Command app) {
   verb.flag("--prune", o->prune, "remove prepared cases from the output that are not below the input any more");
   verb.option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core").not_negative();
   verb.flag("--json", o->json, "print the outcome of every case as JSON");
-  verb.run([verb, o] { run(verb, *o); });
+  verb.run_on_ranks([verb, o] { run(verb, *o); });
 }
 
 }  // namespace vox
