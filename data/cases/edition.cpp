@@ -1,7 +1,6 @@
 #include "data/cases/edition.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cctype>
 
 #include "data/nifti/nifti.h"
@@ -159,18 +158,17 @@ LabelRules label_rules(std::optional<LabelConvention> asked, std::span<const Lab
     if (!f.stated && family_of(f.id, f.hyphenated) == NameFamily::other) { open.push_back(&f); }
   }
   if (open.size() < 2) { return rules; }
-  Communicator& all = ranks_or_alone(ranks);
-  const Deal deal(all, open.size());
-  std::atomic<bool> mixed{false};
+  Deal deal(ranks_or_alone(ranks), open.size());
   parallel_for(threads, std::ssize(deal.mine()), [&](std::int64_t i) {
-    if (mixed) { return; }
+    if (deal.stopped()) { return; }
     try {
       const LabelFile& f = *open[deal.mine()[static_cast<std::size_t>(i)]];
       const LabelCounts counts = count_labels(read_nifti_labels(f.file).labels.values);
-      if (counts[3] > 0 && counts[4] > 0) { mixed = true; }
+      if (counts[3] > 0 && counts[4] > 0) { deal.stop(); }  // one is enough, on any rank
     } catch (const DataError&) {}  // whoever reads it for its own sake says what is wrong with it
   });
-  rules.mixed = on_any_rank(all, mixed);
+  deal.finish();
+  rules.mixed = deal.stopped();
   return rules;
 }
 

@@ -210,7 +210,7 @@ PrepareReport prepare_cases(const PrepareOptions& options) {
 
   const CheckRules rules{.labels = label_rules(options.labels, cases, options.threads, &ranks),
                          .allowed = options.allowed};
-  const Deal deal(ranks, cases.size());
+  Deal deal(ranks, cases.size());
   const std::size_t mine = deal.mine().size();
   const int workers = std::clamp(static_cast<int>(mine), 1, options.threads);
   constexpr std::size_t kOfCase = std::size_t{256} << 20U;  // about what a case of 240x240x155 wants at a time
@@ -225,7 +225,7 @@ PrepareReport prepare_cases(const PrepareOptions& options) {
   std::size_t done = 0;
   std::exception_ptr stopped;  // no case can be written: the first such error ends the work
   const auto work = [&] {
-    for (std::size_t k = next++; k < mine; k = next++) {
+    for (std::size_t k = next++; k < mine && !deal.stopped(); k = next++) {
       const std::size_t i = deal.mine()[k];
       try {
         report.cases[i] = report_one(cases[i], options, rules, threads_of_each);
@@ -244,7 +244,7 @@ PrepareReport prepare_cases(const PrepareOptions& options) {
   work();
   others.clear();
   if (stopped) { std::rethrow_exception(stopped); }
-  deal.gather_results(ranks, report.cases,
+  deal.gather_results(report.cases,
                       [](auto& message, auto& c) { fields(message, c.id, c.outcome, c.message, c.seconds); });
   if (lock) { report.strays = strays_in(options.output, cases, options.prune); }
   return report;

@@ -169,21 +169,22 @@ Evaluation evaluate(const EvaluateOptions& options, const std::function<void(std
   result.missing = take_missing(files.pairs, options);
   Communicator& ranks = ranks_or_alone(options.ranks);
   check_same_pairs(ranks, files.pairs, options);
-  const Deal deal(ranks, files.pairs.size());
-  const auto all = std::ssize(deal.mine());
   const Rules rules = rules_of(files.pairs, options);
+  Deal deal(ranks, files.pairs.size());
+  const auto all = std::ssize(deal.mine());
   std::vector<Scored> scored(files.pairs.size());
   std::mutex one_at_a_time;
   std::int64_t done = 0;
   parallel_for(options.threads, all, [&](std::int64_t i) {
     const auto k = deal.mine()[static_cast<std::size_t>(i)];
+    if (deal.stopped()) { return; }
     try {
       scored[k].result = evaluate_case(files.pairs[k], options, rules, scored[k].as);
     } catch (const Error& e) { scored[k].error = e.what(); }
     const std::lock_guard lock(one_at_a_time);
     if (progress) { progress(++done, all); }
   });
-  deal.gather_results(ranks, scored, [](auto& message, auto& s) {
+  deal.gather_results(scored, [](auto& message, auto& s) {
     auto& c = s.result;
     fields(message, s.error, c.id, c.truth_labels, c.predicted_labels, c.unit_unknown, c.scores, c.baseline, c.classes,
            c.parts, s.as.scores, s.as.baselines);

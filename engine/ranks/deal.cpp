@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -28,11 +27,7 @@ std::vector<std::string> gather(Communicator& ranks, const std::string& mine) {
   return all;
 }
 
-bool on_any_rank(Communicator& ranks, bool here) {
-  return std::ranges::count(gather(ranks, here ? "yes" : ""), "yes") > 0;
-}
-
-Deal::Deal(const Communicator& ranks, std::size_t cases) : cases_(cases) {
+Deal::Deal(Communicator& ranks, std::size_t cases) : ranks_(ranks), meeting_(ranks) {
   for (auto i = static_cast<std::size_t>(ranks.rank()); i < cases; i += static_cast<std::size_t>(ranks.size())) {
     mine_.push_back(i);
   }

@@ -65,7 +65,7 @@ class CaseLoop {
     std::vector<CaseOutcome> outcomes(cases_.size());
     const std::vector<std::size_t>& mine = deal_.mine();
     ProgressBar bar("predict", std::ssize(mine), "cases");
-    for (std::size_t k = 0; k < mine.size() && !InterruptGuard::interrupted(); ++k) {
+    for (std::size_t k = 0; k < mine.size() && !deal_.stopped(); ++k) {
       const CaseFiles& c = cases_[mine[k]];
       on_window_ = [&](std::int64_t done, std::int64_t all) {
         bar.update(static_cast<std::int64_t>(k), fmt::format("{}, window {} of {}", c.id, done, all));
@@ -74,11 +74,11 @@ class CaseLoop {
         predict_one(k, outcomes[mine[k]]);
       } catch (const DataError& e) { outcomes[mine[k]].failure = fmt::format("{}: {}", c.id, e.what()); }
       bar.update(static_cast<std::int64_t>(k) + 1, c.id);
+      if (InterruptGuard::interrupted()) { deal_.stop(); }
     }
     bar.finish();
-    if (on_any_rank(world(), InterruptGuard::interrupted())) { return {}; }
-    deal_.gather_results(world(), outcomes,
-                         [](auto& message, auto& o) { fields(message, o.failure, o.notes, o.times); });
+    deal_.gather_results(outcomes, [](auto& message, auto& o) { fields(message, o.failure, o.notes, o.times); });
+    if (deal_.stopped()) { return {}; }
     return outcomes;
   }
 
@@ -107,7 +107,7 @@ class CaseLoop {
   const PredictArgs& args_;
   Ensemble& ensemble_;
   const std::vector<CaseFiles>& cases_;
-  const Deal deal_;
+  Deal deal_;
   const std::optional<WindowOptions> windows_;
   const MemoryLimit limit_;
   const CheckRules rules_{.labels = {}, .allowed = allowed_findings(args_.allow)};
