@@ -15,6 +15,7 @@
 #include "tools/run/whole_case.h"
 #include "tools/verbs/commands.h"
 #include "tools/verbs/network_options.h"
+#include "tools/verbs/plan_ranks.h"
 
 namespace vox {
 namespace {
@@ -24,6 +25,7 @@ struct PlanArgs {
   std::string memory;
   std::vector<std::int64_t> segmented;
   bool json = false;
+  RanksArgs ranks;
 };
 
 double mib(std::size_t bytes) { return static_cast<double>(bytes) / 0x1p20; }
@@ -114,6 +116,10 @@ void find_patch(PlanArgs& args, const std::optional<Extents>& whole) {
 void plan(PlanArgs args) {
   const TrainOptions& o = args.options;
   check_options(o);
+  if (!args.ranks.ranks.empty()) {
+    plan_ranks(o, args.ranks, args.json);
+    return;
+  }
   const std::optional<Extents> whole = case_of(args);
   if (wants_largest_patch(o)) { find_patch(args, whole); }
   const Extents extents = step_extents(o);
@@ -159,7 +165,8 @@ void plan(PlanArgs args) {
 }  // namespace
 
 void add_plan(Command app) {
-  const Command sub = app.command("plan", "The exact memory of a training step, before it is run");
+  const Command sub = app.command(
+      "plan", "The exact memory of a training step, before it is run, and its time on several ranks by a model");
   const auto args = std::make_shared<PlanArgs>();
   TrainOptions& o = args->options;
   o.size = 128;
@@ -187,6 +194,7 @@ void add_plan(Command app) {
   sub.option("--threads", o.threads, "CPU threads; 0: every core");
   sub.option("--memory", args->memory, "what there is, such as 8GiB; default: what is available");
   sub.flag("--json", args->json, "as JSON");
+  add_ranks_options(sub, args->ranks);
   sub.run([sub, args] {
     args->options = apply_preset(args->options, given_options(sub)).options;
     plan(*args);
