@@ -46,9 +46,11 @@ void Meeting::meet() {
       if (some(kFailed) || std::ranges::all_of(all, [](std::uint8_t state) { return (state & kDone) != 0; })) {
         return;
       }
-      // Short work need not wait for the next meeting.
+      // Who is done waits in the next meeting, for the last one's word; who is not comes to it when there is news.
       const auto next = std::chrono::steady_clock::now() + kEvery;
-      do { std::this_thread::sleep_for(kSoon); } while (mine_ == mine && std::chrono::steady_clock::now() < next);
+      while ((mine_ & kDone) == 0 && mine_ == mine && std::chrono::steady_clock::now() < next) {
+        std::this_thread::sleep_for(kSoon);
+      }
     }
   } catch (...) {
     error_ = std::current_exception();
