@@ -48,13 +48,16 @@ std::string greatest_loss(const ScalingPoint& p, const ScalingPoint& one) {
   return std::ranges::max_element(losses, {}, [](const auto& l) { return l.second; })->first;
 }
 
+/// Four digits, or all before the point.
+std::string number(double x) { return x < 1e4 ? fmt::format("{:.4g}", x) : fmt::format("{:.0f}", x); }
+
 void print_table(const std::vector<ScalingPoint>& all, const ScalingPoint& one) {
   std::vector<std::vector<std::string>> rows{{"ranks", "batch", "step ms", "cases/s", "efficiency", "statistics ms",
                                               "gradients ms", "of it not hidden", "calls", "MB sent",
                                               "most is lost to"}};
   for (const ScalingPoint& p : all) {
-    rows.push_back({fmt::format("{}", p.ranks), fmt::format("{}", p.batch), fmt::format("{:.4g}", kMs * p.step_s()),
-                    fmt::format("{:.4g}", p.cases_per_s()), fmt::format("{:.1f} %", 100 * efficiency(p, one)),
+    rows.push_back({fmt::format("{}", p.ranks), fmt::format("{}", p.batch), number(kMs * p.step_s()),
+                    number(p.cases_per_s()), fmt::format("{:.1f} %", 100 * efficiency(p, one)),
                     fmt::format("{:.3g}", kMs * p.statistics_s), fmt::format("{:.3g}", kMs * p.exchange_s),
                     fmt::format("{:.3g}", kMs * p.exposed_s), fmt::format("{}", p.collectives),
                     fmt::format("{:.1f}", kMb * p.sent_bytes), p.ranks == 1 ? "-" : greatest_loss(p, one)});
