@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 
 #include "kernels/base/check.h"
+#include "model/summary.h"
 #include "model/unet3d.h"
 
 namespace vox {
@@ -38,18 +38,18 @@ class Calls {
   double ranks_;
 };
 
-std::int64_t most_blocks(std::int64_t batch, std::int64_t ranks) {
+/// The most nodes of the tree of cases that a rank has.
+std::int64_t most_nodes(std::int64_t batch, std::int64_t ranks) {
   std::int64_t most = 0;
-  std::int64_t first = 0;
   for (std::int64_t r = 0; r < ranks; ++r) {
-    const std::int64_t count = batch / ranks + (r < batch % ranks ? 1 : 0);
-    most = std::max(most, tree_blocks(first, count));
-    first += count;
+    const BatchShare share = share_of(batch, static_cast<int>(r), static_cast<int>(ranks));
+    most = std::max(most, std::ssize(tree_nodes({share.first, share.count}, batch)));
   }
   return most;
 }
 
-constexpr double kValue = 4;  // bytes of a sum
+constexpr double kGradient = 4;  // bytes
+constexpr double kSum = 8;       // of norms and loss: in f64
 
 }  // namespace
 
@@ -76,20 +76,11 @@ Fabric fabric_named(std::string_view name) {
 StepCosts costs_of(const UNetConfig& config) {
   const UNet3d net(config, DType::f32, kNoWeights);
   StepCosts costs{.parameters = net.parameter_count(), .heads = config.supervision};
-  for (const NamedTensor& b : net.buffers()) {
-    if (b.name.ends_with("running_mean")) { costs.norm_channels.push_back(b.tensor.shape().count()); }
+  for (const LayerCost& layer : unet_summary(config, 1, size_divisor(config), DType::f32)) {
+    if (layer.kind == "batch norm") { costs.batch_norms.push_back(layer.output[1]); }
+    if (layer.kind == "instance norm") { costs.instance_norms.push_back(layer.output[1]); }
   }
   return costs;
-}
-
-std::int64_t tree_blocks(std::int64_t first, std::int64_t count) {
-  std::int64_t blocks = 0;
-  for (const std::int64_t end = first + count; first < end; ++blocks) {
-    auto size = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(end - first)));
-    if (first != 0) { size = std::min(size, first & -first); }
-    first += size;
-  }
-  return blocks;
 }
 
 ScalingPoint scaled_step(const StepCosts& costs, const Fabric& fabric, std::int64_t batch, std::int64_t ranks) {
@@ -103,19 +94,22 @@ ScalingPoint scaled_step(const StepCosts& costs, const Fabric& fabric, std::int6
   p.even_s = costs.rest_s + even * costs.case_s;
   p.uneven_s = (cases - even) * costs.case_s;
   Calls calls(fabric, ranks);
-  for (const std::int64_t channels : costs.norm_channels) {
-    const double sums = 2 * static_cast<double>(channels) * cases * kValue;  // two a channel and case: both ways
-    p.statistics_s += calls.small_gather(sums) + calls.small_gather(sums);
+  const auto gather = [&](double values_of_case) {
+    p.statistics_s += calls.small_gather(values_of_case * cases * kSum);
+  };
+  constexpr double kMoments = 3;  // of a channel and case: number, mean, sum of squares about it
+  constexpr double kGradientSums = 2;
+  for (const std::int64_t channels : costs.batch_norms) {
+    gather(kMoments * static_cast<double>(channels));
+    gather(kGradientSums * static_cast<double>(channels));
   }
+  for (const std::int64_t channels : costs.instance_norms) { gather(kGradientSums * static_cast<double>(channels)); }
   constexpr double kLossSums = 16;  // values of a case; as small as the vote whether the run goes on
-  for (std::int64_t call = 0; call < costs.heads + 1; ++call) {
-    p.statistics_s += calls.small_gather(kLossSums * cases * kValue);
-  }
-  const double gradients = static_cast<double>(costs.parameters) * kValue;
+  for (std::int64_t call = 0; call < costs.heads + 1; ++call) { gather(kLossSums); }
+  const double gradients = static_cast<double>(costs.parameters) * kGradient;
   const auto buckets = static_cast<std::int64_t>(std::ceil(gradients / static_cast<double>(costs.bucket_bytes)));
   const double bucket = gradients / static_cast<double>(buckets);
-  const double sent =
-      costs.reduce == Reduce::ordered ? static_cast<double>(most_blocks(batch, ranks)) * bucket : bucket;
+  const double sent = costs.reduce == Reduce::ordered ? static_cast<double>(most_nodes(batch, ranks)) * bucket : bucket;
   double each = 0;
   for (std::int64_t b = 0; b < buckets; ++b) { each = calls.large(sent) + calls.large(bucket); }
   if (costs.reduce == Reduce::fast && ranks > 1) { calls.count -= buckets; }  // both halves are one call

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/ranks/rank_sums.h"
 #include "model/unet_config.h"
 
 namespace vox {
@@ -24,27 +25,21 @@ struct Fabric {
 [[nodiscard]] std::span<const Fabric> known_fabrics();
 [[nodiscard]] Fabric fabric_named(std::string_view);  ///< throws Error naming those there are
 
-/// ordered: the same bits for any number of ranks. fast: one all-reduce of the gradients.
-enum class Reduce : std::uint8_t { ordered, fast };
-
 /// What of a step has to do with ranks.
 struct StepCosts {
   double case_s = 0;  ///< forward and backward pass of one case on one rank
   double rest_s = 0;  ///< of a step, whatever its cases: the optimiser above all
   /// Of case_s: a convolution's gradients are two convolutions, and gradients are exchanged meanwhile.
   double backward_share = 2.0 / 3;
-  std::int64_t parameters = 0;                        ///< values that have a gradient, 4 bytes each
-  std::vector<std::int64_t> norm_channels{};          ///< of each batch norm; other norms look at no other case
-  std::int64_t heads = 1;                             ///< logits that have a loss
+  std::int64_t parameters = 0;                 ///< values that have a gradient, 4 bytes each
+  std::vector<std::int64_t> batch_norms{};     ///< channels of each
+  std::vector<std::int64_t> instance_norms{};  ///< the same; other cases count in the gradients of their weights alone
+  std::int64_t heads = 1;                      ///< logits that have a loss
   std::int64_t bucket_bytes = std::int64_t{4} << 20;  ///< gradients that are exchanged at a time
   Reduce reduce = Reduce::ordered;
 };
-/// parameters, norm_channels and heads of a network.
+/// parameters, norms and heads of a network.
 [[nodiscard]] StepCosts costs_of(const UNetConfig&);
-
-/// Partial sums that a rank with the cases [first, first + count) gives away: the fewest intervals of 2^k cases that
-/// begin at a multiple of 2^k, the nodes of one fixed tree over all cases.
-[[nodiscard]] std::int64_t tree_blocks(std::int64_t first, std::int64_t count);
 
 /// A step of `batch` cases on `ranks`; times in seconds of the rank with most cases.
 struct ScalingPoint {
@@ -53,7 +48,7 @@ struct ScalingPoint {
   std::int64_t most_cases = 1;   ///< of a rank
   double even_s = 0;             ///< case_s for batch / ranks cases, and rest_s
   double uneven_s = 0;           ///< what most_cases takes longer than that
-  double statistics_s = 0;       ///< gathers of batch norm's and the loss's sums, which nothing hides
+  double statistics_s = 0;       ///< gathers of the sums of norms and loss, which nothing hides
   double exchange_s = 0;         ///< of gradients, all of it
   double exposed_s = 0;          ///< the part of that behind the end of the backward pass
   std::int64_t collectives = 0;  ///< calls of each rank

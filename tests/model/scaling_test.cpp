@@ -17,24 +17,13 @@ StepCosts costs() {
           .rest_s = 0.5,
           .backward_share = 2.0 / 3,
           .parameters = 250'000,
-          .norm_channels = {10, 20},
+          .batch_norms = {10, 20},
+          .instance_norms = {},
           .heads = 1,
           .bucket_bytes = 500'000};
 }
 
 }  // namespace
-
-TEST_CASE("a rank gives the nodes of one tree over the cases") {
-  CHECK(tree_blocks(0, 0) == 0);
-  CHECK(tree_blocks(0, 1) == 1);
-  CHECK(tree_blocks(0, 8) == 1);
-  CHECK(tree_blocks(8, 8) == 1);
-  CHECK(tree_blocks(4, 8) == 2);   // [4,8) [8,12)
-  CHECK(tree_blocks(0, 7) == 3);   // 4 2 1
-  CHECK(tree_blocks(1, 7) == 3);   // 1 2 4
-  CHECK(tree_blocks(3, 10) == 4);  // [3,4) [4,8) [8,12) [12,13)
-  CHECK(tree_blocks(5, 1) == 1);
-}
 
 TEST_CASE("one rank takes its compute alone") {
   const ScalingPoint p = scaled_step(costs(), kFabric, 4, 1);
@@ -48,16 +37,17 @@ TEST_CASE("a step on four ranks, by hand") {
   const ScalingPoint p = scaled_step(costs(), kFabric, 8, 4);  // two cases each, one block each
   CHECK(p.even_s == Approx(0.5 + 2 * 3));
   CHECK(p.uneven_s == 0);
-  // Norms, each twice: 2 rounds of 1 ms; 3 other ranks' 2 sums x channels x 2 cases x 4 bytes = 160 and 320 bytes each.
-  // Loss and vote: 16 values x 2 cases x 4 bytes = 128 bytes.
-  const double statistics = 2 * (2e-3 + 480e-6) + 2 * (2e-3 + 960e-6) + 2 * (2e-3 + 384e-6);
+  // Gathers: 2 rounds of 1 ms, and what comes from 3 other ranks. Moments of 2 cases: 3 x 10 x 2 x 8 = 480 bytes of
+  // the first norm, 960 of the second; sums of its gradient 320 and 640; loss and vote 16 x 2 x 8 = 256.
+  const double bytes = 3 * (480 + 960 + 320 + 640 + 2 * 256);
+  const double statistics = 6 * 2e-3 + bytes * 1e-6;
   CHECK(p.statistics_s == Approx(statistics));
   // Two buckets of 0.5 MB, out and back: 3 messages of 1 ms and 3/4 of the bytes.
   const double bucket = 2 * (3e-3 + 0.375);
   CHECK(p.exchange_s == Approx(2 * bucket));
   CHECK(p.exposed_s == Approx(bucket));  // the first is over before the backward pass of 4 s is
   CHECK(p.collectives == 4 + 2 + 4);
-  CHECK(p.sent_bytes == Approx(2 * 480 + 2 * 960 + 2 * 384 + 4 * 375'000));
+  CHECK(p.sent_bytes == Approx(bytes + 4 * 375'000));
   CHECK(p.step_s() == Approx(6.5 + statistics + bucket));
   const ScalingPoint one = scaled_step(costs(), kFabric, 8, 1);
   CHECK(efficiency(p, one) == Approx(24.5 / (4 * (6.5 + statistics + bucket))));
@@ -71,18 +61,18 @@ TEST_CASE("a slow exchange ends behind the backward pass") {
 }
 
 TEST_CASE("uneven shares cost idle ranks and more blocks") {
-  const ScalingPoint p = scaled_step(costs(), kFabric, 7, 2);  // 4 cases, one block; 3 cases, two blocks
-  CHECK(p.most_cases == 4);
-  CHECK(p.even_s == Approx(0.5 + 3.5 * 3));
-  CHECK(p.uneven_s == Approx(0.5 * 3));
-  CHECK(p.exchange_s == Approx(2 * ((1e-3 + 0.5) + (1e-3 + 0.25))));  // two blocks out, one slice back
+  const ScalingPoint p = scaled_step(costs(), kFabric, 8, 3);  // [0,3) is two nodes, [3,6) two, [6,8) one
+  CHECK(p.most_cases == 3);
+  CHECK(p.even_s == Approx(0.5 + 8));
+  CHECK(p.uneven_s == Approx(1));
+  CHECK(p.exchange_s == Approx(2 * ((2e-3 + 2 * 0.5 * 2 / 3) + (2e-3 + 0.5 * 2 / 3))));  // two blocks out, a slice back
 }
 
 TEST_CASE("fast sums send one block in one call") {
   StepCosts c = costs();
   c.reduce = Reduce::fast;
-  const ScalingPoint p = scaled_step(c, kFabric, 7, 2);
-  CHECK(p.exchange_s == Approx(2 * 2 * (1e-3 + 0.25)));
+  const ScalingPoint p = scaled_step(c, kFabric, 8, 3);
+  CHECK(p.exchange_s == Approx(2 * 2 * (2e-3 + 0.5 * 2 / 3)));
   CHECK(p.collectives == 4 + 2 + 2);
 }
 
@@ -95,10 +85,12 @@ TEST_CASE("what cannot be scaled is refused") {
 TEST_CASE("the costs of a network are counted") {
   const StepCosts seed = costs_of(unet_preset("seed"));
   CHECK(seed.parameters == 5'647'732);
-  CHECK(seed.norm_channels ==
+  CHECK(seed.batch_norms ==
         std::vector<std::int64_t>{16, 16, 32, 32, 64, 64, 128, 128, 256, 256, 128, 128, 64, 64, 32, 32, 16, 16});
+  CHECK(seed.instance_norms.empty());
   CHECK(seed.heads == 1);
-  const StepCosts nnunet = costs_of(unet_preset("nnunet"));  // instance norm looks at no other case
-  CHECK(nnunet.norm_channels.empty());
+  const StepCosts nnunet = costs_of(unet_preset("nnunet"));
+  CHECK(nnunet.batch_norms.empty());
+  CHECK(nnunet.instance_norms.size() == 22);
   CHECK(nnunet.heads == 4);
 }

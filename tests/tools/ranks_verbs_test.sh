@@ -81,6 +81,6 @@ grep -q 'cases: cases: other ones on rank 1 than on rank 0' other.err || fail "p
 
 on_ranks 2 "$program" check -i cases >/dev/null 2>check.err
 [ $? = 2 ] || fail "check on two ranks: exit $?"
-grep -q 'check runs in one process, and this is one of 2' check.err || fail "check on two ranks: $(cat check.err)"
+grep -q "'check' works on one rank, and here are 2" check.err || fail "check on two ranks: $(cat check.err)"
 [ "$(on_ranks 2 "$program" --version)" = "$("$program" --version)" ] || fail "--version on two ranks is not that of one"
 exit $bad

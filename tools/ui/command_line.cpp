@@ -10,9 +10,6 @@
 #include <sstream>
 #include <utility>
 
-#include "engine/ranks/world.h"
-#include "kernels/base/check.h"
-
 namespace vox {
 namespace {
 
@@ -172,15 +169,7 @@ Command Command::command(const std::string& name, const std::string& says) const
   return Command(app_->add_subcommand(name, says));
 }
 
-void Command::run(std::function<void()> call) const {
-  app_->callback([verb = app_->get_name(), call = std::move(call)] {
-    VOX_CHECK(world().size() == 1, "{} runs in one process, and this is one of {} that were started together", verb,
-              world().size());
-    call();
-  });
-}
-
-void Command::run_on_ranks(std::function<void()> call) const { app_->callback(std::move(call)); }
+void Command::run(std::function<void()> call) const { app_->callback(std::move(call)); }
 void Command::footer(const std::string& text) const { app_->footer(text); }
 void Command::hide() const { app_->group(""); }
 

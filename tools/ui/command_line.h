@@ -66,10 +66,9 @@ class Command {
                    const std::string& says) const;
   Option flag(const std::string& names, bool& value, const std::string& says) const;
   Command command(const std::string& name, const std::string& says) const;  ///< a verb; one of them must then be given
-  void run(std::function<void()> call) const;  ///< what the verb does; throws Error where there are several ranks
-  void run_on_ranks(std::function<void()> call) const;  ///< the same of a verb whose ranks share its work
-  void footer(const std::string& text) const;           ///< below the help
-  void hide() const;                                    ///< from the help of what it is a verb of
+  void run(std::function<void()> call) const;                               ///< what the verb does
+  void footer(const std::string& text) const;                               ///< below the help
+  void hide() const;                                                        ///< from the help of what it is a verb of
 
   [[nodiscard]] const std::string& name() const;
   [[nodiscard]] std::string says() const;

@@ -124,7 +124,7 @@ void add_doctor(Command app) {
       "doctor", "Tell what this program and this machine are, and test a kernel; under mpirun, how fast the ranks are");
   auto json = std::make_shared<bool>(false);
   verb.flag("--json", *json, "as JSON");
-  verb.run_on_ranks([json] { run(*json); });
+  verb.run([json] { run(*json); });
 }
 
 }  // namespace vox

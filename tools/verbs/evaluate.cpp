@@ -192,7 +192,7 @@ void add_evaluate(Command app) {
   verb.flag("--allow-missing", options->evaluate.allow_missing, "leave cases without a prediction out, and say so");
   verb.option("--device", options->device, "where voxels are counted: cpu, cuda, cuda:N or simt");
   verb.option("--threads", options->threads, "cases scored at a time; 0: one per core").not_negative();
-  verb.run_on_ranks([options] { run(*options); });
+  verb.run([options] { run(*options); });
 }
 
 }  // namespace vox

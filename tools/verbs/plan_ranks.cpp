@@ -140,7 +140,8 @@ void plan_ranks(const TrainOptions& o, const RanksArgs& args, bool json) {
   if (json) {
     const Json all{{"preset", o.preset},
                    {"parameters", costs.parameters},
-                   {"batch_norms", costs.norm_channels.size()},
+                   {"batch_norms", costs.batch_norms.size()},
+                   {"instance_norms", costs.instance_norms.size()},
                    {"heads", costs.heads},
                    {"case_s", costs.case_s},
                    {"rest_s", costs.rest_s},
@@ -155,8 +156,8 @@ void plan_ranks(const TrainOptions& o, const RanksArgs& args, bool json) {
     fmt::print("{}\n", json_text(all, 2));
     return;
   }
-  fmt::print("a model, not a measurement: {}, {} parameters, {} batch norms, {} sums\n", o.preset, costs.parameters,
-             costs.norm_channels.size(), args.reduce);
+  fmt::print("a model, not a measurement: {}, {} parameters, {} norms, {} sums\n", o.preset, costs.parameters,
+             costs.batch_norms.size() + costs.instance_norms.size(), args.reduce);
   fmt::print("{}: {:.3g} us a message, {:.4g} GB/s ({})\n\n", fabric.name, 1e6 * fabric.latency_s,
              1e-9 * fabric.bytes_per_s, fabric.source);
   if (!strong.empty()) {

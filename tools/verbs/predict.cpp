@@ -195,7 +195,7 @@ void add_predict(Command app) {
   sub.option("--threads", args->threads, "CPU threads; 0: every core. Never changes the result").not_negative();
   sub.option("--memory", args->memory, "refuse what takes more than this, such as 8GiB; default: what is available");
   sub.flag("--verbose", args->verbose, "say what became of each case's time");
-  sub.run_on_ranks([args] { predict(*args); });
+  sub.run([args] { predict(*args); });
 }
 
 }  // namespace vox

@@ -169,7 +169,7 @@ void add_prepare(Command app) {
   verb.flag("--prune", o->prune, "remove prepared cases from the output that are not below the input any more");
   verb.option("--threads", o->threads, "cases at a time, about 0.25 GiB each; 0: one per core").not_negative();
   verb.flag("--json", o->json, "print the outcome of every case as JSON");
-  verb.run_on_ranks([verb, o] { run(verb, *o); });
+  verb.run([verb, o] { run(verb, *o); });
 }
 
 }  // namespace vox

@@ -156,7 +156,7 @@ void add_train(Command app) {
   sub.option("--report", args->report, "report.html after every epoch: on or off. Never changes the result")
       .one_of({"on", "off"});
   add_machine_options(sub, args->options, args->memory);
-  sub.run_on_ranks([sub, args] { train(sub, *args); });
+  sub.run([sub, args] { train(sub, *args); });
 }
 
 }  // namespace vox
