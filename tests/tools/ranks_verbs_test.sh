@@ -35,7 +35,7 @@ jobs() { # RANKS: all verbs into a folder of its own
   code="${PIPESTATUS[0]}"
   [ "$code" = 3 ] || fail "predict on $1: exit $code, wants 3"
   grep -q 'not segmented' "$to/predict.err" || fail "predict on $1 does not say what was not segmented: $(cat "$to/predict.err")"
-  grep -q 'Synth_002: BT-' "$to/predict.err" || fail "predict on $1 does not name the broken case"
+  [ "$(grep -c 'Synth_002: BT-' "$to/predict.err")" = 1 ] || fail "predict on $1 does not name the broken case once: $(cat "$to/predict.err")"
   "${run[@]}" "$program" "${evaluate[@]}" -g cases -p "$to/predicted" --allow-missing -o "$to/scores.json" --csv "$to/scores.csv" \
     --report "$to/scores.html" 2>"$to/evaluate.err" | sed "s|$to/||" >"$to/evaluate.txt"
   code="${PIPESTATUS[0]}"
@@ -66,8 +66,16 @@ grep -q '0 prepared, 2 up to date, 0 left out, 1 failed' again.txt || fail "prep
 printf x >ranks1/predicted/Synth_003.nii.gz
 on_ranks 2 "$program" evaluate -g cases -p ranks1/predicted --allow-missing --threads 1 >refused.txt 2>refused.err
 [ $? = 3 ] || fail "evaluate of a broken prediction: exit $?"
-grep -q 'of .* cases cannot be scored' refused.err || fail "evaluate of a broken prediction: $(cat refused.err)"
+[ "$(grep -c 'of .* cases cannot be scored' refused.err)" = 1 ] || fail "evaluate of a broken prediction: $(cat refused.err)"
 [ ! -s refused.txt ] || fail "evaluate of a broken prediction prints $(cat refused.txt)"
+
+# What stops one rank stops all, with its message: here rank 0 cannot have the folder.
+exec 9<ranks3/cache
+flock 9
+on_ranks 3 "$program" prepare -i cases -o ranks3/cache --recipe native --threads 1 >/dev/null 2>locked.err
+[ $? = 2 ] || fail "prepare of a folder that is taken: exit $?"
+[ "$(grep -c 'another .voxgrad prepare. is writing there' locked.err)" = 1 ] || fail "prepare of a folder that is taken: $(cat locked.err)"
+exec 9<&-
 
 # Ranks that find other cases say so, and write nothing.
 mkdir here0 here1
@@ -76,7 +84,7 @@ cp -r cases here0 && cp -r cases here1 && rm -r here1/cases/Synth_003
 on_ranks 2 sh -c 'cd "here${OMPI_COMM_WORLD_RANK:-${PMIX_RANK:-$PMI_RANK}}" && exec "$0" prepare -i cases -o ../none --threads 1' \
   "$program" >/dev/null 2>other.err
 [ $? = 2 ] || fail "prepare of other cases on other ranks: exit $?"
-grep -q 'cases: cases: other ones on rank 1 than on rank 0' other.err || fail "prepare of other cases: $(cat other.err)"
+[ "$(grep -c 'cases: cases: other ones on rank 1 than on rank 0' other.err)" = 1 ] || fail "prepare of other cases: $(cat other.err)"
 [ -z "$(ls none 2>/dev/null)" ] || fail "prepare of other cases wrote $(ls none)"
 
 on_ranks 2 "$program" check -i cases >/dev/null 2>check.err
