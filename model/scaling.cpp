@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "engine/json.h"
 #include "kernels/base/check.h"
 #include "model/summary.h"
 #include "model/unet3d.h"
@@ -71,6 +72,33 @@ Fabric fabric_named(std::string_view name) {
     known.push_back(f.name);
   }
   VOX_FAIL("fabric '{}', wants one of: {}", name, fmt::join(known, ", "));
+}
+
+Fabric measured_fabric(std::string_view json, const std::string& file) {
+  Fabric f{.name = file, .source = "measured by doctor"};
+  try {
+    const Json doctor = Json::parse(json);
+    const Json& report = doctor.at("ranks");
+    const auto rounds = std::ceil(std::log2(static_cast<double>(report.at("ranks").size())));
+    double least = 0;
+    double most = 0;
+    for (const Json& one : report.at("collectives")) {
+      const std::string call = one.at("call").get<std::string>();
+      const double bytes = one.value("bytes", 0.0);
+      if (call == "all-gather" && (least == 0 || bytes < least)) {
+        least = bytes;
+        f.latency_s = one.at("seconds").get<double>() / rounds;
+      }
+      if (call == "all-to-all" && bytes > most) {
+        most = bytes;
+        f.bytes_per_s = one.at("bytes_per_second").get<double>();
+      }
+    }
+  } catch (const JsonError& e) { VOX_FAIL_DATA("{}: {}", file, e.what()); }
+  VOX_CHECK_DATA(f.latency_s > 0 && std::isfinite(f.latency_s) && f.bytes_per_s > 0,
+                 "{}: has no collectives between several ranks, as mpirun -n 2 voxgrad doctor --json prints them",
+                 file);
+  return f;
 }
 
 StepCosts costs_of(const UNetConfig& config) {

@@ -82,6 +82,22 @@ TEST_CASE("what cannot be scaled is refused") {
   CHECK_THROWS_WITH(fabric_named("token ring"), ContainsSubstring("wants one of: ethernet25, ethernet100, nvlink4"));
 }
 
+TEST_CASE("a fabric is what doctor has measured") {
+  const std::string json = R"({"ranks": {"ranks": [{}, {}, {}], "collectives": [
+    {"call": "all-gather", "bytes": 1024, "seconds": 9, "bytes_per_second": 9},
+    {"call": "all-gather", "bytes": 8, "seconds": 6e-5, "bytes_per_second": 9},
+    {"call": "all-to-all", "bytes": 67108864, "seconds": 1, "bytes_per_second": 2e9},
+    {"call": "all-to-all", "bytes": 8, "seconds": 1, "bytes_per_second": 9},
+    {"call": "barrier", "seconds": 5e-5}]}})";
+  const Fabric f = measured_fabric(json, "doctor.json");
+  CHECK(f.latency_s == Approx(3e-5));  // two rounds of three ranks
+  CHECK(f.bytes_per_s == Approx(2e9));
+  CHECK(f.most_ranks == 0);
+  CHECK_THROWS_WITH(measured_fabric(R"({"cpu": 1})", "x.json"), ContainsSubstring("x.json"));
+  CHECK_THROWS_WITH(measured_fabric(R"({"ranks": {"ranks": [{}], "collectives": []}})", "x.json"),
+                    ContainsSubstring("x.json: has no collectives between several ranks"));
+}
+
 TEST_CASE("the costs of a network are counted") {
   const StepCosts seed = costs_of(unet_preset("seed"));
   CHECK(seed.parameters == 5'647'732);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "engine/json.h"
@@ -19,8 +21,15 @@ constexpr double kMs = 1e3;
 constexpr double kMb = 1e-6;
 constexpr double kGood = 0.9;
 
+Fabric measured(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  VOX_CHECK_DATA(in, "{}: cannot open", file);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  return measured_fabric(text, file);
+}
+
 Fabric fabric_of(const RanksArgs& args) {
-  Fabric f = fabric_named(args.fabric);
+  Fabric f = args.fabric.ends_with(".json") ? measured(args.fabric) : fabric_named(args.fabric);
   if (args.latency_us >= 0) { f.latency_s = args.latency_us * 1e-6; }
   if (args.gbit_per_s > 0) { f.bytes_per_s = args.gbit_per_s * 1e9 / 8; }
   if (args.latency_us >= 0 || args.gbit_per_s > 0) { f.source = "as given, the rest: " + f.source; }
@@ -105,12 +114,13 @@ void add_ranks_options(Command verb, RanksArgs& a) {
       .group(group);
   std::vector<std::string> names;
   for (const Fabric& f : known_fabrics()) { names.push_back(f.name); }
-  verb.option("--fabric", a.fabric, "what joins them").one_of(names).group(group);
-  verb.option("--latency-us", a.latency_us, "of a message; doctor measures it under mpirun")
-      .not_negative()
-      .default_text("the fabric's")
+  verb.option("--fabric", a.fabric,
+              fmt::format("what joins them: {}, or a file that mpirun -n N voxgrad doctor --json has printed",
+                          fmt::join(names, ", ")))
+      .type_name("NAME|FILE.json")
       .group(group);
-  verb.option("--bandwidth-gbit", a.gbit_per_s, "of a rank in each direction, Gbit/s; doctor measures it")
+  verb.option("--latency-us", a.latency_us, "of a message").not_negative().default_text("the fabric's").group(group);
+  verb.option("--bandwidth-gbit", a.gbit_per_s, "of a rank in each direction, Gbit/s")
       .positive()
       .default_text("the fabric's")
       .group(group);
