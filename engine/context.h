@@ -14,9 +14,9 @@ namespace vox {
 [[nodiscard]] CudaQueue& cuda_queue();
 [[nodiscard]] SimtQueue& simt_queue();
 
-/// "cpu", "simt", "cuda" or "cuda:N", N the number of a GPU: makes that GPU the calling thread's; "cuda" is the first, and
-/// on several ranks of a host one for each. Throws Error saying
-/// what is missing: the build, the driver, a GPU, or that one.
+/// "cpu", "simt", "cuda" or "cuda:N", N the number of a GPU: makes that GPU the calling thread's; "cuda" is the first,
+/// and on several ranks of a host one for each. Throws Error saying what is missing: the build, the driver, a GPU, or
+/// that one.
 Device select_device(std::string_view text);
 /// The same without selecting one: what kind of device the text names, be it there or not.
 [[nodiscard]] Device device_kind(std::string_view text);

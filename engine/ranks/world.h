@@ -8,8 +8,8 @@ namespace vox {
 
 /// The ranks that this process was started with: those of mpirun or srun, or itself alone (engine/ranks/job.h).
 [[nodiscard]] Communicator& world();
-/// Makes world() another one; null: alone. For join_world() and for tests. hardware_threads() is from then on this rank's
-/// share of the cores (engine/ranks/cores.h).
+/// Makes world() another one; null: alone. For join_world() and for tests. hardware_threads() is from then on this
+/// rank's share of the cores (engine/ranks/cores.h).
 void set_world(std::unique_ptr<Communicator>);
 
 /// Of these ranks the ones on this machine (of this host name), who share its memory and its cores: this one's place
