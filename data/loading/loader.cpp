@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "data/loading/rank_cases.h"
 #include "data/loading/sample.h"
 #include "data/loading/shuffle.h"
 #include "kernels/base/check.h"
@@ -80,13 +81,16 @@ struct Loader::Impl {
     samples = options.steps_per_epoch > 0 ? options.steps_per_epoch * options.batch : std::ssize(options.files);
     batches = options.drop_last ? samples / options.batch : (samples + options.batch - 1) / options.batch;
     VOX_CHECK(batches >= 1, "loader: {} cases make no full batch of {}", samples, options.batch);
+    if (options.ranks > 1) {
+      for (const auto& file : options.files) { names.push_back(PreparedFile(file).info().id); }
+    }
     if (options.memory_bytes == 0) {
-      const std::int64_t all = default_batches_ahead(options.threads, samples_in(0));
+      const std::int64_t all = default_batches_ahead(options.threads, cases_of(0).count());
       options.memory_bytes = static_cast<std::size_t>(all) * bytes_of(0);
     }
     ahead = static_cast<std::int64_t>(options.memory_bytes / bytes_of(0));
-    VOX_CHECK(ahead >= 1, "loader: a batch of {} takes {} bytes, more than the memory budget of {}", samples_in(0),
-              bytes_of(0), options.memory_bytes);
+    VOX_CHECK(ahead >= 1, "loader: a batch of {} takes {} bytes, more than the memory budget of {}",
+              cases_of(0).count(), bytes_of(0), options.memory_bytes);
     memory = std::make_unique<BatchMemory>(bytes_of(0), options.memory);
     for (int t = 0; t < options.threads; ++t) {
       threads.emplace_back([this] { serve(); });
@@ -105,8 +109,12 @@ struct Loader::Impl {
   [[nodiscard]] std::int64_t samples_in(std::int64_t batch) const {
     return std::min(options.batch, samples - batch * options.batch);
   }
+  /// What of it is read here.
+  [[nodiscard]] RankCases cases_of(std::int64_t batch) const {
+    return rank_cases(samples_in(batch), options.at_a_time, options.rank, options.ranks);
+  }
   [[nodiscard]] std::size_t bytes_of(std::int64_t batch) const {
-    return static_cast<std::size_t>(samples_in(batch)) * (values * sizeof(float) + voxels);
+    return static_cast<std::size_t>(cases_of(batch).count()) * (values * sizeof(float) + voxels);
   }
 
   void start(std::uint32_t which, std::int64_t first_batch) {
@@ -170,10 +178,13 @@ struct Loader::Impl {
     in_flight_bytes += bytes_of(slot->index);
     peak_bytes = std::max(peak_bytes, in_flight_bytes);
     lock.unlock();
-    const std::int64_t n = samples_in(slot->index);
     try {
+      RankCases here = cases_of(slot->index);
+      const std::int64_t n = here.count();
       slot->errors.resize(static_cast<std::size_t>(n));
-      slot->batch.ids.resize(static_cast<std::size_t>(n));
+      slot->batch.ids = ids_of(slot->index);
+      slot->batch.places = std::move(here.places);
+      slot->batch.shares = std::move(here.shares);
       slot->batch.keys.resize(static_cast<std::size_t>(n));
       slot->batch.shape = {n, sample[0], sample[1], sample[2], sample[3]};
       slot->batch.memory = memory->take();
@@ -192,10 +203,20 @@ struct Loader::Impl {
     work.notify_all();
   }
 
+  /// Of all cases of a batch; of one rank those that read them say what they are.
+  [[nodiscard]] std::vector<std::string> ids_of(std::int64_t batch) const {
+    std::vector<std::string> ids(static_cast<std::size_t>(samples_in(batch)));
+    if (options.ranks == 1) { return ids; }
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      ids[i] = names[order[static_cast<std::size_t>(batch * options.batch) + i]];
+    }
+    return ids;
+  }
+
   void fill(std::unique_lock<std::mutex>& lock, SampleMaker& maker) {
     Slot& slot = *filling;
     const std::int64_t s = next_sample++;
-    if (next_sample == std::ssize(slot.batch.ids)) { filling = nullptr; }
+    if (next_sample == std::ssize(slot.batch.places)) { filling = nullptr; }
     lock.unlock();
     try {
       load(slot, static_cast<std::size_t>(s), maker);
@@ -206,15 +227,18 @@ struct Loader::Impl {
   }
 
   void load(Slot& slot, std::size_t s, SampleMaker& maker) const {
-    const std::size_t position = static_cast<std::size_t>(slot.index * options.batch) + s;
+    const std::int64_t place = slot.batch.places[s];
+    const auto position = static_cast<std::size_t>(slot.index * options.batch + place);
     const SampleKey key{.seed = options.seed, .epoch = epoch, .position = static_cast<std::uint32_t>(position)};
     slot.batch.keys[s] = key;
-    slot.batch.ids[s] =
-        maker.make(options.files[order[position]], key, static_cast<std::int64_t>(s),
-                   slot.batch.images.subspan(s * values, values), slot.batch.labels.subspan(s * voxels, voxels));
+    std::string id =
+        maker.make(options.files[order[position]], key, place, slot.batch.images.subspan(s * values, values),
+                   slot.batch.labels.subspan(s * voxels, voxels));
+    if (options.ranks == 1) { slot.batch.ids[s] = std::move(id); }
   }
 
   LoaderOptions options;
+  std::vector<std::string> names;  // of the files, where there are several ranks
   std::array<std::int64_t, 4> sample{};
   std::size_t voxels = 0;    // of a sample
   std::size_t values = 0;    // of a sample's image

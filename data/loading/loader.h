@@ -13,6 +13,7 @@
 #include "data/loading/augment.h"
 #include "data/loading/batch_memory.h"
 #include "data/loading/patch.h"
+#include "engine/ranks/batch_share.h"
 
 namespace vox {
 
@@ -23,6 +24,11 @@ namespace vox {
 struct LoaderOptions {
   std::vector<std::filesystem::path> files;  ///< prepared and labelled cases, all of one shape or with `patch`
   std::int64_t batch = 1;
+  /// Of several ranks each reads what it computes of a batch, of every part of so many cases its share
+  /// (data/loading/rank_cases.h). 0: a batch is one part.
+  std::int64_t at_a_time = 0;
+  int rank = 0;
+  int ranks = 1;
   std::uint64_t seed = 0;
   int threads = 1;  ///< that read and augment
   /// For batches that wait or are being filled, of which one must fit. 0: default_batches_ahead() full ones.
@@ -37,8 +43,11 @@ struct LoaderOptions {
   bool drop_last = false;  ///< leave out a last batch that is not full
 };
 
+/// The samples that this rank reads of a batch.
 struct Batch {
-  std::vector<std::string> ids;
+  std::vector<std::string> ids;         ///< of all cases of the batch, on every rank
+  std::vector<std::int64_t> places;     ///< in the batch, by sample
+  std::vector<BatchShare> shares;       ///< what they are of each part of the batch
   std::vector<SampleKey> keys;          ///< by sample: what it draws its augmentation by
   std::array<std::int64_t, 5> shape{};  ///< N,C,D,H,W
   std::span<float> images;              ///< [N,C,D,H,W]
@@ -47,11 +56,12 @@ struct Batch {
 };
 
 /// Streams prepared cases from disk with background threads, shuffled and augmented. Values and order depend on files,
-/// seed, epoch and the place in the epoch only: never on threads, memory, timing or where an epoch was resumed.
+/// seed, epoch and the place in the epoch only: never on threads, ranks, memory, timing or where an epoch was resumed.
 /// One thread at a time may call it.
 class Loader {
  public:
-  /// Reads the first file's header. Throws Error for options out of range, among them a budget below one batch.
+  /// Reads the first file's header, and of several ranks all of them: who reads a case is told to the others by its id.
+  /// Throws Error for options out of range, among them a budget below one batch.
   explicit Loader(LoaderOptions);
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
@@ -64,10 +74,10 @@ class Loader {
   [[nodiscard]] std::optional<Batch> next();
 
   [[nodiscard]] std::int64_t batches_per_epoch() const;
-  [[nodiscard]] std::int64_t samples_per_epoch() const;
+  [[nodiscard]] std::int64_t samples_per_epoch() const;            ///< of all ranks
   [[nodiscard]] std::array<std::int64_t, 4> sample_shape() const;  ///< C,D,H,W
   [[nodiscard]] std::int64_t batches_in_flight() const;            ///< at most: what fits in the budget
-  [[nodiscard]] std::size_t batch_bytes() const;                   ///< of a full batch
+  [[nodiscard]] std::size_t batch_bytes() const;                   ///< of a full batch's samples here
   [[nodiscard]] std::size_t peak_bytes() const;                    ///< most that was ever in flight
   [[nodiscard]] std::size_t scratch_bytes() const;                 ///< what its threads take beside batches
   [[nodiscard]] std::string memory_plan() const;                   ///< "loader: 2 threads, 3 batches of ... in ..."

@@ -1,0 +1,26 @@
+#include "data/loading/rank_cases.h"
+
+#include <algorithm>
+
+#include "kernels/base/check.h"
+
+namespace vox {
+
+std::int64_t RankCases::at_a_time() const { return std::max<std::int64_t>(shares.front().count, 1); }
+
+RankCases rank_cases(std::int64_t batch, std::int64_t at_a_time, int rank, int ranks) {
+  VOX_CHECK(batch >= 1 && at_a_time >= 0 && rank >= 0 && rank < ranks,
+            "a batch of {} cases, {} at a time, has no share of rank {} of {}", batch, at_a_time, rank, ranks);
+  const std::int64_t part = at_a_time == 0 ? batch : std::min(at_a_time, batch);
+  RankCases cases;
+  for (std::int64_t begin = 0; begin < batch; begin += part) {
+    const BatchShare share = share_of(std::min(part, batch - begin), rank, ranks);
+    const std::int64_t here = std::max<std::int64_t>(share.count, 1);
+    const std::int64_t first = share.count == 0 ? begin : begin + share.first;
+    for (std::int64_t i = 0; i < here; ++i) { cases.places.push_back(first + i); }
+    cases.shares.push_back(share);
+  }
+  return cases;
+}
+
+}  // namespace vox
