@@ -55,7 +55,9 @@ std::string place_in_volume(const Shape& s, std::int64_t i) {
 
 class Watch : public TapeListener {
  public:
-  Watch(const UNet3d& net, std::span<const MicroBatch> parts, std::span<const std::string> ids) : net_(net), ids_(ids) {
+  Watch(const UNet3d& net, std::span<const MicroBatch> parts, std::span<const std::string> ids,
+        std::span<const std::int64_t> places)
+      : net_(net), ids_(ids), places_(places) {
     for (const MicroBatch& part : parts) {
       firsts_[&part.images.body()] = first_;
       check(part.images, [] { return std::string("the image"); });
@@ -99,7 +101,8 @@ class Watch : public TapeListener {
     }
   }
 
-  [[nodiscard]] const std::string& text() const { return text_; }
+  [[nodiscard]] bool found() const { return !text_.empty(); }
+  [[nodiscard]] NotFinite result() const { return {.text = text_, .looked = looked_}; }
 
  private:
   struct Ran {
@@ -111,12 +114,16 @@ class Watch : public TapeListener {
   template <class What> void check(const Tensor& t, const What& what) {
     if (!text_.empty()) { return; }
     const Found found = look_at(t);
-    if (found.count == 0) { return; }
+    if (found.count == 0) {
+      ++looked_;
+      return;
+    }
     std::string where;
     if (t.layout() == Layout::blocked) {
       std::vector<std::string> cases;
       for (const std::int64_t n : found.samples) {
-        cases.push_back(fmt::format("{} (sample {})", ids_[static_cast<std::size_t>(first_ + n)], first_ + n));
+        const auto at = static_cast<std::size_t>(first_ + n);
+        cases.push_back(fmt::format("{} (sample {})", ids_[at], places_.empty() ? first_ + n : places_[at]));
       }
       where = fmt::format(" in case {}, first in {}", fmt::join(cases, ", "), place_in_volume(t.shape(), found.first));
     } else {
@@ -128,6 +135,8 @@ class Watch : public TapeListener {
 
   const UNet3d& net_;
   std::span<const std::string> ids_;
+  std::span<const std::int64_t> places_;
+  std::int64_t looked_ = 0;
   TapeListener* before_ = nullptr;
   std::unordered_map<const TensorBody*, std::string> layers_;
   std::unordered_map<const TensorBody*, std::int64_t> firsts_;  ///< place in the batch of an image's first case
@@ -139,15 +148,16 @@ class Watch : public TapeListener {
 
 }  // namespace
 
-std::string first_not_finite(const UNet3d& net, std::span<const MicroBatch> parts, std::span<const std::string> ids,
-                             const LossOptions& loss, std::uint64_t seed, std::uint32_t step, RankSums* ranks) {
-  Watch watch(net, parts, ids);
-  if (watch.text().empty() || ranks != nullptr) {
+NotFinite first_not_finite(const UNet3d& net, std::span<const MicroBatch> parts, std::span<const std::string> ids,
+                           const LossOptions& loss, std::uint64_t seed, std::uint32_t step,
+                           std::span<const std::int64_t> places, RankSums* ranks) {
+  Watch watch(net, parts, ids, places);
+  if (!watch.found() || ranks != nullptr) {
     static_cast<void>(submit_batch(net, parts, loss, seed, step, nullptr, ranks));
     watch.check_gradients();
   }
   for (const NamedTensor& p : net.parameters()) { Tensor(p.tensor).clear_grad(); }
-  return watch.text();
+  return watch.result();
 }
 
 }  // namespace vox

@@ -6,6 +6,7 @@
 
 #include "engine/allocator.h"
 #include "engine/dry_run.h"
+#include "engine/ranks/rank_cases.h"
 #include "engine/tape.h"
 #include "engine/uploader.h"
 #include "kernels/base/check.h"
@@ -140,8 +141,9 @@ StepPlan planned_training(const StepRequest& r, std::size_t tries) {
   std::optional<WeightAverage> average;
   if (r.ema > 0) { average.emplace(net, r.ema); }
   run.enter(Stage::inputs);
-  const Shape shape = batch_shape(r, r.batch);
-  const std::int64_t at_a_time = r.micro_batch == 0 ? r.batch : r.micro_batch;
+  const RankCases here = rank_cases(r.batch, r.micro_batch, r.rank, r.ranks);
+  const Shape shape = batch_shape(r, here.count());
+  const std::int64_t at_a_time = here.at_a_time();
   Uploader uploader(r.device, shape);
   uploader.start(some_batch(shape), at_a_time);
   const std::size_t from = run.time();

@@ -47,6 +47,8 @@ struct StepRequest {
   Extents extents = cube(128);  ///< of a case, or a patch or window of it
   std::int64_t batch = 1;
   std::int64_t micro_batch = 0;  ///< cases at a time; 0: the batch
+  int rank = 0;                  ///< whose share of them is planned (engine/ranks/rank_cases.h)
+  int ranks = 1;
   LossOptions loss{};
   OptimizerOptions optimizer{};
   double ema = 0;  ///< decay of averaged weights; 0: there are none

@@ -10,9 +10,9 @@
 #include <thread>
 #include <utility>
 
-#include "data/loading/rank_cases.h"
 #include "data/loading/sample.h"
 #include "data/loading/shuffle.h"
+#include "engine/ranks/rank_cases.h"
 #include "kernels/base/check.h"
 
 namespace vox {

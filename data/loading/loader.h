@@ -25,7 +25,7 @@ struct LoaderOptions {
   std::vector<std::filesystem::path> files;  ///< prepared and labelled cases, all of one shape or with `patch`
   std::int64_t batch = 1;
   /// Of several ranks each reads what it computes of a batch, of every part of so many cases its share
-  /// (data/loading/rank_cases.h). 0: a batch is one part.
+  /// (engine/ranks/rank_cases.h). 0: a batch is one part.
   std::int64_t at_a_time = 0;
   int rank = 0;
   int ranks = 1;

@@ -46,7 +46,7 @@ void set(const UNet3d& net, const std::string& name, double value) {
 }
 
 std::string found(const UNet3d& net, const std::vector<MicroBatch>& parts) {
-  return first_not_finite(net, parts, kCases, {}, 7, 0);
+  return first_not_finite(net, parts, kCases, {}, 7, 0).text;
 }
 
 }  // namespace

@@ -29,22 +29,22 @@ TEST_CASE("a checkpoint is due when it is asked for, or when its time has come",
   const TempFolder folder;
   {
     RunControl never(folder.path(), 0);
-    CHECK_FALSE(never.checkpoint_due());
+    CHECK_FALSE(never.after_step().checkpoint);
     REQUIRE(std::raise(SIGUSR1) == 0);
-    CHECK(never.checkpoint_due());
-    CHECK_FALSE(never.checkpoint_due());
-    CHECK_FALSE(RunControl::interrupted());
+    CHECK(never.after_step().checkpoint);
+    CHECK_FALSE(never.after_step().checkpoint);
+    CHECK_FALSE(never.after_step().interrupted);
   }
   RunControl often(folder.path(), 1e-9);
-  CHECK(comes_true([&] { return often.checkpoint_due(); }));
+  CHECK(comes_true([&] { return often.after_step().checkpoint; }));
   RunControl rarely(folder.path(), 1e6);
-  CHECK_FALSE(rarely.checkpoint_due());
+  CHECK_FALSE(rarely.after_step().checkpoint);
 }
 
 TEST_CASE("a file named stop ends a run after the epoch, and is gone", "[training]") {
   const TempFolder folder;
   write_bytes(folder / "stop", "");  // of an earlier run
-  const RunControl control(folder.path(), 10);
+  RunControl control(folder.path(), 10);
   CHECK_FALSE(fs::exists(folder / "stop"));
   CHECK_FALSE(control.stop_asked());
 

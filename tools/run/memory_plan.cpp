@@ -4,17 +4,21 @@
 
 #include "engine/allocator.h"
 #include "engine/kept.h"
+#include "engine/ranks/communicator.h"
+#include "engine/ranks/rank_cases.h"
 #include "kernels/base/check.h"
 
 namespace vox {
 
-StepRequest step_request(const TrainOptions& o, Device device) {
+StepRequest step_request(const TrainOptions& o, Device device, const Communicator* ranks) {
   return {.config = unet_config(o),
           .dtype = dtype_named(o.dtype),
           .device = device,
           .extents = step_extents(o),
           .batch = o.batch,
           .micro_batch = o.micro_batch,
+          .rank = ranks == nullptr ? 0 : ranks->rank(),
+          .ranks = ranks == nullptr ? 1 : ranks->size(),
           .loss = loss_options(o),
           .optimizer = optimizer_options(o),
           .ema = o.ema,
@@ -22,7 +26,8 @@ StepRequest step_request(const TrainOptions& o, Device device) {
 }
 
 std::size_t waiting_bytes(const StepRequest& r, const HostHolds& host) {
-  const auto values = static_cast<std::size_t>(r.batch * voxels_of(r.extents));
+  const auto values =
+      static_cast<std::size_t>(rank_cases(r.batch, r.micro_batch, r.rank, r.ranks).count() * voxels_of(r.extents));
   const std::size_t batch = values * (static_cast<std::size_t>(r.config.in_channels) * sizeof(float) + 1);
   return static_cast<std::size_t>(host.batches_in_flight + 1) * batch + host.scratch_bytes + host.validation_bytes;
 }

@@ -11,8 +11,10 @@
 
 namespace vox {
 
-/// What a training run asks the step plan for. `options.size` must be set.
-[[nodiscard]] StepRequest step_request(const TrainOptions&, Device);
+class Communicator;  // engine/ranks/communicator.h
+
+/// What a training run, of several ranks one of it, asks the step plan for. `options.size` must be set.
+[[nodiscard]] StepRequest step_request(const TrainOptions&, Device, const Communicator* = nullptr);
 
 /// What a run holds on the CPU beside the tensors of a step.
 struct HostHolds {
@@ -57,12 +59,13 @@ class RunMemory {
   /// validation: extents of what goes through the network then.
   RunMemory(const StepRequest&, const HostHolds&, const Extents& validation, const MemoryLimit&);
 
+  /// batch: cases of the whole one.
   [[nodiscard]] const StepPlan& step(std::int64_t batch) const { return steps_.at(batch); }
   [[nodiscard]] const StepPlan& largest_step() const { return steps_.rbegin()->second; }
   [[nodiscard]] const StepPlan& validation() const { return validation_; }
 
  private:
-  std::map<std::int64_t, StepPlan> steps_;  ///< by cases in the batch
+  std::map<std::int64_t, StepPlan> steps_;  ///< by cases in the whole batch
   StepPlan validation_;
 };
 

@@ -162,6 +162,7 @@ Json overview(const RunHistory& h, double epochs, const std::string& state) {
   Json facts{{"state", state}};
   facts["epochs"] =
       epochs > 0 ? fmt::format("{} of {}", h.epochs().size(), epochs) : fmt::format("{}", h.epochs().size());
+  if (const Json* const ranks = h.start().find("ranks")) { facts["ranks"] = ranks->size(); }
   if (!h.epochs().empty()) {
     const Json& last = h.epochs().back();
     facts["steps"] = number_in(last, "step");

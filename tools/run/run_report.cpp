@@ -13,8 +13,8 @@
 
 namespace vox {
 
-RunReport::RunReport(std::filesystem::path run, bool on, const RunHistory& history)
-    : run_(std::move(run)), on_(on), history_(history) {}
+RunReport::RunReport(std::filesystem::path run, bool on, const RunHistory& history, Communicator& ranks)
+    : run_(std::move(run)), on_(on), history_(history), ranks_(ranks), writes_(on && ranks.rank() == 0) {}
 
 RunReport::~RunReport() {
   if (says_running_) { write(false); }
@@ -22,7 +22,7 @@ RunReport::~RunReport() {
 }
 
 template <class Write> void RunReport::try_to(const Write& write) {
-  if (!on_) { return; }
+  if (!writes_) { return; }
   try {
     write();
   } catch (const std::exception& e) {  // whatever it is, the training goes on
@@ -34,6 +34,7 @@ template <class Write> void RunReport::try_to(const Write& write) {
 
 void RunReport::begin(bool fresh, std::span<const std::filesystem::path> train,
                       std::span<const std::filesystem::path> val, int threads) {
+  val_.assign(val.begin(), val.end());
   try_to([&] {
     const std::filesystem::path file = run_ / "data.json";
     if (fresh) {
@@ -56,6 +57,7 @@ OnValidated RunReport::listener(Targets targets) {
 }
 
 void RunReport::improved(std::int64_t epoch) {
+  if (on_) { pictures_.gather(ranks_, val_); }
   wait_for_pictures();
   try_to([&] {
     const auto draw = [pictures = std::exchange(pictures_, {}), file = run_ / "pictures.json", epoch] {

@@ -5,7 +5,9 @@
 #include <system_error>
 
 #include "data/loading/splits.h"
+#include "engine/ranks/deal.h"
 #include "kernels/base/check.h"
+#include "tools/run/first_rank.h"
 #include "tools/run/series_summary.h"
 #include "tools/run/stored_run.h"
 #include "tools/run/training_cases.h"
@@ -20,11 +22,11 @@ bool holds_run(const fs::path& folder) { return fs::exists(folder / "last.safete
 
 /// The folds of the series, each with cases to validate on.
 std::vector<Split> folds_of_series(const fs::path& cache, const fs::path& splits, const TrainOptions& options,
-                                   const SeriesOptions& series) {
+                                   const SeriesOptions& series, Communicator& ranks) {
   const bool all = series.folds == SeriesOptions::Folds::all;
   TrainOptions first = options;
   if (all) { first.fold = 0; }
-  const std::vector<Split> folds = training_cases(cache, splits, first).folds;
+  const std::vector<Split> folds = training_cases(cache, splits, first, &ranks).folds;
   for (std::int64_t f = 0; f < std::ssize(folds); ++f) {
     VOX_CHECK((!all && f != options.fold) || !folds[static_cast<std::size_t>(f)].val.empty(),
               "{}: fold {} has no case to validate on, and a series compares validations",
@@ -72,18 +74,22 @@ std::vector<SeriesRun> series_runs(const TrainOptions& o, const SeriesOptions& s
 
 void train_series(const fs::path& cache, const fs::path& output, const TrainOptions& options,
                   const SeriesOptions& series, Training::Start start, const std::string& memory,
-                  const std::set<std::string>& given, const RunOutputs& outputs) {
+                  const std::set<std::string>& given, const RunOutputs& outputs, Communicator* of_runs) {
+  Communicator& ranks = ranks_or_alone(of_runs);
+  const bool first = ranks.rank() == 0;
   constexpr std::int64_t kMostSeeds = 1000;
   VOX_CHECK(series.seeds >= 1 && series.seeds <= kMostSeeds, "--seeds is {}, wants 1 to {}", series.seeds, kMostSeeds);
   check_options(options);
   const bool resumes = start == Training::Start::resume;
   const fs::path splits = output / "splits.json";
   const std::vector<Split> folds =
-      folds_of_series(cache, resumes && fs::exists(splits) ? splits : fs::path(options.splits), options, series);
+      folds_of_series(cache, resumes && fs::exists(splits) ? splits : fs::path(options.splits), options, series, ranks);
   const std::vector<SeriesRun> runs = series_runs(options, series, std::ssize(folds));
-  check_folders(output, runs, start);
-  make_folder(output);
-  if (!resumes) { write_splits(splits, folds); }
+  if (first) {
+    check_folders(output, runs, start);
+    make_folder(output);
+    if (!resumes) { write_splits(splits, folds); }
+  }
 
   std::set<std::string> of_each = given;  // each has splits.json of the series
   of_each.erase("splits");
@@ -94,20 +100,21 @@ void train_series(const fs::path& cache, const fs::path& output, const TrainOpti
     o.seed = runs[i].seed;
     o.fold = runs[i].fold;
     o.splits = splits.string();
-    const bool begun = holds_run(folder);
+    const bool begun = first_finds(ranks, [&] { return holds_run(folder); });
     try {
       if (begun) {
-        const StoredRun stored = stored_run(folder);
+        const StoredRun stored = stored_run(folder, ranks);
         o = resumed(stored.options, o, of_each);
         if (stored.is_done(o)) {
           print_safely("is done: {} epochs\n", stored.progress.epoch);
           continue;
         }
       }
-      Training(cache, folder, o, begun ? Training::Start::resume : Training::Start::fresh, memory, outputs).run();
-      if (stored_run(folder).is_done(o)) { continue; }
+      Training(cache, folder, o, begun ? Training::Start::resume : Training::Start::fresh, memory, outputs, &ranks)
+          .run();
+      if (stored_run(folder, ranks).is_done(o)) { continue; }
     } catch (...) {
-      if (!resumes && !fs::exists(output / runs.front().folder)) {  // nothing has begun: nothing stays
+      if (first && !resumes && !fs::exists(output / runs.front().folder)) {  // nothing has begun: nothing stays
         std::error_code ignored;
         fs::remove(splits, ignored);
         fs::remove(output, ignored);  // unless there is something else in it
@@ -119,7 +126,7 @@ void train_series(const fs::path& cache, const fs::path& output, const TrainOpti
     print_safely("{}: was stopped; --resume goes on with the series\n", folder.string());
     return;
   }
-  summarise(output, runs);
+  if (first) { summarise(output, runs); }
 }
 
 }  // namespace vox

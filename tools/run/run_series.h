@@ -27,9 +27,9 @@ struct SeriesOptions {
 /// run that fails or is interrupted ends the series, by what Training::run() throws. fresh: no folder may hold a run
 /// yet. resume: those that are done are left alone, one that was begun goes on, the others follow; given: the options
 /// that were asked for explicitly, for resumed(). Throws Error where a fold has no case
-/// to validate on.
+/// to validate on. Ranks share each run; rank 0 alone looks into the folders.
 void train_series(const std::filesystem::path& cache, const std::filesystem::path& output, const TrainOptions&,
                   const SeriesOptions&, Training::Start, const std::string& memory = {},
-                  const std::set<std::string>& given = {}, const RunOutputs& = {});
+                  const std::set<std::string>& given = {}, const RunOutputs& = {}, Communicator* ranks = nullptr);
 
 }  // namespace vox

@@ -2,6 +2,7 @@
 
 #include "kernels/base/check.h"
 #include "model/checkpoint.h"
+#include "tools/run/first_rank.h"
 
 namespace vox {
 
@@ -20,6 +21,25 @@ StoredRun stored_run(const std::filesystem::path& folder) {
                  "{}: holds no options or no state of a training run", last.string());
   return {.options = train_options_from_json(options->second, last.string()),
           .progress = training_progress_from_json(progress->second, last.string())};
+}
+
+StoredRun stored_run(const std::filesystem::path& folder, Communicator& ranks) {
+  if (ranks.size() == 1) { return stored_run(folder); }
+  const auto exchange = [](auto& message, auto& options, auto& progress) { fields(message, options, progress); };
+  const std::string bytes = text_of_first(ranks, [&] {
+    const StoredRun found = stored_run(folder);
+    MessageWriter message;
+    const std::string options = to_json(found.options);
+    const std::string progress = to_json(found.progress);
+    exchange(message, options, progress);
+    return message.bytes();
+  });
+  MessageReader message(bytes);
+  std::string options;
+  std::string progress;
+  exchange(message, options, progress);
+  return {.options = train_options_from_json(options, folder.string()),
+          .progress = training_progress_from_json(progress, folder.string())};
 }
 
 }  // namespace vox

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "engine/ranks/communicator.h"
 #include "tools/run/train_options.h"
 #include "tools/run/training_progress.h"
 
@@ -19,5 +20,7 @@ struct StoredRun {
 
 /// Throws Error where there is none, DataError for one that is damaged.
 [[nodiscard]] StoredRun stored_run(const std::filesystem::path& folder);
+/// What rank 0 finds there, on every rank. Collective.
+[[nodiscard]] StoredRun stored_run(const std::filesystem::path& folder, Communicator&);
 
 }  // namespace vox

@@ -116,6 +116,7 @@ void check_options(const TrainOptions& o) {
   check_not_negative("save-every", o.save_every);
   check_at_least("stop-patience", o.stop_patience, 0);
   static_cast<void>(graph_named(o.graph));
+  VOX_CHECK(o.reduce == "ordered" || o.reduce == "fast", "--reduce is '{}', wants ordered or fast", o.reduce);
   VOX_CHECK(o.tensorboard == "on" || o.tensorboard == "off", "--tensorboard is '{}', wants on or off", o.tensorboard);
   static_cast<void>(digest_cadence(o, Device::cpu, 1));
 }

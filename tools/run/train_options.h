@@ -61,11 +61,12 @@ struct TrainOptions {
   std::string augment = "all";       ///< as augment_named() takes it
   std::uint64_t seed = 42;
   std::int64_t fold = 0;
-  std::int64_t folds = 5;      ///< made from the cases when there is no splits file
-  std::string splits;          ///< path; empty: folds are made
-  std::string device = "cpu";  ///< a run may go on elsewhere: sums are in another order there, no more
-  std::string fusion = "on";   ///< a run may go on the other way: only roundings differ
-  std::string conv = "auto";   ///< likewise
+  std::int64_t folds = 5;          ///< made from the cases when there is no splits file
+  std::string splits;              ///< path; empty: folds are made
+  std::string device = "cpu";      ///< a run may go on elsewhere: sums are in another order there, no more
+  std::string fusion = "on";       ///< a run may go on the other way: only roundings differ
+  std::string conv = "auto";       ///< likewise
+  std::string reduce = "ordered";  ///< sums over ranks: in an order that does not depend on them, or "fast"; likewise
   // What changes the time, and nothing else:
   int threads = 0;                     ///< 0: every core
   int loader_threads = 0;              ///< 0: one, and for a GPU usual_loader_threads()

@@ -64,6 +64,7 @@ template <class Options, class Visit> void for_each_option(Options& o, const Vis
   visit("device", o.device);
   visit("fusion", o.fusion);
   visit("conv", o.conv);
+  visit("reduce", o.reduce);
   visit("threads", o.threads);
   visit("loader_threads", o.loader_threads);
   visit("loader_memory_mib", o.loader_memory_mib);
@@ -93,7 +94,7 @@ TrainOptions options_of(const Json& all) {
 bool may_change(const std::string& key) {
   constexpr std::array kFree{
       "epochs",         "device",     "fusion", "conv",          "threads", "loader_threads", "loader_memory_mib",
-      "validate_every", "save_every", "graph",  "stop_patience", "digest",  "tensorboard"};
+      "validate_every", "save_every", "graph",  "stop_patience", "digest",  "tensorboard",    "reduce"};
   return std::ranges::find(kFree, key) != kFree.end();
 }
 

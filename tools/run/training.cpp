@@ -7,33 +7,27 @@
 #include <utility>
 
 #include "engine/allocator.h"
-#include "engine/atomic_file.h"
 #include "engine/context.h"
 #include "engine/json.h"
+#include "engine/ranks/deal.h"
+#include "engine/ranks/rank_cases.h"
 #include "engine/tape.h"
 #include "kernels/base/check.h"
 #include "tools/run/epoch_report.h"
+#include "tools/run/first_rank.h"
 #include "tools/run/run_control.h"
-#include "tools/run/run_events.h"
-#include "tools/run/run_log.h"
-#include "tools/run/run_report.h"
+#include "tools/run/run_files.h"
+#include "tools/run/run_ranks.h"
 #include "tools/run/training_cases.h"
 #include "tools/run/warm_start_report.h"
 #include "tools/ui/exit_code.h"
 #include "tools/ui/output.h"
-#include "tools/ui/plot.h"
 #include "tools/ui/progress_bar.h"
 
 namespace vox {
 namespace {
 
 namespace fs = std::filesystem;
-
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", folder.string(), error.message()); }
-}
 
 /// "0.001", or "0.0005 to 0.001" where it moved.
 std::string rates_text(double first, double last) {
@@ -43,27 +37,22 @@ std::string rates_text(double first, double last) {
 }  // namespace
 
 Training::Training(fs::path cache, fs::path run, const TrainOptions& options, Start start, const std::string& memory,
-                   const RunOutputs& outputs)
-    : folder_(std::move(run)),
-      options_(options),
-      device_(select_device(options.device)),
+                   const RunOutputs& outputs, Communicator* ranks)
+    : options_(options),
+      ranks_(ranks_or_alone(ranks)),
+      files_(std::make_unique<RunFiles>(std::move(run), options_, ranks_)),
+      device_(select_device(device_of_rank(options.device, ranks_))),
       loss_(loss_options(options)),
       readbacks_{Readback(device_), Readback(device_)} {
   check_options(options_);
-  const fs::path last = folder_ / "last.safetensors";
-  if (start == Start::fresh) {
-    VOX_CHECK(!fs::exists(last), "{}: holds a run already; give --resume to go on with it, or another folder",
-              folder_.string());
-  } else {
-    VOX_CHECK(fs::exists(last), "{}: there is no last.safetensors to resume from", folder_.string());
-  }
-  if (options_.micro_batch == 0) { options_.micro_batch = options_.batch; }
   if (options_.threads > 0) { set_default_threads(options_.threads); }
   set_conv_choice(options_.conv);
+  met_ = meet_ranks(ranks_, options_, outputs.program);
+  files_->check(start);
+  if (options_.micro_batch == 0) { options_.micro_batch = options_.batch; }
 
-  const fs::path own_splits = folder_ / "splits.json";
-  TrainingCases cases =
-      training_cases(cache, start == Start::resume ? own_splits : fs::path(options_.splits), options_);
+  TrainingCases cases = training_cases(
+      cache, start == Start::resume ? files_->folder() / "splits.json" : fs::path(options_.splits), options_, &ranks_);
   recipe_ = common_recipe(cases, cache, options_);
   options_.size = recipe_.size;
   train_files_ = std::move(cases.train);
@@ -81,61 +70,62 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   VOX_CHECK(options_.schedule != "cosine" || options_.warmup < schedule.total,
             "--warmup is {}, wants fewer than the {} steps of the run", options_.warmup, schedule.total);
   schedule_ = std::make_unique<Schedule>(schedule);
-  memory_ = std::make_unique<RunMemory>(step_request(options_, device_), holds(),
+  memory_ = std::make_unique<RunMemory>(step_request(options_, device_, &ranks_), holds(),
                                         windows_ ? windows_->window : cube(recipe_.size), limit_);
   net_ = std::make_unique<UNet3d>(unet_config(options_), dtype_named(options_.dtype), options_.seed, device_);
   net_->set_fusion(fusion_named(options_.fusion));
   const std::array<std::int64_t, 4> sample = loader_->sample_shape();
-  uploader_ = std::make_unique<Uploader>(device_, Shape{std::min(options_.batch, loader_->samples_per_epoch()),
-                                                        sample[0], sample[1], sample[2], sample[3]});
+  const std::int64_t here = rank_cases(std::min(options_.batch, loader_->samples_per_epoch()), options_.micro_batch,
+                                       ranks_.rank(), ranks_.size())
+                                .count();
+  uploader_ = std::make_unique<Uploader>(device_, Shape{here, sample[0], sample[1], sample[2], sample[3]});
   std::optional<WarmStart> warm;
-  if (start == Start::fresh && !options_.init_from.empty()) { warm = warm_start(*net_, options_.init_from); }
+  if (start == Start::fresh && !options_.init_from.empty() && ranks_.rank() == 0) {
+    warm = warm_start(*net_, options_.init_from);
+  }
   optimizer_ = std::make_unique<Optimizer>(net_->parameters(), optimizer_options(options_));
   if (options_.ema > 0) { average_ = std::make_unique<WeightAverage>(*net_, options_.ema); }
-  steps_ = std::make_unique<StepGraphs>(*net_, *optimizer_, loss_, options_.seed, graph_named(options_.graph),
-                                        average_.get());
+  const GraphUse graph = ranks_.size() > 1 ? GraphUse::off : graph_named(options_.graph);
+  steps_ = std::make_unique<StepGraphs>(*net_, *optimizer_, loss_, options_.seed, graph, average_.get());
   progress_.schedule = schedule_->state();
   digests_ = digest_cadence(options_, device_, net_->parameter_count());
 
-  make_folder(folder_);
   if (start == Start::resume) { restore(); }
-  if (start == Start::fresh) { write_splits(own_splits, cases.folds); }
-  write_file(folder_ / "config.toml", to_toml(options_));
-  const std::int64_t last_step = start == Start::fresh ? -1 : progress_.step;
-  log_ = std::make_unique<RunLog>(folder_ / "log.jsonl", last_step, progress_.epoch);
-  if (options_.tensorboard == "on") { events_ = std::make_unique<RunEvents>(folder_, last_step, progress_.epoch); }
-  if (warm) { report_warm_start(*warm, options_.init_from, *log_); }
-  if (!outputs.environment.empty()) { write_file(folder_ / "env.json", outputs.environment); }
+  take_state_of_first(ranks_, *net_, *optimizer_, average_.get());
+  files_->begin(start, progress_, outputs, cases.folds, train_files_, val_files_);
+  if (warm) { report_warm_start(*warm, options_.init_from, *files_); }
   program_ = outputs.program;
-  report_ = std::make_unique<RunReport>(folder_, outputs.report, log_->history());
-  report_->begin(start == Start::fresh, train_files_, val_files_, cpu_queue().threads);
 }
 
 Training::~Training() = default;
 
 void Training::make_loader() {
   LoaderOptions options = loader_options(options_, train_files_, device_);
+  options.rank = ranks_.rank();
+  options.ranks = ranks_.size();
   if (device_augments(options_, device_)) { augments_there_ = augment_named(options_.augment); }
   if (device_ == Device::cuda) {
-    options.memory = [gpu = options_.device](std::size_t bytes) { return page_locked_memory(gpu, bytes); };
+    options.memory = [gpu = device_of_rank(options_.device, ranks_)](std::size_t bytes) {
+      return page_locked_memory(gpu, bytes);
+    };
   }
   loader_ = std::make_unique<Loader>(std::move(options));
 }
 
 void Training::run() {
-  RunControl control(folder_, options_.save_every);
+  RunControl control(files_->folder(), options_.save_every, &ranks_);
   say_start();
   log_start();
   VOX_CHECK(progress_.epoch < options_.epochs, "{}: {} epochs are done; give --epochs a larger number to go on",
-            folder_.string(), progress_.epoch);
+            files_->folder().string(), progress_.epoch);
   const auto stops = [&] { return stops_early(progress_, options_.stop_patience, options_.validate_every); };
   VOX_CHECK(!stops(), "{}: was ended by --stop-patience after {} epochs; give it a larger number, or 0, to go on",
-            folder_.string(), progress_.epoch);
+            files_->folder().string(), progress_.epoch);
   while (progress_.epoch < options_.epochs && !stops()) {
     run_epoch(control);
     control.saved();
     if (control.stop_asked() && progress_.epoch < options_.epochs) {
-      print_safely("{} was asked for: stopped after epoch {}; --resume goes on\n", (folder_ / "stop").string(),
+      print_safely("{} was asked for: stopped after epoch {}; --resume goes on\n", (files_->folder() / "stop").string(),
                    progress_.epoch);
       return;
     }
@@ -144,7 +134,7 @@ void Training::run() {
     const std::string note = fmt::format("ended after {} epochs: validation has not been better since epoch {}",
                                          progress_.epoch, *progress_.best_epoch);
     print_safely("{}\n", note);
-    log_->write({{"type", "note"}, {"step", progress_.step}, {"note", note}});
+    files_->write({{"type", "note"}, {"step", progress_.step}, {"note", note}});
   }
 }
 
@@ -164,17 +154,19 @@ void Training::run_epoch(RunControl& control) {
     report_before();
     before = std::move(step);
     if (device_ == Device::cpu || digest_is_due()) { report_before(); }  // a digest is of the weights that there are
-    if (control.checkpoint_due() && !RunControl::interrupted()) {
+    const RunControl::Asked asked = control.after_step();
+    if (asked.checkpoint && !asked.interrupted) {
       report_before();
       save_last();
-      log_->write({{"type", "checkpoint"}, {"step", progress_.step}, {"epoch", progress_.epoch + 1}});
+      files_->write({{"type", "checkpoint"}, {"step", progress_.step}, {"epoch", progress_.epoch + 1}});
     }
-    if (RunControl::interrupted()) {
+    if (asked.interrupted) {
       report_before();
       bar.finish();
       save_last();
+      ranks_.barrier();  // nobody leaves before it is whole
       print_safely("interrupted at step {}: {} holds it; --resume goes on\n", progress_.step,
-                   (folder_ / "last.safetensors").string());
+                   (files_->folder() / "last.safetensors").string());
       throw ExitCode{kInterruptedExitCode};
     }
   }
@@ -209,12 +201,8 @@ void Training::end_epoch() {
                static_cast<double>(memory_report(device_).peak_bytes) / 0x1p20);
   if (validates) {
     const auto start = std::chrono::steady_clock::now();
-    const OnValidated report = report_->listener(judged().config().targets);
-    const auto on_case = [&](const PreparedFile& file, const CaseValidation& scores, const Tensor& logits) {
-      if (report) { report(file, scores, logits); }
-      if (events_) { events_->show(file, logits, judged().config().targets); }
-    };
-    const Validation v = validate(judged(), val_files_, loss_, memory_->validation().arena, windows_, on_case);
+    const Validation v = validate(judged(), val_files_, loss_, memory_->validation().arena, windows_,
+                                  files_->listener(judged().config().targets), &ranks_);
     score = v.mean_dice();
     line["validate_seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     line.update(to_json(v, loss_));
@@ -232,13 +220,11 @@ void Training::end_epoch() {
   progress_.seconds = progress_.load_seconds = 0;
   progress_.lr_first = progress_.lr_last = std::nullopt;
   line["best"] = progress_.best ? Json(*progress_.best) : Json(nullptr);
-  if (events_) { events_->write(line); }
-  log_->write(line);  // before the checkpoint: of an epoch that none has, a resumed run writes it again
+  files_->write(line);  // before the checkpoint: of an epoch that none has, a resumed run writes it again
   if (improved) { save_best(); }
-  if (improved && validates) { report_->improved(progress_.epoch); }
+  if (improved && validates) { files_->improved(progress_.epoch); }
   save_last();
-  plot_training(folder_ / "progress.png", epoch_rows(log_->epochs()));
-  report_->write(!last);
+  files_->draw(!last);
 }
 
 Metadata Training::metadata() const {
@@ -252,23 +238,22 @@ Metadata Training::metadata() const {
   return all;
 }
 
-void Training::save_best() const {
-  save_checkpoint(folder_ / "best.safetensors", judged(), optimizer_.get(), metadata());
-}
+void Training::save_best() const { files_->save("best.safetensors", judged(), *optimizer_, metadata()); }
 
-void Training::save_last() const {
-  save_checkpoint(folder_ / "last.safetensors", *net_, optimizer_.get(), metadata(), average_.get());
-}
+void Training::save_last() const { files_->save("last.safetensors", *net_, *optimizer_, metadata(), average_.get()); }
 
 void Training::restore() {
-  const fs::path path = folder_ / "last.safetensors";
-  const CheckpointFile file(path);
-  file.load(*net_);
-  file.load(*optimizer_);
-  if (average_) { file.load(*average_); }
-  const auto state = file.metadata().find("training");
-  VOX_CHECK_DATA(state != file.metadata().end(), "{}: holds no state of a training run to resume", path.string());
-  progress_ = training_progress_from_json(state->second, path.string());
+  const fs::path path = files_->folder() / "last.safetensors";
+  const std::string state = text_of_first(ranks_, [&] {
+    const CheckpointFile file(path);
+    file.load(*net_);
+    file.load(*optimizer_);
+    if (average_) { file.load(*average_); }
+    const auto found = file.metadata().find("training");
+    VOX_CHECK_DATA(found != file.metadata().end(), "{}: holds no state of a training run to resume", path.string());
+    return found->second;
+  });
+  progress_ = training_progress_from_json(state, path.string());
   schedule_->restore(progress_.schedule);
   if (progress_.batches > 0 && !(progress_.lr_first && progress_.lr_last)) {  // from a version that kept neither
     progress_.lr_first = schedule_->lr(progress_.step - progress_.batches);

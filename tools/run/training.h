@@ -26,11 +26,11 @@
 
 namespace vox {
 
-class RunControl;   // tools/run/run_control.h
-class RunLog;       // tools/run/run_log.h
-class RunEvents;    // tools/run/run_events.h
-class RunReport;    // tools/run/run_report.h
-class ProgressBar;  // tools/ui/progress_bar.h
+class Communicator;  // engine/ranks/communicator.h
+class RunControl;    // tools/run/run_control.h
+class RunFiles;      // tools/run/run_files.h
+class ProgressBar;   // tools/ui/progress_bar.h
+struct RunRank;      // tools/run/run_ranks.h
 
 /// What a run leaves beside its result, and takes no part in it.
 struct RunOutputs {
@@ -41,7 +41,11 @@ struct RunOutputs {
 
 /// A training run in a folder: config.toml, splits.json, log.jsonl, events.out.tfevents.voxgrad, progress.png,
 /// report.html, best.safetensors and last.safetensors (docs/run-folder.md). Its result depends on the options, the
-/// cases and nothing else: neither on threads nor on where it was interrupted.
+/// cases and nothing else: neither on threads nor on ranks nor on where it was interrupted.
+///
+/// Ranks each have a Training of the same options, and all calls are collective. Rank 0 reads and writes the folder;
+/// the others, who need not see it, are told what is in it. Each reads the cases it computes in a cache of its own or
+/// one for all. What ends one of them, a signal, ends all after the same step.
 class Training {
  public:
   enum class Start : std::uint8_t { fresh, resume };
@@ -49,7 +53,7 @@ class Training {
   /// fresh: the folder must not hold a run yet. resume: it must, and training goes on from last.safetensors, bit for
   /// bit. memory: what --memory says. Throws MemoryError when a step does not fit, before anything is made.
   Training(std::filesystem::path cache, std::filesystem::path run, const TrainOptions&, Start,
-           const std::string& memory = {}, const RunOutputs& = {});
+           const std::string& memory = {}, const RunOutputs& = {}, Communicator* ranks = nullptr);
   ~Training();
   Training(const Training&) = delete;
   Training& operator=(const Training&) = delete;
@@ -76,6 +80,7 @@ class Training {
   [[nodiscard]] HostHolds holds() const;
   void find_patch(const MemoryLimit&);  ///< for --patch auto
   void say_start() const;
+  void say_ranks() const;
   void log_start();
   void run_epoch(RunControl&);
   /// Gives the next batch to the uploader: what is returned has no values.
@@ -88,7 +93,8 @@ class Training {
   /// Does the line of the step that is reported next get a digest?
   [[nodiscard]] bool digest_is_due() const;
   void check_finite(double loss) const;
-  /// Does the step on this batch, which is the next to be reported, once more to see where the fault began.
+  /// Does the step on this batch, which is the next to be reported, once more to see where the fault began, on whatever
+  /// rank.
   [[nodiscard]] std::string where_not_finite(const Batch&);
   void end_epoch();
   /// The network that is validated and is best.safetensors: the averaged one where there is one.
@@ -98,8 +104,10 @@ class Training {
   void restore();
   [[nodiscard]] Metadata metadata() const;
 
-  std::filesystem::path folder_;
   TrainOptions options_;
+  Communicator& ranks_;
+  std::vector<RunRank> met_;
+  std::unique_ptr<RunFiles> files_;
   Recipe recipe_;  ///< of all cases
   Device device_;
   std::vector<std::filesystem::path> train_files_;
@@ -116,10 +124,7 @@ class Training {
   std::unique_ptr<WeightAverage> average_;  ///< with --ema
   std::unique_ptr<StepGraphs> steps_;
   std::unique_ptr<Schedule> schedule_;
-  std::unique_ptr<RunLog> log_;
-  std::unique_ptr<RunEvents> events_;  ///< of --tensorboard on
   DigestCadence digests_;
-  std::unique_ptr<RunReport> report_;
   std::string program_;  ///< for the log
   TrainingProgress progress_;
   std::chrono::steady_clock::time_point last_report_;  ///< or the beginning of the epoch

@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
 
 #include "data/prepare/prepared_case.h"
 #include "engine/json_text.h"
+#include "engine/ranks/deal.h"
 #include "kernels/base/check.h"
+#include "tools/run/first_rank.h"
 
 namespace vox {
 namespace {
@@ -30,17 +33,43 @@ std::vector<Split> folds_of(const std::vector<std::string>& ids, const fs::path&
   return folds;
 }
 
+/// The folds that rank 0 has, on every rank.
+std::vector<Split> folds_of_first(Communicator& ranks, const std::function<std::vector<Split>()>& make) {
+  if (ranks.size() == 1) { return make(); }
+  const auto exchange = [](auto& message, auto& folds) {
+    std::vector<std::vector<std::string>> lists;
+    for (const Split& s : folds) { lists.insert(lists.end(), {s.train, s.val}); }
+    message(lists);
+    folds.clear();
+    for (std::size_t i = 0; i < lists.size(); i += 2) { folds.push_back({.train = lists[i], .val = lists[i + 1]}); }
+  };
+  const std::string bytes = text_of_first(ranks, [&] {
+    MessageWriter message;
+    std::vector<Split> folds = make();
+    exchange(message, folds);
+    return message.bytes();
+  });
+  MessageReader message(bytes);
+  std::vector<Split> folds;
+  exchange(message, folds);
+  return folds;
+}
+
 }  // namespace
 
-TrainingCases training_cases(const fs::path& cache, const fs::path& splits_file, const TrainOptions& o) {
+TrainingCases training_cases(const fs::path& cache, const fs::path& splits_file, const TrainOptions& o,
+                             Communicator* given) {
+  Communicator& ranks = ranks_or_alone(given);
   std::map<std::string, fs::path> by_id;
   std::vector<std::string> ids;
   for (const fs::path& p : find_prepared_cases(cache)) {
     ids.push_back(utf8_text(p.stem().string()));
     VOX_CHECK_DATA(by_id.emplace(ids.back(), p).second, "{}: holds two cases '{}'", cache.string(), ids.back());
   }
+  check_same_on_ranks(ranks, fmt::format("{}", fmt::join(ids, "\n")), "the cases of " + cache.string());
   TrainingCases cases;
-  cases.folds = splits_file.empty() ? folds_of(ids, cache, o) : read_splits(splits_file);
+  cases.folds =
+      folds_of_first(ranks, [&] { return splits_file.empty() ? folds_of(ids, cache, o) : read_splits(splits_file); });
   const Split split = select_fold(cases.folds, o.fold, ids, splits_file.string());
   cases.train = files_of(split.train, by_id);
   cases.val = files_of(split.val, by_id);
@@ -89,6 +118,7 @@ bool device_augments(const TrainOptions& o, Device device) {
 LoaderOptions loader_options(const TrainOptions& o, std::vector<fs::path> files, Device device) {
   return {.files = std::move(files),
           .batch = o.batch,
+          .at_a_time = o.micro_batch,
           .seed = o.seed,
           .threads = o.loader_threads > 0 ? o.loader_threads : usual_loader_threads(device),
           .memory_bytes = static_cast<std::size_t>(o.loader_memory_mib) << 20U,

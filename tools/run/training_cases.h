@@ -11,6 +11,8 @@
 
 namespace vox {
 
+class Communicator;  // engine/ranks/communicator.h
+
 /// Prepared files that a run trains and validates on, and the folds they come from.
 struct TrainingCases {
   std::vector<Split> folds;
@@ -20,9 +22,10 @@ struct TrainingCases {
 
 /// Side by side as --fold says, of the folds in a splits file; where that is empty, of folds made from the cases of the
 /// cache. A case is called by the name of its prepared file as JSON can hold it: the splits, the log and a resumed run
-/// must agree, whatever bytes the name has.
+/// must agree, whatever bytes the name has. Of several ranks each looks into its cache, which must have the same cases,
+/// and rank 0 reads or makes the folds: collective.
 [[nodiscard]] TrainingCases training_cases(const std::filesystem::path& cache, const std::filesystem::path& splits_file,
-                                           const TrainOptions&);
+                                           const TrainOptions&, Communicator* = nullptr);
 
 /// The recipe that all of them were prepared with, once it suits the options: as many modalities as the preset wants,
 /// the size that --size names, and a patch, which native cases want, that is no larger than a cube. Throws DataError or

@@ -3,8 +3,11 @@
 
 #include <algorithm>
 
+#include "engine/ranks/communicator.h"
 #include "kernels/base/check.h"
+#include "tools/run/first_rank.h"
 #include "tools/run/largest_extents.h"
+#include "tools/run/run_ranks.h"
 #include "tools/run/training.h"
 
 namespace vox {
@@ -34,7 +37,10 @@ void Training::find_patch(const MemoryLimit& limit) {
   const auto fits = [&](const Extents& patch) {
     options_.patch.assign(patch.begin(), patch.end());
     make_loader();
-    return run_fits(step_request(options_, device_), holds(), limit);
+    // On every rank or on none: they go on together.
+    const std::vector<std::string> fits_there =
+        gather(ranks_, run_fits(step_request(options_, device_, &ranks_), holds(), limit) ? "y" : "n");
+    return std::ranges::all_of(fits_there, [](const std::string& s) { return s == "y"; });
   };
   const auto found = largest_extents(shape, size_divisor(unet_config(options_)), fits);
   if (!found) {

@@ -1,10 +1,14 @@
 // What a run says of itself when it begins, on the screen and in its log.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/allocator.h"
 #include "engine/context.h"
 #include "engine/json.h"
-#include "tools/run/run_log.h"
+#include "engine/ranks/communicator.h"
+#include "tools/run/run_files.h"
+#include "tools/run/run_ranks.h"
 #include "tools/run/training.h"
 #include "tools/run/training_cases.h"
 #include "tools/ui/output.h"
@@ -12,7 +16,7 @@
 namespace vox {
 
 void Training::say_start() const {
-  print_safely("{}: preset {}, {} parameters, {}, batch {}\n", folder_.string(), options_.preset,
+  print_safely("{}: preset {}, {} parameters, {}, batch {}\n", files_->folder().string(), options_.preset,
                net_->parameter_count(), recipe_text(recipe_), options_.batch);
   print_safely("cases: {} to train, {} to validate (fold {})\n", train_files_.size(), val_files_.size(), options_.fold);
   if (const auto patch = patch_options(options_)) {
@@ -34,13 +38,30 @@ void Training::say_start() const {
   if (average_) {
     print_safely("validation and best.safetensors: the average of the weights, decay {:g}\n", options_.ema);
   }
+  if (ranks_.size() > 1) { say_ranks(); }
   if (options_.micro_batch < options_.batch) {
     print_safely(
-        "note: gradients are accumulated over micro-batches of {}; {}dice sums are those of each micro-batch, not of "
-        "the batch of {}\n",
+        "note: gradients are accumulated over micro-batches of {}, and {}dice sums are those of each micro-batch, not "
+        "of the batch of {}: another --micro-batch gives another result. Ranks do not: they share each micro-batch\n",
         options_.micro_batch, net_->config().norm == Norm::batch ? "batch-norm statistics and " : "", options_.batch);
   }
   if (progress_.step > 0) { print_safely("resuming at epoch {}, step {}\n", progress_.epoch + 1, progress_.step); }
+}
+
+void Training::say_ranks() const {
+  print_safely("{}\n", ranks_text(met_, ranks_.name()));
+  if (options_.reduce == "fast") {
+    print_safely(
+        "note: --reduce fast: sums over ranks are in another order for another number of them, and so is the "
+        "result\n");
+  }
+  if (device_ != Device::cpu && (options_.graph == "on" || (options_.graph == "auto" && device_ == Device::cuda))) {
+    print_safely("note: of several ranks a step is submitted kernel by kernel, not launched as a graph\n");
+  }
+  const std::int64_t least = std::min(options_.micro_batch, loader_->samples_per_epoch());
+  if (least < ranks_.size()) {
+    print_safely("note: of {} cases at a time {} of {} ranks have none\n", least, ranks_.size() - least, ranks_.size());
+  }
 }
 
 void Training::log_start() {
@@ -56,11 +77,16 @@ void Training::log_start() {
              {{"step_peak_bytes", step.peak_bytes},
               {"step_system_bytes", step.system_bytes()},
               {"validation_peak_bytes", memory_->validation().peak_bytes},
-              {"waiting_bytes", waiting_bytes(step_request(options_, device_), holds())},
+              {"waiting_bytes", waiting_bytes(step_request(options_, device_, &ranks_), holds())},
               {"limit_bytes", limit_.bytes},
               {"limit_source", limit_.source}}}};
   if (!program_.empty()) { line["program"] = program_; }
-  log_->write(line);
+  if (ranks_.size() > 1) {
+    line["ranks"] = to_json(met_);
+    line["communicator"] = ranks_.name();
+    line["reduce"] = options_.reduce;
+  }
+  files_->write(line);
 }
 
 }  // namespace vox

@@ -1,9 +1,11 @@
 #include "tools/run/validation.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "data/cases/regions.h"
 #include "engine/allocator.h"
+#include "engine/ranks/deal.h"
 #include "engine/tape.h"
 #include "kernels/base/check.h"
 
@@ -41,47 +43,71 @@ Tensor logits_of(const UNet3d& net, const PreparedFile& file, const std::optiona
   return net.forward(network_input(image, shape, net.dtype()).to(net.device()), {});
 }
 
+/// What a case adds to the whole.
+struct Validated {
+  CaseValidation scores;
+  std::vector<double> loss_parts;
+  Confusion confusion;
+};
+
+Validated validate_case(const UNet3d& net, const PreparedFile& file, const LossOptions& loss, const ArenaPlan& plan,
+                        const std::optional<WindowOptions>& windows, const OnValidated& on_case) {
+  const Extent3& size = file.info().mapping.size;
+  std::optional<ArenaScope> arena;
+  if (!windows) { arena.emplace(net.device(), plan); }
+  const Tensor logits = logits_of(net, file, windows, plan);
+  const Tensor labels = network_labels(file.label(), {1, 1, size[0], size[1], size[2]}).to(logits.device());
+  Validated v;
+  v.scores.id = file.info().id;
+  v.scores.loss = segmentation_loss(logits, labels, loss).item();
+  for (std::size_t t = 0; loss.terms.size() > 1 && t < loss.terms.size(); ++t) {
+    LossOptions term = loss;
+    term.terms = {loss.terms[t]};
+    v.loss_parts.push_back(segmentation_loss(logits, labels, term).item());
+  }
+  const Tensor scores = scores_on_cpu(logits);
+  if (net.config().targets == Targets::regions) {
+    v.confusion.add_regions(file.label(), scores.values<float>(), kBlock8, 1);
+  } else {
+    v.confusion.add_argmax(file.label(), scores.values<float>(), kBlock8, 1);
+  }
+  for (std::size_t r = 0; r < kRegions.size(); ++r) {
+    v.scores.dice[r] = overlap_scores(v.confusion.of_region(kRegions[r])).dice;
+    v.scores.trivial[r] = overlap_scores(v.confusion.all_background().of_region(kRegions[r])).dice;
+  }
+  if (on_case) { on_case(file, v.scores, scores); }
+  return v;
+}
+
 }  // namespace
 
 Validation validate(const UNet3d& net, const std::vector<std::filesystem::path>& files, const LossOptions& loss,
-                    const ArenaPlan& plan, const std::optional<WindowOptions>& windows, const OnValidated& on_case) {
+                    const ArenaPlan& plan, const std::optional<WindowOptions>& windows, const OnValidated& on_case,
+                    Communicator* given) {
   VOX_CHECK(!files.empty(), "validate: no cases");
   const NoGradScope no_grad;
+  Communicator& ranks = ranks_or_alone(given);
+  const Deal deal(ranks, files.size());
+  std::vector<Validated> found(files.size());
+  for (const std::size_t i : deal.mine()) {
+    found[i] = validate_case(net, PreparedFile(files[i]), loss, plan, windows, on_case);
+  }
+  deal.gather_results(ranks, found, [](auto& message, auto& one) {
+    auto& s = one.scores;
+    fields(message, s.id, s.loss, s.dice, s.trivial, one.loss_parts, one.confusion);
+  });
   Validation v;
   const double share = 1.0 / static_cast<double>(files.size());
-  for (const auto& path : files) {
-    const PreparedFile file(path);
-    const Extent3& size = file.info().mapping.size;
-    std::optional<ArenaScope> arena;
-    if (!windows) { arena.emplace(net.device(), plan); }
-    const Tensor logits = logits_of(net, file, windows, plan);
-    const Tensor labels = network_labels(file.label(), {1, 1, size[0], size[1], size[2]}).to(logits.device());
-    CaseValidation one{.id = file.info().id, .loss = segmentation_loss(logits, labels, loss).item()};
-    v.loss += share * one.loss;
-    if (loss.terms.size() > 1) {
-      v.loss_parts.resize(loss.terms.size());
-      for (std::size_t t = 0; t < loss.terms.size(); ++t) {
-        LossOptions term = loss;
-        term.terms = {loss.terms[t]};
-        v.loss_parts[t] += share * segmentation_loss(logits, labels, term).item();
-      }
-    }
-    Confusion c;
-    const Tensor scores = scores_on_cpu(logits);
-    if (net.config().targets == Targets::regions) {
-      c.add_regions(file.label(), scores.values<float>(), kBlock8, 1);
-    } else {
-      c.add_argmax(file.label(), scores.values<float>(), kBlock8, 1);
-    }
+  for (Validated& one : found) {
+    v.loss += share * one.scores.loss;
+    v.loss_parts.resize(one.loss_parts.size());
+    for (std::size_t t = 0; t < one.loss_parts.size(); ++t) { v.loss_parts[t] += share * one.loss_parts[t]; }
     for (std::size_t r = 0; r < kRegions.size(); ++r) {
-      one.dice[r] = overlap_scores(c.of_region(kRegions[r])).dice;
-      one.trivial[r] = overlap_scores(c.all_background().of_region(kRegions[r])).dice;
-      v.dice[r] += share * one.dice[r];
-      v.trivial[r] += share * one.trivial[r];
+      v.dice[r] += share * one.scores.dice[r];
+      v.trivial[r] += share * one.scores.trivial[r];
     }
-    v.confusion += c;
-    if (on_case) { on_case(file, one, scores); }
-    v.cases.push_back(std::move(one));
+    v.confusion += one.confusion;
+    v.cases.push_back(std::move(one.scores));
   }
   return v;
 }

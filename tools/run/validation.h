@@ -15,6 +15,8 @@
 
 namespace vox {
 
+class Communicator;  // engine/ranks/communicator.h
+
 /// Labels [N,D,H,W].
 [[nodiscard]] Tensor network_labels(std::span<const std::uint8_t> labels, const std::array<std::int64_t, 5>& shape);
 
@@ -33,7 +35,7 @@ struct CaseValidation {
 
   [[nodiscard]] double mean_dice() const { return (dice[0] + dice[1] + dice[2]) / 3; }
 };
-/// Told after each case, with its logits on the CPU, f32, blocked.
+/// Told after each case that is validated here, with its logits on the CPU, f32, blocked.
 using OnValidated = std::function<void(const PreparedFile&, const CaseValidation&, const Tensor& logits)>;
 
 /// What a network does on cases it was not trained on, on the network's grid.
@@ -49,9 +51,10 @@ struct Validation {
 };
 
 /// Whole cases, by windows where such are given; the loss is then that of the windows' mean. The tensors of a forward
-/// pass lie in the device's arena, as the plan of an inference says.
+/// pass lie in the device's arena, as the plan of an inference says. Ranks share the cases, rank 0 has the first
+/// (engine/ranks/deal.h), and all get the result of all, which does not depend on how many they are.
 [[nodiscard]] Validation validate(const UNet3d&, const std::vector<std::filesystem::path>& files, const LossOptions&,
                                   const ArenaPlan& = {}, const std::optional<WindowOptions>& = {},
-                                  const OnValidated& = {});
+                                  const OnValidated& = {}, Communicator* = nullptr);
 
 }  // namespace vox

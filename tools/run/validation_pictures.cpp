@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
+#include <utility>
+
+#include "engine/ranks/deal.h"
 #include "kernels/base/check.h"
 #include "kernels/layout.h"
 #include "tools/report/case_picture.h"
@@ -47,6 +50,21 @@ void ValidationPictures::keep(const PreparedFile& file, const CaseValidation& sc
                               Targets targets) {
   const std::vector<std::uint8_t> classes = predicted_classes(logits, targets);
   kept_.push_back({.file = file.file(), .scores = scores, .voxels = classes.size(), .packed = pack(classes)});
+}
+
+void ValidationPictures::gather(Communicator& ranks, std::span<const std::filesystem::path> files) {
+  if (ranks.size() == 1) { return; }
+  const Deal deal(ranks, files.size());
+  VOX_CHECK(kept_.size() == deal.mine().size(), "{} predictions were kept, of {} cases", kept_.size(),
+            deal.mine().size());
+  std::vector<Kept> all(files.size());
+  for (std::size_t k = 0; k < kept_.size(); ++k) { all[deal.mine()[k]] = std::move(kept_[k]); }
+  deal.gather_results(ranks, all, [](auto& message, auto& kept) {
+    auto& s = kept.scores;
+    fields(message, s.id, s.loss, s.dice, s.trivial, kept.voxels, kept.packed);
+  });
+  for (std::size_t i = 0; i < files.size(); ++i) { all[i].file = files[i].string(); }
+  kept_ = std::move(all);
 }
 
 Json ValidationPictures::draw() const {

@@ -6,10 +6,10 @@
 
 namespace vox {
 
-class RunLog;  // tools/run/run_log.h
+class RunFiles;  // tools/run/run_files.h
 
 /// On screen, and as a line of the run's log: {"type": "init_from", "step": 0, "file", "taken": [names], "left":
 /// [{"name", "found", "wanted"}]}.
-void report_warm_start(const WarmStart&, const std::string& file, RunLog&);
+void report_warm_start(const WarmStart&, const std::string& file, RunFiles&);
 
 }  // namespace vox

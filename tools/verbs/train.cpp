@@ -7,8 +7,10 @@
 #include <memory>
 
 #include "engine/json_text.h"
+#include "engine/ranks/world.h"
 #include "kernels/base/check.h"
 #include "tools/run/preset_options.h"
+#include "tools/run/run_ranks.h"
 #include "tools/run/run_series.h"
 #include "tools/run/stored_run.h"
 #include "tools/run/training.h"
@@ -72,6 +74,10 @@ void add_machine_options(Command app, TrainOptions& o, std::string& memory) {
   app.option("--conv", o.conv,
              "3x3x3 convolutions on the CPU: auto (the fastest), direct, winograd or amx "
              "(wherever they can run)");
+  app.option(
+      "--reduce", o.reduce,
+      "sums over the ranks of mpirun: ordered, the same result for any number of them, or fast, which depends on "
+      "it");
   app.option("--graph", o.graph,
              "a training step as one launch: auto (on a GPU), on (on simt, too) or off. Never changes the result");
   app.option("--threads", o.threads, "CPU threads; 0: every core. Never changes the result");
@@ -103,21 +109,24 @@ void train(Command app, const TrainArgs& args) {
     if (!preset.said.empty()) { print_safely("preset {}: {}\n", options.preset, preset.said); }
     options = preset.options;
   }
-  const RunOutputs outputs{.report = args.report == "on",
-                           .environment = json_text(environment_report(), 1) + "\n",
-                           .program = fmt::format("voxgrad {}", version_text())};
+  const std::string program = fmt::format("voxgrad {}", version_text());
+  const std::vector<RunRank> met = meet_ranks(world(), options, program);
+  Json environment = environment_report();
+  if (met.size() > 1) { environment["ranks"] = to_json(met); }
+  const RunOutputs outputs{
+      .report = args.report == "on", .environment = json_text(environment, 1) + "\n", .program = program};
   if (args.fold == "all" || args.seeds != 1) {
     const SeriesOptions series{.folds = args.fold == "all" ? SeriesOptions::Folds::all : SeriesOptions::Folds::one,
                                .seeds = args.seeds};
-    train_series(args.cache, args.run, options, series, start, args.memory, given_options(app), outputs);
+    train_series(args.cache, args.run, options, series, start, args.memory, given_options(app), outputs, &world());
     return;
   }
   if (args.resume) {
-    VOX_CHECK(std::filesystem::exists(args.run / "last.safetensors"),
+    VOX_CHECK(world().rank() != 0 || std::filesystem::exists(args.run / "last.safetensors"),
               "--resume: {} holds no run; leave --resume out to start one", args.run.string());
-    options = resumed(stored_run(args.run).options, options, given_options(app));
+    options = resumed(stored_run(args.run, world()).options, options, given_options(app));
   }
-  Training(args.cache, args.run, options, start, args.memory, outputs).run();
+  Training(args.cache, args.run, options, start, args.memory, outputs, &world()).run();
 }
 
 }  // namespace

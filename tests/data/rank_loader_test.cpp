@@ -1,4 +1,4 @@
-#include "data/loading/rank_cases.h"
+#include "engine/ranks/rank_cases.h"
 
 #include <algorithm>
 #include <map>
