@@ -80,7 +80,7 @@ std::string named(const std::vector<std::size_t>& ranks) {
 
 void check_claims(const std::vector<Claim>& all, const TrainOptions& o) {
   if (const auto found = others(all, [](const Claim& c) { return c.program; }); !found.empty()) {
-    VOX_FAIL("{} run another program than rank 0: {}, not {}", named(found), all[found.front()].program,
+    VOX_FAIL("{}: another program than on rank 0: {}, not {}", named(found), all[found.front()].program,
              all[0].program);
   }
   if (const auto found = others(all, [](const Claim& c) { return c.options; }); !found.empty()) {
@@ -89,9 +89,10 @@ void check_claims(const std::vector<Claim>& all, const TrainOptions& o) {
   }
   const auto found = others(all, [](const Claim& c) { return c.rank.isa; });
   VOX_CHECK(found.empty() || o.reduce == "fast",
-            "{} (on {}) have the instruction set {}, rank 0 (on {}) has {}: their sums differ in the last bits; start "
-            "with machines of one kind, or give --reduce fast",
-            named(found), all[found.front()].rank.host, all[found.front()].rank.isa, all[0].rank.host, all[0].rank.isa);
+            "{}: the instruction set {} on {}, rank 0 has {} on {}: their sums differ in the last bits; start with "
+            "machines of one kind, or give --reduce fast",
+            named(found), all[found.front()].rank.isa, all[found.front()].rank.host, all[0].rank.isa,
+            all[0].rank.host);
   VOX_CHECK(o.batch >= std::ssize(all), "--batch is {}, and there are {} ranks: each wants a case of a batch at least",
             o.batch, all.size());
 }
