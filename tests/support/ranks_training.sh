@@ -1,6 +1,7 @@
 # For script tests of training on several ranks, as `. tests/support/ranks_training.sh PROGRAM` in an empty folder after
 # mpirun.sh: makes a cache of 12 cases of 16^3, nine of them to train, and defines
-#   train RANKS RUN OPTION...   voxgrad train on so many ranks; what it says goes to RUN.out and RUN.err
+#   train RANKS RUN OPTION...   voxgrad train on so many ranks; what it says goes to RUN.out and RUN.err. $lr, 1e-2, and
+#                               $cache may be others
 #   weights RUN                 SHA-256 of all tensors of last.safetensors
 #   steps RUN                   lines of the log of steps and epochs, without times
 #   same WHAT RUN RUN           both of two runs are equal
@@ -11,12 +12,12 @@ fail() {
 }
 "$program" synth -o raw --cases 12 --seed 5 --size 24 24 24 --threads 1 >/dev/null 2>&1 || exit 1
 "$program" prepare -i raw -o cache --recipe zscore --size 16 --threads 1 >/dev/null 2>&1 || exit 1
-small=(-i cache --widths 2 2 2 --folds 4 --lr 1e-2 --digest 1 --tensorboard off --report off)
+small=(--widths 2 2 2 --folds 4 --digest 1 --tensorboard off --report off)
 train() {
   local ranks="$1" run="$2" launch=()
   shift 2
   if [ "$ranks" != 1 ]; then launch=(on_ranks "$ranks"); fi
-  "${launch[@]}" "$program" train -o "$run" "${small[@]}" "$@" >>"$run.out" 2>>"$run.err"
+  "${launch[@]}" "$program" train -i "${cache:-cache}" --lr "${lr:-1e-2}" -o "$run" "${small[@]}" "$@" >>"$run.out" 2>>"$run.err"
 }
 weights() {
   local header

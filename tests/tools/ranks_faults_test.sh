@@ -10,6 +10,7 @@ support="$PWD/tests/support"
 cd "$work" || exit 1
 . "$support/ranks_training.sh"
 small+=(--threads 1)
+usual=(-i cache --lr 1e-2 "${small[@]}")
 
 refused() { # WHAT CODE TEXT RUN: the run that has ended with $? as code
   [ "$5" = "$2" ] || fail "$1: exit $5, wants $2: $(grep voxgrad "$4.err" | head -n 3)"
@@ -20,7 +21,7 @@ train 3 few --batch 2 --epochs 1
 refused 'a batch smaller than the ranks' 2 '--batch is 2, and there are 3 ranks' few $?
 [ ! -e few ] || fail "a refused run leaves $(ls few)"
 
-on_ranks 1 "$program" train -o other "${small[@]}" --batch 4 : -n 1 "$program" train -o other "${small[@]}" --batch 5 >/dev/null 2>other.err
+on_ranks 1 "$program" train -o other "${usual[@]}" --batch 4 : -n 1 "$program" train -o other "${usual[@]}" --batch 5 >/dev/null 2>other.err
 refused 'other options on rank 1' 2 'rank 1: other options than on rank 0: batch is 5, on rank 0 4' other $?
 [ ! -e other ] || fail "a refused run leaves $(ls other)"
 
@@ -32,29 +33,31 @@ refused 'a folder that holds a run' 2 'taken: holds a run already' taken $?
 [ "$(weights taken)" = "$before" ] || fail 'a folder that holds a run is written to'
 
 train 2 large --batch 4 --epochs 1 --memory 1KiB
-refused 'a step that does not fit' 4 'there is 1' large $?
+refused 'a step that does not fit' 4 'there is 512 bytes (--memory' large $?
 
-train 2 wild --batch 4 --epochs 2 --lr 1e38 --optimizer sgd
+lr=1e38 train 2 wild --batch 4 --epochs 2 --optimizer sgd
 refused 'numbers that are not finite' 5 'The step was done again: ' wild $?
 
 cp -r cache broken # the last byte of a file is a label
 victim="$(grep -o 'Synth_[0-9]*' taken/splits.json | head -n 1)"
 printf '\011' | dd of="broken/$victim.safetensors" bs=1 seek="$(($(stat -c %s "broken/$victim.safetensors") - 1))" conv=notrunc 2>/dev/null
-train 2 broken_run --batch 4 --epochs 9 -i broken --fold 0
+cache=broken train 2 broken_run --batch 4 --epochs 9
 refused 'a case that cannot be read' 3 "$victim.safetensors: label holds class 9" broken_run $?
 
 # A disk that is full, for rank 0: files of more than 8 KiB cannot be written.
-on_ranks 2 bash -c 'trap "" XFSZ; ulimit -f 8; exec "$@"' - "$program" train -o full "${small[@]}" --batch 4 --epochs 3 >/dev/null 2>full.err
+on_ranks 2 bash -c 'trap "" XFSZ; ulimit -f 8; exec "$@"' - "$program" train -o full "${usual[@]}" --batch 4 --epochs 3 >/dev/null 2>full.err
 refused 'a disk that is full' 2 'full/' full $?
 
-# Signals. A run of 40 epochs, which takes as long as it takes until its log has so many lines.
+# Signals, at a run of 40 epochs. When a rank ends with a code, mpirun sends SIGTERM to the others and waits so many seconds
+# before SIGKILL, whether they end before or not.
+grace=1
 train 1 whole --batch 4 --epochs 40 || fail "the unbroken run: $(cat whole.err)"
 begin() { # RANKS RUN LINES: starts or goes on in the background; $launcher and $pids when the log has grown by LINES
   local resume=() had=0
   if [ -s "$2/last.safetensors" ]; then resume=(--resume); fi
   if [ -s "$2/log.jsonl" ]; then had="$(wc -l <"$2/log.jsonl")"; fi
   : >"$2.err"
-  mpirun --allow-run-as-root --oversubscribe --mca odls_base_sigkill_timeout 20 -n "$1" "$program" train -o "$2" "${small[@]}" \
+  mpirun --allow-run-as-root --oversubscribe --mca odls_base_sigkill_timeout "$grace" -n "$1" "$program" train -o "$2" "${usual[@]}" \
     --batch 4 --epochs 40 "${resume[@]}" >/dev/null 2>"$2.err" &
   launcher=$!
   for _ in $(seq 600); do
@@ -87,10 +90,12 @@ begin 3 stopped 4
 kill -TERM $pids
 ended
 interrupted 'SIGTERM to all ranks' stopped $?
+grace=5
 begin 2 stopped 4
 kill -INT "$launcher" # mpirun says SIGTERM to the ranks and ends with a code of its own
 ended
 code=$?
+grace=1
 [ "$code" != 0 ] && [ "$code" != 124 ] || fail "Ctrl-C at mpirun: exit $code"
 train 1 stopped --batch 4 --resume --epochs 40 || fail "the run that was stopped: $(cat stopped.err)"
 same 'three times interrupted' whole stopped
