@@ -6,6 +6,7 @@
 
 #include "engine/allocator.h"
 #include "engine/dry_run.h"
+#include "engine/ranks/planned_ranks.h"
 #include "engine/ranks/rank_cases.h"
 #include "engine/tape.h"
 #include "engine/uploader.h"
@@ -145,12 +146,14 @@ StepPlan planned_training(const StepRequest& r, std::size_t tries) {
   const Shape shape = batch_shape(r, here.count());
   const std::int64_t at_a_time = here.at_a_time();
   Uploader uploader(r.device, shape);
+  const auto ranks = planned_ranks(r.rank, r.ranks, r.device == Device::cuda ? Device::cuda : Device::cpu);
+  RankSums sums(*ranks, *ranks, r.reduce);
   uploader.start(some_batch(shape), at_a_time);
   const std::size_t from = run.time();
   {
-    const std::vector<MicroBatch> parts = uploader.take(r.dtype);
+    const std::vector<MicroBatch> parts = shared_out(uploader.take(r.dtype), here.shares, r.ranks);
     run.enter(Stage::forward);
-    const PendingLoss loss = submit_batch(net, parts, r.loss, 0, 0);
+    const PendingLoss loss = submit_batch(net, parts, r.loss, 0, 0, nullptr, r.ranks > 1 ? &sums : nullptr);
     run.enter(Stage::update);
     const SubmittedStep step = optimizer.submit_step(0);
     if (average) { average->submit(step); }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/arena.h"
+#include "engine/ranks/rank_sums.h"
 #include "model/extents.h"
 #include "model/loss.h"
 #include "model/optimizer.h"
@@ -49,6 +50,7 @@ struct StepRequest {
   std::int64_t micro_batch = 0;  ///< cases at a time; 0: the batch
   int rank = 0;                  ///< whose share of them is planned (engine/ranks/rank_cases.h)
   int ranks = 1;
+  Reduce reduce = Reduce::ordered;
   LossOptions loss{};
   OptimizerOptions optimizer{};
   double ema = 0;  ///< decay of averaged weights; 0: there are none

@@ -1,6 +1,7 @@
 #include "engine/ranks/rank_cases.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/base/check.h"
 
@@ -21,6 +22,12 @@ RankCases rank_cases(std::int64_t batch, std::int64_t at_a_time, int rank, int r
     cases.shares.push_back(share);
   }
   return cases;
+}
+
+std::vector<MicroBatch> shared_out(std::vector<MicroBatch> parts, const std::vector<BatchShare>& shares, int ranks) {
+  VOX_CHECK(parts.size() == shares.size(), "{} parts of a batch, and shares of {}", parts.size(), shares.size());
+  for (std::size_t i = 0; ranks > 1 && i < parts.size(); ++i) { parts[i].share = shares[i]; }
+  return parts;
 }
 
 }  // namespace vox

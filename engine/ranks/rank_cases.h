@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/micro_batch.h"
 #include "engine/ranks/batch_share.h"
 
 namespace vox {
@@ -19,5 +20,8 @@ struct RankCases {
 /// The batch is cut into parts of `at_a_time` cases (0: it is one part), and ranks share each of them: what is computed
 /// together does not depend on how many they are. A rank without a case of a part has the part's first.
 [[nodiscard]] RankCases rank_cases(std::int64_t batch, std::int64_t at_a_time, int rank, int ranks);
+
+/// The parts that this rank computes, told what they are of the whole, where there are several ranks.
+[[nodiscard]] std::vector<MicroBatch> shared_out(std::vector<MicroBatch>, const std::vector<BatchShare>&, int ranks);
 
 }  // namespace vox

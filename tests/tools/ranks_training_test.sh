@@ -47,6 +47,6 @@ grep -q '^4 ranks (MPI' resumed.out || fail "what 4 ranks say: $(cat resumed.out
 grep -q '"rank": *3' resumed/log.jsonl || fail "the log does not say who the ranks are"
 
 # A series: each run on all ranks.
-train 2 series --batch 2 --epochs 1 --steps-per-epoch 1 --fold all --folds 2 --threads 1 || fail "a series: $(head -n 3 series.err)"
+train 2 series --batch 2 --epochs 1 --steps-per-epoch 1 --fold all --threads 1 || fail "a series: $(head -n 3 series.err)"
 [ -s series/summary.csv ] && [ -s series/fold1/last.safetensors ] || fail "a series leaves $(ls series series/fold1)"
 exit $bad

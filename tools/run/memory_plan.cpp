@@ -19,6 +19,7 @@ StepRequest step_request(const TrainOptions& o, Device device, const Communicato
           .micro_batch = o.micro_batch,
           .rank = ranks == nullptr ? 0 : ranks->rank(),
           .ranks = ranks == nullptr ? 1 : ranks->size(),
+          .reduce = reduce_named(o.reduce),
           .loss = loss_options(o),
           .optimizer = optimizer_options(o),
           .ema = o.ema,

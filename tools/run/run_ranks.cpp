@@ -13,7 +13,6 @@
 #include "engine/context.h"
 #include "engine/json_text.h"
 #include "engine/ranks/deal.h"
-#include "engine/ranks/world.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -91,8 +90,7 @@ void check_claims(const std::vector<Claim>& all, const TrainOptions& o) {
   VOX_CHECK(found.empty() || o.reduce == "fast",
             "{}: the instruction set {} on {}, rank 0 has {} on {}: their sums differ in the last bits; start with "
             "machines of one kind, or give --reduce fast",
-            named(found), all[found.front()].rank.isa, all[found.front()].rank.host, all[0].rank.isa,
-            all[0].rank.host);
+            named(found), all[found.front()].rank.isa, all[found.front()].rank.host, all[0].rank.isa, all[0].rank.host);
   VOX_CHECK(o.batch >= std::ssize(all), "--batch is {}, and there are {} ranks: each wants a case of a batch at least",
             o.batch, all.size());
 }
@@ -135,10 +133,6 @@ Json to_json(const std::vector<RunRank>& ranks) {
                    {"threads", ranks[r].threads}});
   }
   return all;
-}
-
-std::string device_of_rank(const std::string& device, const Communicator& ranks) {
-  return device == "cuda" && ranks.size() > 1 ? fmt::format("cuda:{}", local_rank()) : device;
 }
 
 }  // namespace vox

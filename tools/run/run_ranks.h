@@ -23,12 +23,9 @@ struct RunRank {
 /// differ. Throws Error, too, for a batch of fewer cases than ranks. Collective, and every rank throws the same.
 [[nodiscard]] std::vector<RunRank> meet_ranks(Communicator&, const TrainOptions&, const std::string& program);
 
-/// "4 ranks (MPI, Open MPI 4.1.4): 0-1 on node1, 2-3 on node2; each cpu: 2 threads, avx2", a line for each kind.
+/// "4 ranks (MPI, Open MPI 4.1.4): ranks 0, 1 on node1 (cpu: 2 threads, avx2); ranks 2, 3 on node2 (...)".
 [[nodiscard]] std::string ranks_text(const std::vector<RunRank>&, const std::string& communicator);
 /// [{"rank", "host", "device", "isa", "threads"}]
 [[nodiscard]] Json to_json(const std::vector<RunRank>&);
-
-/// "cuda" is, of several ranks on a machine, a GPU each: "cuda:" and local_rank(). Any other word is as it is.
-[[nodiscard]] std::string device_of_rank(const std::string& device, const Communicator&);
 
 }  // namespace vox

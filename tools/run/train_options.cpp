@@ -116,7 +116,7 @@ void check_options(const TrainOptions& o) {
   check_not_negative("save-every", o.save_every);
   check_at_least("stop-patience", o.stop_patience, 0);
   static_cast<void>(graph_named(o.graph));
-  VOX_CHECK(o.reduce == "ordered" || o.reduce == "fast", "--reduce is '{}', wants ordered or fast", o.reduce);
+  static_cast<void>(reduce_named(o.reduce));
   VOX_CHECK(o.tensorboard == "on" || o.tensorboard == "off", "--tensorboard is '{}', wants on or off", o.tensorboard);
   static_cast<void>(digest_cadence(o, Device::cpu, 1));
 }
@@ -145,6 +145,10 @@ Extents step_extents(const TrainOptions& o) {
 int usual_loader_threads(Device device) {
   constexpr int kMost = 16;  // each holds two samples
   return device == Device::cuda ? std::clamp(hardware_threads() - 1, 1, kMost) : 1;
+}
+
+Reduce reduce_named(const std::string& word) {
+  return chosen<Reduce, 2>("reduce", word, {{{"ordered", Reduce::ordered}, {"fast", Reduce::fast}}});
 }
 
 LossOptions loss_options(const TrainOptions& o) {

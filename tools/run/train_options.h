@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/ranks/rank_sums.h"
 #include "model/extents.h"
 #include "model/loss.h"
 #include "model/optimizer.h"
@@ -106,6 +107,7 @@ void check_network_size(std::int64_t size, std::int64_t batch, const UNetConfig&
 
 /// The preset's network with what the options change of it. Throws Error for one that cannot be, by its option's name.
 [[nodiscard]] UNetConfig unet_config(const TrainOptions&);
+[[nodiscard]] Reduce reduce_named(const std::string&);  ///< throws Error for another word
 [[nodiscard]] LossOptions loss_options(const TrainOptions&);
 [[nodiscard]] OptimizerOptions optimizer_options(const TrainOptions&);
 [[nodiscard]] ScheduleOptions schedule_options(const TrainOptions&, std::int64_t steps_per_epoch);

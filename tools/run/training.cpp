@@ -11,6 +11,7 @@
 #include "engine/json.h"
 #include "engine/ranks/deal.h"
 #include "engine/ranks/rank_cases.h"
+#include "engine/ranks/rank_sums.h"
 #include "engine/tape.h"
 #include "kernels/base/check.h"
 #include "tools/run/epoch_report.h"
@@ -41,7 +42,7 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
     : options_(options),
       ranks_(ranks_or_alone(ranks)),
       files_(std::make_unique<RunFiles>(std::move(run), options_, ranks_)),
-      device_(select_device(device_of_rank(options.device, ranks_))),
+      device_(select_device(options.device)),
       loss_(loss_options(options)),
       readbacks_{Readback(device_), Readback(device_)} {
   check_options(options_);
@@ -85,8 +86,12 @@ Training::Training(fs::path cache, fs::path run, const TrainOptions& options, St
   }
   optimizer_ = std::make_unique<Optimizer>(net_->parameters(), optimizer_options(options_));
   if (options_.ema > 0) { average_ = std::make_unique<WeightAverage>(*net_, options_.ema); }
-  const GraphUse graph = ranks_.size() > 1 ? GraphUse::off : graph_named(options_.graph);
-  steps_ = std::make_unique<StepGraphs>(*net_, *optimizer_, loss_, options_.seed, graph, average_.get());
+  if (ranks_.size() > 1) {
+    for (auto& exchange : exchanges_) { exchange = ranks_.for_device(device_); }
+    sums_ = std::make_unique<RankSums>(*exchanges_[0], *exchanges_[1], reduce_named(options_.reduce), options_.device);
+  }
+  steps_ = std::make_unique<StepGraphs>(*net_, *optimizer_, loss_, options_.seed, graph_named(options_.graph),
+                                        average_.get(), sums_.get());
   progress_.schedule = schedule_->state();
   digests_ = digest_cadence(options_, device_, net_->parameter_count());
 
@@ -105,9 +110,7 @@ void Training::make_loader() {
   options.ranks = ranks_.size();
   if (device_augments(options_, device_)) { augments_there_ = augment_named(options_.augment); }
   if (device_ == Device::cuda) {
-    options.memory = [gpu = device_of_rank(options_.device, ranks_)](std::size_t bytes) {
-      return page_locked_memory(gpu, bytes);
-    };
+    options.memory = [gpu = options_.device](std::size_t bytes) { return page_locked_memory(gpu, bytes); };
   }
   loader_ = std::make_unique<Loader>(std::move(options));
 }

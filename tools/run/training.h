@@ -27,6 +27,7 @@
 namespace vox {
 
 class Communicator;  // engine/ranks/communicator.h
+class RankSums;      // engine/ranks/rank_sums.h
 class RunControl;    // tools/run/run_control.h
 class RunFiles;      // tools/run/run_files.h
 class ProgressBar;   // tools/ui/progress_bar.h
@@ -108,7 +109,9 @@ class Training {
   Communicator& ranks_;
   std::vector<RunRank> met_;
   std::unique_ptr<RunFiles> files_;
-  Recipe recipe_;  ///< of all cases
+  std::array<std::unique_ptr<Communicator>, 2> exchanges_;  ///< where tensors are: of this thread, and of sums_'
+  std::unique_ptr<RankSums> sums_;                          ///< of several ranks
+  Recipe recipe_;                                           ///< of all cases
   Device device_;
   std::vector<std::filesystem::path> train_files_;
   std::vector<std::filesystem::path> val_files_;

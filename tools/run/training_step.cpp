@@ -12,6 +12,7 @@
 #include "engine/json.h"
 #include "engine/memory_limits.h"
 #include "engine/ranks/deal.h"
+#include "engine/ranks/rank_cases.h"
 #include "engine/ranks/world.h"
 #include "kernels/base/check.h"
 #include "model/not_finite.h"
@@ -67,7 +68,7 @@ Training::Step Training::submit(Batch batch, std::int64_t number) {
   const ArenaPlan& plan = memory_->step(std::ssize(batch.ids)).arena;
   PlannedBlocks* const blocks = steps_->prepare(plan, std::ssize(batch.shares));
   const ArenaScope arena(device_, plan, blocks);
-  const std::vector<MicroBatch> parts = uploader_->take(net_->dtype());
+  const std::vector<MicroBatch> parts = shared_out(uploader_->take(net_->dtype()), batch.shares, ranks_.size());
   const double lr = schedule_->lr(number);
   Step step{.batch = std::move(batch),
             .lr = lr,
@@ -156,8 +157,8 @@ std::string Training::where_not_finite(const Batch& faulty) {
   const auto look = [&](const ArenaPlan& memory) {
     reserve_arena(device_, memory.bytes);
     const ArenaScope arena(device_, memory);
-    return first_not_finite(*net_, uploader_->take(net_->dtype()), ids, loss_, options_.seed,
-                            static_cast<std::uint32_t>(progress_.step), faulty.places);
+    return first_not_finite(*net_, shared_out(uploader_->take(net_->dtype()), faulty.shares, ranks_.size()), ids, loss_,
+                            options_.seed, static_cast<std::uint32_t>(progress_.step), faulty.places, sums_.get());
   };
   if (takes_plain) { net_->set_fusion(Fusion::off); }
   const NotFinite found =
