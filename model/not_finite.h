@@ -10,6 +10,8 @@
 
 namespace vox {
 
+class RankSums;  // engine/ranks/rank_sums.h
+
 struct NotFinite {
   std::string text;         ///< empty: all is finite
   std::int64_t looked = 0;  ///< at so many tensors before: of several ranks the fault began where this is least

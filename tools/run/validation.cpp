@@ -87,12 +87,12 @@ Validation validate(const UNet3d& net, const std::vector<std::filesystem::path>&
   VOX_CHECK(!files.empty(), "validate: no cases");
   const NoGradScope no_grad;
   Communicator& ranks = ranks_or_alone(given);
-  const Deal deal(ranks, files.size());
+  Deal deal(ranks, files.size());
   std::vector<Validated> found(files.size());
   for (const std::size_t i : deal.mine()) {
     found[i] = validate_case(net, PreparedFile(files[i]), loss, plan, windows, on_case);
   }
-  deal.gather_results(ranks, found, [](auto& message, auto& one) {
+  deal.gather_results(found, [](auto& message, auto& one) {
     auto& s = one.scores;
     fields(message, s.id, s.loss, s.dice, s.trivial, one.loss_parts, one.confusion);
   });

@@ -54,12 +54,12 @@ void ValidationPictures::keep(const PreparedFile& file, const CaseValidation& sc
 
 void ValidationPictures::gather(Communicator& ranks, std::span<const std::filesystem::path> files) {
   if (ranks.size() == 1) { return; }
-  const Deal deal(ranks, files.size());
+  Deal deal(ranks, files.size());
   VOX_CHECK(kept_.size() == deal.mine().size(), "{} predictions were kept, of {} cases", kept_.size(),
             deal.mine().size());
   std::vector<Kept> all(files.size());
   for (std::size_t k = 0; k < kept_.size(); ++k) { all[deal.mine()[k]] = std::move(kept_[k]); }
-  deal.gather_results(ranks, all, [](auto& message, auto& kept) {
+  deal.gather_results(all, [](auto& message, auto& kept) {
     auto& s = kept.scores;
     fields(message, s.id, s.loss, s.dice, s.trivial, kept.voxels, kept.packed);
   });
