@@ -30,13 +30,6 @@ struct Conv3dGeometry {
                                                        std::int64_t kernel, std::int64_t stride, std::int64_t padding,
                                                        std::int64_t output_padding);
 
-/// The geometry of one of its cases, without the others: what the CPU's weight gradient is planned for.
-[[nodiscard]] constexpr Conv3dGeometry one_case(Conv3dGeometry g) {
-  g.x.n = g.y.n = 1;
-  g.x.batch = g.y.batch = 0;
-  return g;
-}
-
 /// What a convolution kernel does with a geometry.
 enum class Conv3dPass : std::uint8_t {
   correlate,   ///< conv3d forward: gathers x, writes y

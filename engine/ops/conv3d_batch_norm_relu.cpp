@@ -4,6 +4,7 @@
 #include "engine/ops.h"
 #include "engine/ops/norm_layer.h"
 #include "engine/tape.h"
+#include "kernels/batch_norm_fold.h"
 
 namespace vox {
 namespace {

@@ -1,6 +1,7 @@
 #include <array>
 #include <cassert>
 
+#include "kernels/batch_norm_fold.h"
 #include "kernels/cpu/batch_norm_chunks.h"
 #include "kernels/cpu/chunk_moments.h"
 

@@ -5,6 +5,7 @@
 #include "kernels/cpu/conv3d/grad_tile.h"
 #include "kernels/cpu/conv3d/pack.h"
 #include "kernels/cpu/winograd/grad_weight.h"
+#include "kernels/plan/one_case.h"
 
 namespace vox {
 namespace {

@@ -1,5 +1,6 @@
 #include "kernels/cuda/batch_norm.cuh"
 
+#include "kernels/batch_norm_fold.h"
 #include "kernels/cuda/reduce.cuh"
 #include "kernels/cuda/run.cuh"
 

@@ -5,6 +5,7 @@
 #include "kernels/conv_transpose3d.h"
 #include "kernels/plan/amx.h"
 #include "kernels/plan/gemm.h"
+#include "kernels/plan/one_case.h"
 #include "kernels/plan/tiled.h"
 #include "kernels/plan/winograd.h"
 #include "kernels/plan/winograd_grad.h"

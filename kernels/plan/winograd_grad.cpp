@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels/plan/one_case.h"
 #include "kernels/plan/tasks.h"
 
 namespace vox {
