@@ -30,6 +30,9 @@ class Communicator {
   /// calling thread's queue and may return before it is done.
   [[nodiscard]] virtual Device memory() const = 0;
 
+  /// Must calls of this communicator and of its duplicates come in one order on all ranks, and so from one thread?
+  [[nodiscard]] virtual bool one_order() const { return false; }
+
   /// all = what each rank gives as mine, by rank. sizes[r]: bytes of rank r, the same list on every rank.
   virtual void all_gather(std::span<const std::byte> mine, std::span<const std::size_t> sizes,
                           std::span<std::byte> all) = 0;

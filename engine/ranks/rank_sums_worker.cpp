@@ -12,8 +12,33 @@
 
 namespace vox {
 
+namespace {
+
+/// While one lives, what the calling thread submits to its GPU goes to another stream.
+class OtherStream {
+ public:
+  explicit OtherStream(const cuda::Stream& stream) : before_(std::exchange(cuda_queue().stream, stream.handle())) {}
+  ~OtherStream() { cuda_queue().stream = before_; }
+  OtherStream(const OtherStream&) = delete;
+  OtherStream& operator=(const OtherStream&) = delete;
+  OtherStream(OtherStream&&) = delete;
+  OtherStream& operator=(OtherStream&&) = delete;
+
+ private:
+  CUstream_st* before_;
+};
+
+}  // namespace
+
 RankSums::Worker::Worker(Communicator& ranks, Reduce reduce, std::string device)
-    : ranks_(ranks), reduce_(reduce), device_(std::move(device)), thread_([this] { run(); }) {}
+    : ranks_(ranks), reduce_(reduce), device_(std::move(device)) {
+  if (ranks.one_order()) {
+    stream_.emplace();
+    finished_.emplace();
+  } else {
+    thread_ = std::thread([this] { run(); });
+  }
+}
 
 RankSums::Worker::~Worker() {
   {
@@ -21,10 +46,19 @@ RankSums::Worker::~Worker() {
     ends_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) { thread_.join(); }
 }
 
 void RankSums::Worker::submit(std::unique_ptr<Bucket> bucket) {
+  if (stream_) {
+    const OtherStream other(*stream_);
+    const Traffic sent = exchange(*bucket);
+    finished_->record(cuda_queue().stream);
+    traffic_.messages += sent.messages;
+    traffic_.bytes += sent.bytes;
+    done_.push_back(std::move(bucket));
+    return;
+  }
   {
     const std::lock_guard lock(mutex_);
     rethrow();
@@ -68,7 +102,7 @@ void RankSums::Worker::run() {
       waiting_.pop_front();
       busy_ = true;
       lock.unlock();
-      Traffic sent = reduce_ == Reduce::fast ? add_fast(*bucket) : add_in_order(*bucket);
+      const Traffic sent = exchange(*bucket);
       if (finished_) { finished_->record(cuda_queue().stream); }
       lock.lock();
       busy_ = false;
@@ -84,6 +118,10 @@ void RankSums::Worker::run() {
     busy_ = false;
   }
   changed_.notify_all();
+}
+
+RankSums::Traffic RankSums::Worker::exchange(Bucket& bucket) const {
+  return reduce_ == Reduce::fast ? add_fast(bucket) : add_in_order(bucket);
 }
 
 void RankSums::Worker::pack(const Bucket& b, std::int64_t row, std::int64_t first, std::int64_t last,

@@ -14,7 +14,8 @@
 
 namespace vox {
 
-/// The thread that exchanges buckets while the backward pass goes on, one after another.
+/// Exchanges buckets while the backward pass goes on, one after another: by a thread of its own, or, where calls must
+/// come in one order (NCCL), by a stream of its own that the calling thread submits to.
 class RankSums::Worker {
  public:
   /// device: as select_device() has it, where the communicator's buffers are on a GPU.
@@ -35,6 +36,7 @@ class RankSums::Worker {
  private:
   void rethrow() const;
   void run();
+  [[nodiscard]] Traffic exchange(Bucket&) const;
   /// Elements [first, last) of row `row` of the bucket; `to` begins behind them then.
   void pack(const Bucket&, std::int64_t row, std::int64_t first, std::int64_t last, std::span<std::byte>& to) const;
   void unpack(Bucket&, const Tensor& from) const;
@@ -54,6 +56,7 @@ class RankSums::Worker {
   Traffic traffic_;
   bool busy_ = false;
   bool ends_ = false;
+  std::optional<cuda::Stream> stream_;
   std::thread thread_;
 };
 

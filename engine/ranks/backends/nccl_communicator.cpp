@@ -40,6 +40,8 @@ class NcclCommunicator final : public Communicator {
   [[nodiscard]] int local_rank() const override { return host_->local_rank(); }
   [[nodiscard]] std::string name() const override { return "NCCL " + nccl::version(); }
   [[nodiscard]] Device memory() const override { return Device::cuda; }
+  /// Kernels of two communicators that wait for each other's multiprocessors in different orders would wait for ever.
+  [[nodiscard]] bool one_order() const override { return true; }
   void all_gather(std::span<const std::byte> mine, std::span<const std::size_t> sizes,
                   std::span<std::byte> all) override {
     submit("all-gather", all.size(), [&](CUstream_st* s) { ranks_.all_gather(mine, sizes, all, s); });

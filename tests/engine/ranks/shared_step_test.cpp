@@ -144,7 +144,7 @@ TEST_CASE("two steps leave the same bits on any number of ranks", "[ranks]") {
   }
 }
 
-TEST_CASE("micro-batches that ranks share leave the bits of micro-batches of one rank", "[ranks]") {
+TEST_CASE("micro-batches that ranks share leave the bits of micro-batches of one rank", "[ranks][threads]") {
   const Setting setting = settings()[0];
   const Batch batch = some_batch(setting.config, 5);
   const Result alone = two_steps(setting, DType::f32, batch, 2, nullptr);
@@ -153,7 +153,7 @@ TEST_CASE("micro-batches that ranks share leave the bits of micro-batches of one
   }
 }
 
-TEST_CASE("a fast reduction is the same on every rank, and near the ordered one", "[ranks]") {
+TEST_CASE("a fast reduction is the same on every rank, and near the ordered one", "[ranks][threads]") {
   const Setting setting = settings()[0];
   const Batch batch = some_batch(setting.config, 3);
   const Result alone = two_steps(setting, DType::f64, batch, 3, nullptr);
