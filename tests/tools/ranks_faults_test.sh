@@ -48,7 +48,7 @@ refused 'a case that cannot be read' 3 "$victim.safetensors: label holds class 9
 on_ranks 2 bash -c 'trap "" XFSZ; ulimit -f 8; exec "$@"' - "$program" train -o full "${usual[@]}" --batch 4 --epochs 3 >/dev/null 2>full.err
 refused 'a disk that is full' 2 'full/' full $?
 
-# Signals, at a run of 40 epochs. When a rank ends with a code, mpirun sends SIGTERM to the others and waits so many seconds
+# Signals, at a run that would go on for long. When a rank ends with a code, mpirun sends SIGTERM to the others and waits so many seconds
 # before SIGKILL, whether they end before or not.
 grace=1
 train 1 whole --batch 4 --epochs 40 || fail "the unbroken run: $(cat whole.err)"
@@ -58,7 +58,7 @@ begin() { # RANKS RUN LINES: starts or goes on in the background; $launcher and 
   if [ -s "$2/log.jsonl" ]; then had="$(wc -l <"$2/log.jsonl")"; fi
   : >"$2.err"
   mpirun --allow-run-as-root --oversubscribe --mca odls_base_sigkill_timeout "$grace" -n "$1" "$program" train -o "$2" "${usual[@]}" \
-    --batch 4 --epochs 40 "${resume[@]}" >/dev/null 2>"$2.err" &
+    --batch 4 --epochs 100000 "${resume[@]}" >/dev/null 2>"$2.err" &
   launcher=$!
   for _ in $(seq 600); do
     pids="$(pgrep -P "$launcher" -f 'voxgrad train' | sort -n)"
@@ -97,8 +97,10 @@ ended
 code=$?
 grace=1
 [ "$code" != 0 ] && [ "$code" != 124 ] || fail "Ctrl-C at mpirun: exit $code"
-train 1 stopped --batch 4 --resume --epochs 40 || fail "the run that was stopped: $(cat stopped.err)"
-same 'three times interrupted' whole stopped
+epochs="$(($(grep -c '"type": *"epoch"' stopped/log.jsonl) + 2))"
+train 1 stopped --batch 4 --resume --epochs "$epochs" || fail "the run that was stopped: $(grep voxgrad: stopped.err)"
+train 1 unbroken --batch 4 --epochs "$epochs" || fail "a run of $epochs epochs: $(grep voxgrad: unbroken.err)"
+same 'three times interrupted' unbroken stopped
 
 hit=0
 for n in $(seq "$kills"); do
