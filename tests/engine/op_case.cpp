@@ -128,6 +128,14 @@ Tensor to_tensor(const Values& values, const Shape& shape, Kind kind, DType dtyp
   return {};
 }
 
+Tensor cases_of(const Tensor& batch, std::int64_t first, std::int64_t count, Kind kind, DType dtype) {
+  const Values values = batch.to_doubles();
+  const Shape& s = batch.shape();
+  const std::int64_t one = s.count() / s[0];
+  const Shape shape = kind == Kind::labels ? Shape{count, s[1], s[2], s[3]} : Shape{count, s[1], s[2], s[3], s[4]};
+  return to_tensor({values.begin() + first * one, values.begin() + (first + count) * one}, shape, kind, dtype);
+}
+
 Tensor to_tensor_like(const Values& values, const Tensor& like) {
   return stored(values, like.shape(), like.dtype(), like.layout()).to(like.device());
 }

@@ -69,6 +69,8 @@ struct Register {
 /// count labels in [0,classes), all classes present where count allows.
 [[nodiscard]] Values make_labels(std::int64_t count, std::int64_t classes, unsigned seed);
 [[nodiscard]] Tensor to_tensor(const Values&, const Shape&, Kind, DType);
+/// Cases [first, first + count) of a batch.
+[[nodiscard]] Tensor cases_of(const Tensor& batch, std::int64_t first, std::int64_t count, Kind, DType);
 [[nodiscard]] Tensor to_tensor_like(const Values&, const Tensor& like);
 [[nodiscard]] std::vector<Tensor> to_tensors(const OpCase&, const std::vector<Values>&, DType, Device = Device::cpu);
 /// Empty when the padding channels of a blocked tensor all hold zero.

@@ -2,16 +2,20 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/context.h"
 #include "engine/dispatch.h"
+#include "engine/ranks/rank_sums.h"
 #include "engine/safetensors.h"
 #include "engine/tape.h"
 #include "model/loss.h"
 #include "model/optimizer.h"
+#include "model/train_step.h"
 #include "model/unet3d.h"
 #include "tests/engine/op_case.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/reference_input.h"
+#include "tests/support/thread_ranks.h"
 
 // PyTorch's numbers for the whole network; tests/golden/pytorch_reference.py made them.
 
@@ -123,6 +127,37 @@ Errors compare(const std::string& preset, DType dtype, Dropout dropout) {
   return e;
 }
 
+/// Of a rank with its cases of the batch; logits and inference are not looked at.
+Errors compare_on_rank(const std::string& preset, DType dtype, Communicator& ranks) {
+  const Golden golden(preset);
+  const auto meanwhile = ranks.duplicate();
+  RankSums sums(ranks, *meanwhile);
+  UNet3d net = golden.net(dtype);
+  Optimizer adam(net.parameters(), {});
+  const Tensor image = golden.image(dtype);
+  const BatchShare share = share_of(image.shape()[0], ranks.rank(), ranks.size());
+  const MicroBatch mine{.images = cases_of(image, share.first_here(), share.here(), Kind::volume, dtype),
+                        .labels = cases_of(golden.labels(), share.first_here(), share.here(), Kind::labels, dtype),
+                        .share = share};
+  Errors e;
+  const auto worse = [](double& error, const Tensor& got, const Values& wants) {
+    error = std::max(error, relative_error(got.to_doubles(), wants));
+  };
+  for (std::uint32_t step = 0; step < golden.number("adam_steps"); ++step) {
+    const PendingLoss loss = submit_batch(net, {&mine, 1}, {}, golden.number("dropout_seed"), step, nullptr, &sums);
+    if (step == 0) {
+      worse(e.loss, loss.losses().front(), golden.wants("on.loss"));
+      for (const NamedTensor& p : net.parameters()) {
+        worse(e.gradients, p.tensor.grad(), golden.wants("on.grad." + p.name));
+      }
+      for (const NamedTensor& b : net.buffers()) { worse(e.statistics, b.tensor, golden.wants("on.buffer." + b.name)); }
+    }
+    adam.step(golden.learning_rate());
+  }
+  for (const NamedTensor& p : net.parameters()) { worse(e.after, p.tensor, golden.wants("on.after." + p.name)); }
+  return e;
+}
+
 void check(const Errors& e, double allowed) {
   fmt::print(
       "  logits {:.1e}, loss {:.1e}, gradients {:.1e}, statistics {:.1e}, after 3 steps {:.1e}, inference "
@@ -195,6 +230,21 @@ TEST_CASE("nnU-Net's network and its loss of every head compute, differentiate a
     INFO(name(dtype));
     fmt::print("golden nnunet {}:", name(dtype));
     check(compare_supervised(dtype), dtype == DType::f64 ? 1e-9 : 1e-4);
+  }
+}
+
+TEST_CASE("four ranks compute, differentiate and learn as PyTorch does of the whole batch", "[golden][ranks]") {
+  for (const DType dtype : {DType::f64, DType::f32}) {
+    std::vector<Errors> of_ranks(4);
+    const CpuQueue queue = cpu_queue();
+    run_ranks(4, [&](Communicator& ranks) {
+      cpu_queue() = queue;
+      of_ranks[static_cast<std::size_t>(ranks.rank())] = compare_on_rank("seed", dtype, ranks);
+    });
+    for (const Errors& e : of_ranks) {
+      fmt::print("golden seed {} on a rank of 4:", name(dtype));
+      check(e, dtype == DType::f64 ? 1e-9 : 1e-4);
+    }
   }
 }
 

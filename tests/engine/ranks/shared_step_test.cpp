@@ -45,15 +45,6 @@ std::vector<Setting> settings() {
           {"instance norm, regions, several heads", regions_of(narrow("nnunet")), regions}};
 }
 
-Tensor cases_of(const Tensor& all, std::int64_t first, std::int64_t count, Kind kind, DType dtype) {
-  const Values values = all.to_doubles();
-  const Shape& s = all.shape();
-  const std::int64_t one = s.count() / s[0];
-  const Values mine(values.begin() + first * one, values.begin() + (first + count) * one);
-  Shape shape = kind == Kind::labels ? Shape{count, s[1], s[2], s[3]} : Shape{count, s[1], s[2], s[3], s[4]};
-  return to_tensor(mine, shape, kind, dtype);
-}
-
 /// Bits of all that a rank has after two steps: losses, norms, weights, running statistics, and the gradients before.
 struct Result {
   std::vector<double> values;
