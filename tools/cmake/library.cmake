@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 
 file(GLOB vox_public CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} kernels/base/*.h kernels/*.h model/*.h)
 foreach(header allocator arena context dispatch dry_run gradcheck graph json kept memory_limits micro_batch ops ops/check packed_weights
-    planned_blocks ranks/batch_share ranks/communicator ranks/other_rank_failed ranks/world readback safetensors tape tensor types uploader)
+    planned_blocks ranks/batch_share ranks/case_tree ranks/communicator ranks/other_rank_failed ranks/rank_sums ranks/share_scope ranks/world readback safetensors tape tensor types uploader)
   list(APPEND vox_public engine/${header}.h)
 endforeach()
 file(GLOB run_public CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} data/cases/*.h data/prepare/*.h data/scoring/*.h
