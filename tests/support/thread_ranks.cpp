@@ -54,6 +54,17 @@ struct Group {
     if (job.failed) { fail<OtherRankFailed>(__FILE__, __LINE__, "another rank failed"); }
     VOX_FAIL("{}: a rank ended without coming to it", call);
   }
+  /// Of ranks that have met before: all come, whatever has happened meanwhile.
+  void meet_again() {
+    std::unique_lock lock(job.mutex);
+    const std::size_t meeting = meetings;
+    if (++arrived == given.size()) {
+      arrived = 0;
+      ++meetings;
+      job.changed.notify_all();
+    }
+    job.changed.wait(lock, [&] { return meetings != meeting; });
+  }
 };
 
 std::span<const std::byte> piece(std::span<const std::byte> bytes, std::span<const std::size_t> sizes, std::size_t r) {
@@ -125,15 +136,19 @@ class ThreadRank final : public Communicator {
   [[nodiscard]] std::size_t self() const { return static_cast<std::size_t>(rank_); }
   [[nodiscard]] std::size_t ranks() const { return group_->given.size(); }
 
-  /// take() reads what all have given, while nobody changes it.
+  /// take() reads what all have given, while nobody changes it or leaves, be it by an exception.
   template <class Take> void exchange(const Given& mine, const Take& take) {
     group_->given[self()] = mine;
     group_->meet(mine.call);
-    for (const Given& other : group_->given) {
-      VOX_CHECK(other.call == mine.call, "one rank calls {}, another {}", mine.call, other.call);
-    }
-    take();
-    group_->meet(mine.call);
+    std::exception_ptr fault;
+    try {
+      for (const Given& other : group_->given) {
+        VOX_CHECK(other.call == mine.call, "one rank calls {}, another {}", mine.call, other.call);
+      }
+      take();
+    } catch (...) { fault = std::current_exception(); }
+    group_->meet_again();
+    if (fault != nullptr) { std::rethrow_exception(fault); }
   }
 
   template <class T> void reduce(std::span<T> values) {
