@@ -123,7 +123,7 @@ void set_hardware_threads(int threads) { shared_cores = threads; }
 
 Device select_device(std::string_view text) {
   const auto [device, index] = parsed_device(text);
-  if (device == Device::cuda) { cuda::select(text == "cuda" ? world().local_rank() : index); }
+  if (device == Device::cuda) { cuda::select(text == "cuda" ? local_rank() : index); }
   return device;
 }
 

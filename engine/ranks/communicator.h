@@ -24,8 +24,6 @@ class Communicator {
   [[nodiscard]] virtual int rank() const = 0;          ///< 0 ... size() - 1
   [[nodiscard]] virtual int size() const = 0;          ///< number of ranks, at least 1
   [[nodiscard]] virtual std::string name() const = 0;  ///< for the user: "MPI, Open MPI 4.1.4"
-  /// Among the ranks of the same host: the number of those that come before this one.
-  [[nodiscard]] virtual int local_rank() const { return 0; }
   /// Where its buffers lie: Device::cpu, any memory of the host, or Device::cuda. On a GPU a call is submitted to the
   /// calling thread's queue and may return before it is done.
   [[nodiscard]] virtual Device memory() const = 0;

@@ -7,7 +7,7 @@
 
 namespace vox {
 
-std::int64_t RankCases::at_a_time() const { return std::max<std::int64_t>(shares.front().count, 1); }
+std::int64_t RankCases::at_a_time() const { return shares.front().here(); }
 
 RankCases rank_cases(std::int64_t batch, std::int64_t at_a_time, int rank, int ranks) {
   VOX_CHECK(batch >= 1 && at_a_time >= 0 && rank >= 0 && rank < ranks,
@@ -16,9 +16,7 @@ RankCases rank_cases(std::int64_t batch, std::int64_t at_a_time, int rank, int r
   RankCases cases;
   for (std::int64_t begin = 0; begin < batch; begin += part) {
     const BatchShare share = share_of(std::min(part, batch - begin), rank, ranks);
-    const std::int64_t here = std::max<std::int64_t>(share.count, 1);
-    const std::int64_t first = share.count == 0 ? begin : begin + share.first;
-    for (std::int64_t i = 0; i < here; ++i) { cases.places.push_back(first + i); }
+    for (std::int64_t i = 0; i < share.here(); ++i) { cases.places.push_back(begin + share.first_here() + i); }
     cases.shares.push_back(share);
   }
   return cases;

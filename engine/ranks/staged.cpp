@@ -35,7 +35,6 @@ class Staged final : public Communicator {
   explicit Staged(std::unique_ptr<Communicator> host) : host_(std::move(host)) {}
   [[nodiscard]] int rank() const override { return host_->rank(); }
   [[nodiscard]] int size() const override { return host_->size(); }
-  [[nodiscard]] int local_rank() const override { return host_->local_rank(); }
   [[nodiscard]] std::string name() const override { return host_->name() + ", through memory of the host"; }
   [[nodiscard]] Device memory() const override { return Device::cuda; }
   void all_gather(std::span<const std::byte> mine, std::span<const std::size_t> sizes,

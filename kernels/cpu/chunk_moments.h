@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/base/moments.h"
 #include "kernels/cpu/chunk_lanes.h"
 
 // Mean and variance of the lanes of a block, chunk by chunk: each chunk about its own mean, chunks merged in double.
@@ -47,25 +48,6 @@ template <class T> Lanes<Acc<T>> rough_mean(const T* x, std::int64_t count) {
   }
   return mean;
 }
-
-/// Number of values, their mean and their squared distance from it.
-struct Moments {
-  double count = 0;
-  double mean = 0;
-  double m2 = 0;
-
-  void merge(const Moments& b) {
-    if (count == 0) {
-      *this = b;
-      return;
-    }
-    const double both = count + b.count;
-    const double step = b.mean - mean;
-    m2 += b.m2 + step * step * count * b.count / both;
-    mean += step * b.count / both;
-    count = both;
-  }
-};
 
 /// Mean of a chunk, eight lanes, and after them its squared distance from it. count is a multiple of eight.
 template <class T> void moments_of_chunk(const T* x, std::int64_t count, double* out) {

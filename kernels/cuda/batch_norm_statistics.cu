@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/base/moments.h"
 #include "kernels/conv3d.h"
 #include "kernels/cuda/run_moments.cuh"
 
@@ -18,25 +19,6 @@ template <class A> struct BatchNormMoments {
 __device__ __forceinline__ double blend(double running, double momentum, double batch) {
   return std::fma(momentum, batch, (1 - momentum) * running);  // in every kernel the same
 }
-
-/// Some voxels' moments in one channel.
-struct Moments {
-  double count;
-  double mean;
-  double m2;  ///< sum of the squared distances from the mean
-
-  __device__ __forceinline__ void merge(const Moments& b) {
-    if (count == 0) {
-      *this = b;
-      return;
-    }
-    const double both = count + b.count;
-    const double step = b.mean - mean;
-    m2 += b.m2 + step * step * count * b.count / both;
-    mean += step * b.count / both;
-    count = both;
-  }
-};
 
 /// Those of a channel's runs, as many in each case.
 struct RunMoments {

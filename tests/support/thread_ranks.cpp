@@ -41,14 +41,19 @@ struct Group {
   std::size_t meetings = 0;          ///< that have taken place
   std::shared_ptr<Group> duplicate;  ///< made by rank 0 in duplicate()
 
-  void meet(std::string_view call) {
-    std::unique_lock lock(job.mutex);
+  /// The number of the meeting that this rank has come to; it has taken place when `meetings` is another.
+  std::size_t arrive() {
     const std::size_t meeting = meetings;
     if (++arrived == given.size()) {
       arrived = 0;
       ++meetings;
       job.changed.notify_all();
     }
+    return meeting;
+  }
+  void meet(std::string_view call) {
+    std::unique_lock lock(job.mutex);
+    const std::size_t meeting = arrive();
     job.changed.wait(lock, [&] { return meetings != meeting || job.failed || job.ended > 0; });
     if (meetings != meeting) { return; }
     if (job.failed) { fail<OtherRankFailed>(__FILE__, __LINE__, "another rank failed"); }
@@ -57,12 +62,7 @@ struct Group {
   /// Of ranks that have met before: all come, whatever has happened meanwhile.
   void meet_again() {
     std::unique_lock lock(job.mutex);
-    const std::size_t meeting = meetings;
-    if (++arrived == given.size()) {
-      arrived = 0;
-      ++meetings;
-      job.changed.notify_all();
-    }
+    const std::size_t meeting = arrive();
     job.changed.wait(lock, [&] { return meetings != meeting; });
   }
 };

@@ -60,7 +60,7 @@ std::optional<Batch> Training::stage_next() {
       plain.drawn.push_back(draw_augmentation(*augments_there_, key, static_cast<std::size_t>(batch->shape[1])));
     }
   }
-  uploader_->start(std::move(plain), std::max<std::int64_t>(batch->shares.front().count, 1));
+  uploader_->start(std::move(plain), batch->shares.front().here());
   return batch;
 }
 

@@ -11,6 +11,7 @@
 
 #include "engine/context.h"
 #include "engine/json_text.h"
+#include "engine/ranks/world.h"
 #include "engine/tensor.h"
 #include "kernels/cuda/runtime.h"
 
@@ -124,7 +125,7 @@ Json measure_ranks(Communicator& ranks, const Json& mine) {
   Json all = Json::array();
   for (const std::string& text : gathered_texts(ranks, json_text(mine))) { all.push_back(Json::parse(text)); }
   Json collective = Json::array({collectives(ranks, ranks)});
-  const char own_gpu = mine["gpus"].get<int>() > ranks.local_rank() ? 1 : 0;
+  const char own_gpu = mine["gpus"].get<int>() > local_rank() ? 1 : 0;
   if (std::ranges::min(gathered(ranks, own_gpu)) == 1) {
     select_device("cuda");
     const auto gpus = ranks.for_device(Device::cuda);

@@ -24,7 +24,6 @@ class MpiCommunicator final : public Communicator {
 
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
-  [[nodiscard]] int local_rank() const override { return faults_->local_rank(); }
   [[nodiscard]] std::string name() const override;
   [[nodiscard]] Device memory() const override { return memory_; }
   void all_gather(std::span<const std::byte> mine, std::span<const std::size_t> sizes,

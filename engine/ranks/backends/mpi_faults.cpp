@@ -37,7 +37,6 @@ Faults::Faults(MPI_Comm world) {
   VOX_MPI(MPI_Allgather(own.data(), kName, MPI_CHAR, all.data(), kName, MPI_CHAR, comm_));
   for (int r = 0; r < size_; ++r) { hosts_.emplace_back(all.data() + static_cast<std::ptrdiff_t>(r) * kName); }
   const auto& own_host = hosts_[static_cast<std::size_t>(rank_)];
-  local_rank_ = static_cast<int>(std::count(hosts_.begin(), hosts_.begin() + rank_, own_host));
   several_hosts_ = std::count(hosts_.begin(), hosts_.end(), own_host) != size_;
 }
 

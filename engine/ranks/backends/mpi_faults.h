@@ -40,7 +40,6 @@ class Faults {
   explicit Faults(MPI_Comm world);                           ///< collective
   void set_time_limit(double seconds) { limit_ = seconds; }  ///< 0, as at first: none
 
-  [[nodiscard]] int local_rank() const { return local_rank_; }
   /// Counts a call of a communicator that this rank begins, and throws where a rank has failed.
   [[nodiscard]] Call begin(const char* name, std::size_t bytes, std::uint64_t communicator);
   /// Until all of them are done. Throws OtherRankFailed, after going on for a tenth of a second with what is under way,
@@ -84,7 +83,6 @@ class Faults {
   MPI_Comm comm_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;
-  int local_rank_ = 0;
   std::vector<std::string> hosts_;
   bool several_hosts_ = false;
   std::atomic<double> limit_{0};

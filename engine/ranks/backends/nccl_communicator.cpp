@@ -37,7 +37,6 @@ class NcclCommunicator final : public Communicator {
 
   [[nodiscard]] int rank() const override { return host_->rank(); }
   [[nodiscard]] int size() const override { return host_->size(); }
-  [[nodiscard]] int local_rank() const override { return host_->local_rank(); }
   [[nodiscard]] std::string name() const override { return "NCCL " + nccl::version(); }
   [[nodiscard]] Device memory() const override { return Device::cuda; }
   /// Kernels of two communicators that wait for each other's multiprocessors in different orders would wait for ever.
