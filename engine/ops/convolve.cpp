@@ -10,6 +10,7 @@
 #include "engine/packed_weights.h"
 #include "kernels/base/check.h"
 #include "kernels/conv_transpose3d.h"
+#include "kernels/plan/one_case.h"
 #include "kernels/pointwise.h"
 
 namespace vox {
@@ -131,7 +132,7 @@ TensorParts spread(const Conv3dGeometry& g, const Tensor& y, const Tensor& weigh
 Tensor weight_gradient(const Conv3dGeometry& g, const TensorParts& x, const Tensor& y, const Tensor& weight,
                        const ChannelSums& wanted) {
   const std::int64_t cases = g.x.n;
-  CaseSums dweight(weight.shape(), weight.dtype(), weight.device(), cases);
+  CaseSums dweight(weight.shape(), weight.dtype(), weight.device(), cases, true);
   dispatch(y.device(), y.dtype(), [&]<class T>(auto& queue, TypeTag<T>) {
     const Conv3dAlgorithm algorithm = choose<T>(queue, Conv3dPass::grad_weight, g);
     Tensor scratch = scratch_for(y, conv3d_grad_weight_scratch(queue, g, algorithm));
@@ -142,15 +143,25 @@ Tensor weight_gradient(const Conv3dGeometry& g, const TensorParts& x, const Tens
       if (to == nullptr || !sums) { return std::span<Acc<T>>{}; }
       return rows.emplace(Shape{channels}, weight.dtype(), weight.device(), cases).template rows<Acc<T>>();
     };
-    conv3d_grad_weight(queue, Conv3dGradWeightArgs<T>{.geometry = g,
-                                                      .algorithm = algorithm,
-                                                      .x = x.first.values<T>(),
-                                                      .x2 = values_or_none<T>(x.second),
-                                                      .dy = y.values<T>(),
-                                                      .dweight = dweight.rows<Acc<T>>(),
-                                                      .x_sums = rows_of(of_x, wanted.x, g.x.c),
-                                                      .dy_sums = rows_of(of_y, wanted.y, g.y.c),
-                                                      .scratch = scratch.mutable_values<Acc<T>>()});
+    Conv3dGradWeightArgs<T> args{.geometry = g,
+                                 .algorithm = algorithm,
+                                 .x = x.first.values<T>(),
+                                 .x2 = values_or_none<T>(x.second),
+                                 .dy = y.values<T>(),
+                                 .dweight = {},
+                                 .x_sums = rows_of(of_x, wanted.x, g.x.c),
+                                 .dy_sums = rows_of(of_y, wanted.y, g.y.c),
+                                 .scratch = scratch.mutable_values<Acc<T>>()};
+    if (dweight.goes_by_case()) {
+      dweight.each_case<Acc<T>>([&](std::int64_t n, std::span<Acc<T>> row) {
+        Conv3dGradWeightArgs<T> of = one_case(args, n);
+        of.dweight = row;
+        conv3d_grad_weight(queue, of);
+      });
+    } else {
+      args.dweight = dweight.rows<Acc<T>>();
+      conv3d_grad_weight(queue, args);
+    }
     if (wanted.x != nullptr) { *wanted.x = of_x ? of_x->sum() : channel_sums(x.first); }
     if (wanted.y != nullptr) { *wanted.y = of_y ? of_y->sum() : channel_sums(y); }
   });

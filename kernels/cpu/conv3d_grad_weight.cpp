@@ -147,25 +147,7 @@ template <class T> void grad_weight_of(const IsaQueue& q, const Conv3dGradWeight
 }  // namespace
 
 template <class T> void conv3d_grad_weight(IsaQueue& q, const Conv3dGradWeightArgs<T>& a) {
-  const Conv3dGeometry g = one_case(a.geometry);
-  const auto row = [](auto all, std::int64_t size, std::int64_t n) {
-    return all.empty() ? all : all.subspan(static_cast<std::size_t>(n * size), static_cast<std::size_t>(size));
-  };
-  VolumeShape first = g.x;
-  if (g.split != 0) { first.c = g.split; }
-  VolumeShape second = g.x;
-  second.c = g.x.c - first.c;
-  for (std::int64_t n = 0; n < a.geometry.x.n; ++n) {
-    Conv3dGradWeightArgs<T> of = a;
-    of.geometry = g;
-    of.x = row(a.x, first.padded_count(), n);
-    of.x2 = row(a.x2, second.padded_count(), n);
-    of.dy = row(a.dy, g.y.padded_count(), n);
-    of.dweight = row(a.dweight, g.y.c * g.x.c * g.kernel * g.kernel * g.kernel, n);
-    of.x_sums = row(a.x_sums, g.x.c, n);
-    of.dy_sums = row(a.dy_sums, g.y.c, n);
-    grad_weight_of(q, of);
-  }
+  for (std::int64_t n = 0; n < a.geometry.x.n; ++n) { grad_weight_of(q, one_case(a, n)); }
 }
 
 VOX_INSTANTIATE(IsaQueue, conv3d_grad_weight, Conv3dGradWeightArgs);
