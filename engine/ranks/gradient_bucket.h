@@ -71,10 +71,10 @@ struct RankSums::Bucket {
   DType dtype;
   std::vector<Part> parts;
   std::int64_t elements = 0;
-  Tensor send;      ///< [ranks][nodes][slice]; of Reduce::fast [elements]
+  Tensor send;      ///< [ranks][nodes][slice]; of one part and one node: its `mine`, as it is; unused by Reduce::fast
   Tensor received;  ///< [nodes of all ranks][slice]
   Tensor slice;     ///< the sums of this rank's elements
-  Tensor gathered;  ///< [elements]
+  Tensor gathered;  ///< [elements]; of one part: its `sum`
   std::optional<cuda::Event> filled = {};
 };
 

@@ -11,6 +11,7 @@ namespace vox {
 namespace {
 
 constexpr std::int64_t kBucketBytes = 4 << 20;
+constexpr std::int64_t kAloneBytes = 1 << 20;  ///< a gradient of so many is sent as it is, in a bucket of its own
 
 }  // namespace
 
@@ -48,7 +49,8 @@ Tensor RankSums::gather_cases(const Tensor& mine, const BatchShare& share) {
 }
 
 void RankSums::add(const Tensor& mine, const BatchShare& share, const Tensor& sum) {
-  if (filling_ && (filling_->dtype != sum.dtype() || filling_->share != share)) { flush(); }
+  const bool alone = static_cast<std::int64_t>(bytes_of(sum.dtype(), sum.shape().count())) >= kAloneBytes;
+  if (filling_ && (alone || filling_->dtype != sum.dtype() || filling_->share != share)) { flush(); }
   if (!filling_) { filling_ = std::make_unique<Bucket>(share, sum.dtype()); }
   Bucket::Part part{.mine = mine, .sum = sum, .to = sum, .elements = sum.shape().count()};
   if (sum.device() == Device::simt) {
@@ -58,7 +60,7 @@ void RankSums::add(const Tensor& mine, const BatchShare& share, const Tensor& su
   filling_->elements += part.elements;
   filling_->parts.push_back(std::move(part));
   if (waits_) { return finish(); }
-  if (static_cast<std::int64_t>(bytes_of(filling_->dtype, filling_->elements)) >= kBucketBytes) { flush(); }
+  if (alone || static_cast<std::int64_t>(bytes_of(filling_->dtype, filling_->elements)) >= kBucketBytes) { flush(); }
 }
 
 void RankSums::flush() {
@@ -68,17 +70,23 @@ void RankSums::flush() {
   const int me = now_.rank();
   const Device device = now_.memory();
   const auto buffer = [&](std::int64_t elements) { return Tensor({elements}, b.dtype, device); };
+  const bool single = b.parts.size() == 1;
   if (reduce_ == Reduce::fast) {
-    b.send = buffer(b.elements);
+    b.gathered = single ? b.parts.front().sum : buffer(b.elements);
   } else {
     const RankShares shares(b.share.whole, ranks);
     std::int64_t nodes = 0;
     for (const auto& of : shares.nodes) { nodes += std::ssize(of); }
     const std::int64_t slice = b.slice_begin(me + 1, ranks) - b.slice_begin(me, ranks);
-    b.send = buffer(std::ssize(shares.nodes[static_cast<std::size_t>(me)]) * b.elements);
+    const std::int64_t mine = std::ssize(shares.nodes[static_cast<std::size_t>(me)]);
+    if (single && mine == 1) {
+      b.send = b.parts.front().mine;
+    } else {
+      b.send = buffer(mine * b.elements);
+    }
     b.received = buffer(nodes * slice);
     b.slice = buffer(slice);
-    b.gathered = buffer(b.elements);
+    b.gathered = single ? b.parts.front().sum : buffer(b.elements);
   }
   if (DryRun::current() != nullptr) {
     planned_.push_back(std::move(filling_));

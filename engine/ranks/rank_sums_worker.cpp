@@ -141,12 +141,13 @@ void RankSums::Worker::pack(const Bucket& b, std::int64_t row, std::int64_t firs
   }
 }
 
-void RankSums::Worker::unpack(Bucket& b, const Tensor& from) const {
+void RankSums::Worker::unpack(Bucket& b) const {
+  if (b.parts.size() == 1) { return; }
   const Device device = ranks_.memory();
   std::size_t at = 0;
   for (Bucket::Part& p : b.parts) {
     const std::size_t bytes = bytes_of(b.dtype, p.elements);
-    copy_span(all_bytes(from).subspan(at, bytes), device, all_bytes(p.sum), device);
+    copy_span(all_bytes(std::as_const(b.gathered)).subspan(at, bytes), device, all_bytes(p.sum), device);
     at += bytes;
   }
 }
@@ -162,12 +163,14 @@ RankSums::Traffic RankSums::Worker::add_in_order(Bucket& b) const {
   std::vector<std::size_t> slice_sizes;
   std::vector<CaseRange> rows;
   const std::int64_t slice = b.slice_begin(me + 1, ranks) - b.slice_begin(me, ranks);
-  std::span<std::byte> to = all_bytes(b.send);
+  const bool packed = b.parts.size() > 1 || mine != 1;
+  std::span<std::byte> to;
+  if (packed) { to = all_bytes(b.send); }
   for (int r = 0; r < ranks; ++r) {
     const std::int64_t first = b.slice_begin(r, ranks);
     const std::int64_t last = b.slice_begin(r + 1, ranks);
     const auto& nodes = shares.nodes[static_cast<std::size_t>(r)];
-    for (std::int64_t row = 0; row < mine; ++row) { pack(b, row, first, last, to); }
+    for (std::int64_t row = 0; packed && row < mine; ++row) { pack(b, row, first, last, to); }
     send_sizes.push_back(bytes_of(b.dtype, mine * (last - first)));
     received_sizes.push_back(bytes_of(b.dtype, std::ssize(nodes) * slice));
     slice_sizes.push_back(bytes_of(b.dtype, last - first));
@@ -176,7 +179,7 @@ RankSums::Traffic RankSums::Worker::add_in_order(Bucket& b) const {
   ranks_.all_to_all(all_bytes(std::as_const(b.send)), send_sizes, all_bytes(b.received), received_sizes);
   add_rows(b, rows, ranks_.memory());
   ranks_.all_gather(all_bytes(std::as_const(b.slice)), slice_sizes, all_bytes(b.gathered));
-  unpack(b, b.gathered);
+  unpack(b);
   const std::size_t own = send_sizes[static_cast<std::size_t>(me)];
   const std::size_t sent = std::accumulate(send_sizes.begin(), send_sizes.end(), std::size_t{0}) - own;
   return {.messages = 2,
@@ -199,7 +202,7 @@ void RankSums::Worker::add_rows(Bucket& b, std::span<const CaseRange> rows, Devi
 
 RankSums::Traffic RankSums::Worker::add_fast(Bucket& b) const {
   if (b.filled) { b.filled->hold_back(cuda_queue().stream); }
-  std::span<std::byte> to = all_bytes(b.send);
+  std::span<std::byte> to = all_bytes(b.gathered);
   if (b.share.count > 0) {
     pack(b, 0, 0, b.elements, to);
   } else {
@@ -209,10 +212,10 @@ RankSums::Traffic RankSums::Worker::add_fast(Bucket& b) const {
     if constexpr (std::is_same_v<T, Bf16>) {
       VOX_FAIL("a gradient in bf16 is added in f32");
     } else {
-      ranks_.all_reduce_fast(b.send.mutable_values<T>());
+      ranks_.all_reduce_fast(b.gathered.mutable_values<T>());
     }
   });
-  unpack(b, b.send);
+  unpack(b);
   const auto ranks = static_cast<std::size_t>(ranks_.size());
   return {.messages = 1, .bytes = static_cast<std::int64_t>(2 * bytes_of(b.dtype, b.elements) * (ranks - 1) / ranks)};
 }

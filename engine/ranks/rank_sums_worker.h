@@ -39,7 +39,7 @@ class RankSums::Worker {
   [[nodiscard]] Traffic exchange(Bucket&) const;
   /// Elements [first, last) of row `row` of the bucket; `to` begins behind them then.
   void pack(const Bucket&, std::int64_t row, std::int64_t first, std::int64_t last, std::span<std::byte>& to) const;
-  void unpack(Bucket&, const Tensor& from) const;
+  void unpack(Bucket&) const;
   [[nodiscard]] Traffic add_in_order(Bucket&) const;
   static void add_rows(Bucket&, std::span<const CaseRange> rows, Device);
   [[nodiscard]] Traffic add_fast(Bucket&) const;
