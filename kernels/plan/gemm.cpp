@@ -8,6 +8,7 @@ namespace vox {
 namespace {
 
 constexpr std::int64_t kPartElements = 1 << 20;  // 4 MiB of f32: all parts, unless one is larger
+constexpr std::int64_t kPartVoxels = 256;        // less do not pay for a part's zeros and sum
 constexpr std::int64_t kBatchVoxels = 64;  // of a weight gradient: windows that go by while a tile is in registers
 
 }  // namespace
@@ -23,7 +24,8 @@ GemmPlan gemm_plan(const Conv3dGeometry& g, int threads) {
   const std::int64_t rows = std::max<std::int64_t>(w.rows(), 1);
   w.batch_rows = std::clamp<std::int64_t>(kBatchVoxels / std::max<std::int64_t>(g.y.w, 1), 1, rows);
   const std::int64_t wanted = std::max(kFewThreads, ceil_div(kMostTasks, w.fine_runs()));
-  w.parts = std::clamp<std::int64_t>(std::min(wanted, kPartElements / w.matrix_elements()), 1, rows);
+  const std::int64_t with_work = rows * g.y.w / kPartVoxels;
+  w.parts = std::clamp<std::int64_t>(std::min({wanted, with_work, kPartElements / w.matrix_elements()}), 1, rows);
   w.shares = std::min(ceil_div(wanted_tasks(threads), w.parts), w.fine_runs());
   return w;
 }

@@ -16,6 +16,7 @@ constexpr std::int64_t kGatherElements = 1 << 17;  // 512 KiB of f32: half of a 
 constexpr std::int64_t kTileElements = 1 << 15;    // 128 KiB of f32: what a block's results may take
 constexpr std::int64_t kWeightElements = 1 << 13;  // 32 KiB of f32: weights that stay in L1 while tiles go by
 constexpr std::int64_t kFewestGradTasks = 32;
+constexpr std::int64_t kPartVoxels = 512;        // of a weight gradient: less do not pay for a part's zeros and sum
 constexpr std::int64_t kPartElements = 1 << 21;  // 8 MiB of f32: all parts of a weight gradient, unless one is larger
 
 /// The widest group that wastes no block, or two where the number of blocks is odd.
@@ -115,7 +116,8 @@ Conv3dTiling conv3d_tiling(const Conv3dGeometry& g, Conv3dPass pass, int threads
     const std::int64_t weights = t.groups * t.in.blocks() * t.taps * kBlock8 * t.group;
     const std::int64_t tasks = std::max(ceil_div(kFewestGradTasks, t.groups),
                                         ceil_div(kMostTasks, t.groups * std::max<std::int64_t>(t.in.blocks(), 1)));
-    const std::int64_t wanted = std::max<std::int64_t>(1, std::min(tasks, kPartElements / weights));
+    const std::int64_t with_work = t.out.n * t.out.d * t.out.h * t.out.w / kPartVoxels;
+    const std::int64_t wanted = std::max<std::int64_t>(1, std::min({tasks, with_work, kPartElements / weights}));
     choose_block(t, 1, wanted);
     t.parts = std::min(t.blocks(), wanted);
     t.in_per_task = std::clamp<std::int64_t>(

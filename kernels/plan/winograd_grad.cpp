@@ -10,6 +10,7 @@ namespace vox {
 namespace {
 
 constexpr std::int64_t kSumElements = 3 << 20;  // 12 MiB of f32: the sums of all tasks, unless those of a part are more
+constexpr std::int64_t kPartTiles = 64;         // less do not pay for a part's zeros and sum
 constexpr std::int64_t kMostPointShares = 4;    // of 36 points: each transforms its inputs along D and H again
 
 /// Cuts `tiles` into boxes of about equal size, of `most` or less.
@@ -50,10 +51,10 @@ WinogradGradPlan winograd_grad_plan(const Conv3dGeometry& g, int threads) {
   p.boxes_h = cut(ceil_div(g.y.h, P::kM), most_tiles / p.tiles_w, p.tiles_h);
   p.boxes_d = ceil_div(g.y.d, P::kM);
   const std::int64_t wanted =
-      std::min(ceil_div(kFewThreads, p.shares()), kSumElements / (p.shares() * p.sum_elements()));
-  const std::int64_t parts = std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(p.boxes(), 1));
+      std::min({ceil_div(kFewThreads, p.shares()), kSumElements / (p.shares() * p.sum_elements()),
+                p.boxes() * p.tiles() / kPartTiles});
+  const std::int64_t parts = std::max<std::int64_t>(wanted, 1);
   p.parts = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(parts)));  // two threads share evenly
-  if (threads <= kFewThreads) { return p; }
   const auto halve = [&](std::int64_t& channels, std::int64_t& shares) {
     if (p.tasks() < threads && channels > P::kGroup) {
       channels /= 2;
