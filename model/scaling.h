@@ -25,7 +25,8 @@ struct Fabric {
 [[nodiscard]] std::span<const Fabric> known_fabrics();
 [[nodiscard]] Fabric fabric_named(std::string_view);  ///< throws Error naming those there are
 /// What `voxgrad doctor --json` has measured under mpirun: latency_s of the all-gather of a few bytes, over its rounds;
-/// bytes_per_s of the all-to-all of most bytes. Throws DataError naming the file where that is not in it.
+/// bytes_per_s of the all-to-all of most bytes; between GPUs where there are any. Throws DataError naming the file
+/// where that is not in it.
 [[nodiscard]] Fabric measured_fabric(std::string_view json, const std::string& file);
 
 /// What of a step has to do with ranks.

@@ -84,11 +84,13 @@ TEST_CASE("what cannot be scaled is refused") {
 
 TEST_CASE("a fabric is what doctor has measured") {
   const std::string json = R"({"ranks": {"ranks": [{}, {}, {}], "collectives": [
+    {"communicator": "MPI", "rows": [{"call": "all-gather", "bytes": 8, "seconds": 1, "bytes_per_second": 1}]},
+    {"communicator": "NCCL", "rows": [
     {"call": "all-gather", "bytes": 1024, "seconds": 9, "bytes_per_second": 9},
     {"call": "all-gather", "bytes": 8, "seconds": 6e-5, "bytes_per_second": 9},
     {"call": "all-to-all", "bytes": 67108864, "seconds": 1, "bytes_per_second": 2e9},
     {"call": "all-to-all", "bytes": 8, "seconds": 1, "bytes_per_second": 9},
-    {"call": "barrier", "seconds": 5e-5}]}})";
+    {"call": "barrier", "seconds": 5e-5}]}]}})";
   const Fabric f = measured_fabric(json, "doctor.json");
   CHECK(f.latency_s == Approx(3e-5));  // two rounds of three ranks
   CHECK(f.bytes_per_s == Approx(2e9));

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What goes wrong on one rank ends all of them: one message, one exit code, the last checkpoint whole, nothing hangs. Ranks
-# that are killed at a random moment, --kills of them (2), and resumed leave the weights of an unbroken run.
+# that are killed at a random moment, --kills of them (2; --kills 30 bf16: of another type), and resumed leave the weights of an unbroken run.
 . tests/support/mpirun.sh "$1"
 kills=2
 if [ "${2:-}" = --kills ]; then kills="$3"; fi
@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 support="$PWD/tests/support"
 cd "$work" || exit 1
 . "$support/ranks_training.sh"
-small+=(--threads 1)
+small+=(--threads 1 --dtype "${4:-f32}")
 usual=(-i cache --lr 1e-2 "${small[@]}")
 
 refused() { # WHAT CODE TEXT RUN: the run that has ended with $? as code

@@ -81,4 +81,9 @@ if [ "$(grep -c '"host"' "$work/doctor.json")" != 3 ] || [ "$(grep -c '"call"' "
   cat "$work/doctor.json"
   bad=1
 fi
+# The model of plan takes what doctor has measured.
+if ! "$program" plan --ranks 1,3 --batch 6 --case-ms 100 --fabric "$work/doctor.json" >"$work/plan" 2>&1 || ! grep -q 'measured by doctor' "$work/plan"; then
+  echo "plan --fabric does not take what doctor has printed: $(head -n 3 "$work/plan")"
+  bad=1
+fi
 exit $bad
