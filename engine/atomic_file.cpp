@@ -12,6 +12,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "kernels/base/check.h"
 
@@ -44,6 +45,16 @@ fs::path target_of(fs::path path) {
 }
 
 constexpr std::string_view kTemporary = ".tmp-";
+
+fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : "."; }
+
+/// fsync() of what was opened; a signal in between starts it again.
+int sync(int descriptor) {
+  for (;;) {
+    if (fsync(descriptor) == 0) { return 0; }
+    if (errno != EINTR) { return -1; }
+  }
+}
 
 /// Unique among the threads and processes that write into one folder.
 fs::path temporary_beside(const fs::path& path) {
@@ -99,16 +110,10 @@ void AtomicFile::commit() {
     if (close(std::exchange(descriptor_, -1)) != 0) { fail_with_errno(); }
     return;
   }
-  if (fsync(descriptor_) != 0) { fail_with_errno(); }
+  if (sync(descriptor_) != 0) { fail_with_errno(); }
   if (rename(temporary_.c_str(), target_.c_str()) != 0) { fail_with_errno(); }
   close(std::exchange(descriptor_, -1));
-  // The rename itself lasts through a crash once the folder is on disk; some file systems cannot fsync a folder.
-  const fs::path folder = target_.has_parent_path() ? target_.parent_path() : ".";
-  const int directory = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory >= 0) {
-    fsync(directory);
-    close(directory);
-  }
+  sync_folder(folder_of(target_));  // else the rename itself may not last through a crash
 }
 
 void AtomicFile::fail_with_errno() const {
@@ -116,7 +121,38 @@ void AtomicFile::fail_with_errno() const {
 }
 
 bool is_temporary(std::string_view name, std::string_view ending) {
-  return name.starts_with('.') && name.find(std::string(ending).append(kTemporary)) != std::string_view::npos;
+  const std::size_t at = name.rfind(kTemporary);
+  if (!name.starts_with('.') || at == std::string_view::npos || !name.substr(0, at).ends_with(ending)) { return false; }
+  const std::string_view numbers = name.substr(at + kTemporary.size());
+  return numbers.find('-') != std::string_view::npos && numbers.find_first_not_of("0123456789-") == numbers.npos;
+}
+
+void remove_temporaries(const fs::path& folder, std::string_view ending) {
+  std::vector<fs::path> left;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (is_temporary(it->path().filename().string(), ending)) { left.push_back(it->path()); }
+  }
+  for (const fs::path& path : left) { fs::remove(path, error); }  // what stays is in nobody's way
+}
+
+void make_folders(const fs::path& folder) {
+  std::error_code error;
+  if (folder.empty() || fs::is_directory(folder, error)) { return; }
+  const fs::path above = folder_of(folder.has_filename() ? folder : folder.parent_path());
+  make_folders(above);
+  fs::create_directory(folder, error);
+  if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", folder.string(), error.message()); }
+  sync_folder(above);
+}
+
+void sync_folder(const fs::path& folder) {
+  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) { return; }
+  const int number = sync(descriptor) == 0 ? 0 : errno;
+  close(descriptor);
+  if (number == 0 || number == EINVAL || number == EBADF || number == EROFS || number == ENOTSUP) { return; }
+  VOX_FAIL_OUTPUT("{}: cannot be written to disk: {}", folder.string(), std::generic_category().message(number));
 }
 
 void write_file(const fs::path& path, std::span<const std::byte> bytes) {

@@ -14,6 +14,7 @@
 
 #include "engine/json.h"
 #include "engine/json_text.h"
+#include "engine/mapped_files.h"
 #include "engine/safetensors_format.h"
 #include "kernels/base/check.h"
 
@@ -177,9 +178,14 @@ struct SafetensorsFile::Impl {
     void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
     VOX_CHECK_DATA(start != MAP_FAILED, "{}: cannot map {} bytes: {}", file, size, system_error());
     mapped = {static_cast<const std::byte*>(start), size};
+    watch_mapping(mapped, file.c_str());
   }
 
-  void unmap() { ::munmap(const_cast<std::byte*>(mapped.data()), mapped.size()); }
+  void unmap() {
+    if (mapped.empty()) { return; }
+    forget_mapping(mapped);
+    ::munmap(const_cast<std::byte*>(mapped.data()), mapped.size());
+  }
 
   void parse() {
     const std::string_view text(reinterpret_cast<const char*>(mapped.data()), mapped.size());

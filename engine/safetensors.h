@@ -39,7 +39,9 @@ struct TensorInFile {
   std::span<const std::byte> bytes;  ///< in the mapped file: valid while the SafetensorsFile lives
 };
 
-/// A file mapped into memory. Every length and range is checked before use; throws DataError naming the file, what was
+/// A file mapped into memory: one that another program cuts short meanwhile is a SIGBUS, see engine/mapped_files.h.
+/// Programs replace such files by others of the same name, as write_safetensors() does, and then what is mapped stays.
+/// Every length and range is checked before use; throws DataError naming the file, what was
 /// found and what was wanted.
 class SafetensorsFile {
  public:

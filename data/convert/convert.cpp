@@ -92,7 +92,7 @@ void write_case(const Job& job, CaseLayout to, const LabelRules& rules, const fs
   const std::string file = c.id + ".nii.gz";
   switch (to) {
     case CaseLayout::brats:
-      fs::create_directories(root / c.id);
+      make_folders(root / c.id);
       for (const Modality m : kModalities) {
         write_image(c, m, root / c.id / fmt::format("{}_{}.nii.gz", c.id, name(m)));
       }
@@ -150,8 +150,7 @@ class PartialFolder {
                    output.string());
     partial_ = output_.parent_path() / fmt::format(".{}.voxgrad-convert", output_.filename().string());
     fs::remove_all(partial_, error);
-    fs::create_directories(partial_, error);
-    if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", partial_.string(), error.message()); }
+    make_folders(partial_);
   }
   ~PartialFolder() {
     std::error_code ignored;
@@ -167,6 +166,7 @@ class PartialFolder {
     fs::rename(partial_, output_, error);
     if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", output_.string(), error.message()); }
     partial_.clear();
+    sync_folder(output_.parent_path());
   }
 
  private:
@@ -205,10 +205,10 @@ ConvertReport convert_dataset(const ConvertOptions& options) {
   }
   if (options.to != CaseLayout::brats) {
     if (report.labelled > 0) {
-      fs::create_directories(folder.path() / "imagesTr");
-      fs::create_directories(folder.path() / "labelsTr");
+      make_folders(folder.path() / "imagesTr");
+      make_folders(folder.path() / "labelsTr");
     }
-    if (report.labelled < std::ssize(jobs)) { fs::create_directories(folder.path() / "imagesTs"); }
+    if (report.labelled < std::ssize(jobs)) { make_folders(folder.path() / "imagesTs"); }
   }
   std::mutex mutex;
   std::int64_t done = 0;

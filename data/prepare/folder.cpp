@@ -1,17 +1,11 @@
 #include <fmt/format.h>
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <exception>
 #include <fstream>
 #include <memory>
@@ -22,6 +16,7 @@
 
 #include "data/prepare/prepare.h"
 #include "engine/atomic_file.h"
+#include "engine/folder_lock.h"
 #include "engine/json_text.h"
 #include "engine/ranks/deal.h"
 #include "kernels/base/check.h"
@@ -59,33 +54,6 @@ class Hash {
  private:
   std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state_;
 };
-
-/// Held while a process writes to a cache: two would remove each other's temporary files.
-class FolderLock {
- public:
-  explicit FolderLock(const fs::path& folder) : fd_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-    VOX_CHECK_DATA(fd_ >= 0, "{}: cannot open the folder: {}", folder.string(), std::strerror(errno));
-    if (::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-      ::close(fd_);
-      VOX_FAIL("{}: another `voxgrad prepare` is writing there", folder.string());
-    }
-  }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-  ~FolderLock() { ::close(fd_); }
-
- private:
-  int fd_;
-};
-
-/// What a process that was killed has left; ours to remove, because the folder is locked.
-void remove_temporaries(const fs::path& folder) {
-  std::vector<fs::path> left;
-  for (const fs::directory_entry& e : fs::directory_iterator(folder)) {
-    if (is_temporary(e.path().filename().string(), ".safetensors")) { left.push_back(e.path()); }
-  }
-  for (const fs::path& path : left) { fs::remove(path); }
-}
 
 /// Prepared cases whose source is gone, by file name: training would go on with them.
 std::vector<std::string> strays_in(const fs::path& folder, const std::vector<CaseFiles>& cases, bool prune) {
@@ -196,15 +164,13 @@ PrepareReport prepare_cases(const PrepareOptions& options) {
             "prepare: images are held in f32 or bf16");
   const Dataset dataset = find_dataset(options.input, options.layout, options.mask_suffix);
   const std::vector<CaseFiles>& cases = dataset.cases;
-  std::error_code error;
-  fs::create_directories(options.output, error);
-  if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", options.output.string(), error.message()); }
+  make_folders(options.output);
   Communicator& ranks = ranks_or_alone(options.ranks);
   check_same_cases(ranks, dataset, options.input);
   std::optional<FolderLock> lock;
   if (ranks.rank() == 0) {
-    lock.emplace(options.output);
-    remove_temporaries(options.output);
+    lock.emplace(options.output, "voxgrad prepare");  // two would remove each other's temporary files
+    remove_temporaries(options.output, ".safetensors");
   }
   ranks.barrier();  // nobody writes before that
 
@@ -246,7 +212,10 @@ PrepareReport prepare_cases(const PrepareOptions& options) {
   if (stopped) { std::rethrow_exception(stopped); }
   deal.gather_results(report.cases,
                       [](auto& message, auto& c) { fields(message, c.id, c.outcome, c.message, c.seconds); });
-  if (lock) { report.strays = strays_in(options.output, cases, options.prune); }
+  if (lock) {
+    report.unlocked = lock->missing();
+    report.strays = strays_in(options.output, cases, options.prune);
+  }
   return report;
 }
 

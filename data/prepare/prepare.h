@@ -42,6 +42,7 @@ struct PrepareReport {
   CaseLayout layout = CaseLayout::brats;  ///< of the input
   std::string found;                      ///< describe() of the data set
   std::vector<CaseReport> cases;
+  std::string unlocked;             ///< why nothing keeps a second program from writing there; usually empty
   std::vector<std::string> strays;  ///< prepared files of cases that are not below input; removed where asked for
 };
 

@@ -152,7 +152,7 @@ void hyphenate_labels(const CasePlace& place) { fs::rename(place.labels(), place
 
 void copy_to_another_folder(const CasePlace& place) {
   const fs::path other = place.folder.string() + "_again";
-  fs::create_directories(other);
+  make_folders(other);
   const fs::path file = place.image(Modality::t1);
   fs::copy_file(file, other / file.filename(), fs::copy_options::overwrite_existing);
 }
@@ -216,7 +216,7 @@ void damage_files(Check check, const CasePlace& place, Phantom& p) {
 }  // namespace
 
 void write_phantom(const CasePlace& place, const Phantom& p) {
-  fs::create_directories(place.folder);
+  make_folders(place.folder);
   for (const Modality m : kModalities) { write_nifti_int16(place.image(m), p.images[static_cast<std::size_t>(m)]); }
   write_nifti(place.labels(), p.labels);
 }

@@ -56,9 +56,7 @@ std::map<std::string, std::vector<std::string>> write_synthetic_cases(const Synt
   VOX_CHECK(options.cases >= 1 && options.cases <= kMostCases, "synth: {} cases, wants 1 to {}", options.cases,
             kMostCases);
   const std::vector<Job> jobs = jobs_of(options);
-  std::error_code error;
-  std::filesystem::create_directories(options.output, error);
-  if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", options.output.string(), error.message()); }
+  make_folders(options.output);
   std::mutex mutex;
   std::int64_t done = 0;
   parallel_for(options.threads, std::ssize(jobs), [&](std::int64_t i) {

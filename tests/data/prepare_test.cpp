@@ -1,16 +1,15 @@
 #include "data/prepare/prepare.h"
 
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <set>
 
 #include "data/nifti/nifti.h"
 #include "data/prepare/restore.h"
+#include "engine/folder_lock.h"
 #include "kernels/base/check.h"
 #include "kernels/base/philox.h"
 #include "tests/support/catch.h"
@@ -221,11 +220,10 @@ TEST_CASE("prepare: a folder that another process is filling is refused", "[prep
   const TempFolder folder;
   write_case(folder / "in", "a", {8, 8, 8});
   fs::create_directories(folder / "out");
-  const int fd = ::open((folder / "out").c_str(), O_RDONLY | O_DIRECTORY);
-  REQUIRE(::flock(fd, LOCK_EX) == 0);
+  auto other = std::make_unique<FolderLock>(folder / "out", "voxgrad prepare");
   CHECK_THROWS_WITH(prepare(folder / "in", folder / "out", recipe_named("seed", 8), 1),
-                    ContainsSubstring("another `voxgrad prepare` is writing there"));
-  ::close(fd);
+                    ContainsSubstring("is being written to by voxgrad prepare, process"));
+  other.reset();
   CHECK(prepare(folder / "in", folder / "out", recipe_named("seed", 8), 1).reports.at(0).outcome == Outcome::prepared);
 }
 

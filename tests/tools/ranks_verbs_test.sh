@@ -70,12 +70,12 @@ on_ranks 2 "$program" evaluate -g cases -p ranks1/predicted --allow-missing --th
 [ ! -s refused.txt ] || fail "evaluate of a broken prediction prints $(cat refused.txt)"
 
 # What stops one rank stops all, with its message: here rank 0 cannot have the folder.
-exec 9<ranks3/cache
+exec 9<>ranks3/cache/.lock
 flock 9
 on_ranks 3 "$program" prepare -i cases -o ranks3/cache --recipe native --threads 1 >/dev/null 2>locked.err
 [ $? = 2 ] || fail "prepare of a folder that is taken: exit $?"
-[ "$(grep -c 'another .voxgrad prepare. is writing there' locked.err)" = 1 ] || fail "prepare of a folder that is taken: $(cat locked.err)"
-exec 9<&-
+[ "$(grep -c 'is being written to by another program' locked.err)" = 1 ] || fail "prepare of a folder that is taken: $(cat locked.err)"
+exec 9>&-
 
 # Ranks that find other cases say so, and write nothing.
 mkdir here0 here1

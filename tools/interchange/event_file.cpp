@@ -2,8 +2,8 @@
 
 #include <tensorboard_event.pb.h>
 
-#include <cerrno>
 #include <chrono>
+#include <fstream>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -95,13 +95,12 @@ Event event_now() {
 
 }  // namespace
 
-EventFile::EventFile(const fs::path& path, const std::function<bool(const BoardEvent&)>& keep) : path_(path) {
+EventFile::EventFile(const fs::path& path, const std::function<bool(const BoardEvent&)>& keep) {
   const std::uintmax_t kept = bytes_kept(path, keep);
   std::error_code error;
   if (fs::exists(path, error)) { fs::resize_file(path, kept, error); }
   if (error) { VOX_FAIL_OUTPUT("{}: cannot be written: {}", path.string(), error.message()); }
-  errno = 0;
-  out_.open(path, std::ios::binary | std::ios::app);
+  out_.emplace(path);
   if (kept > 0) { return; }
   Event version = event_now();
   version.set_file_version("brain.Event:2");
@@ -129,14 +128,8 @@ void EventFile::write(const BoardEvent& e) {
 
 void EventFile::append(const std::string& message) {
   const std::string length = little_endian(message.size(), kLengthBytes);
-  const std::string record =
-      length + little_endian(masked_sum(length), kSumBytes) + message + little_endian(masked_sum(message), kSumBytes);
-  errno = 0;
-  out_.write(record.data(), std::ssize(record));
-  out_.flush();
-  if (!out_.good()) {
-    VOX_FAIL_OUTPUT("{}: cannot be written: {}", path_.string(), std::generic_category().message(errno));
-  }
+  out_->append(length + little_endian(masked_sum(length), kSumBytes) + message +
+               little_endian(masked_sum(message), kSumBytes));
 }
 
 }  // namespace vox

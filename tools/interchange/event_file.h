@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "engine/append_file.h"
 
 namespace vox {
 
@@ -37,12 +39,12 @@ class EventFile {
   /// goes, and all behind it. Throws OutputError where the file cannot be written.
   EventFile(const std::filesystem::path&, const std::function<bool(const BoardEvent&)>& keep);
   void write(const BoardEvent&);
+  void sync() { out_->sync(); }  ///< what was written is on disk
 
  private:
   void append(const std::string& message);
 
-  std::filesystem::path path_;
-  std::ofstream out_;
+  std::optional<AppendFile> out_;  ///< once what is not kept is gone
 };
 
 }  // namespace vox

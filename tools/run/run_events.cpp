@@ -118,6 +118,12 @@ void RunEvents::write(const Json& line) {
   guarded([&] { file_->write(event); });
 }
 
+void RunEvents::sync() {
+  if (file_) {
+    guarded([&] { file_->sync(); });
+  }
+}
+
 void RunEvents::show(const PreparedFile& file, const Tensor& logits, Targets targets) {
   if (file_ && pictures_.empty()) { pictures_.push_back(slice_picture(file, logits, targets)); }
 }

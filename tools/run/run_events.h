@@ -22,6 +22,7 @@ class RunEvents {
 
   /// A line of type "step" or "epoch" of the log, whose numbers become scalars (board_event()).
   void write(const Json& line);
+  void sync();  ///< what was written is on disk
   /// A validated case as a picture, side by side with the truth: an axial slice with most tumour, the prediction left.
   /// Of each validation the first case's is written, with the next line.
   void show(const PreparedFile&, const Tensor& logits, Targets);

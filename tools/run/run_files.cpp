@@ -1,6 +1,5 @@
 #include "tools/run/run_files.h"
 
-#include <system_error>
 #include <utility>
 
 #include "engine/atomic_file.h"
@@ -12,23 +11,22 @@
 #include "tools/ui/plot.h"
 
 namespace vox {
-namespace {
 
 namespace fs = std::filesystem;
-
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", folder.string(), error.message()); }
-}
-
-}  // namespace
 
 RunFiles::RunFiles(fs::path folder, const TrainOptions& options, Communicator& ranks)
     : folder_(std::move(folder)), options_(options), ranks_(ranks), writes_(ranks.rank() == 0) {}
 
-void RunFiles::check(Training::Start start) const {
+/// Where there is a folder; what a killed run has left half-written goes.
+void RunFiles::lock() {
+  if (lock_ || !fs::is_directory(folder_)) { return; }
+  lock_ = std::make_unique<FolderLock>(folder_, "voxgrad train");
+  remove_temporaries(folder_, "");
+}
+
+void RunFiles::check(Training::Start start) {
   if (!writes_) { return; }
+  lock();
   const bool holds_run = fs::exists(folder_ / "last.safetensors");
   if (start == Training::Start::fresh) {
     VOX_CHECK(!holds_run, "{}: holds a run already; give --resume to go on with it, or another folder",
@@ -42,7 +40,8 @@ void RunFiles::begin(Training::Start start, const TrainingProgress& progress, co
                      const std::vector<Split>& folds, std::span<const fs::path> train, std::span<const fs::path> val) {
   const bool fresh = start == Training::Start::fresh;
   if (writes_) {
-    make_folder(folder_);
+    make_folders(folder_);
+    check(start);  // another program may have begun since the first look
     if (fresh) { write_splits(folder_ / "splits.json", folds); }
     write_file(folder_ / "config.toml", to_toml(options_));
     const std::int64_t last_step = fresh ? -1 : progress.step;
@@ -71,7 +70,10 @@ OnValidated RunFiles::listener(Targets targets) {
 
 void RunFiles::save(const std::string& name, const UNet3d& net, const Optimizer& optimizer, Metadata metadata,
                     const WeightAverage* average) const {
-  if (writes_) { save_checkpoint(folder_ / name, net, &optimizer, std::move(metadata), average); }
+  if (!writes_) { return; }
+  log_->sync();
+  if (events_) { events_->sync(); }
+  save_checkpoint(folder_ / name, net, &optimizer, std::move(metadata), average);
 }
 
 void RunFiles::draw(bool running) {

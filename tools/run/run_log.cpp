@@ -1,16 +1,14 @@
 #include "tools/run/run_log.h"
 
-#include <cerrno>
+#include <fstream>
 #include <string>
-#include <system_error>
 
 #include "engine/atomic_file.h"
 #include "engine/json_text.h"
-#include "kernels/base/check.h"
 
 namespace vox {
 
-RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step, std::int64_t last_epoch) : path_(path) {
+RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step, std::int64_t last_epoch) {
   std::string kept;
   std::ifstream in(path);
   for (std::string line; std::getline(in, line);) {
@@ -28,22 +26,13 @@ RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step, std::i
   }
   in.close();
   write_file(path, kept);
-  errno = 0;
-  out_.open(path, std::ios::app);
-  check_written();
+  out_.emplace(path);
 }
 
 void RunLog::write(const Json& line) {
   const std::string text = json_text(line);
-  errno = 0;
-  out_ << text << std::endl;  // flushed: a watcher sees every step
-  check_written();
+  out_->append(text + '\n');  // a watcher sees every step
   history_.add(Json::parse(text));
-}
-
-void RunLog::check_written() const {
-  if (out_.good()) { return; }
-  VOX_FAIL_OUTPUT("{}: cannot be written: {}", path_.string(), std::generic_category().message(errno));
 }
 
 }  // namespace vox

@@ -2,10 +2,11 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <limits>
+#include <optional>
 #include <vector>
 
+#include "engine/append_file.h"
 #include "engine/json.h"
 #include "tools/run/run_history.h"
 
@@ -20,15 +21,13 @@ class RunLog {
   RunLog(const std::filesystem::path&, std::int64_t last_step,
          std::int64_t last_epoch = std::numeric_limits<std::int64_t>::max());
   void write(const Json& line);
+  void sync() { out_->sync(); }  ///< what was written is on disk
   /// The "epoch" lines so far.
   [[nodiscard]] const std::vector<Json>& epochs() const { return history_.epochs(); }
   [[nodiscard]] const RunHistory& history() const { return history_; }
 
  private:
-  void check_written() const;
-
-  std::filesystem::path path_;
-  std::ofstream out_;
+  std::optional<AppendFile> out_;  ///< once what is kept of the old one has been written
   RunHistory history_;
 };
 

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <system_error>
 
 #include "data/loading/splits.h"
+#include "engine/atomic_file.h"
+#include "engine/folder_lock.h"
 #include "engine/ranks/deal.h"
 #include "kernels/base/check.h"
 #include "tools/run/first_rank.h"
@@ -49,12 +52,6 @@ void check_folders(const fs::path& output, const std::vector<SeriesRun>& runs, T
   }
 }
 
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", folder.string(), error.message()); }
-}
-
 }  // namespace
 
 std::vector<SeriesRun> series_runs(const TrainOptions& o, const SeriesOptions& series, std::int64_t folds) {
@@ -85,9 +82,12 @@ void train_series(const fs::path& cache, const fs::path& output, const TrainOpti
   const std::vector<Split> folds =
       folds_of_series(cache, resumes && fs::exists(splits) ? splits : fs::path(options.splits), options, series, ranks);
   const std::vector<SeriesRun> runs = series_runs(options, series, std::ssize(folds));
+  std::optional<FolderLock> lock;
   if (first) {
     check_folders(output, runs, start);
-    make_folder(output);
+    make_folders(output);
+    lock.emplace(output, "voxgrad train");
+    check_folders(output, runs, start);  // another program may have begun since the first look
     if (!resumes) { write_splits(splits, folds); }
   }
 
@@ -117,6 +117,7 @@ void train_series(const fs::path& cache, const fs::path& output, const TrainOpti
       if (first && !resumes && !fs::exists(output / runs.front().folder)) {  // nothing has begun: nothing stays
         std::error_code ignored;
         fs::remove(splits, ignored);
+        lock.reset();
         fs::remove(output, ignored);  // unless there is something else in it
       } else {
         print_safely("{}: did not end; --resume goes on with the series\n", folder.string());

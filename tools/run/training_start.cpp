@@ -24,6 +24,7 @@ void Training::say_start() const {
                  patch->foreground, windows_ ? "by windows of that extent" : "on whole cubes");
     for (const std::string& note : notes_) { print_safely("note: {}\n", note); }
   }
+  if (const std::string unlocked = files_->unlocked(); !unlocked.empty()) { print_safely("note: {}\n", unlocked); }
   print_safely("{}\n", loader_->memory_plan());
   const StepPlan& step = memory_->largest_step();
   print_safely("step: peak of tensors {}, {} from the system\n", bytes_text(step.peak_bytes),

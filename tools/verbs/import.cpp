@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 
+#include "engine/atomic_file.h"
 #include "kernels/base/check.h"
 #include "model/checkpoint.h"
 #include "tools/interchange/keras_weights.h"
@@ -147,9 +148,7 @@ void import_model(const ImportArgs& args) {
                                             : from_nnunet(args);
   fs::path file = args.output;
   if (file.extension() != ".safetensors") {
-    std::error_code error;
-    fs::create_directories(file, error);
-    if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", file.string(), error.message()); }
+    make_folders(file);
     file /= "best.safetensors";
   }
   Metadata metadata = recipe_entries(i);

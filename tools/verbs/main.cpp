@@ -10,6 +10,7 @@
 #include <system_error>
 #include <vector>
 
+#include "engine/mapped_files.h"
 #include "engine/ranks/job.h"
 #include "engine/ranks/other_rank_failed.h"
 #include "engine/ranks/world.h"
@@ -95,6 +96,7 @@ void add_failed_output(vox::Ending& ending) {
 
 int main(int argc, char** argv) {
   vox::hold_standard_descriptors();
+  vox::end_on_lost_pages("voxgrad", kData);
   vox::Ending ending = run_to_end(argc, argv);
   add_failed_output(ending);
   return vox::leave_world(ending,

@@ -8,6 +8,7 @@
 
 #include "data/cases/regions.h"
 #include "data/prepare/prepare.h"
+#include "engine/atomic_file.h"
 #include "engine/context.h"
 #include "engine/ranks/deal.h"
 #include "engine/ranks/world.h"
@@ -141,9 +142,7 @@ void predict(PredictArgs args) {
   const std::vector<CaseFiles>& cases = dataset.cases;
   check_same_cases(world(), dataset, args.input);
   CaseLoop loop(args, ensemble, cases);
-  std::error_code error;
-  fs::create_directories(args.output, error);
-  if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", args.output.string(), error.message()); }
+  make_folders(args.output);
   if (is_first_rank()) { name_labels(dataset, args.written(cases.front()), args.output); }
   fmt::print("{}\n", describe(dataset));
   say_networks(ensemble, loop.windows());

@@ -81,6 +81,10 @@ PrepareReport prepare_with_progress(const Options& o, const Recipe& recipe) {
                         }});
 }
 
+void print_unlocked(const PrepareReport& report) {
+  if (!report.unlocked.empty()) { fmt::print("{}\n", report.unlocked); }
+}
+
 void print_strays(const Options& o, const std::vector<std::string>& strays) {
   if (strays.empty()) { return; }
   constexpr std::size_t kNamed = 5;
@@ -106,6 +110,7 @@ void print_text(const Options& o, const Recipe& recipe, const PrepareReport& rep
              modality_list(recipe.modalities), grid, count(reports, Outcome::prepared),
              count(reports, Outcome::up_to_date), count(reports, Outcome::left_out), count(reports, Outcome::failed),
              o.output);
+  print_unlocked(report);
   print_strays(o, report.strays);
 }
 

@@ -31,9 +31,7 @@ std::string page_of(const CommandLine& program, const std::string& verb) {
 
 void print_man(const CommandLine& program, const ManOptions& o) {
   if (o.output.empty()) { return write_stdout(page_of(program, o.verb)); }
-  std::error_code error;
-  fs::create_directories(o.output, error);
-  if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", o.output, error.message()); }
+  make_folders(o.output);
   const fs::path folder = o.output;
   write_file(folder / (program.name() + ".1"), page_of(program, {}));
   for (const Command verb : program.commands()) {
