@@ -56,6 +56,16 @@ int sync(int descriptor) {
   }
 }
 
+/// errno, or 0 where it is done or no fault: a folder that may not be read, or a file system that cannot.
+int sync_of_folder(const fs::path& folder) {
+  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) { return 0; }
+  const int number = sync(descriptor) == 0 ? 0 : errno;
+  close(descriptor);
+  const bool cannot = number == EINVAL || number == EBADF || number == EROFS || number == ENOTSUP;
+  return cannot ? 0 : number;
+}
+
 /// Unique among the threads and processes that write into one folder.
 fs::path temporary_beside(const fs::path& path) {
   static std::atomic<unsigned> count{0};
@@ -113,7 +123,10 @@ void AtomicFile::commit() {
   if (sync(descriptor_) != 0) { fail_with_errno(); }
   if (rename(temporary_.c_str(), target_.c_str()) != 0) { fail_with_errno(); }
   close(std::exchange(descriptor_, -1));
-  sync_folder(folder_of(target_));  // else the rename itself may not last through a crash
+  if (const int number = sync_of_folder(folder_of(target_)); number != 0) {  // the rename may not last through a crash
+    errno = number;
+    fail_with_errno();
+  }
 }
 
 void AtomicFile::fail_with_errno() const {
@@ -147,11 +160,8 @@ void make_folders(const fs::path& folder) {
 }
 
 void sync_folder(const fs::path& folder) {
-  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) { return; }
-  const int number = sync(descriptor) == 0 ? 0 : errno;
-  close(descriptor);
-  if (number == 0 || number == EINVAL || number == EBADF || number == EROFS || number == ENOTSUP) { return; }
+  const int number = sync_of_folder(folder);
+  if (number == 0) { return; }
   VOX_FAIL_OUTPUT("{}: cannot be written to disk: {}", folder.string(), std::generic_category().message(number));
 }
 

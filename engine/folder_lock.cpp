@@ -79,6 +79,7 @@ bool FolderLock::open_and_lock(const fs::path& folder) {
   }
   const int number = errno;
   const std::string other = number == EWOULDBLOCK ? holder_in(descriptor_) : std::string();
+  if (number != EWOULDBLOCK) { unlink(file_.c_str()); }  // no use to anybody
   close(descriptor_);
   descriptor_ = -1;
   VOX_CHECK(number != EWOULDBLOCK, "{}: is being written to by {}; wait until it ends, or give another folder",

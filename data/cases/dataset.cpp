@@ -9,6 +9,7 @@
 
 #include "data/cases/dataset_json.h"
 #include "data/cases/layout_files.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -138,11 +139,9 @@ NiftiImage read_image(const CaseFiles& c, Modality m) {
 }
 
 Entries entries_of(const fs::path& folder) {
-  std::error_code error;
   Entries found;
-  fs::directory_iterator entries(folder, error);
-  VOX_CHECK_DATA(!error, "cannot read the folder '{}': {}", folder.string(), error.message());
-  for (const auto& entry : entries) {
+  std::error_code error;
+  for (const fs::directory_entry& entry : list_folder(folder)) {
     if (is_hidden(entry.path())) { continue; }
     (entry.is_directory(error) ? found.folders : found.files).push_back(entry.path());
   }
@@ -170,8 +169,7 @@ std::vector<CaseFiles> find_cases(const fs::path& folder, std::string_view mask_
 }
 
 std::vector<LabelFile> find_label_files(const fs::path& folder) {
-  std::error_code error;
-  const bool list = !fs::is_directory(folder, error) && has_layout(folder);
+  const bool list = !is_folder(folder) && has_layout(folder);
   const auto of_cases = [&] {
     std::vector<LabelFile> files;
     for (const CaseFiles& c : find_cases(folder)) {

@@ -9,6 +9,7 @@
 #include "data/cases/layout_files.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -131,11 +132,11 @@ ChannelMap map_channels(const DatasetJson& json) {
 std::optional<StatedLabels> labels_stated_for(const fs::path& folder) {
   std::error_code error;
   fs::path json = folder / "dataset.json";
-  if (!fs::exists(json, error)) {
+  if (!is_there(json)) {
     const fs::path full = fs::absolute(folder / ".", error).lexically_normal().parent_path();
     if (!full.filename().string().starts_with("labelsT")) { return {}; }
     json = full.parent_path() / "dataset.json";
-    if (!fs::exists(json, error)) { return {}; }
+    if (!is_there(json)) { return {}; }
   }
   const DatasetJson read = read_dataset_json(json);
   if (read.labels.empty()) { return {}; }

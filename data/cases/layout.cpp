@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <fstream>
 #include <iterator>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "data/cases/layout_files.h"
 #include "engine/atomic_file.h"
 #include "engine/ranks/deal.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -30,9 +30,8 @@ bool is_dicom(const fs::path& file) {
   const std::string ending = lower_ending(file);
   if (ending == ".dcm" || ending == ".ima") { return true; }
   if (ending == ".gz" || ending == ".nii") { return false; }
-  std::ifstream in(file, std::ios::binary);
-  std::array<char, 132> start{};
-  return in.read(start.data(), start.size()) && std::string_view(start.data() + 128, 4) == "DICM";
+  const std::string start = read_start(file, 132);
+  return start.size() == 132 && start.ends_with("DICM");
 }
 
 /// What to do with scans in another format: "" where it is none that is known.
@@ -150,9 +149,7 @@ std::string lower_case(std::string text) {
 }
 
 std::string text_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  VOX_CHECK_DATA(in, "{}: cannot open", file.string());
-  std::string text{std::istreambuf_iterator<char>(in), {}};
+  std::string text = read_file(file);
   if (text.starts_with("\xEF\xBB\xBF")) { text.erase(0, 3); }
   return text;
 }
@@ -171,8 +168,7 @@ std::optional<CaseLayout> layout_option(const std::string& text) {
 }
 
 bool has_layout(const fs::path& path) {
-  std::error_code error;
-  if (!fs::is_directory(path, error)) { return is_list(path); }
+  if (!is_folder(path)) { return is_list(path); }
   return images_folder(path) || !bids_subjects(path).empty();
 }
 
@@ -184,8 +180,7 @@ void name_labels(const Dataset& d, LabelConvention c, const fs::path& folder) {
     write_file(file, nnunet_dataset_json(c, channels, std::ssize(d.cases)));
     return;
   }
-  std::error_code error;
-  VOX_CHECK_DATA(!fs::exists(file, error),
+  VOX_CHECK_DATA(!is_there(file),
                  "{}: is there already, of another data set, and would be read for the labels' names: choose another "
                  "folder, or remove it",
                  file.string());
@@ -205,11 +200,10 @@ std::string describe(const Dataset& d) {
 }
 
 Dataset find_dataset(const fs::path& path, std::optional<CaseLayout> layout, std::string_view mask_suffix) {
-  std::error_code error;
-  VOX_CHECK_DATA(fs::exists(path, error), "the folder '{}' is not there", path.string());
+  VOX_CHECK_DATA(is_there(path), "the folder '{}' is not there", path.string());
   Dataset d;
   std::string why = "--layout";
-  if (!fs::is_directory(path, error)) {
+  if (!is_folder(path)) {
     const std::string foreign = is_list(path) ? "" : advice_for(path);
     VOX_CHECK_DATA(foreign.empty(), "{}", foreign);
     VOX_CHECK_DATA(is_list(path) || layout == CaseLayout::list,

@@ -8,6 +8,7 @@
 #include <cctype>
 
 #include "data/cases/layout_files.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -61,7 +62,7 @@ std::optional<StatedLabels> stated_beside(const fs::path& labels, const fs::path
   }
   for (const fs::path& tsv : places) {
     std::error_code error;
-    if (!fs::is_regular_file(tsv, error)) { continue; }
+    if (type_of(tsv) != fs::file_type::regular) { continue; }
     std::vector<NamedLabel> names;
     const TextTable table = read_table(tsv, '\t');
     const std::ptrdiff_t index = table.column("index");
@@ -84,7 +85,7 @@ class Reader {
   Reader(fs::path root, std::string_view mask_suffix) : root_(std::move(root)), mask_suffix_(mask_suffix) {
     std::error_code error;
     const fs::path derivatives = root_ / "derivatives";
-    if (!fs::is_directory(derivatives, error)) { return; }
+    if (!is_folder(derivatives)) { return; }
     for (fs::recursive_directory_iterator at(derivatives, error), end; at != end; at.increment(error)) {
       VOX_CHECK_DATA(!error, "cannot read '{}': {}", derivatives.string(), error.message());
       if (at->is_regular_file(error) && !is_hidden(at->path()) && nifti_stem(at->path())) {
@@ -97,12 +98,10 @@ class Reader {
   void read_subject(const fs::path& subject) {
     const std::string id = own_name(subject);
     std::error_code error;
-    if (fs::is_directory(subject / "anat", error)) { read_session(subject / "anat", id); }
+    if (is_folder(subject / "anat")) { read_session(subject / "anat", id); }
     for (const fs::path& session : entries_of(subject).folders) {
       const std::string own = session.filename().string();
-      if (own.starts_with("ses-") && fs::is_directory(session / "anat", error)) {
-        read_session(session / "anat", id + '_' + own);
-      }
+      if (own.starts_with("ses-") && is_folder(session / "anat")) { read_session(session / "anat", id + '_' + own); }
     }
   }
 
@@ -148,9 +147,9 @@ bool is_subject(const fs::path& folder) {
   std::error_code error;
   const std::string own = own_name(folder);
   if (!own.starts_with("sub-")) { return false; }
-  if (fs::is_directory(folder / "anat", error)) { return true; }
+  if (is_folder(folder / "anat")) { return true; }
   return std::ranges::any_of(entries_of(folder).folders, [&](const fs::path& f) {
-    return f.filename().string().starts_with("ses-") && fs::is_directory(f / "anat", error);
+    return f.filename().string().starts_with("ses-") && is_folder(f / "anat");
   });
 }
 

@@ -9,6 +9,7 @@
 
 #include "data/cases/dataset_json.h"
 #include "data/cases/layout_files.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -47,8 +48,7 @@ fs::path labels_folder(const fs::path& images) {
   if (!own.starts_with("images")) { return {}; }
   const fs::path labels = fs::absolute(images / ".").lexically_normal().parent_path().parent_path() /
                           ("labels" + own.substr(std::string_view("images").size()));
-  std::error_code error;
-  return fs::is_directory(labels, error) ? labels : fs::path();
+  return is_folder(labels) ? labels : fs::path();
 }
 
 std::string first_of(const std::vector<std::string>& names) {
@@ -95,8 +95,7 @@ Dataset finish(CaseLayout layout, const ImagesFolder& where, const DatasetJson& 
     d.notes.push_back(fmt::format("labels: {}{}", stated->text,
                                   stated->convention ? fmt::format(", as {}", name(*stated->convention)) : ""));
   }
-  std::error_code error;
-  if (training && fs::is_directory(where.images.parent_path() / "imagesTs", error)) {
+  if (training && is_folder(where.images.parent_path() / "imagesTs")) {
     d.notes.push_back(
         fmt::format("'{}' is not read; name it to read it", (where.images.parent_path() / "imagesTs").string()));
   }
@@ -106,13 +105,12 @@ Dataset finish(CaseLayout layout, const ImagesFolder& where, const DatasetJson& 
 }  // namespace
 
 std::optional<ImagesFolder> images_folder(const fs::path& folder) {
-  std::error_code error;
   for (const fs::path& images : {folder / "imagesTr", folder / "imagesTs", folder}) {
-    if (!fs::is_directory(images, error) || !has_nifti(images)) { continue; }
+    if (!is_folder(images) || !has_nifti(images)) { continue; }
     ImagesFolder found{.images = images, .json = {}, .numbered = has_numbered(images)};
     const bool of_set = images != folder || own_name(folder).starts_with("images");
     for (const fs::path& json : {images / "dataset.json", images / ".." / "dataset.json"}) {
-      if (found.json.empty() && fs::exists(json, error)) { found.json = json.lexically_normal(); }
+      if (found.json.empty() && is_there(json)) { found.json = json.lexically_normal(); }
     }
     if (found.numbered || of_set) { return found; }
   }

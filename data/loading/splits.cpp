@@ -1,13 +1,13 @@
 #include "data/loading/splits.h"
 
 #include <algorithm>
-#include <fstream>
 #include <set>
 
 #include "data/loading/shuffle.h"
 #include "engine/atomic_file.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -43,9 +43,7 @@ Split split_of(const Json& fold, std::size_t index, const std::string& file) {
 
 std::vector<Split> read_splits(const std::filesystem::path& path) {
   const std::string file = path.string();
-  std::ifstream in(path);
-  VOX_CHECK_DATA(in, "{}: cannot open", file);
-  const std::string text(std::istreambuf_iterator<char>(in), {});
+  const std::string text = read_file(path);
   Json folds;
   try {
     folds = Json::parse(text);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <libdeflate.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,6 +31,9 @@ void refuse(NiftiFault fault, const std::string& message, const char* file, int 
 ByteSource::ByteSource(std::filesystem::path path) : path_(std::move(path)) {
   std::error_code error;
   const auto status = std::filesystem::status(path_, error);
+  if (status.type() == std::filesystem::file_type::none) {
+    refuse(NiftiFault::unreadable, fmt::format("cannot open '{}': {}", path_.string(), error.message()));
+  }
   if (status.type() == std::filesystem::file_type::not_found) {
     refuse(NiftiFault::unreadable, fmt::format("'{}' is not there; wants a NIfTI file", path_.string()));
   }
@@ -42,7 +46,14 @@ ByteSource::ByteSource(std::filesystem::path path) : path_(std::move(path)) {
     refuse(NiftiFault::unreadable,
            fmt::format("cannot open '{}': {}", path_.string(), std::generic_category().message(errno)));
   }
-  file_bytes_ = std::filesystem::file_size(path_, error);
+  struct stat opened {};
+  if (fstat(descriptor_, &opened) != 0) {
+    const int number = errno;
+    close(descriptor_);
+    refuse(NiftiFault::unreadable,
+           fmt::format("cannot read '{}': {}", path_.string(), std::generic_category().message(number)));
+  }
+  file_bytes_ = static_cast<std::uint64_t>(opened.st_size);
   input_.resize(kChunkBytes);
   input_.resize(read_file(input_));
   if (input_.empty()) { refuse(NiftiFault::damaged, fmt::format("'{}' is empty; wants a NIfTI file", path_.string())); }

@@ -4,13 +4,13 @@
 
 #include <array>
 #include <cstring>
-#include <fstream>
 #include <iterator>
 #include <vector>
 
 #include "data/nifti/gzip_writer.h"
 #include "data/nifti/nifti.h"
 #include "data/nifti/raw.h"
+#include "engine/read_file.h"
 
 namespace vox {
 namespace {
@@ -75,8 +75,7 @@ void copy_nifti(const fs::path& from, const fs::path& to) {
     refuse(NiftiFault::not_one_volume,
            fmt::format("'{}' is a header with its voxels in another file; wants .nii or .nii.gz", from.string()));
   }
-  std::ifstream in(from, std::ios::binary);
-  const std::vector<char> bytes{std::istreambuf_iterator<char>(in), {}};
+  const std::string bytes = read_file(from);
   const std::span<const std::byte> content = std::as_bytes(std::span(bytes));
   const bool gzip = bytes.size() > 2 && bytes[0] == '\x1F' && bytes[1] == '\x8B';
   if (gzip) {

@@ -49,6 +49,7 @@ class GzipWriter {
     stream_.next_out = reinterpret_cast<Bytef*>(out_.data());
     stream_.avail_out = static_cast<uInt>(out_.size());
     const int code = deflate(&stream_, flush);
+    if (code == Z_MEM_ERROR) { throw std::bad_alloc(); }
     VOX_CHECK(code == Z_OK || code == Z_STREAM_END, "deflate: zlib says {}", code);
     file_.write(std::span<const std::byte>(out_).first(out_.size() - stream_.avail_out));
     return code;

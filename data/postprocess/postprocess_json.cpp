@@ -1,11 +1,11 @@
 #include <cmath>
-#include <fstream>
 #include <iterator>
 #include <utility>
 
 #include "data/postprocess/postprocess.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -78,9 +78,7 @@ std::string to_json(const PostprocessRules& rules) {
 
 PostprocessRules read_postprocess_rules(const std::filesystem::path& path) {
   const std::string file = path.string();
-  std::ifstream in(path);
-  VOX_CHECK_DATA(in, "{}: cannot open", file);
-  const std::string text(std::istreambuf_iterator<char>(in), {});
+  const std::string text = read_file(path);
   PostprocessRules rules;
   std::string where;
   try {

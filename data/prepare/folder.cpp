@@ -7,7 +7,6 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
-#include <fstream>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -19,6 +18,7 @@
 #include "engine/folder_lock.h"
 #include "engine/json_text.h"
 #include "engine/ranks/deal.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 #include "kernels/base/large_vector.h"
 
@@ -34,15 +34,7 @@ class Hash {
   void add(std::string_view bytes) { XXH3_128bits_update(state_.get(), bytes.data(), bytes.size()); }
 
   void add_file(std::string_view role, const fs::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    VOX_CHECK_DATA(in, "{}: cannot open", path.string());
-    std::vector<char> block(std::size_t{1} << 20U);
-    std::uint64_t length = 0;
-    while (in.read(block.data(), std::ssize(block)) || in.gcount() > 0) {
-      add({block.data(), static_cast<std::size_t>(in.gcount())});
-      length += static_cast<std::uint64_t>(in.gcount());
-    }
-    VOX_CHECK_DATA(in.eof(), "{}: cannot read", path.string());
+    const std::size_t length = read_pieces(path, [this](std::string_view piece) { add(piece); });
     add(fmt::format("\n{} {}\n", role, length));  // after the bytes, when their number is known
   }
 
@@ -60,8 +52,7 @@ std::vector<std::string> strays_in(const fs::path& folder, const std::vector<Cas
   std::set<std::string> ours;
   for (const CaseFiles& c : cases) { ours.insert(c.id + ".safetensors"); }
   std::vector<std::string> strays;
-  std::error_code empty;
-  for (const fs::directory_entry& e : fs::directory_iterator(folder, empty)) {
+  for (const fs::directory_entry& e : list_folder(folder)) {
     const std::string name = e.path().filename().string();
     if (name.starts_with('.') || !name.ends_with(".safetensors") || ours.contains(name)) { continue; }
     try {

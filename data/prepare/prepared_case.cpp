@@ -8,6 +8,7 @@
 #include "data/prepare/read_box.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
+#include "engine/read_file.h"
 #include "kernels/base/bf16.h"
 #include "kernels/base/check.h"
 
@@ -189,10 +190,9 @@ void PreparedFile::read(const Box& box, std::span<float> image, std::span<std::u
 }
 
 std::vector<fs::path> find_prepared_cases(const fs::path& cache) {
-  VOX_CHECK_DATA(fs::is_directory(cache), "{}: is no folder, wants one that `voxgrad prepare` has filled",
-                 cache.string());
+  VOX_CHECK_DATA(is_folder(cache), "{}: is no folder, wants one that `voxgrad prepare` has filled", cache.string());
   std::vector<fs::path> files;
-  for (const fs::directory_entry& e : fs::directory_iterator(cache)) {
+  for (const fs::directory_entry& e : list_folder(cache)) {
     if (e.path().extension() == kSuffix && e.path().filename().string().front() != '.') { files.push_back(e.path()); }
   }
   VOX_CHECK_DATA(!files.empty(), "{}: holds no prepared case (*{}): run `voxgrad prepare` first", cache.string(),

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "data/cases/layout.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -35,15 +36,15 @@ std::vector<LabelFile> truth_in(const fs::path& folder) {
 
 LabelPairs pair_labels(const fs::path& truth, const fs::path& predicted) {
   for (const fs::path& path : {truth, predicted}) {
-    VOX_CHECK_DATA(fs::exists(path), "{}: no such file or folder", path.string());
+    VOX_CHECK_DATA(is_there(path), "{}: no such file or folder", path.string());
   }
-  if (!fs::is_directory(truth) && !has_layout(truth)) {
-    VOX_CHECK_DATA(!fs::is_directory(predicted), "{} is one file and {} a folder: give two files or two folders",
+  if (!is_folder(truth) && !has_layout(truth)) {
+    VOX_CHECK_DATA(!is_folder(predicted), "{} is one file and {} a folder: give two files or two folders",
                    truth.string(), predicted.string());
     LabelPair pair{.truth = label_file(truth), .predicted = label_file(predicted)};
     return {.pairs = {std::move(pair)}, .extras = {}};
   }
-  VOX_CHECK_DATA(fs::is_directory(predicted), "{} is a folder or a list and {} one file: give two folders or two files",
+  VOX_CHECK_DATA(is_folder(predicted), "{} is a folder or a list and {} one file: give two folders or two files",
                  truth.string(), predicted.string());
   std::map<std::string, LabelFile> predictions;
   for (LabelFile& f : find_label_files(predicted)) { predictions.emplace(f.id, f); }

@@ -6,24 +6,19 @@
 #include <cmath>
 #include <cstddef>
 #include <cstring>
-#include <fstream>
 #include <functional>
 #include <iterator>
 #include <limits>
 
 #include "data/nifti/nifti.h"
 #include "engine/atomic_file.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 
 namespace vox {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::vector<char> read_all(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 void write_all(const fs::path& path, std::span<const char> bytes) {
   AtomicFile file(path);
@@ -41,7 +36,7 @@ void edit_header(const CasePlace& place, const std::string& stem, const std::fun
     write_nifti_int16(plain, read_nifti(packed).image);
   }
   fs::remove(packed);
-  std::vector<char> bytes = read_all(plain);
+  std::string bytes = read_file(plain);
   nifti_1_header header{};
   std::memcpy(&header, bytes.data(), sizeof header);
   edit(header);
@@ -139,7 +134,7 @@ bool damage_voxels(Check check, Phantom& p) {
 }
 
 void truncate_file(const fs::path& path) {
-  const auto bytes = read_all(path);
+  const auto bytes = read_file(path);
   write_all(path, std::span(bytes).first(bytes.size() / 2));
 }
 

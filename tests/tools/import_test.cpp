@@ -227,7 +227,7 @@ TEST_CASE("an .h5 file of another network names the first layer that does not fi
            {(folder / "cut.h5").string(), "--preset tutorial", "or a damaged one"},
            {(folder / "text.h5").string(), "--preset tutorial", "is no file of HDF5"},
            {(folder / "model.keras").string(), "--preset tutorial", "model.save_weights('NAME.weights.h5')"},
-           {(folder / "absent.h5").string(), "--preset tutorial", "is no file"}}) {
+           {(folder / "absent.h5").string(), "--preset tutorial", "cannot open: No such file"}}) {
     INFO(file << " " << more);
     const Ended e = import(file, more);
     CHECK(e.code == 3);

@@ -80,6 +80,16 @@ if(vox_mpi)  # what tests/tools/ranks_test.sh starts by mpirun
   target_link_libraries(vox_rank_tests PRIVATE vox_ranks)
   vox_optimise(vox_rank_tests -O1)
 endif()
+# Preloaded in front of the C library by tests of faults: tests/support/faults/README.md. Without sanitizers, whose own
+# functions of these names must come first.
+if(VOX_TOOLS AND NOT VOX_SANITIZE)
+  file(GLOB fault_sources CONFIGURE_DEPENDS tests/support/faults/*.cpp)
+  add_library(vox_faults MODULE ${fault_sources})
+  target_include_directories(vox_faults PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_features(vox_faults PRIVATE cxx_std_20)
+  target_compile_options(vox_faults PRIVATE -O1 -fno-builtin -U_FORTIFY_SOURCE -Wall -Wextra)
+  target_link_libraries(vox_faults PRIVATE ${CMAKE_DL_LIBS})
+endif()
 include(tools/cmake/simt_tests.cmake)
 get_property(simt_tests DIRECTORY PROPERTY TESTS)
 if(simt_tests)

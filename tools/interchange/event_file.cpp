@@ -2,6 +2,7 @@
 
 #include <tensorboard_event.pb.h>
 
+#include <cerrno>
 #include <chrono>
 #include <fstream>
 #include <optional>
@@ -76,14 +77,21 @@ BoardEvent board_event(const Event& event) {
 std::uintmax_t bytes_kept(const fs::path& path, const std::function<bool(const BoardEvent&)>& keep) {
   std::error_code error;
   const std::uintmax_t size = fs::file_size(path, error);
-  if (error) { return 0; }
+  if (error == std::errc::no_such_file_or_directory) { return 0; }
+  errno = error.value();
   std::ifstream in(path, std::ios::binary);
+  const auto check_read = [&] {  // what cannot be read is not damaged: it must not be cut off
+    if (!error && in.is_open() && !in.bad()) { return; }
+    VOX_FAIL_OUTPUT("{}: cannot be read: {}", path.string(), std::generic_category().message(errno));
+  };
+  check_read();
   std::uintmax_t kept = 0;
   while (const auto message = next_record(in, size - kept)) {
     Event event;
     if (!event.ParseFromString(*message) || !keep(board_event(event))) { break; }
     kept += 2 * kSumBytes + kLengthBytes + message->size();
   }
+  check_read();
   return kept;
 }
 

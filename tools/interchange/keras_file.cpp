@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 
 #include "engine/json.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 #include "tools/interchange/keras_weights.h"
 
@@ -100,9 +100,7 @@ void read_description(KerasModel& model, const std::string& text, const fs::path
 }  // namespace
 
 KerasModel read_keras(const fs::path& path) {
-  std::string start(2, '\0');
-  std::ifstream(path, std::ios::binary).read(start.data(), std::ssize(start));
-  VOX_CHECK_DATA(start != "PK",
+  VOX_CHECK_DATA(read_start(path, 2) != "PK",
                  "{}: is an archive, as Keras 3 writes .keras; wants the weights alone: model.save_weights("
                  "'NAME.weights.h5')",
                  path.string());

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cctype>
-#include <fstream>
 #include <iterator>
 #include <map>
 
 #include "data/cases/regions.h"
+#include "engine/read_file.h"
 #include "tools/interchange/nnunet_json.h"
 
 namespace vox {
@@ -196,9 +196,7 @@ void read_preparation(NnunetPlan& plan, const Field& plans, const Field& conf) {
 }  // namespace
 
 NnunetField read_nnunet_json(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  VOX_CHECK_DATA(in && !fs::is_directory(path), "{}: cannot be read", path.string());
-  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const std::string text = read_file(path);
   try {
     return {path, Json::parse(text)};
   } catch (const JsonError& e) { VOX_FAIL_DATA("{}: {}", path.string(), e.what()); }

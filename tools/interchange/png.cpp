@@ -40,6 +40,7 @@ std::string png_file(std::int64_t width, std::int64_t height, std::int64_t chann
   std::string packed(size, '\0');
   const int code = compress(reinterpret_cast<Bytef*>(packed.data()), &size,
                             reinterpret_cast<const Bytef*>(filtered.data()), static_cast<uLong>(filtered.size()));
+  if (code == Z_MEM_ERROR) { throw std::bad_alloc(); }
   VOX_CHECK(code == Z_OK, "png: zlib's compress() says {}", code);
   packed.resize(size);
 

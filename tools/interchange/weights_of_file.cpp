@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <functional>
 #include <set>
 #include <string_view>
 #include <utility>
 
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 #include "model/stored_tensor.h"
 
@@ -88,11 +88,9 @@ std::string prefix_before(const SafetensorsFile& file, const std::string& name) 
 }
 
 SafetensorsFile open_weights(const fs::path& path, const std::string& expression) {
-  std::array<char, 4> start{};
-  std::ifstream(path, std::ios::binary).read(start.data(), start.size());
-  const std::string_view zip("PK\x03\x04", start.size());
+  const std::string start = read_start(path, 4);
   // Of PyTorch since 1.6 a zip archive, before that a pickle, whose protocol 2 and later begin with 0x80.
-  if (std::string_view(start.data(), start.size()) == zip || start[0] == '\x80') {
+  if (start == "PK\x03\x04" || start.starts_with('\x80')) {
     VOX_FAIL_DATA(
         "{}: is a pickle, as torch.save() writes it, and wants to be a safetensors file: a pickle is a program, which "
         "runs when it is loaded. Where you trust it, convert it once:\n"

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
+#include <sstream>
 
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -69,8 +70,7 @@ const Json* RunHistory::validated() const {
 }
 
 RunHistory read_history(const std::filesystem::path& log) {
-  std::ifstream in(log);
-  VOX_CHECK(in.is_open(), "{}: cannot be read", log.string());
+  std::istringstream in(read_file(log));
   RunHistory history;
   for (std::string line; std::getline(in, line);) {
     const Json j = Json::try_parse(line).value_or(nullptr);

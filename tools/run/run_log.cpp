@@ -1,16 +1,17 @@
 #include "tools/run/run_log.h"
 
-#include <fstream>
+#include <sstream>
 #include <string>
 
 #include "engine/atomic_file.h"
 #include "engine/json_text.h"
+#include "engine/read_file.h"
 
 namespace vox {
 
 RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step, std::int64_t last_epoch) {
   std::string kept;
-  std::ifstream in(path);
+  std::istringstream in(read_file_if_there(path).value_or(""));
   for (std::string line; std::getline(in, line);) {
     const Json j = Json::try_parse(line).value_or(nullptr);  // a line cut short by a crash is dropped
     const Json* const step = j.find("step");
@@ -24,7 +25,6 @@ RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step, std::i
     kept += line + '\n';
     history_.add(j);
   }
-  in.close();
   write_file(path, kept);
   out_.emplace(path);
 }

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <iterator>
 #include <optional>
 
 #include "engine/memory_limits.h"
+#include "engine/read_file.h"
 #include "tools/report/case_picture.h"
 #include "tools/report/page.h"
 #include "tools/run/run_report.h"
@@ -19,14 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr double kRefreshSeconds = 30;
 
-std::optional<std::string> text_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) { return std::nullopt; }
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
 Json json_of(const fs::path& file) {
-  const auto text = text_of(file);
+  const auto text = read_file_if_there(file);
   return text ? Json::try_parse(*text).value_or(nullptr) : Json(nullptr);
 }
 
@@ -206,7 +200,7 @@ Json run_model(const fs::path& run, const RunHistory& h, bool running) {
     sections.push_back(message("Data", fmt::format("{}: is damaged: {}", (run / "data.json").string(), e.what())));
   }
   add_memory(sections, h);
-  if (auto config = text_of(run / "config.toml")) {
+  if (auto config = read_file_if_there(run / "config.toml")) {
     Json s = section("text", "Configuration", "Every option of the run, as train --config takes it.");
     s["text"] = *std::move(config);
     sections.push_back(s);

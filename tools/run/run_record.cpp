@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <optional>
+#include <sstream>
 #include <string_view>
 #include <tuple>
 
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 #include "tools/run/stored_run.h"
 
@@ -35,7 +36,7 @@ ValidatedEpoch validation_in(const Json& line, std::int64_t epoch) {
 
 /// Calls take(line) for every whole line; one cut short by a crash is left out.
 template <class Take> void for_each_line(const fs::path& file, const Take& take) {
-  std::ifstream in(file);
+  std::istringstream in(read_file(file));
   std::int64_t number = 0;
   for (std::string line; std::getline(in, line);) {
     ++number;
@@ -73,8 +74,9 @@ template <class Number> std::optional<Number> number_behind(const std::string& n
 }
 
 template <class Visit> void for_each_folder(const fs::path& folder, const Visit& visit) {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
+  if (!is_folder(folder)) { return; }
+  for (const fs::directory_entry& entry : list_folder(folder)) {
+    std::error_code error;
     if (entry.is_directory(error)) { visit(entry.path(), entry.path().filename().string()); }
   }
 }
@@ -94,7 +96,7 @@ double RunRecord::seconds() const {
   return sum;
 }
 
-bool is_run_folder(const fs::path& folder) { return fs::exists(folder / "log.jsonl"); }
+bool is_run_folder(const fs::path& folder) { return is_there(folder / "log.jsonl"); }
 
 bool is_series_folder(const fs::path& folder) { return !is_run_folder(folder) && !begun_runs(folder).empty(); }
 

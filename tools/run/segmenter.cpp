@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "engine/allocator.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 #include "model/checkpoint.h"
 #include "tools/run/largest_extents.h"
@@ -18,11 +19,10 @@ namespace {
 namespace fs = std::filesystem;
 
 fs::path checkpoint_in(const fs::path& run_or_file) {
-  VOX_CHECK_DATA(fs::exists(run_or_file), "{}: does not exist; wants a run folder or a checkpoint",
-                 run_or_file.string());
-  if (!fs::is_directory(run_or_file)) { return run_or_file; }
+  VOX_CHECK_DATA(is_there(run_or_file), "{}: does not exist; wants a run folder or a checkpoint", run_or_file.string());
+  if (!is_folder(run_or_file)) { return run_or_file; }
   for (const char* const file : {"best.safetensors", "last.safetensors"}) {
-    if (fs::exists(run_or_file / file)) { return run_or_file / file; }
+    if (is_there(run_or_file / file)) { return run_or_file / file; }
   }
   VOX_FAIL_DATA("{}: holds neither best.safetensors nor last.safetensors; wants a run folder of voxgrad train",
                 run_or_file.string());

@@ -18,6 +18,7 @@ std::string pack(std::span<const std::uint8_t> classes) {
   std::string packed(size, '\0');
   const int code = compress2(reinterpret_cast<Bytef*>(packed.data()), &size, classes.data(),
                              static_cast<uLong>(classes.size()), Z_BEST_SPEED);
+  if (code == Z_MEM_ERROR) { throw std::bad_alloc(); }
   VOX_CHECK(code == Z_OK, "a prediction cannot be kept: zlib says {}", code);
   packed.resize(size);
   packed.shrink_to_fit();
@@ -29,6 +30,7 @@ std::vector<std::uint8_t> unpack(const std::string& packed, std::size_t voxels) 
   uLongf size = static_cast<uLongf>(voxels);
   const int code = uncompress(classes.data(), &size, reinterpret_cast<const Bytef*>(packed.data()),
                               static_cast<uLong>(packed.size()));
+  if (code == Z_MEM_ERROR) { throw std::bad_alloc(); }
   VOX_CHECK(code == Z_OK && size == voxels, "a prediction was not kept whole: zlib says {}", code);
   return classes;
 }

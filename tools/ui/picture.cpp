@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <new>
 #include <span>
 
 #include "engine/atomic_file.h"
@@ -43,6 +44,7 @@ std::vector<std::byte> png_of(cairo_surface_t* surface) {
         return CAIRO_STATUS_SUCCESS;
       },
       &bytes);
+  if (status == CAIRO_STATUS_NO_MEMORY) { throw std::bad_alloc(); }
   VOX_CHECK(status == CAIRO_STATUS_SUCCESS, "picture: {}", cairo_status_to_string(status));
   return bytes;
 }
@@ -70,6 +72,7 @@ Picture::Picture(double width, double height) : page_(std::make_unique<Page>()) 
                                                   static_cast<int>(std::ceil(height))));
   page_->context.reset(cairo_create(page_->surface.get()));
   cairo_t* const c = page_->context.get();
+  if (cairo_status(c) == CAIRO_STATUS_NO_MEMORY) { throw std::bad_alloc(); }
   VOX_CHECK(cairo_status(c) == CAIRO_STATUS_SUCCESS, "picture: cannot make a page of {:.0f}x{:.0f}", width, height);
   cairo_paint(c);  // black
   cairo_select_font_face(c, fonts_are_configured() ? "DejaVu Sans" : "@cairo:", CAIRO_FONT_SLANT_NORMAL,

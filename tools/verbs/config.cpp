@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -79,8 +80,8 @@ void put_node(Settings& settings, const std::string& where, const std::string& k
 void put_file(Settings& settings, const std::string& file) {
   toml::table root;
   try {
-    root = toml::parse_file(file);
-  } catch (const toml::parse_error& e) {
+    root = toml::parse(read_file(file), file);
+  } catch (const DataError& e) { VOX_FAIL("{}", e.what()); } catch (const toml::parse_error& e) {
     VOX_FAIL("{}: line {}: {}", file, e.source().begin.line, std::string(e.description()));
   }
   const std::string& verb = settings.verb.name();

@@ -58,6 +58,10 @@ int run(int argc, char** argv) {
 
 /// What fmt throws where stdout cannot be written is remembered with the reason, and said at the end.
 vox::Ending ending_of(const std::system_error& e) {
+  if (e.code() == std::errc::resource_unavailable_try_again) {
+    return {kMemory, fmt::format("a thread cannot be started: {} (memory for its stack, or a limit on processes)",
+                                 e.code().message())};
+  }
   if (std::ferror(stdout) == 0) { return {kUsage, e.what()}; }
   vox::note_failed_stdout(e.code().value());
   return {kUsage, {}};
@@ -78,9 +82,11 @@ vox::Ending run_to_end(int argc, char** argv) {
   } catch (const vox::OutputError& e) {
     vox::note_failed_output(e.what());
     return {kUsage, {}};
-  } catch (const std::bad_alloc& e) { return {kMemory, e.what()}; } catch (const std::system_error& e) {
-    return ending_of(e);
-  } catch (const std::exception& e) { return {kUsage, e.what()}; }
+  } catch (const std::bad_alloc&) {
+    return {kMemory, "does not fit in memory: an allocation was refused"};
+  } catch (const std::system_error& e) { return ending_of(e); } catch (const std::exception& e) {
+    return {kUsage, e.what()};
+  }
 }
 
 /// Where an output is missing nothing has gone well, whatever the verb says.

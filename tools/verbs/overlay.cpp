@@ -8,6 +8,7 @@
 #include "data/check/read_classes.h"
 #include "data/check/same_place.h"
 #include "data/nifti/nifti.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 #include "tools/ui/overlay_picture.h"
 #include "tools/verbs/case_options.h"
@@ -27,7 +28,7 @@ struct Drawn {
 
 /// What to draw on: the file itself, or the modality of the one case of a folder.
 Drawn find_image(const OverlayOptions& o) {
-  if (nifti_stem(o.input) && !fs::is_directory(o.input)) {
+  if (nifti_stem(o.input) && !is_folder(o.input)) {
     return {.id = o.input.filename().string(), .name = o.input, .image = read_nifti(o.input).image};
   }
   std::vector<CaseFiles> cases = find_cases(o.input);
@@ -57,7 +58,7 @@ Slices parse_slices(const std::string& text, const Geometry& g) {
 }
 
 void run(const OverlayOptions& o) {
-  VOX_CHECK_DATA(fs::exists(o.input), "{}: no such file or folder", o.input.string());
+  VOX_CHECK_DATA(is_there(o.input), "{}: no such file or folder", o.input.string());
   if (o.montage) {
     VOX_CHECK(o.slice == "auto", "overlay --montage draws the axial slice with most tumour of each case, no --slice");
     VOX_CHECK(o.case_id.empty(), "overlay --montage draws every case that has a prediction, no --case");
@@ -73,7 +74,7 @@ void run(const OverlayOptions& o) {
                             ? parse_slices(o.slice, image.geometry)
                             : slices_with_most(has_tumour(prediction) || o.truth.empty() ? prediction : truth);
   draw_overlay(o.output, {.title = id + (tumour ? "" : "   (no tumour in the segmentation)"),
-                          .modality = nifti_stem(o.input) && !fs::is_directory(o.input) ? "image" : o.modality,
+                          .modality = nifti_stem(o.input) && !is_folder(o.input) ? "image" : o.modality,
                           .image = &image,
                           .prediction = &prediction,
                           .truth = o.truth.empty() ? nullptr : &truth,

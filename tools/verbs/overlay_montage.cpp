@@ -10,6 +10,7 @@
 
 #include "data/nifti/nifti.h"
 #include "data/scoring/metrics.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 #include "tools/ui/montage.h"
 #include "tools/ui/overlay_planes.h"
@@ -30,7 +31,7 @@ struct ToShow {
 };
 
 std::map<std::string, LabelFile> label_files(const fs::path& folder) {
-  VOX_CHECK_DATA(fs::is_directory(folder), "overlay --montage: {} is no folder", folder.string());
+  VOX_CHECK_DATA(is_folder(folder), "overlay --montage: {} is no folder", folder.string());
   std::map<std::string, LabelFile> files;
   for (LabelFile& f : find_label_files(folder)) { files[f.id] = std::move(f); }
   return files;

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <iterator>
 #include <utility>
 
 #include "engine/json.h"
 #include "engine/json_text.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 #include "model/scaling.h"
 #include "tools/ui/table.h"
@@ -21,15 +21,9 @@ constexpr double kMs = 1e3;
 constexpr double kMb = 1e-6;
 constexpr double kGood = 0.9;
 
-Fabric measured(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  VOX_CHECK_DATA(in, "{}: cannot open", file);
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  return measured_fabric(text, file);
-}
-
 Fabric fabric_of(const RanksArgs& args) {
-  Fabric f = args.fabric.ends_with(".json") ? measured(args.fabric) : fabric_named(args.fabric);
+  Fabric f =
+      args.fabric.ends_with(".json") ? measured_fabric(read_file(args.fabric), args.fabric) : fabric_named(args.fabric);
   if (args.latency_us >= 0) { f.latency_s = args.latency_us * 1e-6; }
   if (args.gbit_per_s > 0) { f.bytes_per_s = args.gbit_per_s * 1e9 / 8; }
   if (args.latency_us >= 0 || args.gbit_per_s > 0) { f.source = "as given, the rest: " + f.source; }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/atomic_file.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 #include "tools/report/page.h"
 #include "tools/run/run_report.h"
@@ -22,9 +23,9 @@ struct Options {
 
 /// The log of a run; where the folder holds several runs, as those of train --fold all do, the error names one.
 fs::path log_of(const fs::path& run) {
-  VOX_CHECK(fs::is_directory(run), "{}: is no folder; wants the folder of a run of voxgrad train", run.string());
+  VOX_CHECK(is_folder(run), "{}: is no folder; wants the folder of a run of voxgrad train", run.string());
   fs::path log = run / "log.jsonl";
-  if (fs::exists(log)) { return log; }
+  if (is_there(log)) { return log; }
   for (const auto& below : fs::recursive_directory_iterator(run, fs::directory_options::skip_permission_denied)) {
     VOX_CHECK(below.path().filename() != "log.jsonl", "{}: holds several runs, such as {}; wants one of them",
               run.string(), below.path().parent_path().string());

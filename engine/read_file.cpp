@@ -1,0 +1,110 @@
+#include "engine/read_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "kernels/base/check.h"
+
+namespace vox {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const fs::path& path, int number, std::string_view what = "cannot be read") {
+  VOX_FAIL_DATA("{}: {}: {}", path.string(), what, std::generic_category().message(number));
+}
+
+class Reader {
+ public:
+  explicit Reader(fs::path path)
+      : path_(std::move(path)), descriptor_(open(path_.c_str(), O_RDONLY | O_CLOEXEC)), error_(errno) {}
+  ~Reader() {
+    if (descriptor_ >= 0) { close(descriptor_); }
+  }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  [[nodiscard]] bool absent() const { return descriptor_ < 0 && error_ == ENOENT; }
+  /// Up to so many bytes; fewer at the end alone.
+  void read(std::string& piece, std::size_t bytes) {
+    if (descriptor_ < 0) { fail(path_, error_, "cannot open"); }
+    piece.resize(bytes);
+    std::size_t have = 0;
+    while (have < bytes) {
+      const ssize_t n = ::read(descriptor_, piece.data() + have, bytes - have);
+      if (n < 0 && errno == EINTR) { continue; }
+      if (n < 0) { fail(path_, errno); }
+      if (n == 0) { break; }
+      have += static_cast<std::size_t>(n);
+    }
+    piece.resize(have);
+  }
+  std::string rest() {
+    std::string all;
+    std::string piece;
+    do {
+      read(piece, std::max<std::size_t>(std::size_t{1} << 16U, all.size()));  // ever longer ones
+      all += piece;
+    } while (!piece.empty());
+    return all;
+  }
+
+ private:
+  fs::path path_;
+  int descriptor_;
+  int error_;
+};
+
+}  // namespace
+
+std::string read_file(const fs::path& path) { return Reader(path).rest(); }
+
+std::optional<std::string> read_file_if_there(const fs::path& path) {
+  Reader reader(path);
+  if (reader.absent()) { return std::nullopt; }
+  return reader.rest();
+}
+
+std::string read_start(const fs::path& path, std::size_t bytes) {
+  std::string start;
+  Reader(path).read(start, bytes);
+  return start;
+}
+
+std::size_t read_pieces(const fs::path& path, const std::function<void(std::string_view)>& take) {
+  Reader reader(path);
+  std::size_t total = 0;
+  std::string piece;
+  for (;;) {
+    reader.read(piece, std::size_t{1} << 20U);
+    if (piece.empty()) { return total; }
+    total += piece.size();
+    take(piece);
+  }
+}
+
+fs::file_type type_of(const fs::path& path) {
+  std::error_code error;
+  const fs::file_type type = fs::status(path, error).type();
+  if (type == fs::file_type::none) { fail(path, error.value()); }
+  return type;
+}
+
+bool is_folder(const fs::path& path) { return type_of(path) == fs::file_type::directory; }
+bool is_there(const fs::path& path) { return type_of(path) != fs::file_type::not_found; }
+
+std::vector<fs::directory_entry> list_folder(const fs::path& folder) {
+  std::vector<fs::directory_entry> entries;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    entries.push_back(*it);
+  }
+  if (error) { fail(folder, error.value()); }
+  return entries;
+}
+
+}  // namespace vox

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vox {
+
+// Files as a whole. Whatever cannot be read is a DataError that names the file and the reason; nothing is taken for
+// empty or absent because of one.
+
+[[nodiscard]] std::string read_file(const std::filesystem::path&);
+/// Nothing where there is no such file.
+[[nodiscard]] std::optional<std::string> read_file_if_there(const std::filesystem::path&);
+/// The first so many bytes, fewer where it has fewer.
+[[nodiscard]] std::string read_start(const std::filesystem::path&, std::size_t bytes);
+/// Piece by piece, for what need not be in memory at once. Returns its length.
+std::size_t read_pieces(const std::filesystem::path&, const std::function<void(std::string_view)>& take);
+
+/// What stands under a name, links followed: not_found where there is nothing.
+[[nodiscard]] std::filesystem::file_type type_of(const std::filesystem::path&);
+[[nodiscard]] bool is_folder(const std::filesystem::path&);
+[[nodiscard]] bool is_there(const std::filesystem::path&);
+/// What is in a folder, in no order.
+[[nodiscard]] std::vector<std::filesystem::directory_entry> list_folder(const std::filesystem::path& folder);
+
+}  // namespace vox

@@ -1,0 +1,66 @@
+"""What is in a folder, without what no two runs share: times, and names of processes."""
+
+import json
+import os
+import re
+import struct
+
+TIMES = re.compile(r"(seconds|per_second|bytes)$")
+
+
+def of_tree(folder, names):
+    """Of each file below the names, by path: what it holds."""
+    found = {}
+    for name in names:
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            found[name] = of_file(path)
+        for root, folders, files in os.walk(path):
+            for empty in folders:
+                at = os.path.join(root, empty)
+                if empty.startswith("."):
+                    found[os.path.relpath(at, folder)] = "folder"
+            for file in files:
+                at = os.path.join(root, file)
+                found[os.path.relpath(at, folder)] = of_file(at)
+    return found
+
+
+def of_file(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    name = os.path.basename(path)
+    try:
+        if name.endswith(".safetensors") and not name.startswith("."):
+            return tensors(data)
+        if name == "log.jsonl":
+            return [without_times(json.loads(line)) for line in data.decode().splitlines()]
+        if name in ("env.json", "data.json", "pictures.json"):
+            json.loads(data)
+            return "JSON"
+        if name.startswith("events.out"):
+            return "events"
+    except (ValueError, KeyError, struct.error) as error:
+        return f"damaged: {error}"
+    if name.endswith(".html"):
+        return "page" if data.rstrip().endswith(b"</html>") else f"a page cut at {len(data)} bytes"
+    return data
+
+
+def tensors(data):
+    """Names, shapes and bytes; of the metadata only what is no time."""
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    metadata = header.pop("__metadata__", {})
+    if "training" in metadata:
+        metadata["training"] = json.dumps(without_times(json.loads(metadata["training"])), sort_keys=True)
+    end = max((t["data_offsets"][1] for t in header.values()), default=0)
+    if len(data) != 8 + length + end:
+        raise ValueError(f"{len(data)} bytes, wants {8 + length + end}")
+    return [sorted(metadata.items()), sorted(header.items(), key=lambda item: item[0]), data[8 + length :]]
+
+
+def without_times(value):
+    if isinstance(value, dict):
+        return {k: without_times(v) for k, v in value.items() if not TIMES.search(k) and k != "memory"}
+    return value

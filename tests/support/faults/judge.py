@@ -1,0 +1,260 @@
+"""Fails calls of every verb, one at a time, and judges what becomes of it. See README.md."""
+
+import argparse
+import collections
+import errno
+import os
+import random
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+import contents
+import trace
+import verbs
+
+# What a call can fail with. EINTR and a short transfer are no errors: the result is that of a run without them.
+FAULTS = {
+    "open": ["EIO", "EACCES", "EMFILE", "vanish"],
+    "create": ["ENOSPC", "EACCES"],
+    "read": ["EIO", "EINTR", "short"],
+    "write": ["ENOSPC", "EIO", "EINTR", "short"],
+    "fwrite": ["ENOSPC"],
+    "fsync": ["EIO", "EINTR"],
+    "rename": ["EACCES", "ENOSPC"],
+    "truncate": ["EIO"],
+    "unlink": ["EACCES"],
+    "rmdir": ["EACCES"],
+    "mkdir": ["ENOSPC", "EACCES"],
+    "symlink": ["EACCES"],
+    "mmap": ["ENOMEM", "truncate"],
+    "close": ["EIO"],
+    "opendir": ["EACCES"],
+    "readdir": ["EIO"],
+    "stat": ["EIO", "EACCES"],
+    "fstat": ["EIO"],
+    "access": ["EACCES"],
+    "flock": ["ENOLCK"],
+}
+HARMLESS = {"EINTR", "short"}
+WRITES = {"create", "write", "fwrite", "rename", "truncate", "mkdir", "symlink"}
+SECONDS = 60
+
+
+def swallowed(call, fault, path):
+    """Faults after which a verb rightly goes on as if nothing had been: each with its rule."""
+    if fault in HARMLESS:
+        return "is tried again"
+    if call == "close":
+        return "what was written has been synced before, and of what is read nothing is lost"
+    if call == "flock":
+        return "a file system without locks: the run says so and goes on"
+    if call in ("unlink", "rmdir"):
+        return "what cannot be removed stays"
+    if path.endswith("/.lock"):
+        return "who holds a lock is told as far as it can be"
+    if call == "open" and os.path.isdir(path):
+        return "a folder that may not be read cannot be synced"
+    return ""
+
+
+class Judge:
+    def __init__(self, options, work):
+        self.options = options
+        self.data = os.path.join(work, "data")
+        self.now = os.path.join(work, "now")
+        self.trace = os.path.join(work, "trace")
+        os.mkdir(self.data)
+        verbs.make_data(options.program, self.data)
+        self.wrong = Findings()
+        self.counts = collections.Counter()
+        self.ends = collections.Counter()
+
+    def run(self, verb, **settings):
+        """The verb in a fresh folder: exit code (less than 0: the signal), what it said, its trace."""
+        verbs.lay_out(verb, self.data, self.now)
+        if os.path.exists(self.trace):
+            os.remove(self.trace)
+        env = {**verbs.environment(verb.gnuplot), "LD_PRELOAD": self.options.library, "VOX_FAULTS_TRACE": self.trace, **settings}
+        try:
+            done = subprocess.run([self.options.program, *verb.arguments], cwd=self.now, capture_output=True, timeout=SECONDS, env=env)
+        except subprocess.TimeoutExpired:
+            return None, "", "", []
+        out, err = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
+        return done.returncode, out, err, trace.read(self.trace)
+
+    def judge_verb(self, verb):
+        code, out, err, calls = self.run(verb, VOX_FAULTS_UNDER=self.now)
+        if code != 0 or not calls:
+            raise SystemExit(f"{verb.name}: exit {code} without a fault, {len(calls)} calls: {err}")
+        self.wrong += [f"{verb.name}: {text}" for text in trace.order_faults(calls)]
+        lost = [c for c in calls if c.name != "fsync"]
+        if any(c.name == "rename" for c in calls) and not trace.order_faults(lost):
+            self.wrong.append(f"{verb.name}: a trace without its fsyncs is not found wanting")
+        self.usual = (out, contents.of_tree(self.now, verb.new))
+        verbs.lay_out(verb, self.data, self.now)
+        self.before = contents.of_tree(self.now, verb.new)
+        self.inputs = contents.of_tree(self.now, verb.needs)
+        tries = [(c, fault) for c in calls for fault in FAULTS[c.name]]
+        if self.options.most:
+            tries = spread(tries, self.options.most, self.options.seed)
+        for call, fault in tries:
+            self.fail_file(verb, call, fault)
+        self.counts[verb.name] = len(calls)
+
+    def fail_file(self, verb, call, fault):
+        code, out, err, calls = self.run(verb, VOX_FAULTS_UNDER=self.now, VOX_FAULTS_FAIL=f"file:{call.number}:{fault}")
+        hit = next((c for c in calls if c.faulty), call)  # threads may have come in another order
+        if hit.name != call.name:
+            fault_fits = fault in FAULTS[hit.name]
+            if not fault_fits:
+                return
+        self.ends[f"exit {code}"] += 1
+        for text in self.faults_of(verb, hit, fault, code, out, err):
+            short = hit.path.replace(self.now, "").lstrip("/")
+            self.wrong.append(f"{verb.name}: call {call.number}, {hit.name} of {short}: {fault}: {text}")
+
+    def faults_of(self, verb, call, fault, code, out, err):
+        if code is None:
+            yield f"hangs for {SECONDS} s"
+            return
+        if code < 0:
+            yield f"ended by signal {-code}"
+            return
+        yield from self.judge_files(verb, call, fault, code, out)
+        said = err + (out if verb.by_case else "")
+        if code == 0:
+            if verb.same_stdout and out != self.usual[0] and swallowed(call.name, fault, call.path) == "":
+                yield "says something else"
+            return
+        if fault in HARMLESS:
+            yield f"exit {code}: {err.strip()[-200:]}"
+            return
+        wanted = (2,) if call.name in WRITES else (2, 3) if "out" in os.path.relpath(call.path, self.now) else (3, 2)
+        if fault == "ENOMEM":
+            wanted = (3, 4)
+        if code not in wanted:
+            yield f"exit {code}, wants {wanted}: {said.strip()[-200:]}"
+        if "voxgrad: " not in err and not verb.by_case:
+            yield f"exit {code} and no message"
+        name = re.sub(r"^\.(.*)\.tmp-[0-9-]+$", r"\1", os.path.basename(call.path))
+        of_folder = call.name == "fsync" and "." not in name  # the message names the file that was renamed in it
+        if not of_folder and name not in said and os.path.basename(os.path.dirname(call.path)) not in said:
+            yield f"exit {code}, and the message does not name {name}: {said.strip()[-200:]}"
+        number = getattr(errno, fault, None)
+        cause = os.strerror(number) if number else ""
+        if cause and cause not in said:
+            yield f"exit {code}, and the message does not say '{cause}': {said.strip()[-200:]}"
+
+    def judge_files(self, verb, call, fault, code, out):
+        after = contents.of_tree(self.now, verb.new)
+        gone = os.path.relpath(call.path, self.now) if fault in ("vanish", "truncate") else None  # somebody else's doing
+        for name, held in after.items():
+            if name == gone:
+                continue
+            base = os.path.basename(name)
+            if ".tmp-" in base or base == ".lock" or base.endswith(".voxgrad-convert"):
+                if call.name not in ("unlink", "rmdir"):
+                    yield f"leaves {name}"
+            elif held not in (self.before.get(name), self.usual[1].get(name)) and not is_begun(name, held, self.before, self.usual[1]):
+                yield f"{name} is neither the old nor the new one"
+            elif code == 0 and held != self.usual[1].get(name) and name in self.usual[1] and not swallowed(call.name, fault, call.path):
+                yield f"exit 0, and {name} is not what it is without the fault"
+        for name in self.before.keys() - {gone}:
+            if name not in after and not (verb.name == "prepare" and "was removed" in out):
+                yield f"{name}, which stood there before, is gone"
+        if code == 0:
+            for name in self.usual[1].keys() - after.keys() - {gone}:
+                yield f"exit 0, and {name} is missing"
+            if not swallowed(call.name, fault, call.path) and after == self.usual[1] and call.name in WRITES:
+                yield "exit 0, as if it had been written"
+        if fault not in ("vanish", "truncate"):
+            for name, held in contents.of_tree(self.now, verb.needs).items():
+                if held != self.inputs.get(name):
+                    yield f"the input {name} is not what it was"
+
+    def judge_memory(self, verb):
+        """Allocations and threads: exit 4, or 2 for a thread, with a message."""
+        for kind, settings, fault in (("memory", {"VOX_FAULTS_BYTES": str(self.options.bytes)}, "ENOMEM"), ("thread", {"VOX_FAULTS_THREADS": "1"}, "EAGAIN")):
+            _, _, _, calls = self.run(verb, **settings)
+            tries = calls if not self.options.most else spread([(c, fault) for c in calls], max(self.options.most // 6, 1), self.options.seed)
+            tries = [c if isinstance(c, trace.Call) else c[0] for c in tries]
+            for call in tries:
+                code, out, err, _ = self.run(verb, **settings, VOX_FAULTS_FAIL=f"{kind}:{call.number}:{fault}")
+                self.ends[f"{kind}: exit {code}"] += 1
+                self.counts[kind] += 1
+                where = f"{verb.name}: {call.name} {call.number} of {call.result} bytes: {fault}"
+                if code is None or code < 0:
+                    self.wrong.append(f"{where}: {'hangs' if code is None else f'ended by signal {-code}'}")
+                elif code not in ((0, 3, 4) if kind == "memory" else (0, 2, 4)):
+                    self.wrong.append(f"{where}: exit {code}: {err.strip()[-200:]}")
+                elif code != 0 and "voxgrad: " not in err and not verb.by_case:
+                    self.wrong.append(f"{where}: exit {code} and no message")
+                self.wrong += [f"{where}: leaves {n}" for n in contents.of_tree(self.now, verb.new) if ".tmp-" in n or n.endswith(".lock")]
+
+
+class Findings(list):
+    """Says each as it is found: a long run may be broken off."""
+
+    def append(self, text):
+        super().append(text)
+        print(text, flush=True)
+
+    def __iadd__(self, texts):
+        for text in texts:
+            self.append(text)
+        return self
+
+
+def is_begun(name, held, before, usual):
+    """A log that ends after some of its lines; an old one goes on with them."""
+    if os.path.basename(name) != "log.jsonl" or not isinstance(held, list):
+        return False
+    wanted = usual.get(name, [])
+    return held == wanted[: len(held)] or held == before.get(name)
+
+
+def spread(tries, most, seed):
+    """So many, of as many different sites as there are."""
+    chance = random.Random(seed)
+    sites = collections.defaultdict(list)
+    for call, fault in tries:
+        site = re.sub(r"[0-9]+", "0", os.path.basename(call.path))
+        sites[(call.name, fault, site)].append((call, fault))
+    chosen = [chance.choice(group) for group in sites.values()]
+    return chosen if len(chosen) <= most else chance.sample(chosen, most)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--library", required=True)
+    parser.add_argument("--most", type=int, default=0, help="faults of each verb; 0: every call, every fault")
+    parser.add_argument("--verbs", default="", help="only these, joined by ','")
+    parser.add_argument("--kinds", default="file,memory")
+    parser.add_argument("--bytes", type=int, default=1 << 14, help="allocations from this size on")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    begun = time.monotonic()
+    names = options.verbs.split(",") if options.verbs else [v.name for v in verbs.VERBS]
+    with tempfile.TemporaryDirectory() as work:
+        judge = Judge(options, work)
+        for verb in verbs.VERBS:
+            if verb.name in names:
+                if "file" in options.kinds:
+                    judge.judge_verb(verb)
+                if "memory" in options.kinds:
+                    judge.judge_memory(verb)
+                if options.most == 0:
+                    print(f"{verb.name}: {judge.counts[verb.name]} calls, {sum(judge.ends.values())} faults so far, {len(judge.wrong)} wrong", flush=True)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{sum(judge.ends.values())} faults in {len(names)} verbs, {len(judge.wrong)} findings; {dict(sorted(judge.ends.items()))}; "
+          f"{time.monotonic() - begun:.0f} s, {spent.ru_utime + spent.ru_stime:.0f} s of processor time")
+    sys.exit(bool(judge.wrong))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Every verb that reads or writes files, over the smallest data: what it is given, what it writes, and the data itself."""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+
+SMALL = ["--threads", "1"]
+TRAIN = ["-i", "cache", "--widths", "2", "2", "2", "--folds", "3", "--batch", "1", "--threads", "1", "--lr", "1e-2", "--augment", "none"]
+
+
+@dataclasses.dataclass
+class Verb:
+    """needs: folders and files that it reads. old: what stands where it writes, by the name it has among the data. new: what it
+    writes. by_case: a case that fails is a line of its own and the others go on, so that the message may be on stdout."""
+
+    name: str
+    arguments: list
+    needs: list = dataclasses.field(default_factory=list)
+    new: list = dataclasses.field(default_factory=list)
+    old: dict = dataclasses.field(default_factory=dict)
+    by_case: bool = False
+    same_stdout: bool = False
+    gnuplot: bool = False
+
+
+VERBS = [
+    Verb("synth", ["synth", "-o", "out", "--cases", "1", "--seed", "7", "--size", "16", "16", "16", *SMALL], new=["out"], old={"out": "raw"}),
+    Verb("check", ["check", "-i", "raw", "--json", *SMALL], needs=["raw"], by_case=True, same_stdout=True),
+    Verb("convert", ["convert", "-i", "raw", "-o", "out", "--to", "nnunet", *SMALL], needs=["raw"], new=["out"]),
+    Verb("prepare", ["prepare", "-i", "raw", "-o", "out", "--recipe", "zscore", "--size", "16", *SMALL], needs=["raw"], new=["out"],
+         old={"out": "cache8"}, by_case=True),
+    Verb("preview", ["preview", "-i", "cache", "-o", "out.png", "--samples", "2", "--folds", "3"], needs=["cache"], new=["out.png"], old={"out.png": "old"}),
+    Verb("train", ["train", "-o", "out", "--epochs", "1", *TRAIN], needs=["cache"], new=["out"]),
+    Verb("resume", ["train", "-o", "out", "--resume", "--epochs", "3", *TRAIN], needs=["cache"], new=["out"], old={"out": "run"}),
+    Verb("predict", ["predict", "-i", "raw", "-o", "out", "-m", "run", "--save-logits", *SMALL], needs=["raw", "run"], new=["out"], old={"out": "other"},
+         by_case=True),
+    Verb("evaluate", ["evaluate", "-g", "raw", "-p", "predicted", "-o", "out.json", "--csv", "out.csv", "--report", "out.html", *SMALL],
+         needs=["raw", "predicted"], new=["out.json", "out.csv", "out.html"], old={"out.json": "old", "out.csv": "old", "out.html": "old"}),
+    Verb("compare", ["compare", "predicted", "other", "-g", "raw", "-o", "out.json", *SMALL], needs=["raw", "predicted", "other"], new=["out.json"],
+         old={"out.json": "old"}, same_stdout=True),
+    Verb("compare-runs", ["compare", "run", "second", "-o", "out.json"], needs=["run", "second"], new=["out.json"], old={"out.json": "old"}, same_stdout=True),
+    Verb("plot", ["plot", "run", "second", "-o", "out.png"], needs=["run", "second"], new=["out.png"], old={"out.png": "old"}, gnuplot=True),
+    Verb("tune", ["tune", "-g", "raw", "-p", "predicted", "-o", "out.json", *SMALL], needs=["raw", "predicted"], new=["out.json"], old={"out.json": "old"}),
+    Verb("overlay", ["overlay", "-i", "raw/Synth_001", "-s", "predicted/Synth_001.nii.gz", "-o", "out.png"], needs=["raw", "predicted"], new=["out.png"],
+         old={"out.png": "old"}),
+    Verb("montage", ["overlay", "--montage", "-i", "raw", "-s", "predicted", "-o", "out.png"], needs=["raw", "predicted"], new=["out.png"],
+         old={"out.png": "old"}),
+    Verb("report", ["report", "run", "-o", "out.html"], needs=["run"], new=["out.html"], old={"out.html": "old"}),
+    Verb("export", ["export", "-m", "run", "-o", "out.onnx"], needs=["run"], new=["out.onnx", "out.json"], old={"out.onnx": "old", "out.json": "old"}),
+    Verb("import", ["import", "--from", "torch", "weights.safetensors", "-o", "out.safetensors", "--widths", "2", "2", "2", "--size", "16", "--recipe", "zscore"],
+         needs=["weights.safetensors"], new=["out.safetensors"], old={"out.safetensors": "old"}),
+    Verb("info", ["info", "-m", "run", "--size", "16"], needs=["run"], same_stdout=True),
+    Verb("config", ["info", "--config", "info.toml"], needs=["info.toml"], same_stdout=True),
+    Verb("man", ["man", "-o", "out"], new=["out"]),
+]
+
+
+def make_data(program, folder):
+    """What the verbs need, made by the program itself."""
+
+    def run(*arguments):
+        done = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, env=environment(False))
+        if done.returncode != 0:
+            raise SystemExit(f"voxgrad {' '.join(arguments)}: exit {done.returncode}: {done.stderr}")
+
+    run("synth", "-o", "raw", "--cases", "3", "--seed", "5", "--size", "16", "16", "16", *SMALL)
+    run("prepare", "-i", "raw", "-o", "cache", "--recipe", "zscore", "--size", "16", *SMALL)
+    run("prepare", "-i", "raw", "-o", "cache8", "--recipe", "zscore", "--size", "8", *SMALL)
+    run("train", "-o", "run", "--epochs", "2", *TRAIN)
+    run("train", "-o", "second", "--epochs", "2", "--seed", "3", *TRAIN)
+    run("predict", "-i", "raw", "-o", "predicted", "-m", "run", *SMALL)
+    run("predict", "-i", "raw", "-o", "other", "-m", "second", "--save-logits", *SMALL)
+    run("export", "-m", "run", "-o", "weights.safetensors", "--to", "safetensors")
+    with open(os.path.join(folder, "old"), "w") as file:
+        file.write("what stood there before\n")
+    with open(os.path.join(folder, "info.toml"), "w") as file:
+        file.write("size = 16\nwidths = [2, 2, 2]\n")
+
+
+def lay_out(verb, data, now):
+    """A fresh folder with what the verb needs and what stands where it writes."""
+    shutil.rmtree(now, ignore_errors=True)
+    os.mkdir(now)
+    for name in verb.needs:
+        copy(os.path.join(data, name), os.path.join(now, name))
+    for name, source in verb.old.items():
+        copy(os.path.join(data, source), os.path.join(now, name))
+
+
+def copy(source, to):
+    if os.path.isdir(source):
+        shutil.copytree(source, to)
+    else:
+        shutil.copyfile(source, to)
+
+
+def environment(gnuplot):
+    """Without gnuplot where it is not wanted: it is most of the time of a small run."""
+    keep = {name: value for name, value in os.environ.items() if not name.startswith(("VOX", "LD_PRELOAD"))}
+    return keep if gnuplot else {**keep, "PATH": "/nowhere"}
