@@ -78,20 +78,19 @@ std::uintmax_t bytes_kept(const fs::path& path, const std::function<bool(const B
   std::error_code error;
   const std::uintmax_t size = fs::file_size(path, error);
   if (error == std::errc::no_such_file_or_directory) { return 0; }
-  errno = error.value();
-  std::ifstream in(path, std::ios::binary);
-  const auto check_read = [&] {  // what cannot be read is not damaged: it must not be cut off
-    if (!error && in.is_open() && !in.bad()) { return; }
-    VOX_FAIL_OUTPUT("{}: cannot be read: {}", path.string(), std::generic_category().message(errno));
+  const auto fail = [&](int number) {  // what cannot be read is not damaged: it must not be cut off
+    VOX_FAIL_OUTPUT("{}: cannot be read: {}", path.string(), std::generic_category().message(number));
   };
-  check_read();
+  if (error) { fail(error.value()); }
+  std::ifstream in(path, std::ios::binary);
+  if (!in.is_open()) { fail(errno); }
   std::uintmax_t kept = 0;
   while (const auto message = next_record(in, size - kept)) {
     Event event;
     if (!event.ParseFromString(*message) || !keep(board_event(event))) { break; }
     kept += 2 * kSumBytes + kLengthBytes + message->size();
   }
-  check_read();
+  if (in.bad()) { fail(errno); }
   return kept;
 }
 

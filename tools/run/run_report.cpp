@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <new>
+#include <string>
 #include <utility>
 
 #include "engine/atomic_file.h"
@@ -26,8 +28,11 @@ template <class Write> void RunReport::try_to(const Write& write) {
   try {
     write();
   } catch (const std::exception& e) {  // whatever it is, the training goes on
-    note_failed_output(e.what());
-    if (!said_) { write_stderr(fmt::format("the report of the run is not written: {}\n", e.what())); }
+    const bool memory = dynamic_cast<const std::bad_alloc*>(&e) != nullptr;
+    const std::string why =
+        memory ? fmt::format("{}: the report does not fit in memory", run_.string()) : std::string(e.what());
+    note_failed_output(why);
+    if (!said_) { write_stderr(fmt::format("the report of the run is not written: {}\n", why)); }
     said_ = true;
   }
 }

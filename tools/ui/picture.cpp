@@ -33,6 +33,11 @@ bool fonts_are_configured() {
          std::filesystem::exists(VOX_FONTS_CONF);
 }
 
+void check_drawn(cairo_status_t status) {
+  if (status == CAIRO_STATUS_NO_MEMORY) { throw std::bad_alloc(); }
+  VOX_CHECK(status == CAIRO_STATUS_SUCCESS, "picture: {}", cairo_status_to_string(status));
+}
+
 std::vector<std::byte> png_of(cairo_surface_t* surface) {
   std::vector<std::byte> bytes;
   const cairo_status_t status = cairo_surface_write_to_png_stream(
@@ -44,8 +49,8 @@ std::vector<std::byte> png_of(cairo_surface_t* surface) {
         return CAIRO_STATUS_SUCCESS;
       },
       &bytes);
-  if (status == CAIRO_STATUS_NO_MEMORY) { throw std::bad_alloc(); }
-  VOX_CHECK(status == CAIRO_STATUS_SUCCESS, "picture: {}", cairo_status_to_string(status));
+  if (status == CAIRO_STATUS_PNG_ERROR) { throw std::bad_alloc(); }  // libpng's; the bytes go to memory
+  check_drawn(status);
   return bytes;
 }
 
@@ -135,8 +140,7 @@ void Picture::legend(double x, double y) {
 }
 
 void Picture::write(const std::filesystem::path& png) const {
-  const cairo_status_t drawn = cairo_status(page_->context.get());
-  VOX_CHECK(drawn == CAIRO_STATUS_SUCCESS, "picture: {}", cairo_status_to_string(drawn));
+  check_drawn(cairo_status(page_->context.get()));
   write_file(png, png_of(page_->surface.get()));
   if (cairo_scaled_font_get_type(cairo_get_scaled_font(page_->context.get())) == CAIRO_FONT_TYPE_USER) {
     write_stderr(
