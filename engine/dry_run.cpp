@@ -1,11 +1,13 @@
 #include "engine/dry_run.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <utility>
 
 #include "engine/allocator.h"
 #include "engine/context.h"
+#include "engine/memory_limits.h"
 #include "engine/tensor_body.h"
 #include "kernels/base/check.h"
 
@@ -14,14 +16,21 @@ namespace {
 
 thread_local DryRun* running = nullptr;
 
-/// Address space that reads as zeros and takes memory only where it is written to.
+/// Address space that reads as zeros and takes memory only where it is written to; nullptr where there is none.
 std::byte* address_space(std::size_t bytes) {
   void* const p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (p == MAP_FAILED) {
-    fail<MemoryError>(__FILE__, __LINE__,
-                      fmt::format("dry run: no {:.1f} MiB of address space left", static_cast<double>(bytes) / 0x1p20));
-  }
-  return static_cast<std::byte*>(p);
+  return p == MAP_FAILED ? nullptr : static_cast<std::byte*>(p);
+}
+
+/// A plan takes as many addresses as what it plans, though no memory.
+[[noreturn]] void fail_for_addresses(std::size_t wanted) {
+  rlimit limit{};
+  const bool limited = getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+  fail<MemoryError>(__FILE__, __LINE__,
+                    fmt::format("it takes {} or more for tensors, and as much address space to plan it; there is {}",
+                                bytes_text(wanted),
+                                limited ? bytes_text(limit.rlim_cur) + " for all of the program (ulimit -v)"
+                                        : std::string("no more")));
 }
 
 const std::byte* address_of(const Tensor& t) { return std::as_const(*t.body().storage).data(); }
@@ -53,6 +62,11 @@ void DryRun::name_layer(const Tensor& parameter, std::string name) {
 std::byte* DryRun::allocate(std::size_t bytes, Device device) {
   if (bytes == 0) { return nullptr; }
   std::byte* const p = address_space(bytes);
+  if (p == nullptr) {
+    std::size_t wanted = bytes;
+    for (const auto& entry : live_) { wanted += blocks_[entry.second].bytes; }
+    fail_for_addresses(wanted);
+  }
   live_[p] = blocks_.size();
   blocks_.push_back(
       {.bytes = counted_bytes(bytes, device), .device = device, .born = time_++, .born_step = step_now()});

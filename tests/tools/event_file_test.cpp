@@ -11,7 +11,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 #include "tools/interchange/crc32c.h"
-#include "tools/interchange/png.h"
+#include "tools/ui/png.h"
 #include "tools/run/run_events.h"
 
 namespace vox::test {

@@ -12,7 +12,7 @@
 #include "tests/support/files.h"
 #include "tests/support/program.h"
 #include "tests/support/training_run.h"
-#include "tools/interchange/png.h"
+#include "tools/ui/png.h"
 #include "tools/report/case_picture.h"
 #include "tools/report/data_uri.h"
 #include "tools/report/page.h"

@@ -14,7 +14,7 @@ target_link_libraries(vox_data PUBLIC vox PRIVATE voxgrad::nifti ZLIB::ZLIB)
 
 include(${PROJECT_SOURCE_DIR}/tools/cmake/protobuf.cmake)
 file(GLOB run_sources CONFIGURE_DEPENDS tools/run/*.cpp tools/interchange/*.cpp)
-foreach(source gnuplot output overlay_planes plot progress_bar)  # what training says and draws
+foreach(source gnuplot output overlay_planes plot png progress_bar)  # what training says and draws
   list(APPEND run_sources ${PROJECT_SOURCE_DIR}/tools/ui/${source}.cpp)
 endforeach()
 foreach(source case_picture data_uri)

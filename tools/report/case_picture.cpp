@@ -7,10 +7,10 @@
 #include <numeric>
 
 #include "data/prepare/resample.h"
-#include "tools/interchange/png.h"
 #include "tools/report/data_uri.h"
 #include "tools/ui/overlay_planes.h"
 #include "tools/ui/picture.h"
+#include "tools/ui/png.h"
 
 namespace vox {
 namespace {

@@ -10,9 +10,9 @@
 
 #include "kernels/base/check.h"
 #include "kernels/base/volume.h"
-#include "tools/interchange/png.h"
 #include "tools/ui/output.h"
 #include "tools/ui/overlay_planes.h"
+#include "tools/ui/png.h"
 
 namespace vox {
 namespace {

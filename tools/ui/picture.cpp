@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <span>
 
@@ -13,6 +15,7 @@
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
 #include "tools/ui/output.h"
+#include "tools/ui/png.h"
 
 namespace vox {
 namespace {
@@ -38,20 +41,23 @@ void check_drawn(cairo_status_t status) {
   VOX_CHECK(status == CAIRO_STATUS_SUCCESS, "picture: {}", cairo_status_to_string(status));
 }
 
-std::vector<std::byte> png_of(cairo_surface_t* surface) {
-  std::vector<std::byte> bytes;
-  const cairo_status_t status = cairo_surface_write_to_png_stream(
-      surface,
-      [](void* out, const unsigned char* data, unsigned length) {
-        const auto part = std::as_bytes(std::span(data, length));
-        static_cast<std::vector<std::byte>*>(out)->insert(static_cast<std::vector<std::byte>*>(out)->end(),
-                                                          part.begin(), part.end());
-        return CAIRO_STATUS_SUCCESS;
-      },
-      &bytes);
-  if (status == CAIRO_STATUS_PNG_ERROR) { throw std::bad_alloc(); }  // libpng's; the bytes go to memory
-  check_drawn(status);
-  return bytes;
+/// Not by Cairo's own writer: where memory runs out within it, libpng jumps to where nothing waits for it.
+std::string png_of(cairo_surface_t* surface) {
+  cairo_surface_flush(surface);
+  const auto width = static_cast<std::size_t>(cairo_image_surface_get_width(surface));
+  const auto height = static_cast<std::size_t>(cairo_image_surface_get_height(surface));
+  const auto stride = static_cast<std::size_t>(cairo_image_surface_get_stride(surface));
+  const unsigned char* const data = cairo_image_surface_get_data(surface);
+  std::vector<std::uint8_t> rows;
+  rows.reserve(width * height * 3);
+  for (std::size_t y = 0; y < height; ++y) {
+    for (std::size_t x = 0; x < width; ++x) {
+      std::uint32_t pixel = 0;  // 0xXXRRGGBB in the machine's own order
+      std::memcpy(&pixel, data + y * stride + x * sizeof pixel, sizeof pixel);
+      for (const unsigned shift : {16U, 8U, 0U}) { rows.push_back(static_cast<std::uint8_t>(pixel >> shift & 0xFFU)); }
+    }
+  }
+  return png_file(static_cast<std::int64_t>(width), static_cast<std::int64_t>(height), 3, rows);
 }
 
 }  // namespace
@@ -104,6 +110,7 @@ void Picture::text(double x, double y, double size, const std::string& bytes, bo
 void Picture::pixels(const Pixels& p, double x, double y, double pixel_width, double pixel_height, Between between) {
   const Surface picture(
       cairo_image_surface_create(CAIRO_FORMAT_ARGB32, static_cast<int>(p.width), static_cast<int>(p.height)));
+  if (cairo_surface_status(picture.get()) == CAIRO_STATUS_NO_MEMORY) { throw std::bad_alloc(); }
   VOX_CHECK(cairo_surface_status(picture.get()) == CAIRO_STATUS_SUCCESS, "picture: cannot make one of {}x{}", p.width,
             p.height);
   const std::int64_t stride = cairo_image_surface_get_stride(picture.get()) / 4;

@@ -1,4 +1,4 @@
-#include "tools/interchange/png.h"
+#include "tools/ui/png.h"
 
 #include <zlib.h>
 
