@@ -72,7 +72,15 @@ Json::Json(std::initializer_list<Json> list) : value_(nullptr) {
   }
 }
 
-Json::Json(const Json&) = default;
+/// Not the variant's own copy: where memory runs out in that of libstdc++ 12, it destroys a value it does not have yet.
+Json::Json(const Json& other) : value_(nullptr) {
+  std::visit(
+      [this](const auto& value) {
+        auto copy = value;
+        value_ = std::move(copy);
+      },
+      other.value_);
+}
 Json::Json(Json&&) noexcept = default;
 Json& Json::operator=(const Json& other) { return *this = Json(other); }
 Json& Json::operator=(Json&& other) noexcept {

@@ -9,6 +9,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <set>
 #include <thread>
@@ -29,7 +30,10 @@ namespace fs = std::filesystem;
 
 class Hash {
  public:
-  Hash() : state_(XXH3_createState(), &XXH3_freeState) { XXH3_128bits_reset(state_.get()); }
+  Hash() : state_(XXH3_createState(), &XXH3_freeState) {
+    if (!state_) { throw std::bad_alloc(); }
+    XXH3_128bits_reset(state_.get());
+  }
 
   void add(std::string_view bytes) { XXH3_128bits_update(state_.get(), bytes.data(), bytes.size()); }
 

@@ -1,8 +1,13 @@
 #include "engine/json.h"
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <array>
 #include <cmath>
 #include <limits>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <type_traits>
@@ -10,6 +15,7 @@
 #include <vector>
 
 #include "engine/json_text.h"
+#include "kernels/base/sanitizer.h"
 #include "tests/support/catch.h"
 
 namespace vox::test {
@@ -242,4 +248,30 @@ TEST_CASE("JSON that nests too deep or names a key twice is refused where that i
 }
 
 }  // namespace
+
+#ifndef VOX_ADDRESS_SANITIZER  // whose allocator ends the process
+TEST_CASE("a copy for which there is no memory is std::bad_alloc", "[json]") {
+  Json list = Json::array();
+  for (int i = 0; i < 300; ++i) { list.push_back(std::string(1000, 'x')); }
+  const Json nested{{"a", list}, {"b", Json{{"c", list}}}};
+  const rlimit none{0, 0};
+  const pid_t child = fork();
+  if (child == 0) {
+    setrlimit(RLIMIT_CORE, &none);
+    rlimit most{};
+    getrlimit(RLIMIT_AS, &most);
+    most.rlim_cur = 1;  // nothing more from the system
+    setrlimit(RLIMIT_AS, &most);
+    try {
+      std::vector<Json> copies;
+      for (;;) { copies.push_back(nested); }
+    } catch (const std::bad_alloc&) { _exit(7); }
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 7);
+}
+#endif
+
 }  // namespace vox::test

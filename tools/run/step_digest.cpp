@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
+#include <new>
 #include <span>
 
 #include "engine/dispatch.h"
@@ -34,6 +35,7 @@ DigestCadence digest_cadence(const TrainOptions& o, Device device, std::int64_t 
 
 std::string step_digest(double loss, const UNet3d& net) {
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), &XXH3_freeState);
+  if (!state) { throw std::bad_alloc(); }
   XXH3_64bits_reset(state.get());
   const auto add = [&](std::span<const std::byte> bytes) {
     XXH3_64bits_update(state.get(), bytes.data(), bytes.size());

@@ -1,8 +1,10 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <string>
@@ -56,8 +58,20 @@ int run(int argc, char** argv) {
   return answer.error.empty() ? 0 : kUsage;
 }
 
+/// Where an allocation is refused within a destructor, or in another function that may not throw.
+[[noreturn]] void end_without_memory() {
+  try {
+    if (const std::exception_ptr now = std::current_exception()) { std::rethrow_exception(now); }
+  } catch (const std::bad_alloc&) {
+    constexpr std::string_view kText = "\nvoxgrad: does not fit in memory: an allocation was refused\n";
+    if (write(STDERR_FILENO, kText.data(), kText.size()) >= 0) { _exit(kMemory); }
+  } catch (...) {}  // what it was is lost on who reads the core dump
+  std::abort();
+}
+
 /// What fmt throws where stdout cannot be written is remembered with the reason, and said at the end.
 vox::Ending ending_of(const std::system_error& e) {
+  if (e.code() == std::errc::not_enough_memory) { return {kMemory, e.what()}; }
   if (e.code() == std::errc::resource_unavailable_try_again) {
     return {kMemory, fmt::format("a thread cannot be started: {} (memory for its stack, or a limit on processes)",
                                  e.code().message())};
@@ -103,6 +117,7 @@ void add_failed_output(vox::Ending& ending) {
 int main(int argc, char** argv) {
   vox::hold_standard_descriptors();
   vox::end_on_lost_pages("voxgrad", kData);
+  std::set_terminate(end_without_memory);
   vox::Ending ending = run_to_end(argc, argv);
   add_failed_output(ending);
   return vox::leave_world(ending,

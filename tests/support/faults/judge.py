@@ -239,7 +239,7 @@ def main():
     parser.add_argument("--most-memory", type=int, default=3, help="refused allocations of each verb; 0: every one")
     parser.add_argument("--verbs", default="", help="only these, joined by ','")
     parser.add_argument("--kinds", default="file,memory")
-    parser.add_argument("--bytes", type=int, default=1 << 14, help="allocations from this size on")
+    parser.add_argument("--bytes", type=int, default=1 << 10, help="allocations from this size on")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     begun = time.monotonic()
