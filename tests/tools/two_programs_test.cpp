@@ -30,11 +30,12 @@ TEST_CASE("a run's folder that another program writes to is refused, with who it
   Ended resumed;
   Ended read;
   int first = 0;
-  const int code = train_with_program(cache, run, 4, [&](int process) {
+  // Behind the first epoch, of two steps: there is a checkpoint.
+  const int code = train_with_program(cache, run, 5, [&](int process) {
     first = process;
     kill(process, SIGSTOP);  // it does not end before the others have had their turn
     fresh = voxgrad(into(cache, run));
-    resumed = voxgrad(into(cache, run) + " --resume");
+    resumed = voxgrad("train --resume --epochs 100 -i " + cache.string() + " -o " + run.string());
     read = voxgrad("plot " + run.string() + " -o " + (folder / "plot.svg").string());
     kill(process, SIGCONT);
   });
