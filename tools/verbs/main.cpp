@@ -63,7 +63,8 @@ int run(int argc, char** argv) {
   try {
     if (const std::exception_ptr now = std::current_exception()) { std::rethrow_exception(now); }
   } catch (const std::bad_alloc&) {
-    constexpr std::string_view kText = "\nvoxgrad: does not fit in memory: an allocation was refused\n";
+    constexpr std::string_view kText =
+        "\nvoxgrad: does not fit in memory: an allocation was refused where none may fail\n";
     if (write(STDERR_FILENO, kText.data(), kText.size()) >= 0) { _exit(kMemory); }
   } catch (...) {}  // what it was is lost on who reads the core dump
   std::abort();
