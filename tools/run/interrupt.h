@@ -2,8 +2,9 @@
 
 namespace vox {
 
-/// While one lives, Ctrl-C (SIGINT) and SIGTERM only set a flag; a second signal ends the program at once. SIGUSR1 asks
-/// for a checkpoint.
+/// While one lives, Ctrl-C (SIGINT), SIGTERM and SIGHUP only set a flag; a second SIGINT or SIGTERM ends the program at
+/// once. SIGHUP does not, however often it comes: where a terminal goes away, shell and kernel each send one. Where it
+/// was ignored, as `nohup` has it, it stays ignored. SIGUSR1 asks for a checkpoint.
 class InterruptGuard {
  public:
   InterruptGuard();
@@ -20,6 +21,7 @@ class InterruptGuard {
   using Handler = void (*)(int);
   Handler int_before_;
   Handler term_before_;
+  Handler hangup_before_;
   Handler usr1_before_;
 };
 

@@ -11,7 +11,11 @@ namespace vox {
 
 RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step, std::int64_t last_epoch) {
   std::string kept;
-  std::istringstream in(read_file_if_there(path).value_or(""));
+  std::error_code error;
+  std::istringstream in;
+  if (std::filesystem::is_regular_file(path, error)) {  // the end of a pipe or a device may never come
+    in.str(read_file_if_there(path).value_or(""));
+  }
   for (std::string line; std::getline(in, line);) {
     const Json j = Json::try_parse(line).value_or(nullptr);  // a line cut short by a crash is dropped
     const Json* const step = j.find("step");

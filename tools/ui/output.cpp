@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <mutex>
 #include <system_error>
@@ -25,6 +26,8 @@ void hold_standard_descriptors() {
     if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) == -1) { return; }
   }
 }
+
+void outlive_readers() { static_cast<void>(std::signal(SIGPIPE, SIG_IGN)); }
 
 void silence_stdout() {
   const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);

@@ -16,6 +16,9 @@ namespace vox {
 /// would get these numbers, and messages would be written into them.
 void hold_standard_descriptors();
 
+/// From now on who reads what is printed may go (SIGPIPE): the work goes on and ends as where stdout is full.
+void outlive_readers();
+
 /// From now on what goes to stdout is gone: of several ranks the first speaks for all.
 void silence_stdout();
 

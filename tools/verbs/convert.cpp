@@ -7,6 +7,7 @@
 
 #include "data/cases/edition.h"
 #include "engine/context.h"
+#include "tools/ui/output.h"
 #include "tools/ui/progress_bar.h"
 #include "tools/verbs/case_options.h"
 #include "tools/verbs/commands.h"
@@ -24,6 +25,7 @@ struct Options {
 };
 
 void run(const Options& o) {
+  outlive_readers();
   std::optional<ProgressBar> bar;
   const ConvertReport report = convert_dataset({.input = o.input,
                                                 .output = o.output,

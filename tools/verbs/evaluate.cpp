@@ -14,6 +14,7 @@
 #include "engine/ranks/world.h"
 #include "kernels/base/check.h"
 #include "tools/run/device_confusion.h"
+#include "tools/ui/output.h"
 #include "tools/ui/progress_bar.h"
 #include "tools/ui/table.h"
 #include "tools/verbs/case_options.h"
@@ -132,6 +133,7 @@ std::vector<const Convention*> named_conventions(const std::vector<std::string>&
 }
 
 void run(Options options) {
+  outlive_readers();
   options.evaluate.as = named_conventions(options.as);
   options.evaluate.labels = labels_option(options.labels);
   options.evaluate.predicted_labels = labels_option(options.predicted_labels);

@@ -15,6 +15,7 @@
 #include "kernels/base/check.h"
 #include "tools/run/interrupt.h"
 #include "tools/run/memory_plan.h"
+#include "tools/ui/output.h"
 #include "tools/ui/process_clock.h"
 #include "tools/ui/progress_bar.h"
 #include "tools/verbs/commands.h"
@@ -30,7 +31,7 @@ void say_labels(const std::vector<CaseFiles>& cases, const PredictArgs& args) {
   std::map<LabelConvention, std::size_t> uses;
   for (const CaseFiles& c : cases) { ++uses[args.written(c)]; }
   for (const auto& [convention, n] : uses) {
-    fmt::print("labels as in {} ({}){}\n", name(convention), meaning(convention),
+    print_safely("labels as in {} ({}){}\n", name(convention), meaning(convention),
                uses.size() == 1 ? "" : fmt::format(" for {} of {} cases", n, cases.size()));
   }
 }
@@ -93,7 +94,7 @@ class CaseLoop {
     outcome.notes = read.notes;
     const double waited = seconds_since(start);
     if (args_.verbose && k == 0) {
-      fmt::print("first layer {:.0f} ms after the start\n", 1e3 * seconds_since_process_start());
+      print_safely("first layer {:.0f} ms after the start\n", 1e3 * seconds_since_process_start());
     }
     if (k + 1 < mine.size()) {
       next_ = std::async(std::launch::async, read_case, cases_[mine[k + 1]], ensemble_.recipe(), rules_, 1);
@@ -102,7 +103,7 @@ class CaseLoop {
     Times times = predict_case(c, read.prepared, ensemble_, args_, threads);
     times.waited = waited;
     outcome.times = times_text(c, read.prepared, times);
-    if (args_.verbose && world().size() == 1) { fmt::print("{}", outcome.times); }
+    if (args_.verbose && world().size() == 1) { print_safely("{}", outcome.times); }
   }
 
   const PredictArgs& args_;
@@ -118,15 +119,16 @@ class CaseLoop {
 
 void say_networks(const Ensemble& ensemble, const std::optional<WindowOptions>& windows) {
   for (const Segmenter& s : ensemble.members()) {
-    fmt::print("{}: {}, {}\n", s.file().string(), s.config().preset, recipe_text(s.recipe()));
+    print_safely("{}: {}, {}\n", s.file().string(), s.config().preset, recipe_text(s.recipe()));
   }
   if (windows) {
-    fmt::print("windows of {}, overlap {:g}, {} blend, starts as {} has them\n", extents_text(windows->window),
+    print_safely("windows of {}, overlap {:g}, {} blend, starts as {} has them\n", extents_text(windows->window),
                windows->overlap, windows->blend == Blend::gaussian ? "gaussian" : "constant", name(windows->rule));
   }
 }
 
 void predict(PredictArgs args) {
+  outlive_readers();
   if (!args.postprocess.empty()) { args.rules = read_postprocess_rules(args.postprocess); }
   if (args.threads > 0) { set_default_threads(args.threads); }
   set_conv_choice(args.conv);
@@ -144,7 +146,7 @@ void predict(PredictArgs args) {
   CaseLoop loop(args, ensemble, cases);
   make_folders(args.output);
   if (is_first_rank()) { name_labels(dataset, args.written(cases.front()), args.output); }
-  fmt::print("{}\n", describe(dataset));
+  print_safely("{}\n", describe(dataset));
   say_networks(ensemble, loop.windows());
   say_labels(cases, args);
   const std::vector<CaseOutcome> outcomes = loop.run();
@@ -155,10 +157,10 @@ void predict(PredictArgs args) {
     const CaseOutcome& o = outcomes[i];
     notes.add(cases[i].id, o.notes);
     if (!o.failure.empty()) { failures.push_back(o.failure); }
-    if (args.verbose && world().size() > 1) { fmt::print("{}", o.times); }
+    if (args.verbose && world().size() > 1) { print_safely("{}", o.times); }
   }
   notes.print();
-  fmt::print("{} of {} cases segmented into {}\n", cases.size() - failures.size(), cases.size(), args.output.string());
+  print_safely("{} of {} cases segmented into {}\n", cases.size() - failures.size(), cases.size(), args.output.string());
   VOX_CHECK_DATA(failures.empty(), "not segmented:\n  {}", fmt::join(failures, "\n  "));
 }
 

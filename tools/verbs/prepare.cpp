@@ -12,6 +12,7 @@
 #include "engine/json.h"
 #include "engine/json_text.h"
 #include "engine/ranks/world.h"
+#include "tools/ui/output.h"
 #include "tools/ui/progress_bar.h"
 #include "tools/verbs/case_options.h"
 #include "tools/verbs/commands.h"
@@ -131,6 +132,7 @@ Recipe recipe_of(Command verb, const Options& o) {
 }
 
 void run(Command verb, const Options& o) {
+  outlive_readers();
   const Recipe recipe = recipe_of(verb, o);
   const PrepareReport report = prepare_with_progress(o, recipe);
   if (o.json) {

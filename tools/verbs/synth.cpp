@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "engine/context.h"
+#include "tools/ui/output.h"
 #include "tools/ui/progress_bar.h"
 #include "tools/verbs/commands.h"
 
@@ -22,6 +23,7 @@ struct Options {
 };
 
 void run(const Options& o) {
+  outlive_readers();
   std::optional<ProgressBar> bar;
   const auto on_case = [&](std::int64_t done, std::int64_t total) {
     if (!bar) { bar.emplace("synth", total, "cases"); }

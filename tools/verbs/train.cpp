@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <csignal>
 #include <filesystem>
 #include <memory>
 
@@ -101,7 +100,7 @@ TrainOptions with_fold(const TrainArgs& args) {
 }
 
 void train(Command app, const TrainArgs& args) {
-  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // who read our lines may go; the run goes on
+  outlive_readers();
   TrainOptions options = with_fold(args);
   const auto start = args.resume ? Training::Start::resume : Training::Start::fresh;
   if (!args.resume) {

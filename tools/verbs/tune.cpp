@@ -12,6 +12,7 @@
 #include "engine/context.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
+#include "tools/ui/output.h"
 #include "tools/ui/progress_bar.h"
 #include "tools/ui/table.h"
 #include "tools/verbs/case_options.h"
@@ -49,12 +50,13 @@ void print_table(const Tuned& t) {
 }
 
 void run(const Options& o) {
+  outlive_readers();
   const int threads = threads_or_all(o.threads);
   std::vector<LabelPair> pairs = pair_labels(o.truth, o.predicted).pairs;
   const std::size_t all = pairs.size();
   std::erase_if(pairs, [](const LabelPair& p) { return p.predicted.file.empty(); });
   VOX_CHECK_DATA(!pairs.empty(), "{}: holds no prediction for a case of {}", o.predicted.string(), o.truth.string());
-  if (pairs.size() < all) { fmt::print("left out, no prediction: {} of {} cases\n", all - pairs.size(), all); }
+  if (pairs.size() < all) { print_safely("left out, no prediction: {} of {} cases\n", all - pairs.size(), all); }
   const auto rules_of = [&](LabelFile LabelPair::*side) {
     std::vector<LabelFile> files;
     std::ranges::transform(pairs, std::back_inserter(files), side);

@@ -1,0 +1,189 @@
+#!/usr/bin/env bash
+# Signals, a terminal or a reader that goes away, a log that cannot be written, a wall clock that is set back, files that
+# come late: what docs/trust/endurance.md states of each.
+program="$(realpath "$1")"
+preload="$PWD/tests/support/preload.c"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+. "$OLDPWD/tests/support/ranks_training.sh"
+small=(--widths 2 2 2 --folds 4 --digest 1 --tensorboard on --report off --save-every 0.001)
+usual=("$program" train -i cache --lr 1e-2 "${small[@]}" --batch 2 --threads 1)
+
+# Starts a run that would go on for long, and waits until it has made steps.
+wait_for_steps() { # RUN
+  for _ in $(seq 1500); do
+    if [ "$(grep -c '"type":"step"' "$1/log.jsonl" 2>/dev/null)" -ge 3 ] 2>/dev/null; then return; fi
+    sleep 0.02
+  done
+  fail "$1: no steps: $(head -n 3 "$1.err")"
+}
+begin() { # RUN [COMMAND...]: $process
+  local run="$1"
+  shift
+  "$@" "${usual[@]}" -o "$run" --epochs 100000 >"$run.out" 2>"$run.err" &
+  process=$!
+  wait_for_steps "$run"
+}
+ends() { # WHAT CODE: the process ends with it, within half a minute
+  for _ in $(seq 1500); do
+    if ! kill -0 "$process" 2>/dev/null; then
+      wait "$process"
+      local code=$?
+      [ "$code" = "$2" ] || fail "$1: exit $code, wants $2"
+      return
+    fi
+    sleep 0.02
+  done
+  kill -9 "$process"
+  fail "$1: does not end"
+}
+goes_on() { # WHAT: is there, and makes further steps
+  local before now
+  before="$(wc -l <"$run/log.jsonl")"
+  for _ in $(seq 500); do
+    now="$(wc -l <"$run/log.jsonl")"
+    if [ "$now" -gt $((before + 3)) ]; then return; fi
+    sleep 0.02
+  done
+  fail "$1: makes no further steps"
+}
+whole_checkpoint() { # WHAT RUN: and --resume goes on from it, with the bits of a run that nobody ended
+  [ -s "$2/last.safetensors" ] || { fail "$1: there is no checkpoint" && return; }
+  local epochs
+  epochs="$(($(grep -c '"type":"epoch"' "$2/log.jsonl") + 1))"
+  "${usual[@]}" -o "$2" --resume --epochs "$epochs" >/dev/null 2>"$2.err" || fail "$1, resumed: $(grep voxgrad: "$2.err")"
+  "${usual[@]}" -o "$2.unbroken" --epochs "$epochs" >/dev/null 2>&1 || fail "$1: the unbroken run"
+  same "$1" "$2.unbroken" "$2"
+}
+
+# Each asks for the end after the step.
+for signal in INT TERM HUP; do
+  (
+    trap - INT # a shell in a script has its background processes ignore it
+    begin "by_$signal" env --default-signal=INT
+    kill "-$signal" "$process"
+    ends "SIG$signal" 130
+    exit "$bad"
+  ) || bad=1
+done
+whole_checkpoint SIGHUP by_HUP
+
+# A terminal that goes away sends SIGHUP more than once.
+begin twice
+kill -STOP "$process"
+kill -HUP "$process"
+kill -CONT "$process"
+kill -HUP "$process" 2>/dev/null
+kill -HUP "$process" 2>/dev/null
+ends 'SIGHUP three times' 130
+[ -s twice/last.safetensors ] || fail 'SIGHUP three times: there is no checkpoint'
+
+# nohup
+run=ignored
+begin ignored nohup
+kill -HUP "$process"
+goes_on 'SIGHUP where it is ignored'
+kill -TERM "$process"
+ends 'SIGTERM after an ignored SIGHUP' 130
+
+# What a machine does now and then: the wall clock set back, files that come late.
+preloaded() { return 1; }
+if ${CC:-cc} -shared -fPIC -O1 -o preload.so "$preload" 2>/dev/null; then
+  preloaded() { env "$1" LD_PRELOAD="$PWD/preload.so" "${@:2}"; }
+fi
+
+# predict ends with the case that it is at; what it has written is what it writes anyway.
+model=by_HUP/best.safetensors
+[ -s "$model" ] || model=by_HUP/last.safetensors
+predict=("$program" predict --model "$model" -i raw --threads 1)
+"${predict[@]}" -o all >/dev/null 2>all.err || fail "predict: $(cat all.err)"
+if [ -s preload.so ]; then
+  env VOXGRAD_TEST_DELAY_US=50000 LD_PRELOAD="$PWD/preload.so" "${predict[@]}" -o some >/dev/null 2>some.err &
+  process=$!
+  for _ in $(seq 500); do
+    if [ "$(find some -name '*.nii.gz' 2>/dev/null | wc -l)" -gt 0 ]; then break; fi
+    sleep 0.02
+  done
+  kill -HUP "$process"
+  ends 'predict with SIGHUP' 130
+  [ "$(find some -type f | wc -l)" -lt "$(find all -type f | wc -l)" ] || fail 'predict with SIGHUP makes every case'
+  while read -r mask; do cmp "$mask" "all/${mask#some/}" || fail "predict with SIGHUP: $mask"; done < <(find some -type f)
+fi
+
+# The terminal of a run is closed.
+if command -v script >/dev/null; then
+  closed_terminal() { # RUN hears|deaf EPOCHS CODE: what a shell does: it hands the signal on, or was told to ignore it
+    cat >"$1.sh" <<END
+trap '[ "$2" = deaf ] || kill -HUP \$process' HUP
+$([ "$2" = deaf ] && echo "trap '' HUP")
+${usual[*]} -o $1 --epochs $3 >/dev/tty 2>/dev/tty &
+process=\$!
+echo \$process >$1.process
+wait \$process
+code=\$?
+if [ \$code = 129 ]; then wait \$process && code=0 || code=\$?; fi
+echo \$code >$1.code
+END
+    script -qec "exec bash $1.sh" /dev/null >/dev/null 2>&1 </dev/null &
+    local terminal=$!
+    wait_for_steps "$1"
+    kill -9 "$terminal"
+    wait "$terminal" 2>/dev/null
+    for _ in $(seq 1000); do
+      [ ! -s "$1.code" ] || break
+      sleep 0.02
+    done
+    kill -9 "$(cat "$1.process")" 2>/dev/null
+    [ "$(cat "$1.code" 2>/dev/null)" = "$4" ] || fail "$1: exit $(cat "$1.code" 2>/dev/null), wants $4"
+  }
+  closed_terminal terminal hears 100000 2 # not 130: what it said at last is lost
+  whole_checkpoint 'a terminal that goes away' terminal
+  closed_terminal deaf deaf 60 2 # nohup with its lines on the terminal: all epochs are made, and the lost lines are said
+  [ "$(grep -c '"type":"epoch"' deaf/log.jsonl)" = 60 ] || fail 'a run without a terminal does not make its epochs'
+fi
+
+# Who reads the lines goes away: what writes files goes on and ends with 2, what only prints ends at once.
+reader_gone() { # COMMAND...: ${PIPESTATUS[0]} in $code
+  "$@" 2>gone.err | sleep 0
+  code="${PIPESTATUS[0]}"
+}
+reader_gone "${usual[@]}" -o unread --epochs 3
+[ "$code" = 2 ] || fail "train without a reader: exit $code"
+[ "$(grep -c '"type":"epoch"' unread/log.jsonl)" = 3 ] || fail 'train without a reader does not go on'
+reader_gone "${predict[@]}" --verbose -o unread_masks
+[ "$code" = 2 ] || fail "predict without a reader: exit $code"
+grep -q 'standard output: Broken pipe' gone.err || fail "predict without a reader says $(cat gone.err)"
+diff -r all unread_masks >/dev/null || fail 'predict without a reader writes something else'
+"$program" prepare -i raw -o unread_cache --recipe zscore --size 16 --threads 1 2> >(sleep 0) >/dev/null
+diff -r cache unread_cache >/dev/null || fail 'prepare whose progress nobody reads writes something else'
+
+# A log that cannot be written ends the run; the checkpoint stays what it was.
+if [ -c /dev/full ]; then
+  mkdir full
+  ln -s /dev/full full/log.jsonl
+  "${usual[@]}" -o full --epochs 2 >/dev/null 2>full.err
+  [ $? = 2 ] || fail "a full disk under the log: another exit code"
+  grep -q 'full/log.jsonl: cannot be written: No space left on device' full.err || fail "a full disk under the log: $(cat full.err)"
+fi
+(
+  ulimit -f 8
+  exec "${usual[@]}" -o limited --epochs 50 >/dev/null 2>limited.err
+)
+code=$?
+[ "$code" = 2 ] || fail "files of 8 KiB at most: exit $code"
+grep -q 'limited/.*: cannot be written: File too large' limited.err || fail "files of 8 KiB at most: $(cat limited.err)"
+[ -z "$(find limited -name '.*.tmp-*')" ] || fail 'files of 8 KiB at most: a temporary is left'
+
+# Times are those of a steady clock; no wait has a limit.
+if [ -s preload.so ]; then
+  "${usual[@]}" -o usual_clock --epochs 2 >/dev/null 2>&1 || fail 'a usual run'
+  preloaded VOXGRAD_TEST_CLOCK=back timeout 60 "${usual[@]}" -o clock --epochs 2 >/dev/null 2>clock.err ||
+    fail "a clock that is set back: $(cat clock.err)"
+  same 'a clock that is set back' usual_clock clock
+  if grep -qE 'seconds": ?-' clock/log.jsonl; then fail 'a clock that is set back: negative times in the log'; fi
+  preloaded VOXGRAD_TEST_DELAY_US=20000 timeout 60 "${usual[@]}" -o late --epochs 2 >/dev/null 2>late.err ||
+    fail "files that come late: $(cat late.err)"
+  same 'files that come late' usual_clock late
+fi
+exit $bad
