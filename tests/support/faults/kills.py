@@ -2,6 +2,7 @@
 and the verb, run again, leaves what it leaves unbroken."""
 
 import argparse
+import json
 import os
 import random
 import resource
@@ -29,6 +30,7 @@ class Killer:
         self.wrong = []
         self.hit = {name: 0 for name in NAMES}
         self.left = 0
+        self.cut = 0
         self.usual = {}
 
     def environment(self, verb, **more):
@@ -81,6 +83,8 @@ class Killer:
                 self.left += 1
             elif held == before.get(name):
                 continue
+            elif base == "log.jsonl" and cut_in_its_last_line(os.path.join(self.now, name)):
+                self.cut += 1
             elif isinstance(held, str) and held.startswith(("damaged", "a page cut")):
                 self.wrong.append(f"{where}: {name}: {held}")
             elif isinstance(held, bytes) and held != after.get(name):
@@ -108,6 +112,18 @@ class Killer:
             self.wrong += [f"{where}, run again: {name} is still there" for name in left if ".tmp-" in name or name.endswith(".lock")]
 
 
+def cut_in_its_last_line(path):
+    """As a killed run may leave it: readers and the resumed run drop that line."""
+    with open(path, "rb") as file:
+        lines = file.read().split(b"\n")
+    try:
+        for line in lines[:-1]:
+            json.loads(line)
+    except ValueError:
+        return False
+    return lines[-1] != b""
+
+
 def without_starts(held):
     """A log says each time that its run began or went on."""
     is_log = isinstance(held, list) and held and isinstance(held[0], dict)
@@ -130,7 +146,7 @@ def main():
         print(text)
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"--seed {options.seed}: {options.kills} kills, of which {sum(killer.hit.values())} hit a running program {killer.hit}; {killer.left} temporary "
-          f"files and locks left; {len(killer.wrong)} findings; {spent.ru_utime + spent.ru_stime:.0f} s of processor time")
+          f"files and locks left, {killer.cut} logs cut in their last line; {len(killer.wrong)} findings; {spent.ru_utime + spent.ru_stime:.0f} s of processor time")
     sys.exit(bool(killer.wrong) or not any(killer.hit.values()))
 
 
