@@ -168,7 +168,7 @@ struct SafetensorsFile::Impl {
   ~Impl() { unmap(); }
 
   void map() {
-    const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     VOX_CHECK_DATA(fd.get() >= 0, "{}: cannot open: {}", file, system_error());
     struct stat status {};
     VOX_CHECK_DATA(::fstat(fd.get(), &status) == 0, "{}: cannot read: {}", file, system_error());

@@ -1,5 +1,7 @@
 #include "model/checkpoint.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -31,6 +33,17 @@ std::string batches_tracked_name(const std::string& running_mean) {
 }
 
 std::string steps_key(const Optimizer& optimizer) { return std::string(optimizer.name()) + "_steps"; }
+
+/// Before memory is asked for a network that the file describes: it holds as many bytes as the convolutions want.
+void check_holds(const UNetConfig& c, const SafetensorsFile& file, const std::filesystem::path& path) {
+  constexpr std::size_t kTaps = 27;
+  std::size_t wanted = 0;  // at most 7 levels of 27 * 2^16 * 2^16 values of 4 bytes: below 2^43
+  for (const std::int64_t w : c.widths) { wanted += kTaps * static_cast<std::size_t>(w * w) * sizeof(float); }
+  std::size_t held = 0;
+  for (const auto& [name, tensor] : file.tensors()) { held += tensor.bytes.size(); }
+  VOX_CHECK_DATA(held >= wanted, "{}: holds {} bytes of tensors, its network of widths {} wants {} or more",
+                 path.string(), held, fmt::join(c.widths, " "), wanted);
+}
 
 }  // namespace
 
@@ -66,6 +79,7 @@ CheckpointFile::CheckpointFile(const std::filesystem::path& path) : path_(path),
   VOX_CHECK_DATA(format->second == kCheckpointFormat, "{}: format is '{}', wants '{}'", path.string(), format->second,
                  kCheckpointFormat);
   config_ = unet_config_from_json(file_.meta("unet"), path.string());
+  check_holds(config_, file_, path);
 }
 
 bool CheckpointFile::has_optimizer() const {

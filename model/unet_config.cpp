@@ -11,6 +11,10 @@
 namespace vox {
 namespace {
 
+/// Of a level, in and out: what a file may claim before memory is asked for. No size of a tensor overflows: 27 * 2^17 *
+/// 2^16 values of 8 bytes are below 2^41.
+constexpr std::int64_t kMostChannels = 65'536;
+
 double usual_dropout(std::size_t level) {
   if (level < 2) { return 0.1; }
   return level < 4 ? 0.2 : 0.3;
@@ -72,7 +76,11 @@ void check_config(const UNetConfig& c) {
             "unet3d: {} channels in and {} classes, wants >= 1 and >= 2", c.in_channels, c.classes);
   VOX_CHECK(levels >= kFewestLevels && levels <= kMostLevels, "unet3d: {} widths ({}), wants {} to {}, one per level",
             levels, fmt::join(c.widths, " "), kFewestLevels, kMostLevels);
-  for (const std::int64_t w : c.widths) { VOX_CHECK(w >= 1, "unet3d: a width is {}, wants >= 1", w); }
+  VOX_CHECK(c.in_channels <= kMostChannels && c.classes <= kMostChannels,
+            "unet3d: {} channels in and {} classes, wants at most {}", c.in_channels, c.classes, kMostChannels);
+  for (const std::int64_t w : c.widths) {
+    VOX_CHECK(w >= 1 && w <= kMostChannels, "unet3d: a width is {}, wants 1 to {}", w, kMostChannels);
+  }
   VOX_CHECK(c.encoder_dropout.size() == levels && c.decoder_dropout.size() == levels - 1,
             "unet3d: {} and {} dropouts of encoder and decoder, wants {} and {}", c.encoder_dropout.size(),
             c.decoder_dropout.size(), levels, levels - 1);

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <utility>
 
+#include "data/cases/case_id.h"
 #include "data/cases/dataset_json.h"
 #include "data/cases/layout_files.h"
 #include "engine/atomic_file.h"
@@ -29,7 +30,8 @@ bool is_list(const fs::path& file) {
 bool is_dicom(const fs::path& file) {
   const std::string ending = lower_ending(file);
   if (ending == ".dcm" || ending == ".ima") { return true; }
-  if (ending == ".gz" || ending == ".nii") { return false; }
+  std::error_code error;
+  if (ending == ".gz" || ending == ".nii" || !fs::is_regular_file(file, error)) { return false; }
   const std::string start = read_start(file, 132);
   return start.size() == 132 && start.ends_with("DICM");
 }
@@ -149,6 +151,13 @@ std::string lower_case(std::string text) {
 }
 
 std::string text_of(const fs::path& file) {
+  constexpr std::uintmax_t kMostBytes = std::uintmax_t{1} << 28U;
+  std::error_code error;
+  VOX_CHECK_DATA(!fs::exists(file, error) || fs::is_regular_file(file, error), "{}: cannot open, or no file",
+                 file.string());  // a pipe might never end
+  const std::uintmax_t bytes = fs::file_size(file, error);
+  VOX_CHECK_DATA(error || bytes <= kMostBytes, "{}: has {} bytes, a list wants at most {}", file.string(), bytes,
+                 kMostBytes);
   std::string text = read_file(file);
   if (text.starts_with("\xEF\xBB\xBF")) { text.erase(0, 3); }
   return text;
@@ -227,6 +236,10 @@ Dataset find_dataset(const fs::path& path, std::optional<CaseLayout> layout, std
     d = read_as(*layout, path, mask_suffix);
   }
   d.why = why;
+  for (const CaseFiles& c : d.cases) {
+    VOX_CHECK_DATA(is_case_id(c.id), "{}: the id '{}' cannot be a file's name, or holds a control character",
+                   path.string(), c.id);
+  }
   std::ranges::stable_sort(d.cases, {}, &CaseFiles::id);
   return d;
 }

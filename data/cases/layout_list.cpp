@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "data/cases/case_id.h"
 #include "data/cases/layout_files.h"
 #include "engine/json.h"
 #include "kernels/base/check.h"
@@ -15,8 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t kMostColumns = 64;  // of a JSON list, each of whose cases is given a field for every one
+constexpr const char* kSpace = " \t\r";
+
 std::string trimmed(std::string text) {
-  constexpr const char* kSpace = " \t\r";
   text.erase(text.find_last_not_of(kSpace) + 1);
   text.erase(0, std::min(text.find_first_not_of(kSpace), text.size()));
   return text;
@@ -26,21 +29,26 @@ std::string trimmed(std::string text) {
 std::vector<std::string> record(const std::string& text, std::size_t& at, std::int64_t& line, char mark) {
   std::vector<std::string> fields(1);
   bool quoted = false;
+  bool blank = true;  // the field so far: asked at every quote, so not looked through
   for (; at < text.size(); ++at) {
     const char c = text[at];
     line += c == '\n' ? 1 : 0;
+    const std::string_view space = kSpace;
     if (quoted && c == '"' && at + 1 < text.size() && text[at + 1] == '"') {
       fields.back() += c;
+      blank = false;
       ++at;
-    } else if (c == '"' && (quoted || trimmed(fields.back()).empty())) {
+    } else if (c == '"' && (quoted || blank)) {
       quoted = !quoted;
     } else if (!quoted && c == mark) {
       fields.emplace_back();
+      blank = true;
     } else if (!quoted && c == '\n') {
       ++at;
       break;
     } else {
       fields.back() += c;
+      blank = blank && space.find(c) != std::string_view::npos;
     }
   }
   for (std::string& f : fields) { f = trimmed(f); }
@@ -62,6 +70,8 @@ TextTable json_table(const fs::path& file) {
         VOX_CHECK_DATA(value.is_string() || value.is_null(), "{}: case {}: '{}' wants a path", file.string(), number,
                        key);
         if (table.column(key) < 0) { table.header.push_back(key); }
+        VOX_CHECK_DATA(table.header.size() <= kMostColumns, "{}: case {}: '{}' is key {}, wants at most {} in all",
+                       file.string(), number, key, table.header.size(), kMostColumns);
       }
       TextTable::Row& row = table.rows.emplace_back();
       row.line = number;
@@ -124,8 +134,8 @@ Dataset list_cases(const fs::path& file) {
     CaseFiles c;
     c.id = row.fields[static_cast<std::size_t>(id_column)];
     c.folder = file;
-    VOX_CHECK_DATA(!c.id.empty() && c.id.find('/') == std::string::npos && !c.id.starts_with('.'),
-                   "{}: {} {}: the id '{}' cannot be a file's name", file.string(), where, row.line, c.id);
+    VOX_CHECK_DATA(is_case_id(c.id), "{}: {} {}: the id '{}' cannot be a file's name", file.string(), where, row.line,
+                   c.id);
     VOX_CHECK_DATA(ids.insert(c.id).second, "{}: {} {}: the id '{}' is there already", file.string(), where, row.line,
                    c.id);
     for (std::size_t i = 0; i < table.header.size(); ++i) {
@@ -143,7 +153,10 @@ Dataset list_cases(const fs::path& file) {
           file.string(), column);
       VOX_CHECK_DATA(place->empty(), "{}: two columns are the same: '{}' and one before it", file.string(), column);
       if (place == &c.mask) { c.mask_suffix = "brain_mask"; }
-      if (!row.fields[i].empty()) { *place = file.parent_path() / row.fields[i]; }
+      const std::string& path = row.fields[i];
+      VOX_CHECK_DATA(path.find('\0') == std::string::npos, "{}: {} {}: the path of '{}' holds a byte of 0",
+                     file.string(), where, row.line, column);
+      if (!path.empty()) { *place = file.parent_path() / path; }
     }
     d.cases.push_back(std::move(c));
   }

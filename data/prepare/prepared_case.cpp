@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "data/cases/case_id.h"
 #include "data/prepare/foreground.h"
 #include "data/prepare/read_box.h"
 #include "engine/json.h"
@@ -39,6 +41,20 @@ Metadata metadata_of(const PreparedInfo& info) {
           {"source_hash", info.source_hash}};
 }
 
+/// Of a cache that somebody else made: the id becomes a file's name, and no product of the extents overflows.
+void check_source(const std::string& id, const Geometry& g) {
+  constexpr std::int64_t kLongest = std::int64_t{1} << 20U;  // along an axis: three of them are below 2^63
+  VOX_CHECK(is_case_id(id), "the id '{}' cannot be a file's name", id);
+  for (std::size_t a = 0; a < 3; ++a) {
+    VOX_CHECK(g.size[a] >= 1 && g.size[a] <= kLongest, "a source of {} voxels along axis {}, wants 1 to {}", g.size[a],
+              a, kLongest);
+    VOX_CHECK(std::isfinite(g.spacing_mm[a]) && g.spacing_mm[a] > 0, "a source with voxels of {} mm along axis {}",
+              g.spacing_mm[a], a);
+  }
+  VOX_CHECK(std::ranges::all_of(g.affine, [](double v) { return std::isfinite(v); }),
+            "a source with an affine that is not finite");
+}
+
 PreparedInfo info_of(const SafetensorsFile& file) {
   PreparedInfo info;
   info.has_positions = file.meta("format") == kFormat;
@@ -59,10 +75,11 @@ PreparedInfo info_of(const SafetensorsFile& file) {
     info.recipe.spacing_mm = spacing_named(file.meta("recipe_spacing_mm"));
     info.mapping.size = Json::parse(file.meta("grid")).get<Extent3>();
   }
+  check_source(info.id, g);
   info.image_type = file.tensor("image").dtype == FileDType::bf16 ? FileDType::bf16 : FileDType::f32;
   for (std::size_t a = 0; a < 3; ++a) {
     const Box& b = info.mapping.box;
-    VOX_CHECK(b.start[a] >= 0 && b.size[a] >= 1 && b.start[a] <= g.size[a] - b.size[a],
+    VOX_CHECK(b.start[a] >= 0 && b.size[a] >= 1 && b.size[a] <= g.size[a] && b.start[a] <= g.size[a] - b.size[a],
               "crop_box {} from {} does not lie in {} voxels", b.size[a], b.start[a], g.size[a]);
     VOX_CHECK(info.mapping.size[a] >= 1, "a grid of {} voxels along axis {}", info.mapping.size[a], a);
   }

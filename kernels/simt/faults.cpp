@@ -1,10 +1,14 @@
 #include "kernels/simt/faults.h"
 
+#include <fcntl.h>
 #include <link.h>
+#include <spawn.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <mutex>
@@ -13,6 +17,8 @@
 #include <vector>
 
 #include "kernels/base/check.h"
+
+extern char** environ;  // NOLINT: of POSIX
 
 namespace vox::simt {
 namespace {
@@ -48,20 +54,40 @@ std::uintptr_t load_address() {
   return address;
 }
 
-struct ClosePipe {
-  void operator()(std::FILE* f) const noexcept { static_cast<void>(pclose(f)); }
+struct CloseFile {
+  void operator()(std::FILE* f) const noexcept { static_cast<void>(std::fclose(f)); }
 };
+
+/// The first line that a program prints; empty where it cannot be run. No shell reads the words.
+std::string first_line_of(std::vector<std::string> words) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) { return {}; }
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  std::vector<char*> arguments;
+  for (std::string& word : words) { arguments.push_back(word.data()); }
+  arguments.push_back(nullptr);
+  pid_t child = 0;
+  const int error = posix_spawnp(&child, arguments.front(), &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  const std::unique_ptr<std::FILE, CloseFile> pipe(fdopen(ends[0], "r"));
+  std::array<char, 512> line{};
+  const bool read =
+      error == 0 && pipe != nullptr && std::fgets(line.data(), static_cast<int>(line.size()), pipe.get()) != nullptr;
+  while (error == 0 && waitpid(child, nullptr, 0) == -1 && errno == EINTR) {}
+  return read ? line.data() : "";
+}
 
 std::string look_up(const void* address) {
   std::array<char, 4096> program{};
   if (readlink("/proc/self/exe", program.data(), program.size() - 1) <= 0) { return {}; }
   // One byte back: the hook's return address is the instruction after the access.
-  const std::string command = fmt::format("addr2line -s -e '{}' {:#x} 2>/dev/null", program.data(),
-                                          reinterpret_cast<std::uintptr_t>(address) - load_address() - 1);
-  const std::unique_ptr<std::FILE, ClosePipe> pipe(popen(command.c_str(), "r"));
-  std::array<char, 512> line{};
-  if (pipe == nullptr || std::fgets(line.data(), line.size(), pipe.get()) == nullptr) { return {}; }
-  std::string text = line.data();
+  const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(address) - load_address() - 1;
+  std::string text = first_line_of({"addr2line", "-s", "-e", program.data(), fmt::format("{:#x}", at)});
+  if (text.empty()) { return {}; }
   text.resize(std::min({text.size(), text.find('\n'), text.find(" (disc")}));
   return text.starts_with("??") ? std::string() : text;
 }

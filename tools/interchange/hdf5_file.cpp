@@ -1,5 +1,7 @@
 #include "tools/interchange/hdf5_file.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <functional>
 #include <utility>
@@ -14,7 +16,8 @@ static_assert(sizeof(hid_t) == sizeof(std::int64_t));
 
 constexpr std::int64_t kMostValues = std::int64_t{1} << 31;
 constexpr std::int64_t kMostStrings = 1 << 20;
-constexpr unsigned kReadOnly = 0;  // H5F_ACC_RDONLY, a macro that calls the library
+constexpr std::size_t kMostText = std::size_t{1} << 28U;  // bytes of all strings of an attribute
+constexpr unsigned kReadOnly = 0;                         // H5F_ACC_RDONLY, a macro that calls the library
 
 /// A handle of HDF5, closed at the end of the scope.
 class Handle {
@@ -55,6 +58,24 @@ std::int64_t count_of(const std::vector<std::int64_t>& extents, std::int64_t mos
     count *= e;
   }
   return count;
+}
+
+/// Numbers of two bytes or more, deflated at best: what keeps a hostile shape from reserving gigabytes.
+std::int64_t most_values(const std::filesystem::path& path) {
+  constexpr std::uintmax_t kMostInflation = 1032;  // deflate's limit: 258 bytes from 2 bits
+  std::error_code error;
+  const std::uintmax_t bytes = std::filesystem::file_size(path, error);
+  if (error || bytes >= static_cast<std::uintmax_t>(kMostValues)) { return kMostValues; }
+  return std::min(kMostValues, static_cast<std::int64_t>(bytes * kMostInflation / 2));
+}
+
+/// The values of a dataset may lie in other files, of any path: such a one is refused.
+void check_inside(hid_t dataset, const std::filesystem::path& path, const std::string& name) {
+  const Hdf5Library& h = hdf5_library();
+  const Handle made(h.d_get_create_plist(dataset), h.p_close);
+  const bool inside = made.fine() && h.p_get_external_count(made.id()) == 0;
+  VOX_CHECK_DATA(inside && h.p_get_layout(made.id()) != H5D_VIRTUAL,
+                 "{}: the numbers of '{}' lie in another file; wants them in this one", path.string(), name);
 }
 
 }  // namespace
@@ -108,8 +129,11 @@ Hdf5File::Values Hdf5File::read(const std::string& dataset) const {
   VOX_CHECK_DATA(type.fine() && space.fine() && h.t_get_class(type.id()) == H5T_FLOAT,
                  "{}: '{}' does not hold floating-point numbers", path_.string(), dataset);
   Values v{.shape = extents_of(space.id()), .values = {}};
-  const std::int64_t count = count_of(v.shape, kMostValues);
-  VOX_CHECK_DATA(count >= 0, "{}: '{}' has more than {} numbers", path_.string(), dataset, kMostValues);
+  check_inside(object.id(), path_, dataset);
+  const std::int64_t most = most_values(path_);
+  const std::int64_t count = count_of(v.shape, most);
+  VOX_CHECK_DATA(count >= 0, "{}: '{}' is {}: more than the {} numbers that a file of this size can hold",
+                 path_.string(), dataset, fmt::join(v.shape, "x"), most);
   v.values.resize(static_cast<std::size_t>(count));
   const bool read =
       count == 0 || h.d_read(object.id(), h.native_float, H5S_ALL, H5S_ALL, H5P_DEFAULT, v.values.data()) >= 0;
@@ -147,6 +171,7 @@ std::vector<std::string> Hdf5File::strings(const std::string& object, const std:
     return found;
   }
   const std::size_t each = h.t_get_size(type.id());
+  if (each == 0 || each > kMostText / found.size()) { damaged(); }
   std::string bytes(each * found.size(), '\0');
   if (h.a_read(attribute.id(), type.id(), bytes.data()) < 0) { damaged(); }
   for (std::size_t i = 0; i < found.size(); ++i) {

@@ -54,6 +54,8 @@ Hdf5Library load() {
   find(handle, "H5Fopen", h.f_open);
   find(handle, "H5Fclose", h.f_close);
   find(handle, "H5Lexists", h.l_exists);
+  find(handle, "H5Lunregister", h.l_unregister);
+  find(handle, "H5PLset_loading_state", h.pl_set_loading_state);
   find(handle, "H5Lget_name_by_idx", h.l_get_name_by_idx);
   find(handle, "H5Oopen", h.o_open);
   find(handle, "H5Oclose", h.o_close);
@@ -61,6 +63,10 @@ Hdf5Library load() {
   find(handle, "H5Gget_info", h.g_get_info);
   find(handle, "H5Dget_space", h.d_get_space);
   find(handle, "H5Dget_type", h.d_get_type);
+  find(handle, "H5Dget_create_plist", h.d_get_create_plist);
+  find(handle, "H5Pget_external_count", h.p_get_external_count);
+  find(handle, "H5Pget_layout", h.p_get_layout);
+  find(handle, "H5Pclose", h.p_close);
   find(handle, "H5Dread", h.d_read);
   find(handle, "H5Dvlen_reclaim", h.d_vlen_reclaim);
   find(handle, "H5Sget_simple_extent_ndims", h.s_get_simple_extent_ndims);
@@ -80,6 +86,9 @@ Hdf5Library load() {
   const hid_t* native_float = nullptr;  // H5T_NATIVE_FLOAT, which is set by H5open()
   find(handle, "H5T_NATIVE_FLOAT_g", native_float);
   h.native_float = *native_float;
+  // A file must not make the library open other files by links, nor load filters as shared libraries.
+  VOX_CHECK(h.l_unregister(H5L_TYPE_EXTERNAL) >= 0 && h.pl_set_loading_state(0) >= 0,
+            "{}: the one that was found cannot be kept from following links to other files", kAdvice);
   h.e_set_auto(H5E_DEFAULT, nullptr, nullptr);  // what is wrong is said by us
   return h;
 }

@@ -13,6 +13,8 @@ struct Hdf5Library {
   decltype(&::H5Fopen) f_open = nullptr;
   decltype(&::H5Fclose) f_close = nullptr;
   decltype(&::H5Lexists) l_exists = nullptr;
+  decltype(&::H5Lunregister) l_unregister = nullptr;
+  decltype(&::H5PLset_loading_state) pl_set_loading_state = nullptr;
   decltype(&::H5Lget_name_by_idx) l_get_name_by_idx = nullptr;
   decltype(&::H5Oopen) o_open = nullptr;
   decltype(&::H5Oclose) o_close = nullptr;
@@ -20,6 +22,10 @@ struct Hdf5Library {
   decltype(&::H5Gget_info) g_get_info = nullptr;
   decltype(&::H5Dget_space) d_get_space = nullptr;
   decltype(&::H5Dget_type) d_get_type = nullptr;
+  decltype(&::H5Dget_create_plist) d_get_create_plist = nullptr;
+  decltype(&::H5Pget_external_count) p_get_external_count = nullptr;
+  decltype(&::H5Pget_layout) p_get_layout = nullptr;
+  decltype(&::H5Pclose) p_close = nullptr;
   decltype(&::H5Dread) d_read = nullptr;
   decltype(&::H5Dvlen_reclaim) d_vlen_reclaim = nullptr;
   decltype(&::H5Sget_simple_extent_ndims) s_get_simple_extent_ndims = nullptr;

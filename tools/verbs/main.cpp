@@ -19,6 +19,7 @@
 #include "engine/ranks/world.h"
 #include "kernels/base/check.h"
 #include "tools/ui/output.h"
+#include "tools/ui/printable_text.h"
 #include "tools/verbs/bench.h"
 #include "tools/verbs/commands.h"
 #include "tools/verbs/config.h"
@@ -54,7 +55,7 @@ int run(int argc, char** argv) {
   const vox::CommandLine::Answer answer = app.read(vox::apply_config(app, {argv + 1, argv + argc}));
   if (vox::is_first_rank()) {
     vox::write_stdout(answer.out);
-    vox::write_stderr(answer.error);
+    vox::write_stderr(vox::printable_text(answer.error));
   }
   return answer.error.empty() ? 0 : kUsage;
 }
@@ -123,6 +124,7 @@ int main(int argc, char** argv) {
   static_cast<void>(std::signal(SIGXFSZ, SIG_IGN));  // a file at the limit of ulimit -f is a write that fails, and is said
   vox::Ending ending = run_to_end(argc, argv);
   add_failed_output(ending);
-  return vox::leave_world(ending,
-                          [](const std::string& text) { vox::write_stderr(fmt::format("voxgrad: {}\n", text)); });
+  return vox::leave_world(ending, [](const std::string& text) {
+    vox::write_stderr(fmt::format("voxgrad: {}\n", vox::printable_text(text)));
+  });
 }

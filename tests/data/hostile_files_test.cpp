@@ -1,0 +1,107 @@
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <string>
+
+#include "data/cases/dataset.h"
+#include "data/cases/layout_files.h"
+#include "data/prepare/prepared_case.h"
+#include "engine/safetensors.h"
+#include "kernels/base/check.h"
+#include "model/checkpoint.h"
+#include "tests/support/catch.h"
+#include "tests/support/files.h"
+#include "tools/interchange/keras_weights.h"
+#include "tools/ui/printable_text.h"
+
+namespace vox::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path seed(const std::string& name) { return fs::path(VOX_SOURCE_DIR) / "tests/fuzz/seeds" / name; }
+
+std::string list_refusal(const std::string& name, const std::string& text) {
+  const TempFolder folder;
+  write_bytes(folder / name, text);
+  try {
+    static_cast<void>(list_cases(folder / name));
+  } catch (const DataError& e) { return e.what(); }
+  return "nothing was refused";
+}
+
+}  // namespace
+
+TEST_CASE("hostile files: a checkpoint that describes more than it holds is refused before memory is asked for",
+          "[hostile]") {
+  CHECK_THROWS_WITH(CheckpointFile(seed("checkpoint/claims_huge_widths")),
+                    ContainsSubstring("holds 0 bytes of tensors, its network of widths 60000 60000 60000 wants"));
+  CHECK_THROWS_WITH(CheckpointFile(seed("checkpoint/claims_widths_that_overflow")),
+                    ContainsSubstring("a width is 1099511627776, wants 1 to 65536"));
+  CHECK_THROWS_AS(CheckpointFile(seed("checkpoint/claims_widths_that_overflow")), DataError);
+}
+
+TEST_CASE("hostile files: a prepared case of another's cache names no path and no extents that overflow", "[hostile]") {
+  CHECK_THROWS_WITH(PreparedFile(seed("prepared_case/id_that_is_a_path")),
+                    ContainsSubstring("the id '../../elsewhere' cannot be a file's name"));
+  CHECK_THROWS_WITH(PreparedFile(seed("prepared_case/source_that_overflows")),
+                    ContainsSubstring("a source of -9223372036854775808 voxels along axis 0"));
+}
+
+TEST_CASE("hostile files: a pipe is no safetensors file and no list, and nobody waits for it", "[hostile]") {
+  const TempFolder folder;
+  for (const char* const name : {"a.safetensors", "list.csv"}) { REQUIRE(mkfifo((folder / name).c_str(), 0600) == 0); }
+  CHECK_THROWS_WITH(SafetensorsFile(folder / "a.safetensors"), ContainsSubstring("is no regular file"));
+  CHECK_THROWS_WITH(list_cases(folder / "list.csv"), ContainsSubstring("cannot open, or no file"));
+}
+
+TEST_CASE("hostile files: a list gives no id that leaves a folder or orders a terminal about", "[hostile]") {
+  for (const char* const id : {"../up", "/etc/x", ".", "..", "\x1b[2J", "a\x7f", ""}) {
+    INFO(id);
+    CHECK_THAT(list_refusal("list.csv", fmt::format("id,t1\n{},x.nii\n,y\n", id)),
+               ContainsSubstring("cannot be a file's name"));
+  }
+  CHECK_THAT(list_refusal("list.json", R"([{"id":"a\u0000","t1":"x"}])"), ContainsSubstring("the id 'a"));
+  CHECK_THAT(list_refusal("list.json", R"([{"id":"a","t1":"x\u0000.nii"}])"), ContainsSubstring("holds a byte of 0"));
+}
+
+TEST_CASE("hostile files: a list takes time and memory as its bytes, not as their square", "[hostile]") {
+  std::string keys = R"([{"id":"a")";
+  for (int i = 0; i < 100; ++i) { keys += fmt::format(",\"k{}\":\"x\"", i); }
+  CHECK_THAT(list_refusal("list.json", keys + "}]"), ContainsSubstring("wants at most 64 in all"));
+  std::string quotes = "id,t1\na," + std::string(300'000, ' ');  // each opened quote looked through all spaces
+  for (int i = 0; i < 300'000; ++i) { quotes += "\" "; }
+  CHECK_THAT(list_refusal("list.csv", quotes + "\n"), !ContainsSubstring("cannot open"));
+}
+
+TEST_CASE("hostile files: a file of Keras opens no other file and claims no more numbers than it can hold",
+          "[hostile]") {
+  const TempFolder folder;
+  try {
+    static_cast<void>(read_keras(fs::path(VOX_SOURCE_DIR) / "tests/golden/keras_import/three.weights.h5"));
+  } catch (const DataError&) { throw; } catch (const Error& e) {
+    WARN("skipped: " << e.what());  // no library
+    return;
+  }
+  fs::copy_file(fs::path(VOX_SOURCE_DIR) / "tests/golden/keras_import/three.weights.h5", folder / "three.weights.h5");
+  write_bytes(folder / "secret.bin", std::string(216, '\x01'));
+  const auto refusal = [&](const char* name) -> std::string {
+    fs::copy_file(seed(std::string("keras/") + name), folder / name);
+    try {
+      static_cast<void>(read_keras(folder / name));
+    } catch (const DataError& e) { return e.what(); }
+    return "nothing was refused";
+  };
+  CHECK_THAT(refusal("linked.h5"), ContainsSubstring("'layers' is no group"));
+  CHECK_THAT(refusal("stored_elsewhere.h5"), ContainsSubstring("lie in another file"));
+  CHECK_THAT(refusal("virtual.h5"), ContainsSubstring("lie in another file"));
+  CHECK_THAT(refusal("claims_much.h5"), ContainsSubstring("more than the"));
+}
+
+TEST_CASE("hostile files: text for a terminal holds no control character but ends of lines", "[hostile]") {
+  CHECK(printable_text("a\tb\n\x1b[2J\x07\x7f\r") == "a\tb\n\\x1b[2J\\x07\\x7f\\x0d");
+  CHECK(printable_text("\xc2\x9b"
+                       "2J \xc3\xa9 \xc2\xa0 \xff") == "\\x9b2J \xc3\xa9 \xc2\xa0 \xff");
+}
+
+}  // namespace vox::test
