@@ -34,6 +34,10 @@ if(VOX_SANITIZE STREQUAL "thread")  # [threads] alone runs under ThreadSanitizer
     endforeach()
   endforeach()
 endif()
+if(VOX_TOOLS AND VOX_BENCHMARKS AND NOT VOX_SANITIZE STREQUAL "thread")
+  file(GLOB fuzz_targets CONFIGURE_DEPENDS tests/fuzz/*.cpp)  # whose seeds are replayed; vox_fuzz goes on from there
+  list(APPEND test_sources ${fuzz_targets})
+endif()
 set(vox_catch_header catch2/catch.hpp)
 if(Catch2_VERSION VERSION_GREATER_EQUAL 3)
   set(vox_catch_header catch2/catch_all.hpp)

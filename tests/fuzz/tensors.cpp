@@ -1,0 +1,116 @@
+// safetensors, and what is kept in it: checkpoints and prepared cases.
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "data/prepare/prepared_case.h"
+#include "engine/safetensors.h"
+#include "kernels/base/check.h"
+#include "model/checkpoint.h"
+#include "tests/fuzz/target.h"
+#include "tools/run/train_options.h"
+#include "tools/run/training_progress.h"
+
+namespace vox::fuzz {
+namespace {
+
+constexpr std::size_t kLengthBytes = 8;
+
+/// All bytes of all tensors, so that one that lies outside the file is noticed.
+unsigned read_all(const SafetensorsFile& file) {
+  unsigned sum = 0;
+  for (const auto& [name, tensor] : file.tensors()) {
+    for (const std::byte b : tensor.bytes) { sum += static_cast<unsigned>(b); }
+  }
+  return sum;
+}
+
+void require_same_again(const SafetensorsFile& file) {
+  std::vector<TensorToWrite> tensors;
+  for (const auto& [name, t] : file.tensors()) { tensors.push_back({name, t.dtype, t.shape, t.bytes}); }
+  const std::string path = file_with("again.safetensors", "");
+  write_safetensors(path, tensors, file.metadata());
+  const SafetensorsFile again(path);
+  require(again.metadata() == file.metadata(), "other metadata when written and read again");
+  require(again.tensors().size() == file.tensors().size(), "other tensors when written and read again");
+  for (const auto& [name, t] : file.tensors()) {
+    const TensorInFile& u = again.tensor(name);
+    require(u.dtype == t.dtype && u.shape == t.shape && std::ranges::equal(u.bytes, t.bytes),
+            "another tensor when written and read again");
+  }
+}
+
+}  // namespace
+
+/// The JSON header and, behind it, the bytes of the tensors.
+std::string header_of(std::string_view file) {
+  if (file.size() < kLengthBytes) { return std::string(file); }
+  return std::string(file.substr(kLengthBytes));
+}
+
+/// The header ends at the last "}" that closes what the first one opens; its length is put in front.
+std::string with_header(std::string_view inner) {
+  int depth = 0;
+  bool quoted = false;
+  std::size_t end = inner.size();
+  for (std::size_t i = 0; i < inner.size(); ++i) {
+    if (inner[i] == '\\' && quoted) {
+      ++i;
+    } else if (inner[i] == '"') {
+      quoted = !quoted;
+    } else if (!quoted && inner[i] == '{') {
+      ++depth;
+    } else if (!quoted && inner[i] == '}' && --depth <= 0) {
+      end = i + 1;
+      break;
+    }
+  }
+  std::uint64_t length = end;
+  std::string file(kLengthBytes, '\0');
+  std::memcpy(file.data(), &length, kLengthBytes);
+  return file.append(inner);
+}
+
+void fuzz_safetensors(std::string_view bytes) {
+  const SafetensorsFile file(file_with("file.safetensors", bytes));
+  static_cast<void>(read_all(file));
+  require_same_again(file);
+}
+
+void fuzz_checkpoint(std::string_view bytes) {
+  const std::string path = file_with("last.safetensors", bytes);
+  const CheckpointFile file(path);
+  const auto& meta = file.metadata();
+  if (const auto options = meta.find("options"); options != meta.end()) {
+    const TrainOptions o = train_options_from_json(options->second, path);
+    require(to_json(train_options_from_json(to_json(o), path)) == to_json(o), "other options when written again");
+  }
+  if (const auto training = meta.find("training"); training != meta.end()) {
+    static_cast<void>(training_progress_from_json(training->second, path));
+  }
+  UNet3d net(file.config(), DType::f32, std::nullopt);
+  file.load(net);
+}
+
+void fuzz_prepared_case(std::string_view bytes) {
+  const PreparedFile file(file_with("case.safetensors", bytes));
+  const PreparedInfo& info = file.info();
+  std::vector<float> converted;
+  const auto image = file.image(converted);
+  const Extent3& size = info.mapping.size;
+  const auto voxels = static_cast<std::size_t>(size[0] * size[1] * size[2]);
+  require(image.size() == voxels * info.recipe.modalities.size(), "not as many values as voxels");
+  require(info.id.find('/') == std::string::npos, "an id that is a path");
+  for (std::size_t a = 0; a < 3; ++a) {
+    require(info.mapping.source.size[a] >= 1 && info.mapping.source.spacing_mm[a] > 0, "a source without extent");
+  }
+  if (!info.labelled) { return; }
+  const Box box{.start = {-1, 0, 1}, .size = {2, 2, 2}};
+  std::vector<float> values(8 * info.recipe.modalities.size());
+  std::vector<std::uint8_t> labels(8);
+  file.read(box, values, labels);
+  if (info.has_positions) { static_cast<void>(file.positions(Foreground::whole_tumour)); }
+}
+
+}  // namespace vox::fuzz
