@@ -1,6 +1,7 @@
 # Messages of other tools' files: tools/interchange/*.proto become C++ for protobuf's small runtime (protobuf-lite), in a
 # library of their own, as the warnings in what protoc writes are not ours. NAME.proto is included as "NAME.pb.h".
 find_package(Protobuf REQUIRED)
+vox_at_least(protobuf "${Protobuf_VERSION}" 3.21 libprotobuf-dev)
 file(GLOB protos CONFIGURE_DEPENDS tools/interchange/*.proto)
 set(vox_messages_folder ${PROJECT_BINARY_DIR}/messages)
 file(MAKE_DIRECTORY ${vox_messages_folder})

@@ -1,5 +1,6 @@
 # Catch2 2.13 and 3.x: tests include "tests/support/catch.h" and nothing of Catch2 itself.
 find_package(Catch2 REQUIRED)
+vox_at_least(Catch2 "${Catch2_VERSION}" 2.13 catch2)
 file(GLOB test_sources CONFIGURE_DEPENDS tests/support/*.cpp tests/kernels/*.cpp tests/engine/*.cpp tests/engine/ranks/*.cpp tests/model/*.cpp tests/data/*.cpp
   tests/tools/*.cpp tests/benchmarks/*.cpp tests/simt/*_test.cpp)
 # The operators' cases and their harness are linked into several programs, and compiled once.
