@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Many cases in one folder: processor time and largest resident memory of every verb that lists them, of N cases against a
+# tenth of them. Ten times the cases may take fourteen times the time at most; of memory they may take what is said below, for names, findings and scores.
+#   tests/tools/many_cases.sh PROGRAM [N]     10000
+program="$(realpath "$1")"
+most="${2:-10000}"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+bad=0
+"$program" synth -o raw --cases 9 --seed 5 --size 16 16 16 --threads 1 >/dev/null 2>&1 || exit 1
+
+cases() { # FOLDER N: so many, hard links to the nine; and their labels alone in FOLDER.labels
+  python3 - raw "$1" "$2" <<'END'
+import os, sys
+raw, folder, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+of = [(c, sorted(os.listdir(os.path.join(raw, c)))) for c in sorted(os.listdir(raw)) if os.path.isdir(os.path.join(raw, c))]
+os.makedirs(folder + ".labels")
+for n in range(count):
+    case, files = of[n % len(of)]
+    name = f"Case_{n:05}"
+    os.makedirs(os.path.join(folder, name))
+    for f in files:
+        os.link(os.path.join(raw, case, f), os.path.join(folder, name, f.replace(case, name)))
+        if "_seg" in f: os.link(os.path.join(raw, case, f), os.path.join(folder + ".labels", name + f[f.index("."):]))
+END
+}
+measure() { # NAME SIZE COMMAND...: a line "NAME SIZE cpu_seconds resident_KiB" to figures
+  python3 - "$@" <<'END' || bad=1
+import os, subprocess, sys
+name, size, *command = sys.argv[1:]
+with open("out", "w") as out: child = subprocess.Popen(command, stdout=out, stderr=out)
+_, status, used = os.wait4(child.pid, 0)
+if status: sys.exit(f"{name} of {size}: exit {os.waitstatus_to_exitcode(status)}: {open('out').read()[-400:]}")
+with open("figures", "a") as f: print(name, size, round(used.ru_utime + used.ru_stime, 3), used.ru_maxrss, file=f)
+END
+}
+for size in $((most / 10)) "$most"; do
+  cases "many$size" "$size"
+  measure check "$size" "$program" check -i "many$size"
+  measure prepare "$size" "$program" prepare -i "many$size" -o "cache$size" --recipe zscore --size 16 --threads 1
+  measure again "$size" "$program" prepare -i "many$size" -o "cache$size" --recipe zscore --size 16 --threads 1
+  measure evaluate "$size" "$program" evaluate --truth "many$size" --prediction "many$size.labels" --threads 1
+  measure train "$size" "$program" train -i "cache$size" -o "run$size" --widths 2 2 2 --batch 8 --folds 5 --epochs 1 --threads 1 --report off
+  rm -rf "cache$size" "many$size" "many$size.labels"
+done
+awk -v most="$most" '
+  BEGIN { may["check"] = 64; may["prepare"] = 32; may["again"] = 16; may["evaluate"] = 16; may["train"] = 8 } # KiB a case
+  $2 != most { cpu[$1] = $3; rss[$1] = $4; next }
+  {
+    growth = ($4 - rss[$1]) / (most - most / 10)
+    printf "%-9s %6d cases %8.2f s %8d KiB; %6d cases %8.2f s %8d KiB: %.1f times the time, %.2f KiB a case\n", $1, most / 10, cpu[$1], rss[$1], most, $3, $4, $3 / cpu[$1], growth
+    if ($3 > 14 * cpu[$1] + 0.2 || growth > may[$1]) { print $1 ": grows too fast"; bad = 1 }
+  }
+  END { exit bad }' figures || bad=1
+exit $bad
