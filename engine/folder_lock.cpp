@@ -97,7 +97,8 @@ void FolderLock::say_holder(std::string_view holder) const {
                                       {"host", host_name()},
                                       {"since", fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(now))}}) +
                            "\n";
-  if (ftruncate(descriptor_, 0) == 0) { static_cast<void>(pwrite(descriptor_, text.data(), text.size(), 0)); }
+  [[maybe_unused]] const bool said =
+      ftruncate(descriptor_, 0) == 0 && pwrite(descriptor_, text.data(), text.size(), 0) >= 0;
 }
 
 FolderLock::~FolderLock() {

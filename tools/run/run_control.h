@@ -9,9 +9,9 @@
 
 namespace vox {
 
-/// What is asked of a run while it goes on: Ctrl-C, SIGTERM or SIGHUP ends it after the step, a file `stop` in its folder
-/// after the epoch; a checkpoint comes every so often, and at SIGUSR1. None of it changes the result. One lives while the run
-/// does. What is asked of one rank is asked of all: they learn of it together.
+/// What is asked of a run while it goes on: Ctrl-C, SIGTERM or SIGHUP ends it after the step, a file `stop` in its
+/// folder after the epoch; a checkpoint comes every so often, and at SIGUSR1. None of it changes the result. One lives
+/// while the run does. What is asked of one rank is asked of all: they learn of it together.
 class RunControl {
  public:
   /// save_every_minutes: 0: no checkpoints but those of epochs. A `stop` that lies there from before is removed.

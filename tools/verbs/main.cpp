@@ -121,7 +121,7 @@ int main(int argc, char** argv) {
   vox::hold_standard_descriptors();
   vox::end_on_lost_pages("voxgrad", kData);
   std::set_terminate(end_without_memory);
-  static_cast<void>(std::signal(SIGXFSZ, SIG_IGN));  // a file at the limit of ulimit -f is a write that fails, and is said
+  static_cast<void>(std::signal(SIGXFSZ, SIG_IGN));  // at the limit of ulimit -f a write fails, and that is said
   vox::Ending ending = run_to_end(argc, argv);
   add_failed_output(ending);
   return vox::leave_world(ending, [](const std::string& text) {

@@ -32,7 +32,7 @@ void say_labels(const std::vector<CaseFiles>& cases, const PredictArgs& args) {
   for (const CaseFiles& c : cases) { ++uses[args.written(c)]; }
   for (const auto& [convention, n] : uses) {
     print_safely("labels as in {} ({}){}\n", name(convention), meaning(convention),
-               uses.size() == 1 ? "" : fmt::format(" for {} of {} cases", n, cases.size()));
+                 uses.size() == 1 ? "" : fmt::format(" for {} of {} cases", n, cases.size()));
   }
 }
 
@@ -123,7 +123,7 @@ void say_networks(const Ensemble& ensemble, const std::optional<WindowOptions>& 
   }
   if (windows) {
     print_safely("windows of {}, overlap {:g}, {} blend, starts as {} has them\n", extents_text(windows->window),
-               windows->overlap, windows->blend == Blend::gaussian ? "gaussian" : "constant", name(windows->rule));
+                 windows->overlap, windows->blend == Blend::gaussian ? "gaussian" : "constant", name(windows->rule));
   }
 }
 
@@ -160,7 +160,8 @@ void predict(PredictArgs args) {
     if (args.verbose && world().size() > 1) { print_safely("{}", o.times); }
   }
   notes.print();
-  print_safely("{} of {} cases segmented into {}\n", cases.size() - failures.size(), cases.size(), args.output.string());
+  print_safely("{} of {} cases segmented into {}\n", cases.size() - failures.size(), cases.size(),
+               args.output.string());
   VOX_CHECK_DATA(failures.empty(), "not segmented:\n  {}", fmt::join(failures, "\n  "));
 }
 
