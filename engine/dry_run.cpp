@@ -26,11 +26,11 @@ std::byte* address_space(std::size_t bytes) {
 [[noreturn]] void fail_for_addresses(std::size_t wanted) {
   rlimit limit{};
   const bool limited = getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
-  fail<MemoryError>(__FILE__, __LINE__,
-                    fmt::format("it takes {} or more for tensors, and as much address space to plan it; there is {}",
-                                bytes_text(wanted),
-                                limited ? bytes_text(limit.rlim_cur) + " for all of the program (ulimit -v)"
-                                        : std::string("no more")));
+  fail<MemoryError>(
+      __FILE__, __LINE__,
+      fmt::format(
+          "it takes {} or more for tensors, and as much address space to plan it; there is {}", bytes_text(wanted),
+          limited ? bytes_text(limit.rlim_cur) + " for all of the program (ulimit -v)" : std::string("no more")));
 }
 
 const std::byte* address_of(const Tensor& t) { return std::as_const(*t.body().storage).data(); }

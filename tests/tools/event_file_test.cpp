@@ -11,8 +11,8 @@
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 #include "tools/interchange/crc32c.h"
-#include "tools/ui/png.h"
 #include "tools/run/run_events.h"
+#include "tools/ui/png.h"
 
 namespace vox::test {
 namespace {

@@ -12,12 +12,12 @@
 #include "tests/support/files.h"
 #include "tests/support/program.h"
 #include "tests/support/training_run.h"
-#include "tools/ui/png.h"
 #include "tools/report/case_picture.h"
 #include "tools/report/data_uri.h"
 #include "tools/report/page.h"
 #include "tools/run/label_volumes.h"
 #include "tools/run/run_report.h"
+#include "tools/ui/png.h"
 
 namespace vox::test {
 namespace {
