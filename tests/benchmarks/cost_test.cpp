@@ -167,7 +167,7 @@ TEST_CASE("work that is beyond any memory is a line that says what it takes and 
 
   for (const char* const arguments :
        {"step --size 1600000", "predict --size 16000000000000", "step --size 16 --batch 9000000000000000000",
-        "step --size 16 --widths 1000000000,8,8,8,8", "predict --size 16 --widths 8,8,8,3000000000,3000000000",
+        "step --size 16 --widths 65536,65536,65536,65536,65536", "predict --size 16 --widths 8,8,8,65536,65536",
         "step --profile --size 1600000"}) {
     INFO(arguments);
     const Ended e = voxgrad("bench " + std::string(arguments) + " --rounds 1");

@@ -179,7 +179,7 @@ TEST_CASE("an output that cannot be written is named with the reason", "[output]
   CHECK(fs::is_character_file("/dev/full"));
   const Ended e = voxgrad("synth --cases 1 --size 32 32 32 -o /dev/full/x");
   CHECK(e.code == 2);
-  CHECK_THAT(e.output, ContainsSubstring("/dev/full/x: cannot make the folder"));
+  CHECK_THAT(e.output, ContainsSubstring("/dev/full: cannot make the folder: File exists"));
 }
 
 TEST_CASE("names that are no UTF-8 are printed in columns", "[output]") {

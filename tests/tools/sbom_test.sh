@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The list of what the program is made of (SPDX 2.3, tools/cmake/sbom.cmake) keeps the rules of its format, names every
 # library that the program is linked with, and holds the checksum of the program itself.
-list="$2/share/voxgrad.spdx.json"
+list="$2/sbom/voxgrad.spdx.json"
 if ! command -v python3 >/dev/null || ! command -v readelf >/dev/null; then
   echo "skipped: wants python3 and readelf"
   exit 77

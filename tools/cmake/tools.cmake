@@ -45,7 +45,9 @@ function(vox_install_texts zsh_folder) # ZSH_FOLDER ARGUMENTS...: of install(), 
   install(FILES ${texts}/voxgrad.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d ${ARGN})
 endfunction()
 
-# What the program is made of, as SPDX: in build/share, and beside the documentation.
+# What the program is made of, as SPDX: in build/sbom (build/share is wiped where the texts are made), and beside the
+# documentation.
+set(document ${PROJECT_BINARY_DIR}/sbom/voxgrad.spdx.json)
 set(vox_header_libraries "")
 foreach(header CLI/CLI.hpp toml++/toml.h nlohmann/json.hpp xxhash.h fmt/format.h)
   find_path(folder ${header} NO_CACHE)
@@ -72,15 +74,15 @@ foreach(library libstdc++.so libgcc_s.so.1)
   list(APPEND linked ${file})
 endforeach()
 set(sbom ${CMAKE_COMMAND} -DVERSION=${PROJECT_VERSION} -DSOURCE=${PROJECT_SOURCE_DIR})
-add_custom_command(OUTPUT ${texts}/voxgrad.spdx.json VERBATIM
-  COMMAND ${sbom} -DPROGRAM=$<TARGET_FILE:voxgrad> "-DFILES=${linked}" -DOUTPUT=${texts}/voxgrad.spdx.json
+add_custom_command(OUTPUT ${document} VERBATIM
+  COMMAND ${sbom} -DPROGRAM=$<TARGET_FILE:voxgrad> "-DFILES=${linked}" -DOUTPUT=${document}
     -P ${PROJECT_SOURCE_DIR}/tools/cmake/sbom.cmake
   DEPENDS voxgrad ${texts}/stamp ${PROJECT_SOURCE_DIR}/tools/cmake/sbom.cmake)
-add_custom_target(voxgrad_sbom ALL DEPENDS ${texts}/voxgrad.spdx.json)
+add_custom_target(voxgrad_sbom ALL DEPENDS ${document})
 
 if(VOX_INSTALL)
   include(GNUInstallDirs)
-  install(FILES ${texts}/voxgrad.spdx.json DESTINATION ${CMAKE_INSTALL_DOCDIR})
+  install(FILES ${document} DESTINATION ${CMAKE_INSTALL_DOCDIR})
   install(TARGETS voxgrad RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   vox_install_texts(site-functions)
   install(FILES README.md LICENSE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
