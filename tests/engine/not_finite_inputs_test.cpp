@@ -9,8 +9,8 @@
 #include <optional>
 #include <set>
 
-#include "engine/context.h"
 #include "kernels/base/check.h"
+#include "tests/engine/isa_scope.h"
 #include "tests/engine/op_case.h"
 #include "tests/support/catch.h"
 
@@ -19,20 +19,6 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInf = std::numeric_limits<double>::infinity();
-
-/// While one lives the CPU runs the kernels of an instruction set.
-class IsaScope {
- public:
-  explicit IsaScope(Isa isa) : before_(cpu_queue().isa) { cpu_queue().isa = isa; }
-  ~IsaScope() { cpu_queue().isa = before_; }
-  IsaScope(const IsaScope&) = delete;
-  IsaScope& operator=(const IsaScope&) = delete;
-  IsaScope(IsaScope&&) = delete;
-  IsaScope& operator=(IsaScope&&) = delete;
-
- private:
-  Isa before_;
-};
 
 /// What the kernel makes of the inputs, or empty where the operator refuses them by a message.
 std::optional<Values> result_of(const OpCase& c, const std::vector<Values>& inputs, DType dtype, Device device) {

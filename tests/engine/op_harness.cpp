@@ -6,6 +6,7 @@
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
 #include "kernels/simt/options.h"
+#include "tests/engine/isa_scope.h"
 #include "tests/engine/op_case.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
@@ -101,24 +102,6 @@ std::vector<Isa> runnable_isas() {
   }
   return isas;
 }
-
-/// While one lives the CPU runs the kernels of an instruction set, and AMX wherever its convolutions can run: shapes as
-/// small as here are left to others.
-class IsaScope {
- public:
-  explicit IsaScope(Isa isa) : before_(cpu_queue()) {
-    cpu_queue().isa = isa;
-    if (isa == Isa::amx) { cpu_queue().conv = ConvChoice::amx; }
-  }
-  ~IsaScope() { cpu_queue() = before_; }
-  IsaScope(const IsaScope&) = delete;
-  IsaScope& operator=(const IsaScope&) = delete;
-  IsaScope(IsaScope&&) = delete;
-  IsaScope& operator=(IsaScope&&) = delete;
-
- private:
-  CpuQueue before_;
-};
 
 Products products_on(Isa isa, DType dtype) {
   return isa == Isa::amx && dtype == DType::f32 ? Products::halves : Products::whole;

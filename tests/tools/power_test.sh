@@ -3,4 +3,4 @@
 # trace of a run and judged; from some of them (--most of each, 0: all) the run goes on to the bits of an unbroken one
 # (tests/support/faults/README.md).
 . tests/support/faults/needs.sh "$1" "$2"
-exec python3 -B tests/support/faults/power.py --program "$program" --library "$library" "${@:3}"
+exec python3 -B tests/support/faults/power.py --program "$program" --injector "$injector" "${@:3}"

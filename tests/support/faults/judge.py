@@ -78,7 +78,7 @@ class Judge:
         verbs.lay_out(verb, self.data, self.now)
         if os.path.exists(self.trace):
             os.remove(self.trace)
-        env = {**verbs.environment(verb.gnuplot), "LD_PRELOAD": self.options.library, "VOX_FAULTS_TRACE": self.trace, **settings}
+        env = {**verbs.environment(verb.gnuplot), "LD_PRELOAD": self.options.injector, "VOX_FAULTS_TRACE": self.trace, **settings}
         try:
             done = subprocess.run([self.options.program, *verb.arguments], cwd=self.now, capture_output=True, timeout=SECONDS, env=env)
         except subprocess.TimeoutExpired:
@@ -237,7 +237,7 @@ def spread(tries, most, seed):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
-    parser.add_argument("--library", required=True)
+    parser.add_argument("--injector", required=True)
     parser.add_argument("--most", type=int, default=0, help="faults of each verb; 0: every call, every fault")
     parser.add_argument("--most-memory", type=int, default=3, help="refused allocations of each verb; 0: every one")
     parser.add_argument("--verbs", default="", help="only these, joined by ','")

@@ -34,7 +34,7 @@ class Killer:
         self.usual = {}
 
     def environment(self, verb, **more):
-        return {**verbs.environment(verb.gnuplot), "LD_PRELOAD": self.options.library, "VOX_FAULTS_UNDER": self.now, **more}
+        return {**verbs.environment(verb.gnuplot), "LD_PRELOAD": self.options.injector, "VOX_FAULTS_UNDER": self.now, **more}
 
     def whole(self, verb, arguments=None):
         return subprocess.run([self.options.program, *(arguments or verb.arguments)], cwd=self.now, capture_output=True, env=verbs.environment(verb.gnuplot))
@@ -106,7 +106,7 @@ class Killer:
         for name, wanted in after.items():
             if complete and name.endswith((".png", ".html", "pictures.json")):
                 continue  # drawn behind the checkpoint
-            if without_starts(left.get(name)) != without_starts(wanted):
+            if contents.without_starts(left.get(name)) != contents.without_starts(wanted):
                 self.wrong.append(f"{where}, run again: {name} is not that of an unbroken run")
         if verb.name in ("prepare", "train", "resume") and not complete:  # who holds the lock removes what is left
             self.wrong += [f"{where}, run again: {name} is still there" for name in left if ".tmp-" in name or name.endswith(".lock")]
@@ -124,16 +124,10 @@ def cut_in_its_last_line(path):
     return lines[-1] != b""
 
 
-def without_starts(held):
-    """A log says each time that its run began or went on."""
-    is_log = isinstance(held, list) and held and isinstance(held[0], dict)
-    return [line for line in held if line.get("type") != "start"] if is_log else held
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
-    parser.add_argument("--library", required=True)
+    parser.add_argument("--injector", required=True)
     parser.add_argument("--kills", type=int, default=7)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     options = parser.parse_args()

@@ -256,7 +256,7 @@ class Power:
         for path in (self.trace, self.bytes):
             if os.path.exists(path):
                 os.remove(path)
-        done = self.start(verb, verb.arguments, LD_PRELOAD=self.options.library, VOX_FAULTS_UNDER=self.now, VOX_FAULTS_TRACE=self.trace,
+        done = self.start(verb, verb.arguments, LD_PRELOAD=self.options.injector, VOX_FAULTS_UNDER=self.now, VOX_FAULTS_TRACE=self.trace,
                           VOX_FAULTS_DATA=self.bytes)
         if done.returncode != 0:
             raise SystemExit(f"{verb.name}: exit {done.returncode}: {done.stderr.decode()}")
@@ -309,19 +309,14 @@ class Power:
         for name, wanted in unbroken.items():
             if finished and not name.endswith("last.safetensors"):
                 continue
-            if without_starts(left.get(name)) != without_starts(wanted):
+            if contents.without_starts(left.get(name)) != contents.without_starts(wanted):
                 self.wrong.append(f"{verb.name}: {name} is not that of an unbroken run after a loss of power")
-
-
-def without_starts(held):
-    is_log = isinstance(held, list) and held and isinstance(held[0], dict)
-    return [line for line in held if line.get("type") != "start"] if is_log else held
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
-    parser.add_argument("--library", required=True)
+    parser.add_argument("--injector", required=True)
     parser.add_argument("--most", type=int, default=6, help="states of each verb from which it goes on; 0: all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--verbs", default="prepare,train,resume")
