@@ -27,6 +27,8 @@ part() { # NAME COMMAND...: runs a part of the tests, keeps its log, shows its e
   echo "== $name"
   "$@" >"$logs/$name.log" 2>&1 || rc=$?
   if [ "$rc" -ne 0 ]; then
+    # What each test that failed said, then the end of it all.
+    awk '/\*\*\*(Failed|Timeout|Exception)/ { said = 60 } / Test +#[0-9]+: / && !/\*\*\*(Failed|Timeout|Exception)/ { said = 0 } said-- > 0' "$logs/$name.log"
     tail -n 40 "$logs/$name.log"
     failures+=("$name: $logs/$name.log")
   fi

@@ -79,6 +79,23 @@ kill -HUP "$process" 2>/dev/null
 ends 'SIGHUP three times' 130
 [ -s twice/last.safetensors ] || fail 'SIGHUP three times: there is no checkpoint'
 
+# A second SIGINT or SIGTERM: it does not end its step, and dies of the signal. Both wait while it is stopped.
+begin impatient
+for _ in $(seq 500); do
+  if [ -s impatient/last.safetensors ]; then break; fi
+  sleep 0.02
+done
+kill -STOP "$process"
+kill -INT "$process" # a shell in a script has its background processes ignore it, but voxgrad asks for it
+kill -TERM "$process"
+kill -CONT "$process"
+wait "$process"
+code=$?
+run=impatient
+case "$code" in 130 | 143) ;; *) fail "SIGINT and SIGTERM: exit $code" ;; esac
+if grep -q 'interrupted' impatient.out impatient.err; then fail 'SIGINT and SIGTERM: it ended its step'; fi
+whole_checkpoint 'SIGINT and SIGTERM' impatient
+
 # nohup
 run=ignored
 begin ignored nohup
@@ -98,13 +115,16 @@ model=by_HUP/best.safetensors
 [ -s "$model" ] || model=by_HUP/last.safetensors
 predict=("$program" predict --model "$model" -i raw --threads 1)
 "${predict[@]}" -o all >/dev/null 2>all.err || fail "predict: $(cat all.err)"
+wait_for_mask() { # FOLDER
+  for _ in $(seq 500); do
+    if [ "$(find "$1" -name '*.nii.gz' 2>/dev/null | wc -l)" -gt 0 ]; then return; fi
+    sleep 0.02
+  done
+}
 if [ -s preload.so ]; then
   env VOXGRAD_TEST_DELAY_US=50000 LD_PRELOAD="$PWD/preload.so" "${predict[@]}" -o some >/dev/null 2>some.err &
   process=$!
-  for _ in $(seq 500); do
-    if [ "$(find some -name '*.nii.gz' 2>/dev/null | wc -l)" -gt 0 ]; then break; fi
-    sleep 0.02
-  done
+  wait_for_mask some
   kill -HUP "$process"
   ends 'predict with SIGHUP' 130
   [ "$(find some -type f | wc -l)" -lt "$(find all -type f | wc -l)" ] || fail 'predict with SIGHUP makes every case'
@@ -113,34 +133,43 @@ fi
 
 # The terminal of a run is closed.
 if command -v script >/dev/null; then
-  closed_terminal() { # RUN hears|deaf EPOCHS CODE: what a shell does: it hands the signal on, or was told to ignore it
-    cat >"$1.sh" <<END
-trap '[ "$2" = deaf ] || kill -HUP \$process' HUP
-$([ "$2" = deaf ] && echo "trap '' HUP")
-${usual[*]} -o $1 --epochs $3 >/dev/tty 2>/dev/tty &
+  closed_terminal() { # NAME hears|deaf CODE READY COMMAND...: what a shell does: it hands the signal on, or was told to ignore it
+    local name="$1" how="$2" wanted="$3" ready="$4" terminal
+    shift 4
+    cat >"$name.sh" <<END
+trap '[ "$how" = deaf ] || kill -HUP \$process' HUP
+$([ "$how" = deaf ] && echo "trap '' HUP")
+$* >/dev/tty 2>/dev/tty &
 process=\$!
-echo \$process >$1.process
+echo \$process >$name.process
 wait \$process
 code=\$?
 if [ \$code = 129 ]; then wait \$process && code=0 || code=\$?; fi
-echo \$code >$1.code
+echo \$code >$name.code
 END
-    script -qec "exec bash $1.sh" /dev/null >/dev/null 2>&1 </dev/null &
-    local terminal=$!
-    wait_for_steps "$1"
+    script -qec "exec bash $name.sh" /dev/null >/dev/null 2>&1 </dev/null &
+    terminal=$!
+    eval "$ready"
     kill -9 "$terminal"
     wait "$terminal" 2>/dev/null
-    for _ in $(seq 1000); do
-      [ ! -s "$1.code" ] || break
+    for _ in $(seq 6000); do # two minutes
+      [ ! -s "$name.code" ] || break
       sleep 0.02
     done
-    kill -9 "$(cat "$1.process")" 2>/dev/null
-    [ "$(cat "$1.code" 2>/dev/null)" = "$4" ] || fail "$1: exit $(cat "$1.code" 2>/dev/null), wants $4"
+    kill -9 "$(cat "$name.process")" 2>/dev/null
+    [ "$(cat "$name.code" 2>/dev/null)" = "$wanted" ] || fail "$name: exit $(cat "$name.code" 2>/dev/null), wants $wanted"
   }
-  closed_terminal terminal hears 100000 2 # not 130: what it said at last is lost
+  # Not 130: what it said at last is lost.
+  closed_terminal terminal hears 2 'wait_for_steps terminal' "${usual[@]}" -o terminal --epochs 100000
   whole_checkpoint 'a terminal that goes away' terminal
-  closed_terminal deaf deaf 60 2 # nohup with its lines on the terminal: all epochs are made, and the lost lines are said
+  # nohup with its lines on the terminal: all epochs are made, and the lost lines are said
+  closed_terminal deaf deaf 2 'wait_for_steps deaf' "${usual[@]}" -o deaf --epochs 60
   [ "$(grep -c '"type":"epoch"' deaf/log.jsonl)" = 60 ] || fail 'a run without a terminal does not make its epochs'
+  if [ -s preload.so ]; then
+    closed_terminal deaf_masks deaf 2 'wait_for_mask deaf_masks' \
+      env VOXGRAD_TEST_DELAY_US=50000 "LD_PRELOAD=$PWD/preload.so" "${predict[@]}" --verbose -o deaf_masks
+    diff -r all deaf_masks >/dev/null || fail 'predict without a terminal writes something else'
+  fi
 fi
 
 # Who reads the lines goes away: what writes files goes on and ends with 2, what only prints ends at once.

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Trains and predicts for long and watches resident memory, descriptors and threads: they must not grow.
+# Trains and predicts for long and watches memory, descriptors and threads: they must not grow.
 #   tests/tools/soak.sh PROGRAM [--steps N] [--predictions M] [--every K] [--log FILE]     5000, 2000, 100, none
 # A training on cases of 16^3 with every augmentation, then one program that predicts M cases. A line every K steps or cases
-# goes to the log: what was done, resident KiB, descriptors, threads. After the first fifth, while buffers find their
-# sizes, a line is fitted to resident memory; over all of the run it may rise by 512 KiB, and
-# 64 bytes a step with 2.5 KiB an epoch of three steps, which a run keeps for its curves, or 1 KiB a case. In the mean of the last half there may be one
-# descriptor and half a thread more than in that of the first: a file is open at one sample and not at the next.
+# goes to the log: what was done, KiB that the program holds of what it asked malloc for, resident KiB, descriptors,
+# threads. What is there all the time must not grow: the least of a column in the last half of the samples is compared with
+# the least in the first half without its first third, while buffers find their sizes. Memory that is held may rise by 128 KiB
+# and by 350 bytes a step (three steps are an epoch, whose line of the log a run keeps for its curves) or 256 bytes a case;
+# resident memory by 4 MiB more than that, descriptors and threads not at all.
 program="$(realpath "$1")"
+source="$PWD/tests/support/live_memory.c"
 shift
 steps=5000
 predictions=2000
@@ -23,82 +25,87 @@ while [ $# -gt 1 ]; do
   shift 2
 done
 work="$(mktemp -d)"
-trap 'kill -9 $process 2>/dev/null; rm -rf "$work"' EXIT
+trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
+if ! ${CC:-cc} -shared -fPIC -O1 -o live.so "$source" 2>err; then
+  echo "skipped: no C compiler: $(head -n 1 err)"
+  exit 77
+fi
+cat >watch.py <<'END'
+import os, struct, subprocess, sys, time
+
+name, each, every, log, counted, *command = sys.argv[1:]
+each, every = int(each), int(every)
+done, read, samples = 0, 0, []
+
+
+def count():
+    """Steps in a log that grows, or files of a folder."""
+    global done, read
+    if not os.path.exists(counted): return 0
+    if os.path.isdir(counted): return len(os.listdir(counted))
+    with open(counted, "rb") as f:
+        f.seek(read)
+        new = f.read()
+    whole = new[: new.rfind(b"\n") + 1]
+    read += len(whole)
+    done += whole.count(b'"type":"step"')
+    return done
+
+
+def status(process, key):
+    with open(f"/proc/{process}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith(key))
+
+
+child = subprocess.Popen(command, stdout=open("out", "w"), stderr=open("err", "w"),
+                         env=dict(os.environ, LD_PRELOAD="./live.so", VOXGRAD_TEST_LIVE="live"))
+at = 1
+while child.poll() is None:
+    now = count()
+    if now >= at:
+        try:
+            with open("live", "rb") as f: live = struct.unpack("q", f.read(8))[0] // 1024
+            samples.append((now, live, status(child.pid, "VmRSS"), len(os.listdir(f"/proc/{child.pid}/fd")), status(child.pid, "Threads")))
+        except (OSError, StopIteration):  # it has just ended
+            continue
+        with open(log, "a") as f: print(name, *samples[-1], file=f)
+        at = now + every
+    time.sleep(0.002)
+if child.returncode: sys.exit(f"{name}: exit {child.returncode}: {open('err').read()[-300:]}")
+if len(samples) < 12: sys.exit(f"{name}: only {len(samples)} samples")
+count()
+
+
+half, sixth = len(samples) // 2, len(samples) // 6
+before, after = ([min(s[column] for s in part) for column in range(1, 5)] for part in (samples[sixth:half], samples[half:]))
+held, resident, descriptors, threads = (b - a for a, b in zip(before, after))
+may = 128 + each * samples[-1][0] / 2 / 1024
+print(f"{name}: {samples[-1][0]} done, {len(samples)} samples: held {before[0]} and {held:+} KiB of at most {may:.0f}; resident {before[1]} and {resident:+} KiB;"
+      f" descriptors {before[2]} and {descriptors:+}, threads {before[3]} and {threads:+}")
+if held > may or resident > may + 4096 or descriptors > 0 or threads > 0: sys.exit(1)
+END
 bad=0
-
-watch() { # NAME BYTES_EACH COMMAND_THAT_COUNTS: $process until it ends
-  local at=0 done_now resident descriptors threads
-  : >samples
-  while kill -0 "$process" 2>/dev/null; do
-    done_now="$(eval "$3" 2>/dev/null)"
-    done_now="${done_now:-0}"
-    if [ "$done_now" -ge "$at" ] && [ "$done_now" -gt 0 ]; then
-      resident="$(awk '/^VmRSS/ {print $2}' "/proc/$process/status" 2>/dev/null)"
-      threads="$(awk '/^Threads/ {print $2}' "/proc/$process/status" 2>/dev/null)"
-      descriptors="$(ls "/proc/$process/fd" 2>/dev/null | wc -l)"
-      if [ -n "$resident" ] && [ "$descriptors" -gt 0 ]; then
-        echo "$1 $done_now $resident $descriptors $threads" | tee -a "$log" >>samples
-        at=$((done_now + every))
-      fi
-    fi
-    sleep 0.05
-  done
-  wait "$process"
-  local code=$?
-  if [ $code != 0 ]; then
-    echo "$1: exit $code: $(tail -n 3 err)"
-    bad=1
-    return
-  fi
-  awk -v name="$1" -v each="$2" '
-    { at[NR] = $2; rss[NR] = $3; fd[NR] = $4; threads[NR] = $5 }
-    END {
-      if (NR < 5) { print name ": only " NR " samples"; exit 1 }
-      first = int(NR / 5) + 1; half = int(NR / 2)
-      for (i = first; i <= NR; i++) { n++; x += at[i]; y += rss[i] }
-      x /= n; y /= n
-      for (i = first; i <= NR; i++) { xx += (at[i] - x) ^ 2; xy += (at[i] - x) * (rss[i] - y) }
-      slope = xx > 0 ? xy / xx : 0
-      rise = slope * (at[NR] - at[first]); may = 512 + each * at[NR] / 1024
-      for (i = 1; i <= NR; i++) {
-        if (i <= half) { f0 += fd[i] / half; t0 += threads[i] / half }
-        else { f1 += fd[i] / (NR - half); t1 += threads[i] / (NR - half) }
-      }
-      printf "%s: %d done, %d samples: resident %d to %d KiB, fitted rise %.0f of at most %.0f KiB; descriptors %.1f then %.1f, threads %.1f then %.1f\n",
-        name, at[NR], NR, rss[first], rss[NR], rise, may, f0, f1, t0, t1
-      exit rise > may || f1 > f0 + 1 || t1 > t0 + 0.5
-    }' samples || bad=1
-}
-
 "$program" synth -o raw --cases 9 --seed 5 --size 20 20 20 --threads 1 >/dev/null 2>err &&
   "$program" prepare -i raw -o cache --recipe zscore --size 16 --threads 1 >/dev/null 2>err || {
   cat err
   exit 1
 }
 # 6 cases to train, two at a time: three steps an epoch.
-"$program" train -i cache -o run --widths 2 2 2 --batch 2 --folds 3 --augment all --epochs $(((steps + 2) / 3)) --validate-every 50 --lr 1e-3 \
-  --threads 2 --loader-threads 2 --report off >/dev/null 2>err &
-process=$!
-watch steps 920 "grep -c '\"type\":\"step\"' run/log.jsonl"
+python3 watch.py steps 700 "$every" "$log" run/log.jsonl \
+  "$program" train -i cache -o run --widths 2 2 2 --batch 2 --folds 3 --augment all --epochs $(((steps + 2) / 3)) --validate-every 50 --lr 1e-3 \
+  --threads 2 --loader-threads 2 --report off || bad=1
 
 # So many cases: links to the nine.
-mkdir many
-n=0
-while [ $n -lt "$predictions" ]; do
-  for case in raw/*/; do
-    id="$(basename "$case")"
-    name="$(printf 'Case_%05d' $n)"
-    mkdir "many/$name"
-    for file in "$case"*; do
-      link="$(basename "$file")"
-      ln "$file" "many/$name/${link/$id/$name}"
-    done
-    n=$((n + 1))
-    [ $n -lt "$predictions" ] || break
-  done
-done
-"$program" predict --model run/last.safetensors -i many -o masks --threads 2 >/dev/null 2>err &
-process=$!
-watch predictions 1024 "ls masks | wc -l"
+python3 - raw many "$predictions" <<'END'
+import os, sys
+raw, folder, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+of = [c for c in sorted(os.listdir(raw)) if os.path.isdir(os.path.join(raw, c))]
+for n in range(count):
+    case, name = of[n % len(of)], f"Case_{n:05}"
+    os.makedirs(os.path.join(folder, name))
+    for f in os.listdir(os.path.join(raw, case)): os.link(os.path.join(raw, case, f), os.path.join(folder, name, f.replace(case, name)))
+END
+python3 watch.py predictions 512 "$every" "$log" masks \
+  "$program" predict --model run/last.safetensors -i many -o masks --threads 2 || bad=1
 exit $bad

@@ -4,4 +4,4 @@ if grep -q 'VOX_SANITIZE:STRING=address' "$2/CMakeCache.txt"; then
   echo "skipped: AddressSanitizer keeps what was freed"
   exit 77
 fi
-exec bash tests/tools/soak.sh "$1" --steps 150 --predictions 40 --every 5
+exec bash tests/tools/soak.sh "$1" --steps 300 --predictions 100 --every 2
