@@ -6,6 +6,7 @@
 #include <functional>
 #include <utility>
 
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 #include "tools/interchange/hdf5_library.h"
 
@@ -61,11 +62,9 @@ std::int64_t count_of(const std::vector<std::int64_t>& extents, std::int64_t mos
 }
 
 /// Numbers of two bytes or more, deflated at best: what keeps a hostile shape from reserving gigabytes.
-std::int64_t most_values(const std::filesystem::path& path) {
-  constexpr std::uintmax_t kMostInflation = 1032;  // deflate's limit: 258 bytes from 2 bits
-  std::error_code error;
-  const std::uintmax_t bytes = std::filesystem::file_size(path, error);
-  if (error || bytes >= static_cast<std::uintmax_t>(kMostValues)) { return kMostValues; }
+std::int64_t most_values(std::size_t bytes) {
+  constexpr std::size_t kMostInflation = 1032;  // deflate's limit: 258 bytes from 2 bits
+  if (bytes >= static_cast<std::size_t>(kMostValues)) { return kMostValues; }
   return std::min(kMostValues, static_cast<std::int64_t>(bytes * kMostInflation / 2));
 }
 
@@ -83,7 +82,19 @@ void check_inside(hid_t dataset, const std::filesystem::path& path, const std::s
 Hdf5File::Hdf5File(const std::filesystem::path& path) : path_(path) {
   const Hdf5Library& h = hdf5_library();
   VOX_CHECK_DATA(std::filesystem::is_regular_file(path), "{}: is no file", path.string());
-  const hid_t id = h.f_open(path.c_str(), kReadOnly, H5P_DEFAULT);
+  // Read here and not by the library, which takes a disk's error for a damaged file, and crashes where close() fails.
+  std::string image = read_file(path);
+  bytes_ = image.size();
+  constexpr std::size_t kStep = 1U << 16U;  // by which a file in memory would grow
+  const Handle access(h.p_create(h.file_access), h.p_close);
+  const bool ready = access.fine() && h.p_set_fapl_core(access.id(), kStep, 0) >= 0 &&
+                     (image.empty() || h.p_set_file_image(access.id(), image.data(), image.size()) >= 0);
+  if (!ready) {
+    fail<MemoryError>(__FILE__, __LINE__, fmt::format("{}: its {} bytes do not fit in memory", path.string(), bytes_));
+  }
+  image = std::string();  // the library has a copy
+  const std::filesystem::path nowhere = path / "image";  // of an image HDF5 wants a name that no file has
+  const hid_t id = bytes_ == 0 ? -1 : h.f_open(nowhere.c_str(), kReadOnly, access.id());
   VOX_CHECK_DATA(id >= 0, "{}: is no file of HDF5, or a damaged one", path.string());
   file_ = std::shared_ptr<const std::int64_t>(new std::int64_t(id), [](const std::int64_t* held) {
     hdf5_library().f_close(*held);
@@ -130,7 +141,7 @@ Hdf5File::Values Hdf5File::read(const std::string& dataset) const {
                  "{}: '{}' does not hold floating-point numbers", path_.string(), dataset);
   Values v{.shape = extents_of(space.id()), .values = {}};
   check_inside(object.id(), path_, dataset);
-  const std::int64_t most = most_values(path_);
+  const std::int64_t most = most_values(bytes_);
   const std::int64_t count = count_of(v.shape, most);
   VOX_CHECK_DATA(count >= 0, "{}: '{}' is {}: more than the {} numbers that a file of this size can hold",
                  path_.string(), dataset, fmt::join(v.shape, "x"), most);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -33,6 +34,7 @@ class Hdf5File {
 
  private:
   std::filesystem::path path_;
+  std::size_t bytes_ = 0;
   std::shared_ptr<const std::int64_t> file_;  ///< HDF5's handle
 };
 

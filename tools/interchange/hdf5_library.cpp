@@ -66,6 +66,9 @@ Hdf5Library load() {
   find(handle, "H5Dget_create_plist", h.d_get_create_plist);
   find(handle, "H5Pget_external_count", h.p_get_external_count);
   find(handle, "H5Pget_layout", h.p_get_layout);
+  find(handle, "H5Pcreate", h.p_create);
+  find(handle, "H5Pset_fapl_core", h.p_set_fapl_core);
+  find(handle, "H5Pset_file_image", h.p_set_file_image);
   find(handle, "H5Pclose", h.p_close);
   find(handle, "H5Dread", h.d_read);
   find(handle, "H5Dvlen_reclaim", h.d_vlen_reclaim);
@@ -86,6 +89,9 @@ Hdf5Library load() {
   const hid_t* native_float = nullptr;  // H5T_NATIVE_FLOAT, which is set by H5open()
   find(handle, "H5T_NATIVE_FLOAT_g", native_float);
   h.native_float = *native_float;
+  const hid_t* file_access = nullptr;
+  find(handle, "H5P_CLS_FILE_ACCESS_ID_g", file_access);
+  h.file_access = *file_access;
   // A file must not make the library open other files by links, nor load filters as shared libraries.
   VOX_CHECK(h.l_unregister(H5L_TYPE_EXTERNAL) >= 0 && h.pl_set_loading_state(0) >= 0,
             "{}: the one that was found cannot be kept from following links to other files", kAdvice);

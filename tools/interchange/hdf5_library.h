@@ -25,6 +25,9 @@ struct Hdf5Library {
   decltype(&::H5Dget_create_plist) d_get_create_plist = nullptr;
   decltype(&::H5Pget_external_count) p_get_external_count = nullptr;
   decltype(&::H5Pget_layout) p_get_layout = nullptr;
+  decltype(&::H5Pcreate) p_create = nullptr;
+  decltype(&::H5Pset_fapl_core) p_set_fapl_core = nullptr;
+  decltype(&::H5Pset_file_image) p_set_file_image = nullptr;
   decltype(&::H5Pclose) p_close = nullptr;
   decltype(&::H5Dread) d_read = nullptr;
   decltype(&::H5Dvlen_reclaim) d_vlen_reclaim = nullptr;
@@ -42,6 +45,7 @@ struct Hdf5Library {
   decltype(&::H5Tis_variable_str) t_is_variable_str = nullptr;
   decltype(&::H5Tclose) t_close = nullptr;
   hid_t native_float = -1;
+  hid_t file_access = -1;  ///< H5P_FILE_ACCESS
 };
 
 /// Opened at the first call. Throws Error where there is none, or one before 1.10.

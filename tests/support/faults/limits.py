@@ -19,6 +19,30 @@ KIB, MIB = 1 << 10, 1 << 20
 WORDS = ("does not fit", "out of memory", "address space", "cannot map", "Cannot allocate memory", "Resource temporarily unavailable", "no memory")
 
 
+class Group:
+    """A control group with a limit of memory, of version 1 or 2; OSError where none can be made."""
+
+    def __init__(self, limit):
+        old = "/sys/fs/cgroup/memory"
+        self.folder = f"{old if os.path.isdir(old) else '/sys/fs/cgroup'}/voxgrad-test-{os.getpid()}"
+        os.mkdir(self.folder)
+        try:
+            self.write("memory.limit_in_bytes" if os.path.isdir(old) else "memory.max", limit)
+        except OSError:
+            os.rmdir(self.folder)
+            raise
+
+    def write(self, name, value):
+        with open(os.path.join(self.folder, name), "w") as f:
+            f.write(str(value))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.rmdir(self.folder)
+
+
 class Limits:
     def __init__(self, options, work):
         self.options = options
@@ -30,11 +54,14 @@ class Limits:
         self.wrong = []
         self.ends = {}
 
-    def run(self, arguments, limit=None, gnuplot=False):
+    def run(self, arguments, limit=None, gnuplot=False, group=None):
         def limited():
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            if limit:
+                resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            if group:
+                group.write("cgroup.procs", os.getpid())
 
-        return subprocess.run([self.options.program, *arguments], cwd=self.now, capture_output=True, preexec_fn=limited if limit else None,
+        return subprocess.run([self.options.program, *arguments], cwd=self.now, capture_output=True, preexec_fn=limited if limit or group else None,
                               env=verbs.environment(gnuplot), timeout=60)
 
     def least(self, runs, low, high):
@@ -93,10 +120,10 @@ class Limits:
         plan = json.loads(self.run(["plan", *network, "--size", "32", "--json"]).stdout)
         wanted = plan["training"]["system_bytes"] + plan["waiting_batches_bytes"]
 
-        def train(memory=None, limit=None):
+        def train(memory=None, limit=None, group=None):
             shutil.rmtree(os.path.join(self.now, "run"), ignore_errors=True)
             more = ["--memory", str(memory)] if memory else []
-            return self.run(["train", "-i", "cache", "-o", "run", "--epochs", "1", "--folds", "2", "--report", "off", "--tensorboard", "off", *network, *more], limit)
+            return self.run(["train", "-i", "cache", "-o", "run", "--epochs", "1", "--folds", "2", "--report", "off", "--tensorboard", "off", *network, *more], limit, group=group)
 
         beside = self.least(lambda limit: self.run(["plan", "--widths", "2", "2", "2", "--batch", "1", "--size", "16", "--threads", "1"], limit).returncode == 0, start // 2,
                             4096 * MIB)
@@ -109,6 +136,20 @@ class Limits:
         if within.returncode != 0:
             self.wrong.append(f"plan says {wanted} bytes, and ulimit -v of {slack // MIB} MiB more: exit {within.returncode}: {within.stderr.decode()[-300:]}")
         self.refused("ulimit -v of half of what is planned", below)
+        try:
+            resident = 32 * MIB  # the program and its libraries, what it has read
+            with Group(resident + wanted) as group:
+                within = train(group=group)
+            with Group(wanted) as group:
+                below = train(group=group)
+        except OSError as refusal:
+            print(f"no control group can be made here: {refusal}")
+        else:
+            if within.returncode != 0:
+                self.wrong.append(f"plan says {wanted} bytes, and a control group of 32 MiB more: exit {within.returncode}: {within.stderr.decode()[-300:]}")
+            self.refused("a control group of what is planned, nothing for the program", below)
+            if b"control group" not in below.stderr:
+                self.wrong.append(f"a control group is not named: {below.stderr.decode()[-300:]}")
         print(f"plan: {wanted / MIB:.1f} MiB for the step and its batches; the program alone {start / MIB:.0f} MiB of addresses, a plan {beside / MIB:.0f} MiB")
 
     def refused(self, what, done):

@@ -51,6 +51,10 @@ VERBS = [
     Verb("export", ["export", "-m", "run", "-o", "out.onnx"], needs=["run"], new=["out.onnx", "out.json"], old={"out.onnx": "old", "out.json": "old"}),
     Verb("import", ["import", "--from", "torch", "weights.safetensors", "-o", "out.safetensors", "--widths", "2", "2", "2", "--size", "16", "--recipe", "zscore"],
          needs=["weights.safetensors"], new=["out.safetensors"], old={"out.safetensors": "old"}),
+    Verb("import-nnunet", ["import", "--from", "nnunet", "classes.safetensors", "--plans", "classes_plans.json", "--dataset", "classes_dataset.json", "-o", "out.safetensors"],
+         needs=["classes.safetensors", "classes_plans.json", "classes_dataset.json"], new=["out.safetensors"], old={"out.safetensors": "old"}),
+    Verb("import-keras", ["import", "--from", "keras", "two.h5", "--preset", "tutorial", "--widths", "2", "3", "4", "-o", "out.safetensors"],
+         needs=["two.h5"], new=["out.safetensors"], old={"out.safetensors": "old"}),
     Verb("info", ["info", "-m", "run", "--size", "16"], needs=["run"], same_stdout=True),
     Verb("config", ["info", "--config", "info.toml"], needs=["info.toml"], same_stdout=True),
     Verb("man", ["man", "-o", "out"], new=["out"]),
@@ -73,6 +77,9 @@ def make_data(program, folder):
     run("predict", "-i", "raw", "-o", "predicted", "-m", "run", *SMALL)
     run("predict", "-i", "raw", "-o", "other", "-m", "second", "--save-logits", *SMALL)
     run("export", "-m", "run", "-o", "weights.safetensors", "--to", "safetensors")
+    golden = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "golden")
+    for name in ("nnunet_import/classes.safetensors", "nnunet_import/classes_plans.json", "nnunet_import/classes_dataset.json", "keras_import/two.h5"):
+        copy(os.path.join(golden, name), os.path.join(folder, os.path.basename(name)))
     with open(os.path.join(folder, "old"), "w") as file:
         file.write("what stood there before\n")
     with open(os.path.join(folder, "info.toml"), "w") as file:
