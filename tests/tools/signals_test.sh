@@ -122,7 +122,7 @@ wait_for_mask() { # FOLDER
   done
 }
 if [ -s preload.so ]; then
-  env VOXGRAD_TEST_DELAY_US=50000 LD_PRELOAD="$PWD/preload.so" "${predict[@]}" -o some >/dev/null 2>some.err &
+  env VOXGRAD_TEST_DELAY_US=20000 LD_PRELOAD="$PWD/preload.so" "${predict[@]}" -o some >/dev/null 2>some.err &
   process=$!
   wait_for_mask some
   kill -HUP "$process"
@@ -167,7 +167,7 @@ END
   [ "$(grep -c '"type":"epoch"' deaf/log.jsonl)" = 60 ] || fail 'a run without a terminal does not make its epochs'
   if [ -s preload.so ]; then
     closed_terminal deaf_masks deaf 2 'wait_for_mask deaf_masks' \
-      env VOXGRAD_TEST_DELAY_US=50000 "LD_PRELOAD=$PWD/preload.so" "${predict[@]}" --verbose -o deaf_masks
+      env VOXGRAD_TEST_DELAY_US=20000 "LD_PRELOAD=$PWD/preload.so" "${predict[@]}" --verbose -o deaf_masks
     diff -r all deaf_masks >/dev/null || fail 'predict without a terminal writes something else'
   fi
 fi
@@ -211,7 +211,7 @@ if [ -s preload.so ]; then
     fail "a clock that is set back: $(cat clock.err)"
   same 'a clock that is set back' usual_clock clock
   if grep -qE 'seconds": ?-' clock/log.jsonl; then fail 'a clock that is set back: negative times in the log'; fi
-  preloaded VOXGRAD_TEST_DELAY_US=20000 timeout 60 "${usual[@]}" -o late --epochs 2 >/dev/null 2>late.err ||
+  preloaded VOXGRAD_TEST_DELAY_US=10000 timeout 60 "${usual[@]}" -o late --epochs 2 >/dev/null 2>late.err ||
     fail "files that come late: $(cat late.err)"
   same 'files that come late' usual_clock late
 fi
