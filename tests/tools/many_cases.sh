@@ -35,6 +35,22 @@ if status: sys.exit(f"{name} of {size}: exit {os.waitstatus_to_exitcode(status)}
 with open("figures", "a") as f: print(name, size, round(used.ru_utime + used.ru_stime, 3), used.ru_maxrss, file=f)
 END
 }
+first_step() { # SIZE COMMAND...: a line "SIZE seconds cpu_seconds" of the start of a training, up to its first step, to starts
+  python3 - "$@" <<'END' || bad=1
+import os, subprocess, sys, time
+size, *command = sys.argv[1:]
+start = time.monotonic()
+with open("out", "w") as out: child = subprocess.Popen(command, stdout=out, stderr=out)
+log = os.path.join(command[command.index("-o") + 1], "log.jsonl")
+while not (os.path.exists(log) and '"type":"step"' in open(log).read()):
+    if child.poll() is not None: sys.exit(f"train of {size} ends before its first step: {open('out').read()[-400:]}")
+    time.sleep(0.002)
+seconds = time.monotonic() - start
+child.kill()
+_, status, used = os.wait4(child.pid, 0)
+with open("starts", "a") as f: print(size, round(seconds, 3), round(used.ru_utime + used.ru_stime, 3), file=f)
+END
+}
 for size in $((most / 10)) "$most"; do
   cases "many$size" "$size"
   measure check "$size" "$program" check -i "many$size"
@@ -42,6 +58,7 @@ for size in $((most / 10)) "$most"; do
   measure again "$size" "$program" prepare -i "many$size" -o "cache$size" --recipe zscore --size 16 --threads 1
   measure evaluate "$size" "$program" evaluate --truth "many$size" --prediction "many$size.labels" --threads 1
   measure train "$size" "$program" train -i "cache$size" -o "run$size" --widths 2 2 2 --batch 8 --folds 5 --epochs 1 --threads 1 --report off
+  first_step "$size" "$program" train -i "cache$size" -o "start$size" --widths 2 2 2 --batch 8 --folds 5 --epochs 1 --threads 1 --report off
   rm -rf "cache$size" "many$size" "many$size.labels"
 done
 awk -v most="$most" '
@@ -53,4 +70,5 @@ awk -v most="$most" '
     if ($3 > 14 * cpu[$1] + 0.2 || growth > may[$1]) { print $1 ": grows too fast"; bad = 1 }
   }
   END { exit bad }' figures || bad=1
+awk '{ printf "first step of a training on %d cases after %.2f s, %.2f s of processor time\n", $1, $2, $3; if ($3 > 1) { print "takes more than a second to start"; bad = 1 } } END { exit bad }' starts || bad=1
 exit $bad

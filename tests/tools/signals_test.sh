@@ -173,19 +173,35 @@ END
 fi
 
 # Who reads the lines goes away: what writes files goes on and ends with 2, what only prints ends at once.
-reader_gone() { # COMMAND...: ${PIPESTATUS[0]} in $code
-  "$@" 2>gone.err | sleep 0
-  code="${PIPESTATUS[0]}"
+reader_gone() { # NAME CODE COMMAND...: into a pipe that nobody reads; what it says in NAME.gone
+  python3 - "${@:3}" 2>"$1.gone" <<'END'
+import os, subprocess, sys
+reader, writer = os.pipe()
+os.close(reader)
+code = subprocess.call(sys.argv[1:], stdout=writer)
+sys.exit(code if code >= 0 else 128 - code)  # as a shell has it
+END
+  local code=$?
+  [ "$code" = "$2" ] || fail "$1 without a reader: exit $code, wants $2"
+  [ "$2" != 2 ] || grep -q 'standard output: Broken pipe' "$1.gone" || fail "$1 without a reader says $(cat "$1.gone")"
 }
-reader_gone "${usual[@]}" -o unread --epochs 3
-[ "$code" = 2 ] || fail "train without a reader: exit $code"
+reader_gone train 2 "${usual[@]}" -o unread --epochs 3
 [ "$(grep -c '"type":"epoch"' unread/log.jsonl)" = 3 ] || fail 'train without a reader does not go on'
-reader_gone "${predict[@]}" --verbose -o unread_masks
-[ "$code" = 2 ] || fail "predict without a reader: exit $code"
-grep -q 'standard output: Broken pipe' gone.err || fail "predict without a reader says $(cat gone.err)"
+reader_gone predict 2 "${predict[@]}" --verbose -o unread_masks
 diff -r all unread_masks >/dev/null || fail 'predict without a reader writes something else'
-"$program" prepare -i raw -o unread_cache --recipe zscore --size 16 --threads 1 2> >(sleep 0) >/dev/null
-diff -r cache unread_cache >/dev/null || fail 'prepare whose progress nobody reads writes something else'
+truth=(-g raw -p all --threads 1)
+for verb in synth convert prepare evaluate tune; do
+  case "$verb" in
+    synth) command=(synth --cases 2 --seed 7 --size 16 16 16 --threads 1 -o) ;;
+    convert) command=(convert -i raw --to nnunet --threads 1 -o) ;;
+    prepare) command=(prepare -i raw --recipe zscore --size 16 --threads 1 -o) ;;
+    *) command=("$verb" "${truth[@]}" -o) ;;
+  esac
+  "$program" "${command[@]}" "read_$verb" >/dev/null 2>&1 || fail "$verb"
+  reader_gone "$verb" 2 "$program" "${command[@]}" "unread_$verb"
+  diff -r "read_$verb" "unread_$verb" >/dev/null || fail "$verb without a reader writes something else"
+done
+reader_gone info 141 "$program" info --size 16
 
 # A log that cannot be written ends the run; the checkpoint stays what it was.
 if [ -c /dev/full ]; then
