@@ -118,7 +118,8 @@ struct BatchNormOptions {
 };
 /// y = gamma * (x - mean) / sqrt(var + eps) + beta per channel. In training mean and var (biased) are the batch's and
 /// the running statistics are updated in place, with the unbiased var, which wants more than one value per channel; in
-/// inference they are the running ones. gamma, beta, running_mean, running_var: [C], accumulator type.
+/// inference they are the running ones. gamma, beta, running_mean, running_var: [C], accumulator type. Where var is
+/// beyond its type (values of f32 from 1.8e19 on) y is NaN.
 /// S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015.
 [[nodiscard]] Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
                                 Tensor running_var, const BatchNormOptions& = {});

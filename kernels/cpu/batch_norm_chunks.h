@@ -10,8 +10,10 @@
 namespace vox {
 namespace {
 
+/// NaN where the variance is infinite: 0 would make every value beta, and what has overflowed would never be seen.
 template <class A> A inverse_deviation(A variance, double eps) {
-  return static_cast<A>(1 / std::sqrt(static_cast<double>(variance) + eps));
+  const auto exact = static_cast<double>(variance);
+  return static_cast<A>(1 / (std::isinf(exact) ? NAN : std::sqrt(exact + eps)));
 }
 
 /// The [C] values of a group among those of all groups.

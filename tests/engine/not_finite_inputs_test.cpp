@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <optional>
 #include <set>
 
 #include "kernels/base/check.h"
 #include "tests/engine/isa_scope.h"
 #include "tests/engine/op_case.h"
+#include "tests/engine/small_op_cases.h"
 #include "tests/support/catch.h"
 
 namespace vox::test {
@@ -45,31 +45,12 @@ bool is_loss(Op op) {
          op == Op::dice_bce_loss;
 }
 
-/// The smallest cases of each operator.
-std::vector<const OpCase*> small_cases() {
-  constexpr std::size_t kOfEach = 4;
-  const auto size = [](const OpCase* c) {
-    std::int64_t all = 0;
-    for (const Input& in : c->inputs) { all += in.shape.count(); }
-    return all * c->terms;
-  };
-  std::map<Op, std::vector<const OpCase*>> of;
-  for (const OpCase& c : op_cases()) { of[c.op].push_back(&c); }
-  std::vector<const OpCase*> chosen;
-  for (auto& [op, cases] : of) {
-    std::ranges::stable_sort(cases, {}, size);
-    cases.resize(std::min(cases.size(), kOfEach));
-    chosen.insert(chosen.end(), cases.begin(), cases.end());
-  }
-  return chosen;
-}
-
 }  // namespace
 
 TEST_CASE("no operator hides a NaN or an infinity", "[ops][not_finite]") {
   std::set<Op> seen;
   std::set<Op> shown;
-  for (const OpCase* const c : small_cases()) {
+  for (const OpCase* const c : small_op_cases()) {
     seen.insert(c->op);
     const std::vector<Values> good = make_inputs(*c);
     const Values result = c->reference(good);
