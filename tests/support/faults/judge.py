@@ -78,9 +78,15 @@ class Judge:
         verbs.lay_out(verb, self.data, self.now)
         if os.path.exists(self.trace):
             os.remove(self.trace)
-        env = {**verbs.environment(verb.gnuplot), "LD_PRELOAD": self.options.injector, "VOX_FAULTS_TRACE": self.trace, **settings}
+        env = verbs.environment(verb.gnuplot)
+        settings = {"LD_PRELOAD": self.options.injector, "VOX_FAULTS_TRACE": self.trace, **settings}
+        command = [self.options.program, *verb.arguments]
+        if verb.rank >= 0:
+            command, env = verbs.under_mpirun(verb, command, settings), {**env, "PATH": os.environ["PATH"], "VOXGRAD_RANK_TIMEOUT": "20"}
+        else:
+            env |= settings
         try:
-            done = subprocess.run([self.options.program, *verb.arguments], cwd=self.now, capture_output=True, timeout=SECONDS, env=env)
+            done = subprocess.run(command, cwd=self.now, capture_output=True, timeout=SECONDS, env=env)
         except subprocess.TimeoutExpired:
             return None, "", "", []
         out, err = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
@@ -121,9 +127,12 @@ class Judge:
         if code is None:
             yield f"hangs for {SECONDS} s"
             return
-        if code < 0:
-            yield f"ended by signal {-code}"
+        if code < 0 or code > 128:
+            yield f"ended by signal {-code if code < 0 else code - 128}"
             return
+        messages = [line for line in err.splitlines() if line.startswith("voxgrad: ")]
+        if verb.rank >= 0 and len(messages) > 1 and fault != "truncate":  # which both may see
+            yield f"{len(messages)} messages: {messages}"
         yield from self.judge_files(verb, call, fault, code, out)
         said = err + (out if verb.by_case else "")
         if code == 0:
@@ -249,7 +258,7 @@ def main():
     names = options.verbs.split(",") if options.verbs else [v.name for v in verbs.VERBS]
     with tempfile.TemporaryDirectory() as work:
         judge = Judge(options, work)
-        for verb in verbs.VERBS:
+        for verb in verbs.VERBS + verbs.TWO_RANKS:
             if verb.name in names:
                 if "file" in options.kinds:
                     judge.judge_verb(verb)

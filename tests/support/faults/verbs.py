@@ -7,6 +7,7 @@ import subprocess
 
 SMALL = ["--threads", "1"]
 TRAIN = ["-i", "cache", "--widths", "2", "2", "2", "--folds", "3", "--batch", "1", "--threads", "1", "--lr", "1e-2", "--augment", "none"]
+PAIRS = ["2" if before == "--batch" else word for before, word in zip(["", *TRAIN], TRAIN)]  # a batch that two ranks can share
 
 
 @dataclasses.dataclass
@@ -22,6 +23,7 @@ class Verb:
     by_case: bool = False
     same_stdout: bool = False
     gnuplot: bool = False
+    rank: int = -1  # of two under mpirun, the one whose calls are counted
     draws: bool = False  # words, by Cairo: it, fontconfig and FreeType end by a signal where a small allocation is refused
 
 
@@ -60,6 +62,14 @@ VERBS = [
     Verb("man", ["man", "-o", "out"], new=["out"]),
 ]
 
+# Not among those of every run: a start of mpirun takes a second.
+TWO_RANKS = [
+    Verb(f"train-rank{rank}", ["train", "-o", "out", "--epochs", "1", *PAIRS], needs=["cache"], new=["out"], rank=rank) for rank in (0, 1)
+] + [
+    Verb(f"resume-rank{rank}", ["train", "-o", "out", "--resume", "--epochs", "3", *PAIRS], needs=["cache"], new=["out"], old={"out": "pairs"}, rank=rank)
+    for rank in (0, 1)
+]
+
 
 def make_data(program, folder):
     """What the verbs need, made by the program itself."""
@@ -73,6 +83,7 @@ def make_data(program, folder):
     run("prepare", "-i", "raw", "-o", "cache", "--recipe", "zscore", "--size", "16", *SMALL)
     run("prepare", "-i", "raw", "-o", "cache8", "--recipe", "zscore", "--size", "8", *SMALL)
     run("train", "-o", "run", "--epochs", "2", *TRAIN)
+    run("train", "-o", "pairs", "--epochs", "2", *PAIRS)
     run("train", "-o", "second", "--epochs", "2", "--seed", "3", *TRAIN)
     run("predict", "-i", "raw", "-o", "predicted", "-m", "run", *SMALL)
     run("predict", "-i", "raw", "-o", "other", "-m", "second", "--save-logits", *SMALL)
@@ -101,6 +112,14 @@ def copy(source, to):
         shutil.copytree(source, to)
     else:
         shutil.copyfile(source, to)
+
+
+def under_mpirun(verb, command, settings):
+    """Two ranks of a command, of which one has these variables."""
+    watched = ["-n", "1", "env", *(f"{name}={value}" for name, value in settings.items()), *command]
+    ranks = [watched, ["-n", "1", *command]]
+    mpirun = shutil.which("mpirun")
+    return [mpirun, "--allow-run-as-root", "--oversubscribe", *ranks[verb.rank], ":", *ranks[1 - verb.rank]]
 
 
 def environment(gnuplot):
