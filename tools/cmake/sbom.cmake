@@ -1,7 +1,9 @@
 # Writes what a program is made of, as SPDX 2.3 (ISO/IEC 5962) in JSON: each library or header that is linked in, the
 # Debian package it came from, version, licence and SHA-256. The same inputs give the same bytes.
-#   cmake -DPROGRAM=FILE -DVERSION=V -DSOURCE=FOLDER -DFILES=A;B... -DOUTPUT=FILE -P sbom.cmake
-# A .so is linked when the program starts (DYNAMIC_LINK), an archive or a header is part of it (STATIC_LINK).
+#   cmake -DPROGRAM=FILE -DVERSION=V -DSOURCE=FOLDER -DFILES=A;B... [-DFOREIGN=ON] -DOUTPUT=FILE -P sbom.cmake
+# A .so is linked when the program starts (DYNAMIC_LINK), an archive or a header is part of it (STATIC_LINK). What the
+# program loads beside FILES (DEPENDS_ON) is the C library and what libraries load in turn: found on this machine, so
+# not for a program of another one (FOREIGN).
 cmake_minimum_required(VERSION 3.25)
 
 # By the name of the library or header; what a file belongs to that is not listed is said to be unknown (NOASSERTION).
@@ -68,8 +70,40 @@ endif()
 string(REPLACE "@own@" "${own}" packages "${packages}")
 set(relations "    {\"spdxElementId\": \"SPDXRef-DOCUMENT\", \"relatedSpdxElement\": \"SPDXRef-voxgrad\", \"relationshipType\": \"DESCRIBES\"}")
 set(known "")
-list(REMOVE_DUPLICATES FILES)
-foreach(file IN LISTS FILES)
+set(loaded "")
+if(NOT FOREIGN)
+  file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${PROGRAM} RESOLVED_DEPENDENCIES_VAR loaded UNRESOLVED_DEPENDENCIES_VAR missing)
+endif()
+
+# One question for all: dpkg-query reads its whole database each time. It knows a file by the path of its package, which
+# may be older than /usr having taken in /lib.
+set(paths "")
+foreach(file IN LISTS FILES loaded)
+  if(IS_ABSOLUTE "${file}" AND EXISTS "${file}")
+    file(REAL_PATH "${file}" real)
+    string(REGEX REPLACE "^/usr/" "/" unmerged "${real}")
+    list(APPEND paths "${real}" "${file}" "${unmerged}")
+  endif()
+endforeach()
+execute_process(COMMAND dpkg-query -S ${paths} OUTPUT_VARIABLE lines ERROR_QUIET)
+string(REPLACE "\n" ";" lines "${lines}")
+set(packages_of_all "")
+foreach(line IN LISTS lines)
+  if(line MATCHES "^([^:, ]+)(:[^ ,]+)?(, [^:]+)*: (/.*)$")
+    set(package ${CMAKE_MATCH_1})
+    string(MD5 key "${CMAKE_MATCH_4}")  # a path may hold what a variable's name may not
+    set(owner_${key} ${package})
+    list(APPEND packages_of_all ${package})
+  endif()
+endforeach()
+if(packages_of_all)
+  execute_process(COMMAND dpkg-query -W -f "\${Package} \${Version} \${Architecture}\n" ${packages_of_all} OUTPUT_VARIABLE facts ERROR_QUIET)
+endif()
+
+list(LENGTH FILES named)
+set(place 0)
+foreach(file IN LISTS FILES loaded)
+  math(EXPR place "${place} + 1")
   if(NOT IS_ABSOLUTE "${file}" OR NOT EXISTS "${file}")  # a flag of the linker
     continue()
   endif()
@@ -85,18 +119,22 @@ foreach(file IN LISTS FILES)
   if(DEFINED licence_${name})
     set(licence "${licence_${name}}")
   endif()
-  execute_process(COMMAND dpkg-query -S "${real}" OUTPUT_VARIABLE owner ERROR_QUIET)
-  if(NOT owner)
-    execute_process(COMMAND dpkg-query -S "${file}" OUTPUT_VARIABLE owner ERROR_QUIET)
-  endif()
-  string(REGEX MATCH "^[^:, ]+" package "${owner}")
+  string(REGEX REPLACE "^/usr/" "/" unmerged "${real}")
+  set(package "")
+  foreach(path "${real}" "${file}" "${unmerged}")
+    string(MD5 key "${path}")
+    if(NOT package)
+      set(package "${owner_${key}}")
+    endif()
+  endforeach()
   set(version "")
   set(purl "")
   if(package)
-    execute_process(COMMAND dpkg-query -W -f "\${Version}\\n\${Architecture}\\n" ${package} OUTPUT_VARIABLE facts)
-    string(REGEX MATCH "^[^\n]+" version "${facts}")
-    string(REGEX MATCH "\n([^\n]+)" architecture "${facts}")
-    set(architecture ${CMAKE_MATCH_1})
+    string(REPLACE "+" "\\+" pattern "${package}")
+    string(REPLACE "." "\\." pattern "${pattern}")
+    string(REGEX MATCH "(^|\n)${pattern} ([^ \n]+) ([^ \n]+)" found "${facts}")
+    set(version "${CMAKE_MATCH_2}")
+    set(architecture "${CMAKE_MATCH_3}")
     string(REPLACE "+" "%2B" purl_package "${package}")
     string(REPLACE "+" "%2B" purl_version "${version}")
     string(REPLACE ":" "%3A" purl_version "${purl_version}")
@@ -118,7 +156,9 @@ foreach(file IN LISTS FILES)
       \"checksums\": [{\"algorithm\": \"SHA256\", \"checksumValue\": \"${sum}\"}]${purl}
     }")
   set(how STATIC_LINK)
-  if(real MATCHES "\\.so[.0-9]*$")
+  if(place GREATER named)
+    set(how DEPENDS_ON)
+  elseif(real MATCHES "\\.so[.0-9]*$")
     set(how DYNAMIC_LINK)
   endif()
   string(APPEND relations ",

@@ -73,7 +73,7 @@ foreach(library libstdc++.so libgcc_s.so.1)
   execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=${library} OUTPUT_VARIABLE file OUTPUT_STRIP_TRAILING_WHITESPACE)
   list(APPEND linked ${file})
 endforeach()
-set(sbom ${CMAKE_COMMAND} -DVERSION=${PROJECT_VERSION} -DSOURCE=${PROJECT_SOURCE_DIR})
+set(sbom ${CMAKE_COMMAND} -DVERSION=${PROJECT_VERSION} -DSOURCE=${PROJECT_SOURCE_DIR} -DFOREIGN=${CMAKE_CROSSCOMPILING})
 add_custom_command(OUTPUT ${document} VERBATIM
   COMMAND ${sbom} -DPROGRAM=$<TARGET_FILE:voxgrad> "-DFILES=${linked}" -DOUTPUT=${document}
     -P ${PROJECT_SOURCE_DIR}/tools/cmake/sbom.cmake
