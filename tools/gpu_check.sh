@@ -22,7 +22,7 @@ build() { # FOLDER CMAKE_ARGUMENT...: builds the programs there
   if command -v ninja >/dev/null; then generator=(-G Ninja); fi
   export CCACHE_SLOPPINESS=pch_defines,time_macros
   if command -v ccache >/dev/null; then cache=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache); fi
-  cmake -S . -B "$folder" "${generator[@]}" "${cache[@]}" -DCMAKE_BUILD_TYPE=Release -DVOX_CUDA=ON -DVOX_SIMT_CHECKS=OFF "$@" &&
+  cmake -S . -B "$folder" "${generator[@]}" "${cache[@]}" -DCMAKE_BUILD_TYPE=Release -DVOX_CUDA=ON -DVOX_LINEINFO=ON -DVOX_SIMT_CHECKS=OFF "$@" &&
     cmake --build "$folder" -j "$(nproc)" --target "${programs[@]}" || return 1
   for rival in "${rivals[@]}"; do
     if ! cmake --build "$folder" -j "$(nproc)" --target "$rival"; then echo "gpu_check: no $rival"; fi

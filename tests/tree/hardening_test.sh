@@ -49,12 +49,12 @@ for program in "$build/vox_bench" "$build/static/voxgrad" "$build/static/vox_ben
   if [[ "$program" = */static/* && "$1" -nt "$program" ]]; then continue; fi # of an older build: cpack links it anew
   check_program "$program"
 done
-# Every object of ours: the command that made it.
+# Every object of ours: the command that made it. nvcc hands the flags on.
 if [ -e "$build/compile_commands.json" ]; then
-  count="$(grep '"command":' "$build/compile_commands.json" | grep -v 'nvcc' | grep -vcE -- '-fstack-protector-strong.*-D_FORTIFY_SOURCE=[23]')"
-  if [ "$count" != 0 ]; then
-    echo "$count sources are compiled without the flags, such as: $(grep '"command":' "$build/compile_commands.json" | grep -v nvcc |
-      grep -vE -- '-fstack-protector-strong.*-D_FORTIFY_SOURCE=[23]' | head -n 1 | grep -oE '[^ ]+\.c(c|pp)?"' | head -n 1)"
+  without="$(grep '"command":' "$build/compile_commands.json" |
+    grep -vE -- ' (-Xcompiler=)?-fstack-protector-strong .* (-Xcompiler=)?-D_FORTIFY_SOURCE=[23] ')"
+  if [ -n "$without" ]; then
+    echo "$(wc -l <<<"$without") sources are compiled without the flags, such as: $(head -n 1 <<<"$without" | grep -oE '[^ ]+\.c(c|pp|u)?"')"
     bad=1
   fi
 fi

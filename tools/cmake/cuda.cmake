@@ -42,7 +42,10 @@ if(vox_cuda)
   file(GLOB cuda_sources CONFIGURE_DEPENDS kernels/cuda/*.cu kernels/cuda/conv3d/*.cu kernels/cuda/*.cpp)
   list(FILTER cuda_sources EXCLUDE REGEX "(none|nccl)\\.cpp$")  # nccl.cpp, no_nccl.cpp: ranks.cmake
   target_compile_options(vox_flags INTERFACE
-    $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -lineinfo -Xcompiler=-Wall,-Wextra,-Wshadow>)
+    $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra,-Wshadow>)
+  if(VOX_LINEINFO)
+    target_compile_options(vox_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-lineinfo>)
+  endif()
   if(VOX_WERROR)
     target_compile_options(vox_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings>)
   endif()
