@@ -14,6 +14,10 @@ namespace {
 constexpr FloatMode kHappened = 0x3F;  // of MXCSR: exceptions so far
 constexpr FloatMode kFlush = 0x8000;   // results that are denormal become zero
 constexpr FloatMode kTake = 0x0040;    // operands that are denormal count as zero
+#elif defined(__aarch64__)
+// FZ of FPCR: both. A result is denormal before rounding here, so that one that would round up to the smallest normal
+// number becomes zero.
+constexpr FloatMode kFlush = 1U << 24U;
 #endif
 
 }  // namespace
@@ -28,6 +32,18 @@ void set_float_mode(FloatMode mode) {
 bool flushes_denormals() { return true; }
 
 FlushDenormals::FlushDenormals() : before_(float_mode()) { set_float_mode(before_ | kFlush | kTake); }
+#elif defined(__aarch64__)
+FloatMode float_mode() {
+  std::uint64_t mode = 0;  // FPCR; what has happened is in FPSR
+  asm volatile("mrs %0, fpcr" : "=r"(mode));
+  return static_cast<FloatMode>(mode);
+}
+void set_float_mode(FloatMode mode) {
+  if (mode != float_mode()) { asm volatile("msr fpcr, %0" : : "r"(std::uint64_t{mode})); }
+}
+bool flushes_denormals() { return true; }
+
+FlushDenormals::FlushDenormals() : before_(float_mode()) { set_float_mode(before_ | kFlush); }
 #else
 FloatMode float_mode() { return 0; }
 void set_float_mode(FloatMode) {}
