@@ -35,7 +35,11 @@ template <class Body> void dispatch_device(Device device, Body&& body) {
     case Device::cpu:
       return body(cpu_queue());
     case Device::simt:
+#ifndef VOX_NO_SIMT
       return body(simt_queue());
+#else
+      break;
+#endif
     case Device::cuda:
 #ifdef VOX_CUDA_ENABLED
       return body(cuda_queue());

@@ -2,9 +2,10 @@
 # Installs what building voxgrad needs, from the distribution (Debian 12, Ubuntu 24.04 and later).
 #   tools/setup.sh           install what is missing; does nothing, and quickly, where nothing is
 #   tools/setup.sh --check   list what is there and what is missing; exit 1 if anything is
-#   tools/setup.sh --tests   and clang, which builds for the sanitizers, and what tests open our files with: a browser,
-#                            shells, Python's packages (into build/python), and where there is an nvcc without them
-#                            NVIDIA's disassemblers from PyPI, into $PREFIX/bin (/usr/local/bin)
+#   tools/setup.sh --tests   and clang, which builds for the sanitizers, a compiler and an emulator for 64-bit ARM, and what
+#                            tests open our files with: a browser, shells, Python's packages (into build/python), and
+#                            where there is an nvcc without them NVIDIA's disassemblers from PyPI, into $PREFIX/bin
+#                            (/usr/local/bin)
 set -euo pipefail
 
 # PACKAGE, or PACKAGE:PROGRAM where another package may provide the program as well
@@ -13,6 +14,7 @@ packages=(cmake:cmake ninja-build:ninja g++:g++ pkg-config:pkg-config gnuplot-no
   libprotobuf-dev protobuf-compiler:protoc libhdf5-dev libopenmpi-dev openmpi-bin:mpirun fonts-dejavu-core catch2 libbenchmark-dev doxygen:doxygen)
 if [ "${1:-}" = --tests ]; then
   packages+=(clang:clang++ libclang-rt-dev zsh:zsh fish:fish man-db:man groff-base:groff python3-venv)
+  if [ "$(uname -m)" = x86_64 ]; then packages+=(g++-aarch64-linux-gnu:aarch64-linux-gnu-g++ qemu-user:qemu-aarch64); fi
   # Ubuntu's chromium is a snap, which sees no file outside the home folder.
   if grep -qx 'ID=debian' /etc/os-release; then packages+=(chromium:chromium); fi
 fi

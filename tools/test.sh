@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test: in a Release build of g++, for CUDA where nvcc is found; in
 # builds of clang under AddressSanitizer with UBSan, and the threaded parts under ThreadSanitizer. Warnings are errors.
-# Checks the format.
+# Checks the format. Where g++-aarch64-linux-gnu and qemu-user are installed, compares this machine with a 64-bit ARM one.
 # The Release build runs the CUDA kernels on the CPU: as they are, with every access checked, and as nvcc's PTX.
 #   tools/test.sh            everything
 #   tools/test.sh --quick    the Release build and its tests alone
@@ -69,6 +69,11 @@ part build build "$release" && run_tests tests "$release"
 if [ "$quick" != --quick ]; then
   if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then part format format_is_clean; else
     echo "== format: skipped, clang-format 14 is not installed"
+  fi
+  if command -v aarch64-linux-gnu-g++ >/dev/null && command -v qemu-aarch64 >/dev/null; then
+    part aarch64 bash tests/hosts/aarch64.sh "$([ "$release" = cuda ] && echo build-cuda || echo build)"
+  else
+    echo "== aarch64: skipped, g++-aarch64-linux-gnu or qemu-user is not installed"
   fi
   part build-asan build asan && run_tests tests-asan asan
   part build-tsan build tsan && run_tests tests-tsan tsan
