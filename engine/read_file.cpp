@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <system_error>
+#include <utility>
 
+#include "engine/open_file.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -22,20 +25,17 @@ class Reader {
  public:
   explicit Reader(fs::path path)
       : path_(std::move(path)), descriptor_(open(path_.c_str(), O_RDONLY | O_CLOEXEC)), error_(errno) {}
-  ~Reader() {
-    if (descriptor_ >= 0) { close(descriptor_); }
-  }
-  Reader(const Reader&) = delete;
-  Reader& operator=(const Reader&) = delete;
+  Reader(fs::path path, OpenFile file)
+      : path_(std::move(path)), descriptor_(std::move(file.descriptor)), error_(file.error) {}
 
-  [[nodiscard]] bool absent() const { return descriptor_ < 0 && error_ == ENOENT; }
+  [[nodiscard]] bool absent() const { return descriptor_.get() < 0 && error_ == ENOENT; }
   /// Up to so many bytes; fewer at the end alone.
   void read(std::string& piece, std::size_t bytes) {
-    if (descriptor_ < 0) { fail(path_, error_, "cannot open"); }
+    if (descriptor_.get() < 0) { fail(path_, error_, "cannot open"); }
     piece.resize(bytes);
     std::size_t have = 0;
     while (have < bytes) {
-      const ssize_t n = ::read(descriptor_, piece.data() + have, bytes - have);
+      const ssize_t n = ::read(descriptor_.get(), piece.data() + have, bytes - have);
       if (n < 0 && errno == EINTR) { continue; }
       if (n < 0) { fail(path_, errno); }
       if (n == 0) { break; }
@@ -43,19 +43,20 @@ class Reader {
     }
     piece.resize(have);
   }
-  std::string rest() {
+  /// More than `most` only by what was read last.
+  std::string rest(std::size_t most = std::numeric_limits<std::size_t>::max()) {
     std::string all;
     std::string piece;
     do {
       read(piece, std::max<std::size_t>(std::size_t{1} << 16U, all.size()));  // ever longer ones
       all += piece;
-    } while (!piece.empty());
+    } while (!piece.empty() && all.size() <= most);
     return all;
   }
 
  private:
   fs::path path_;
-  int descriptor_;
+  Descriptor descriptor_;
   int error_;
 };
 
@@ -69,9 +70,19 @@ std::optional<std::string> read_file_if_there(const fs::path& path) {
   return reader.rest();
 }
 
+std::string read_regular(const fs::path& path, std::size_t most_bytes) {
+  OpenFile file = open_regular(path);
+  VOX_CHECK_DATA(file.error != 0 || file.type == fs::file_type::regular, "{}: is no regular file", path.string());
+  const std::string text = Reader(path, std::move(file)).rest(most_bytes);
+  VOX_CHECK_DATA(text.size() <= most_bytes, "{}: has more than {} bytes", path.string(), most_bytes);
+  return text;
+}
+
 std::string read_start(const fs::path& path, std::size_t bytes) {
+  OpenFile file = open_regular(path);
   std::string start;
-  Reader(path).read(start, bytes);
+  if (file.error == 0 && file.type != fs::file_type::regular) { return start; }
+  Reader(path, std::move(file)).read(start, bytes);
   return start;
 }
 

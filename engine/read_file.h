@@ -16,7 +16,9 @@ namespace vox {
 [[nodiscard]] std::string read_file(const std::filesystem::path&);
 /// Nothing where there is no such file.
 [[nodiscard]] std::optional<std::string> read_file_if_there(const std::filesystem::path&);
-/// The first so many bytes, fewer where it has fewer.
+/// Of what somebody else made: a regular file, as a pipe may never end, of so many bytes at most.
+[[nodiscard]] std::string read_regular(const std::filesystem::path&, std::size_t most_bytes);
+/// The first so many bytes, fewer where it has fewer; none of what is no regular file.
 [[nodiscard]] std::string read_start(const std::filesystem::path&, std::size_t bytes);
 /// Piece by piece, for what need not be in memory at once. Returns its length.
 std::size_t read_pieces(const std::filesystem::path&, const std::function<void(std::string_view)>& take);

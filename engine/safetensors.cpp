@@ -1,44 +1,29 @@
 #include "engine/safetensors.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <system_error>
 #include <utility>
 
 #include "engine/json.h"
 #include "engine/json_text.h"
 #include "engine/mapped_files.h"
+#include "engine/open_file.h"
 #include "engine/safetensors_format.h"
 #include "kernels/base/check.h"
+#include "kernels/base/size_product.h"
 
 namespace vox {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::string system_error() { return std::generic_category().message(errno); }
-
-/// Closes what it holds; the number is -1 when it holds nothing.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) { ::close(fd_); }
-  }
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
+std::string reason(int number) { return std::generic_category().message(number); }
 
 /// A pickle of protocol 2 or later names it; one of protocol 0 or 1 starts with a dictionary, a list, or a class, which
 /// is 'c', a module and a name, a line each: "ccollections\nOrderedDict\n(".
@@ -107,13 +92,17 @@ TensorInFile parse_tensor(const std::string& name, const Json& item, std::span<c
   const auto* const known = std::ranges::find(kDTypes, std::string_view(dtype), &DTypeName::name);
   VOX_CHECK_DATA(known != kDTypes.end(), "{}: tensor '{}' is {}, wants F32, F64, BF16, U8 or I64", file, name, dtype);
   TensorInFile t{known->dtype, {}, {}};
-  std::uint64_t bytes = known->bytes;
+  const auto exceeds = [&] {
+    VOX_FAIL_DATA("{}: tensor '{}' of shape {} exceeds any file", file, name, json_text(item["shape"]));
+  };
   for (const Json& extent : item["shape"]) {
     const std::uint64_t n = unsigned_number(extent, name, "the shape", file);
-    VOX_CHECK_DATA(std::in_range<std::int64_t>(n) && !__builtin_mul_overflow(bytes, n, &bytes),
-                   "{}: tensor '{}' of shape {} exceeds any file", file, name, json_text(item["shape"]));
+    if (!std::in_range<std::int64_t>(n)) { exceeds(); }
     t.shape.push_back(static_cast<std::int64_t>(n));
   }
+  const std::optional<std::int64_t> count = size_product(t.shape, kMostValues);
+  if (!count) { exceeds(); }
+  const std::uint64_t bytes = static_cast<std::uint64_t>(*count) * known->bytes;
   const std::uint64_t begin = unsigned_number(item["data_offsets"][0], name, "data_offsets", file);
   const std::uint64_t end = unsigned_number(item["data_offsets"][1], name, "data_offsets", file);
   VOX_CHECK_DATA(begin <= end && end <= data.size(),
@@ -168,15 +157,13 @@ struct SafetensorsFile::Impl {
   ~Impl() { unmap(); }
 
   void map() {
-    const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    VOX_CHECK_DATA(fd.get() >= 0, "{}: cannot open: {}", file, system_error());
-    struct stat status {};
-    VOX_CHECK_DATA(::fstat(fd.get(), &status) == 0, "{}: cannot read: {}", file, system_error());
-    VOX_CHECK_DATA(S_ISREG(status.st_mode), "{}: is no regular file, wants a safetensors file", file);
-    const auto size = static_cast<std::size_t>(status.st_size);
+    const OpenFile opened = open_regular(file);
+    VOX_CHECK_DATA(opened.error == 0, "{}: cannot open: {}", file, reason(opened.error));
+    VOX_CHECK_DATA(opened.type == fs::file_type::regular, "{}: is no regular file, wants a safetensors file", file);
+    const std::size_t size = opened.bytes;
     if (size == 0) { return; }  // cannot be mapped
-    void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-    VOX_CHECK_DATA(start != MAP_FAILED, "{}: cannot map {} bytes: {}", file, size, system_error());
+    void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, opened.descriptor.get(), 0);
+    VOX_CHECK_DATA(start != MAP_FAILED, "{}: cannot map {} bytes: {}", file, size, reason(errno));
     mapped = {static_cast<const std::byte*>(start), size};
     watch_mapping(mapped, file.c_str());
   }

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "engine/atomic_file.h"
@@ -5,6 +7,7 @@
 #include "engine/json_text.h"
 #include "engine/safetensors_format.h"
 #include "kernels/base/check.h"
+#include "kernels/base/size_product.h"
 
 namespace vox {
 namespace {
@@ -12,12 +15,9 @@ namespace {
 namespace fs = std::filesystem;
 
 std::size_t byte_count(const TensorToWrite& t, const fs::path& path) {
-  std::size_t count = size_of(t.dtype);
-  for (const std::int64_t extent : t.shape) {
-    VOX_CHECK(extent >= 0 && !__builtin_mul_overflow(count, static_cast<std::size_t>(extent), &count),
-              "{}: tensor '{}' has an impossible extent {}", path.string(), t.name, extent);
-  }
-  return count;
+  const std::optional<std::int64_t> count = size_product(t.shape, kMostValues);
+  VOX_CHECK(count, "{}: tensor '{}' has an impossible shape, {}", path.string(), t.name, fmt::join(t.shape, "x"));
+  return static_cast<std::size_t>(*count) * size_of(t.dtype);
 }
 
 /// Tensors of wide types first, so that every tensor starts at a multiple of its own value size, without gaps.

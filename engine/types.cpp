@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "kernels/base/check.h"
+#include "kernels/base/size_product.h"
 
 namespace vox {
 
@@ -61,6 +62,8 @@ Shape::Shape(std::initializer_list<std::int64_t> extents)
 Shape::Shape(std::span<const std::int64_t> extents) : rank_(extents.size()) {
   VOX_CHECK(extents.size() <= extents_.size(), "Shape: rank {} exceeds {}", extents.size(), extents_.size());
   std::copy(extents.begin(), extents.end(), extents_.begin());
+  VOX_CHECK(std::ranges::any_of(extents, [](std::int64_t n) { return n < 0; }) || size_product(extents, kMostValues),
+            "Shape: {} has more than 2^56 values", str());  // a negative extent is refused where memory is asked for
 }
 
 std::int64_t Shape::count() const {

@@ -38,7 +38,7 @@ template <> inline constexpr DType kDTypeOf<double> = DType::f64;
 template <> inline constexpr DType kDTypeOf<Bf16> = DType::bf16;
 template <> inline constexpr DType kDTypeOf<std::uint8_t> = DType::u8;
 
-/// Extents, outermost first: a volume batch is {N, C, D, H, W}. At most five, on the stack.
+/// Extents, outermost first: a volume batch is {N, C, D, H, W}. At most five; kMostValues values.
 class Shape {
  public:
   Shape() = default;

@@ -108,8 +108,9 @@ void CheckpointFile::load(Optimizer& optimizer) const {
   const std::string& text = file_.meta(key);
   std::int64_t steps = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), steps);
-  VOX_CHECK_DATA(parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size() && steps >= 0,
-                 "{}: {} is '{}', wants a number from 0", path_.string(), key, text);
+  VOX_CHECK_DATA(
+      parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size() && steps >= 0 && steps <= kMostSteps,
+      "{}: {} is '{}', wants a number from 0 to 2^53", path_.string(), key, text);
   optimizer.set_steps(steps);
 }
 

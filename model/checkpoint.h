@@ -17,6 +17,8 @@ namespace vox {
 // the state of its run, the recipe its data was prepared with.
 
 inline constexpr const char* kCheckpointFormat = "voxgrad-checkpoint-1";
+/// A file that says to have done more steps, samples or epochs is damaged: 2^53, up to which a double is exact.
+inline constexpr std::int64_t kMostSteps = std::int64_t{1} << 53U;
 
 [[nodiscard]] std::string to_json(const UNetConfig&);
 /// Throws DataError naming `file` when the text is not what to_json() writes.

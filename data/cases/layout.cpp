@@ -30,8 +30,7 @@ bool is_list(const fs::path& file) {
 bool is_dicom(const fs::path& file) {
   const std::string ending = lower_ending(file);
   if (ending == ".dcm" || ending == ".ima") { return true; }
-  std::error_code error;
-  if (ending == ".gz" || ending == ".nii" || !fs::is_regular_file(file, error)) { return false; }
+  if (ending == ".gz" || ending == ".nii") { return false; }
   const std::string start = read_start(file, 132);
   return start.size() == 132 && start.ends_with("DICM");
 }
@@ -151,14 +150,8 @@ std::string lower_case(std::string text) {
 }
 
 std::string text_of(const fs::path& file) {
-  constexpr std::uintmax_t kMostBytes = std::uintmax_t{1} << 28U;
-  std::error_code error;
-  VOX_CHECK_DATA(!fs::exists(file, error) || fs::is_regular_file(file, error), "{}: cannot open, or no file",
-                 file.string());  // a pipe might never end
-  const std::uintmax_t bytes = fs::file_size(file, error);
-  VOX_CHECK_DATA(error || bytes <= kMostBytes, "{}: has {} bytes, a list wants at most {}", file.string(), bytes,
-                 kMostBytes);
-  std::string text = read_file(file);
+  constexpr std::size_t kMostBytes = std::size_t{1} << 28U;
+  std::string text = read_regular(file, kMostBytes);
   if (text.starts_with("\xEF\xBB\xBF")) { text.erase(0, 3); }
   return text;
 }

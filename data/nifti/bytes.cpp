@@ -1,8 +1,6 @@
 #include "data/nifti/bytes.h"
 
-#include <fcntl.h>
 #include <libdeflate.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,8 +13,9 @@
 namespace vox {
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t{1} << 18U;  // large enough to hide the system call
-constexpr std::uint64_t kMostInflation = 1032;              // deflate's limit: 258 bytes from 2 bits
+constexpr std::size_t kChunkBytes = std::size_t{1} << 18U;    // large enough to hide the system call
+constexpr std::uint64_t kMostInflation = 1032;                // deflate's limit: 258 bytes from 2 bits
+constexpr std::uint64_t kMostFile = std::uint64_t{1} << 53U;  // a sparse file may be longer: no product of it overflows
 
 bool is_gzip_magic(std::span<const std::byte> b) {
   return b.size() >= 2 && b[0] == std::byte{0x1F} && b[1] == std::byte{0x8B};
@@ -29,31 +28,22 @@ void refuse(NiftiFault fault, const std::string& message, const char* file, int 
 }
 
 ByteSource::ByteSource(std::filesystem::path path) : path_(std::move(path)) {
-  std::error_code error;
-  const auto status = std::filesystem::status(path_, error);
-  if (status.type() == std::filesystem::file_type::none) {
-    refuse(NiftiFault::unreadable, fmt::format("cannot open '{}': {}", path_.string(), error.message()));
+  const std::string name = path_.string();
+  OpenFile opened = open_regular(path_);
+  if (opened.type == std::filesystem::file_type::not_found) {
+    refuse(NiftiFault::unreadable, fmt::format("'{}' is not there; wants a NIfTI file", name));
   }
-  if (status.type() == std::filesystem::file_type::not_found) {
-    refuse(NiftiFault::unreadable, fmt::format("'{}' is not there; wants a NIfTI file", path_.string()));
-  }
-  if (status.type() != std::filesystem::file_type::regular) {
-    refuse(NiftiFault::unreadable, fmt::format("'{}' is {}; wants a NIfTI file", path_.string(),
-                                               std::filesystem::is_directory(status) ? "a folder" : "not a file"));
-  }
-  descriptor_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor_ < 0) {
+  if (opened.type != std::filesystem::file_type::none && opened.type != std::filesystem::file_type::regular) {
+    const bool folder = opened.type == std::filesystem::file_type::directory;
     refuse(NiftiFault::unreadable,
-           fmt::format("cannot open '{}': {}", path_.string(), std::generic_category().message(errno)));
+           fmt::format("'{}' is {}; wants a NIfTI file", name, folder ? "a folder" : "not a file"));
   }
-  struct stat opened {};
-  if (fstat(descriptor_, &opened) != 0) {
-    const int number = errno;
-    close(descriptor_);
+  if (opened.error != 0) {
     refuse(NiftiFault::unreadable,
-           fmt::format("cannot read '{}': {}", path_.string(), std::generic_category().message(number)));
+           fmt::format("cannot open '{}': {}", name, std::generic_category().message(opened.error)));
   }
-  file_bytes_ = static_cast<std::uint64_t>(opened.st_size);
+  descriptor_ = std::move(opened.descriptor);
+  file_bytes_ = opened.bytes;
   input_.resize(kChunkBytes);
   input_.resize(read_file(input_));
   if (input_.empty()) { refuse(NiftiFault::damaged, fmt::format("'{}' is empty; wants a NIfTI file", path_.string())); }
@@ -68,15 +58,16 @@ ByteSource::ByteSource(std::filesystem::path path) : path_(std::move(path)) {
 
 ByteSource::~ByteSource() {
   if (gzip_) { inflateEnd(&stream_); }
-  if (descriptor_ >= 0) { close(descriptor_); }
 }
 
-std::uint64_t ByteSource::most_bytes() const { return gzip_ ? file_bytes_ * kMostInflation : file_bytes_; }
+std::uint64_t ByteSource::most_bytes() const {
+  return gzip_ ? std::min(file_bytes_, kMostFile) * kMostInflation : file_bytes_;
+}
 
 std::size_t ByteSource::read_file(std::span<std::byte> to) {
   std::size_t total = 0;
   while (total < to.size()) {
-    const ssize_t n = ::read(descriptor_, to.data() + total, to.size() - total);
+    const ssize_t n = ::read(descriptor_.get(), to.data() + total, to.size() - total);
     if (n < 0 && errno == EINTR) { continue; }
     if (n < 0) {
       refuse(NiftiFault::unreadable,
@@ -155,7 +146,7 @@ std::optional<std::size_t> ByteSource::whole(std::span<std::byte> to) {
   if (!gzip_) { return {}; }
   const auto file = std::make_unique_for_overwrite<std::byte[]>(file_bytes_);
   for (std::uint64_t have = 0; have < file_bytes_;) {  // where read() stands stays
-    const ssize_t n = pread(descriptor_, file.get() + have, file_bytes_ - have, static_cast<off_t>(have));
+    const ssize_t n = pread(descriptor_.get(), file.get() + have, file_bytes_ - have, static_cast<off_t>(have));
     if (n < 0 && errno == EINTR) { continue; }
     if (n <= 0) { return {}; }
     have += static_cast<std::uint64_t>(n);

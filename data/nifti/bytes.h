@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "data/nifti/nifti.h"
+#include "engine/open_file.h"
 
 namespace vox {
 
@@ -52,7 +53,7 @@ class ByteSource {
   std::filesystem::path path_;
   std::uint64_t file_bytes_ = 0;
   std::uint64_t delivered_ = 0;
-  int descriptor_ = -1;
+  Descriptor descriptor_;
   bool gzip_ = false;
   bool member_ended_ = false;
   z_stream stream_{};

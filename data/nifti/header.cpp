@@ -6,12 +6,13 @@
 #include <cctype>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <span>
+
+#include "kernels/base/size_product.h"
 
 namespace vox {
 namespace {
-
-constexpr std::int64_t kMostVoxels = std::int64_t{1} << 40U;  // so that no product below overflows
 
 /// The fields that both versions have under the same names.
 struct Fields {
@@ -139,10 +140,9 @@ void check_extents(const std::string& file, const Fields& f, std::int64_t wanted
   for (std::size_t axis = 1; axis <= static_cast<std::size_t>(rank); ++axis) {
     const std::int64_t n = f.dim[axis];
     shape += fmt::format("{}{}", axis == 1 ? "" : "x", n);
-    if (n < 1 || n > kMostVoxels / voxels) {
-      refuse(NiftiFault::damaged, fmt::format("'{}': axis {} of its header has {} voxels", file, axis, n));
-    }
-    voxels *= n;
+    const std::optional<std::int64_t> all = n < 1 ? std::nullopt : size_product({voxels, n}, kMostVoxels);
+    if (!all) { refuse(NiftiFault::damaged, fmt::format("'{}': axis {} of its header has {} voxels", file, axis, n)); }
+    voxels = *all;
     if (axis > 3) { volumes *= n; }
   }
   const bool fourth = wanted == 1 || (rank >= 4 && f.dim[4] == wanted);  // and not the fifth

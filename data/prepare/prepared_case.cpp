@@ -13,6 +13,7 @@
 #include "engine/read_file.h"
 #include "kernels/base/bf16.h"
 #include "kernels/base/check.h"
+#include "kernels/base/size_product.h"
 
 namespace vox {
 namespace {
@@ -43,11 +44,10 @@ Metadata metadata_of(const PreparedInfo& info) {
 
 /// Of a cache that somebody else made: the id becomes a file's name, and no product of the extents overflows.
 void check_source(const std::string& id, const Geometry& g) {
-  constexpr std::int64_t kLongest = std::int64_t{1} << 20U;  // along an axis: three of them are below 2^63
   VOX_CHECK(is_case_id(id), "the id '{}' cannot be a file's name", id);
+  VOX_CHECK(size_product(g.size, kMostVoxels), "a source of {} voxels", fmt::join(g.size, "x"));
   for (std::size_t a = 0; a < 3; ++a) {
-    VOX_CHECK(g.size[a] >= 1 && g.size[a] <= kLongest, "a source of {} voxels along axis {}, wants 1 to {}", g.size[a],
-              a, kLongest);
+    VOX_CHECK(g.size[a] >= 1, "a source of {} voxels along axis {}", g.size[a], a);
     VOX_CHECK(std::isfinite(g.spacing_mm[a]) && g.spacing_mm[a] > 0, "a source with voxels of {} mm along axis {}",
               g.spacing_mm[a], a);
   }

@@ -1,10 +1,12 @@
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <string>
 
 #include "data/cases/dataset.h"
 #include "data/cases/layout_files.h"
+#include "data/nifti/nifti.h"
 #include "data/prepare/prepared_case.h"
 #include "engine/safetensors.h"
 #include "kernels/base/check.h"
@@ -12,6 +14,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 #include "tools/interchange/keras_weights.h"
+#include "tools/interchange/weights_of_file.h"
 #include "tools/ui/printable_text.h"
 
 namespace vox::test {
@@ -45,14 +48,31 @@ TEST_CASE("hostile files: a prepared case of another's cache names no path and n
   CHECK_THROWS_WITH(PreparedFile(seed("prepared_case/id_that_is_a_path")),
                     ContainsSubstring("the id '../../elsewhere' cannot be a file's name"));
   CHECK_THROWS_WITH(PreparedFile(seed("prepared_case/source_that_overflows")),
-                    ContainsSubstring("a source of -9223372036854775808 voxels along axis 0"));
+                    ContainsSubstring("a source of -9223372036854775808x1x1 voxels"));
 }
 
 TEST_CASE("hostile files: a pipe is no safetensors file and no list, and nobody waits for it", "[hostile]") {
   const TempFolder folder;
-  for (const char* const name : {"a.safetensors", "list.csv"}) { REQUIRE(mkfifo((folder / name).c_str(), 0600) == 0); }
+  for (const char* const name : {"a.safetensors", "list.csv", "a.nii"}) {
+    REQUIRE(mkfifo((folder / name).c_str(), 0600) == 0);
+  }
   CHECK_THROWS_WITH(SafetensorsFile(folder / "a.safetensors"), ContainsSubstring("is no regular file"));
-  CHECK_THROWS_WITH(list_cases(folder / "list.csv"), ContainsSubstring("cannot open, or no file"));
+  CHECK_THROWS_WITH(list_cases(folder / "list.csv"), ContainsSubstring("list.csv: is no regular file"));
+  CHECK_THROWS_WITH(read_nifti(folder / "a.nii"), ContainsSubstring("a.nii' is not a file; wants a NIfTI file"));
+  CHECK_THROWS_WITH(open_weights(folder / "a.nii", "model"), ContainsSubstring("is no regular file"));
+}
+
+TEST_CASE("hostile files: an image that is refused before its header was read is closed", "[hostile]") {
+  const TempFolder folder;
+  write_bytes(folder / "empty.nii", "");
+  const auto next_descriptor = [] {
+    const int number = dup(STDIN_FILENO);  // the lowest that is free
+    close(number);
+    return number;
+  };
+  const int before = next_descriptor();
+  CHECK_THROWS_WITH(read_nifti(folder / "empty.nii"), ContainsSubstring("is empty"));
+  CHECK(next_descriptor() == before);
 }
 
 TEST_CASE("hostile files: a list gives no id that leaves a folder or orders a terminal about", "[hostile]") {

@@ -1,5 +1,6 @@
 #include "engine/read_file.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,6 +29,21 @@ TEST_CASE("a file is read whole, in pieces or from its start", "[files]") {
     CHECK(read_pieces(folder / "f", [&](std::string_view piece) { pieces += piece; }) == length);
     CHECK(pieces == text.substr(0, length));
   }
+}
+
+TEST_CASE("what somebody else made is read from a regular file alone, and so much of it at most", "[files]") {
+  const TempFolder folder;
+  write_bytes(folder / "f", std::string(100'000, 'x'));
+  CHECK(read_regular(folder / "f", 100'000) == std::string(100'000, 'x'));
+  CHECK_THROWS_WITH(read_regular(folder / "f", 99'999), ContainsSubstring("f: has more than 99999 bytes"));
+  REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  fs::create_symlink("pipe", folder / "link");
+  for (const fs::path& path : {folder / "pipe", folder / "link", folder.path(), fs::path("/dev/zero")}) {
+    CHECK_THROWS_WITH(read_regular(path, 10), ContainsSubstring(path.string() + ": is no regular file"));
+    CHECK(read_start(path, 10).empty());
+  }
+  CHECK_THROWS_WITH(read_regular(folder / "none", 10), ContainsSubstring("none: cannot open: No such file"));
+  CHECK_THROWS_WITH(read_start(folder / "none", 10), ContainsSubstring("none: cannot open: No such file"));
 }
 
 TEST_CASE("what cannot be read is an error, not something empty or absent", "[files]") {

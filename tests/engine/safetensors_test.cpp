@@ -158,6 +158,8 @@ TEST_CASE("safetensors: what is wrong in a file is named", "[safetensors]") {
   refused(one(R"("dtype":"F32","shape":[2.0],"data_offsets":[0,8])"), "the shape holds 2.0");
   refused(one(R"("dtype":"F32","shape":[[]],"data_offsets":[0,8])"), "the shape holds []");
   refused(one(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8])"), "exceeds any file");
+  refused(one(R"("dtype":"F32","shape":[0,4294967296,4294967296],"data_offsets":[0,0])"), "exceeds any file");
+  refused(one(R"("dtype":"F32","shape":[18446744073709551615],"data_offsets":[0,8])"), "exceeds any file");
   refused(one(R"("dtype":"F32","shape":[2],"data_offsets":[0,9])"), "lies in bytes 0 to 9, but the file holds 8");
   refused(one(R"("dtype":"F32","shape":[2],"data_offsets":[8,0])"), "lies in bytes 8 to 0");
   refused(one(R"("dtype":"F32","shape":[3],"data_offsets":[0,8])"), "has 8 bytes, its shape [3] of F32 wants 12");

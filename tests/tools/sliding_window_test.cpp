@@ -250,6 +250,11 @@ TEST_CASE("windows that cannot be are refused", "[sliding_window]") {
   o = good;
   o.batch = 0;
   CHECK_THROWS_WITH(check_windows(o), ContainsSubstring("0 at a time"));
+  o = options({std::int64_t{1} << 32U, std::int64_t{1} << 32U, 8}, 0.5, WindowRule::nnunet);
+  CHECK_THROWS_WITH(check_windows(o), ContainsSubstring("4294967296x4294967296x8, 1 at a time: more than 2^40 voxels"));
+  o = good;
+  o.batch = std::int64_t{1} << 62U;
+  CHECK_THROWS_WITH(check_windows(o), ContainsSubstring("more than 2^40 voxels"));
   CHECK_THROWS_WITH(window_rule_named("keras"), ContainsSubstring("'keras', wants nnunet or monai"));
   CHECK_THROWS_WITH(blend_named("mean"), ContainsSubstring("'mean', wants gaussian or constant"));
   const std::vector<float> image(27);

@@ -62,7 +62,7 @@ TEST_CASE("a number that makes no sense is refused by its option's name", "[opti
               o.patch = {48};
             },
             "--patch is 48, wants auto, or one number or three (D,H,W), each a multiple of 32 from 32"},
-           {[](TrainOptions& o) { o.size = -16; }, "--size is -16, wants 0 or more"},
+           {[](TrainOptions& o) { o.size = -16; }, "--size is -16, wants 0 to 4096"},
            {[](TrainOptions& o) { o.batch = 0; }, "--batch is 0, wants 1 to"},
            {[](TrainOptions& o) { o.batch = std::numeric_limits<std::int64_t>::max(); }, "--batch is 9223"},
            {[](TrainOptions& o) { o.micro_batch = -1; }, "--micro-batch is -1, wants 1 to the batch, 2"},
@@ -185,6 +185,13 @@ TEST_CASE("options are refused wherever they come from: exit 2", "[options][cli]
            {train + " --seed -1", "--seed: is -1, wants 0 or more"},
            {"plan" + config, "--threads is -1"},
            {"plan --size 0", "--size is 0"},
+           {"plan --size 4294967296", "--size is 4294967296, wants 0 to 4096"},  // whose cube overflows 64 bits
+           {"plan --patch 16 --case 4294967296,4294967296,4294967296", "wants three numbers of voxels, D,H,W, 2^40 in"},
+           {"plan --batch 9223372036854775808", "--batch: is 9223372036854775808, which 64 bits do not hold"},
+           {"plan --batch -9223372036854775809", "--batch: is -9223372036854775809, which 64 bits do not hold"},
+           {train + " --seed 18446744073709551616", "--seed: is 18446744073709551616, which 64 bits do not hold"},
+           {train + " --negative-slope nan", "--negative-slope: is nan, wants a finite number"},
+           {train + " --set lr=1e999", "--lr: is 1e999, wants a finite number"},
            {"plan --micro-batch -1", "--micro-batch is -1"},
            {"info --batch 0", "--batch is 0"},
            {"info --widths 1 2 3 4 0", "--widths is 0"},

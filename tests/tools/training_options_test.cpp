@@ -118,6 +118,14 @@ TEST_CASE("progress of a version that did not keep when the best was counts from
   CHECK(stops_early(training_progress_from_json(to_json(p), "x"), 4, 1));
   auto older = nlohmann::json::parse(to_json(p));
   older.erase("best_epoch");
+  for (const char* const count : {"epoch", "batches", "step", "samples", "schedule_bad_epochs", "best_epoch"}) {
+    for (const std::int64_t wrong : {std::int64_t{-1}, std::numeric_limits<std::int64_t>::max()}) {
+      auto damaged = older;
+      damaged[count] = wrong;
+      CHECK_THROWS_WITH(training_progress_from_json(damaged.dump(), "x"),
+                        ContainsSubstring(fmt::format("holds {}, wants 0 to 2^53", wrong)));
+    }
+  }
   p = training_progress_from_json(older.dump(), "x");
   CHECK_FALSE(stops_early(p, 4, 1));
   p.epoch = 11;

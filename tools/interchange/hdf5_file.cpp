@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <utility>
 
 #include "engine/read_file.h"
 #include "kernels/base/check.h"
+#include "kernels/base/size_product.h"
 #include "tools/interchange/hdf5_library.h"
 
 namespace vox {
@@ -15,10 +17,11 @@ namespace {
 
 static_assert(sizeof(hid_t) == sizeof(std::int64_t));
 
-constexpr std::int64_t kMostValues = std::int64_t{1} << 31;
+constexpr std::int64_t kMostNumbers = std::int64_t{1} << 31;
 constexpr std::int64_t kMostStrings = 1 << 20;
-constexpr std::size_t kMostText = std::size_t{1} << 28U;  // bytes of all strings of an attribute
-constexpr unsigned kReadOnly = 0;                         // H5F_ACC_RDONLY, a macro that calls the library
+constexpr std::size_t kMostText = std::size_t{1} << 28U;   // bytes of all strings of an attribute
+constexpr std::size_t kMostBytes = std::size_t{1} << 36U;  // of a file
+constexpr unsigned kReadOnly = 0;                          // H5F_ACC_RDONLY, a macro that calls the library
 
 /// A handle of HDF5, closed at the end of the scope.
 class Handle {
@@ -47,25 +50,15 @@ std::vector<std::int64_t> extents_of(hid_t space) {
   std::vector<hsize_t> dims(static_cast<std::size_t>(std::max(rank, 0)));
   if (rank > 0) { h.s_get_simple_extent_dims(space, dims.data(), nullptr); }
   std::vector<std::int64_t> extents;
-  for (const hsize_t d : dims) { extents.push_back(static_cast<std::int64_t>(std::min<hsize_t>(d, kMostValues))); }
+  for (const hsize_t d : dims) { extents.push_back(static_cast<std::int64_t>(std::min<hsize_t>(d, kMostNumbers))); }
   return extents;
 }
 
-/// The product, or -1 where that is more than allowed.
-std::int64_t count_of(const std::vector<std::int64_t>& extents, std::int64_t most) {
-  std::int64_t count = 1;
-  for (const std::int64_t e : extents) {
-    if (e < 0 || (e > 0 && count > most / e)) { return -1; }
-    count *= e;
-  }
-  return count;
-}
-
 /// Numbers of two bytes or more, deflated at best: what keeps a hostile shape from reserving gigabytes.
-std::int64_t most_values(std::size_t bytes) {
-  constexpr std::size_t kMostInflation = 1032;  // deflate's limit: 258 bytes from 2 bits
-  if (bytes >= static_cast<std::size_t>(kMostValues)) { return kMostValues; }
-  return std::min(kMostValues, static_cast<std::int64_t>(bytes * kMostInflation / 2));
+std::int64_t most_values(std::uint64_t file_bytes) {
+  constexpr std::uint64_t kMostInflation = 1032;  // deflate's limit: 258 bytes from 2 bits
+  if (file_bytes >= static_cast<std::uint64_t>(kMostNumbers)) { return kMostNumbers; }
+  return std::min(kMostNumbers, static_cast<std::int64_t>(file_bytes * kMostInflation / 2));
 }
 
 /// The values of a dataset may lie in other files, of any path: such a one is refused.
@@ -81,9 +74,8 @@ void check_inside(hid_t dataset, const std::filesystem::path& path, const std::s
 
 Hdf5File::Hdf5File(const std::filesystem::path& path) : path_(path) {
   const Hdf5Library& h = hdf5_library();
-  VOX_CHECK_DATA(std::filesystem::is_regular_file(path), "{}: is no file", path.string());
   // Read here and not by the library, which takes a disk's error for a damaged file, and crashes where close() fails.
-  std::string image = read_file(path);
+  std::string image = read_regular(path, kMostBytes);
   bytes_ = image.size();
   constexpr std::size_t kStep = 1U << 16U;  // by which a file in memory would grow
   const Handle access(h.p_create(h.file_access), h.p_close);
@@ -92,7 +84,7 @@ Hdf5File::Hdf5File(const std::filesystem::path& path) : path_(path) {
   if (!ready) {
     fail<MemoryError>(__FILE__, __LINE__, fmt::format("{}: its {} bytes do not fit in memory", path.string(), bytes_));
   }
-  image = std::string();  // the library has a copy
+  image = std::string();                                 // the library has a copy
   const std::filesystem::path nowhere = path / "image";  // of an image HDF5 wants a name that no file has
   const hid_t id = bytes_ == 0 ? -1 : h.f_open(nowhere.c_str(), kReadOnly, access.id());
   VOX_CHECK_DATA(id >= 0, "{}: is no file of HDF5, or a damaged one", path.string());
@@ -142,12 +134,12 @@ Hdf5File::Values Hdf5File::read(const std::string& dataset) const {
   Values v{.shape = extents_of(space.id()), .values = {}};
   check_inside(object.id(), path_, dataset);
   const std::int64_t most = most_values(bytes_);
-  const std::int64_t count = count_of(v.shape, most);
-  VOX_CHECK_DATA(count >= 0, "{}: '{}' is {}: more than the {} numbers that a file of this size can hold",
-                 path_.string(), dataset, fmt::join(v.shape, "x"), most);
-  v.values.resize(static_cast<std::size_t>(count));
+  const std::optional<std::int64_t> count = size_product(v.shape, most);
+  VOX_CHECK_DATA(count, "{}: '{}' is {}: more than the {} numbers that a file of this size can hold", path_.string(),
+                 dataset, fmt::join(v.shape, "x"), most);
+  v.values.resize(static_cast<std::size_t>(*count));
   const bool read =
-      count == 0 || h.d_read(object.id(), h.native_float, H5S_ALL, H5S_ALL, H5P_DEFAULT, v.values.data()) >= 0;
+      v.values.empty() || h.d_read(object.id(), h.native_float, H5S_ALL, H5S_ALL, H5P_DEFAULT, v.values.data()) >= 0;
   VOX_CHECK_DATA(read, "{}: '{}' cannot be read: the file is damaged", path_.string(), dataset);
   return v;
 }
@@ -170,10 +162,10 @@ std::vector<std::string> Hdf5File::strings(const std::string& object, const std:
   const Handle type(h.a_get_type(attribute.id()), h.t_close);
   const Handle space(h.a_get_space(attribute.id()), h.s_close);
   if (!type.fine() || !space.fine()) { damaged(); }
-  const std::int64_t count = count_of(extents_of(space.id()), kMostStrings);
+  const std::optional<std::int64_t> count = size_product(extents_of(space.id()), kMostStrings);
   if (count == 0) { return {}; }  // h5py writes a list of nothing as one of numbers
-  if (count < 0 || h.t_get_class(type.id()) != H5T_STRING) { damaged(); }
-  std::vector<std::string> found(static_cast<std::size_t>(count));
+  if (!count || h.t_get_class(type.id()) != H5T_STRING) { damaged(); }
+  std::vector<std::string> found(static_cast<std::size_t>(*count));
   if (h.t_is_variable_str(type.id()) > 0) {
     std::vector<char*> read(found.size());
     if (h.a_read(attribute.id(), type.id(), static_cast<void*>(read.data())) < 0) { damaged(); }

@@ -34,7 +34,7 @@ class Hdf5File {
 
  private:
   std::filesystem::path path_;
-  std::size_t bytes_ = 0;
+  std::uint64_t bytes_ = 0;
   std::shared_ptr<const std::int64_t> file_;  ///< HDF5's handle
 };
 

@@ -1,5 +1,6 @@
 #include "tools/run/run_log.h"
 
+#include <limits>
 #include <sstream>
 #include <string>
 
@@ -11,10 +12,9 @@ namespace vox {
 
 RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step, std::int64_t last_epoch) {
   std::string kept;
-  std::error_code error;
   std::istringstream in;
-  if (std::filesystem::is_regular_file(path, error)) {  // the end of a pipe or a device may never come
-    in.str(read_file_if_there(path).value_or(""));
+  if (type_of(path) == std::filesystem::file_type::regular) {  // the end of a pipe or a device may never come
+    in.str(read_regular(path, std::numeric_limits<std::size_t>::max()));
   }
   for (std::string line; std::getline(in, line);) {
     const Json j = Json::try_parse(line).value_or(nullptr);  // a line cut short by a crash is dropped

@@ -5,6 +5,7 @@
 
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
+#include "kernels/base/size_product.h"
 #include "model/extents.h"
 
 namespace vox {
@@ -62,6 +63,8 @@ void check_windows(const WindowOptions& o) {
   VOX_CHECK(o.overlap >= 0 && o.overlap < 1, "windows: overlap {} of neighbours, wants 0 or more and less than 1",
             o.overlap);
   VOX_CHECK(o.batch >= 1, "windows: {} at a time, wants at least 1", o.batch);
+  VOX_CHECK(size_product({o.window[0], o.window[1], o.window[2], o.batch}, kMostVoxels),
+            "windows of {}x{}x{}, {} at a time: more than 2^40 voxels", o.window[0], o.window[1], o.window[2], o.batch);
 }
 
 std::vector<std::int64_t> window_starts(std::int64_t n, std::int64_t window, const WindowOptions& o) {

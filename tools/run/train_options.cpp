@@ -10,6 +10,7 @@
 #include "data/loading/augment.h"
 #include "engine/context.h"
 #include "kernels/base/check.h"
+#include "kernels/base/size_product.h"
 #include "tools/run/option_words.h"
 #include "tools/run/step_digest.h"
 
@@ -81,7 +82,7 @@ void check_class_weights(const TrainOptions& o) {
 
 void check_options(const TrainOptions& o) {
   const UNetConfig network = unet_config(o);
-  check_at_least("size", o.size, 0);
+  check_whole("size", o.size, 0, kLongest);
   check_whole("batch", o.batch, 1, kMostCases);
   VOX_CHECK(o.micro_batch >= 0 && o.micro_batch <= o.batch,
             "--micro-batch is {}, wants 1 to the batch, {}, or 0 for it", o.micro_batch, o.batch);
@@ -129,10 +130,8 @@ void check_network_size(std::int64_t size, std::int64_t batch, const UNetConfig&
   check_whole("batch", batch, 1, kMostCases);
   // The largest tensor may have twice the channels of the widest level. Bytes are counted in 64 bits.
   const std::int64_t widest = std::ranges::max(network.widths);
-  const double bytes = std::pow(static_cast<double>(size), 3) * static_cast<double>(std::max(batch, kTriedBatch)) * 2 *
-                       static_cast<double>(widest) * sizeof(double);
-  VOX_CHECK(bytes < 0x1p62, "--size {}, --batch {} and --widths up to {}: no machine holds such a network", size, batch,
-            widest);
+  VOX_CHECK(size_product({size, size, size, std::max(batch, kTriedBatch), 2 * widest}, kMostValues),
+            "--size {}, --batch {} and --widths up to {}: no machine holds such a network", size, batch, widest);
 }
 
 bool wants_largest_patch(const TrainOptions& o) { return o.patch == std::vector<std::int64_t>{0}; }

@@ -5,6 +5,7 @@
 #include "engine/json.h"
 #include "engine/json_text.h"
 #include "kernels/base/check.h"
+#include "model/checkpoint.h"
 
 namespace vox {
 namespace {
@@ -60,6 +61,10 @@ TrainingProgress training_progress_from_json(const std::string& text, const std:
     j.at("schedule_lr").get_to(p.schedule.lr);
     if (!j.at("schedule_best").is_null()) { j.at("schedule_best").get_to(p.schedule.best); }
     j.at("schedule_bad_epochs").get_to(p.schedule.bad_epochs);
+    for (const std::int64_t n :
+         {p.epoch, p.batches, p.step, p.samples, p.best_epoch.value_or(0), p.schedule.bad_epochs}) {
+      VOX_CHECK_DATA(n >= 0 && n <= kMostSteps, "{}: the state of the training run holds {}, wants 0 to 2^53", file, n);
+    }
     return p;
   } catch (const JsonError& e) { VOX_FAIL_DATA("{}: the state of the training run is damaged: {}", file, e.what()); }
 }

@@ -2,12 +2,15 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <iterator>
 #include <sstream>
+#include <type_traits>
 #include <utility>
 
 namespace vox {
@@ -24,6 +27,27 @@ std::function<std::string(const std::string&)> number_check(bool (*fits)(double)
     return good ? std::string() : "is " + text + ", wants " + wanted;
   };
 }
+
+/// CLI11 takes a whole number that 64 bits do not hold for the nearest one that they do.
+template <class T> std::string too_long(const std::string& text) {
+  errno = 0;
+  if constexpr (std::is_signed_v<T>) {
+    static_cast<void>(std::strtoll(text.c_str(), nullptr, 0));
+  } else {
+    static_cast<void>(std::strtoull(text.c_str(), nullptr, 0));
+  }
+  return errno == ERANGE ? "is " + text + ", which 64 bits do not hold" : std::string();
+}
+
+/// The largest double is refused by none of CLI11's checks where the text is larger, nor is what is not a number.
+std::string not_finite(const std::string& text) {
+  double value = 0;
+  const bool number = CLI::detail::lexical_cast(text, value);
+  return number && !std::isfinite(value) ? "is " + text + ", wants a finite number" : std::string();
+}
+
+template <class T> struct ElementOf { using type = T; };
+template <class T> struct ElementOf<std::vector<T>> { using type = T; };
 
 /// The option that was probably meant by what was not expected.
 std::string suggestion(CLI::App* verb, const std::string& message) {
@@ -142,7 +166,11 @@ std::vector<std::string> Option::choices() const {
 bool Option::is_given() const { return option_->count() > 0; }
 
 template <typename T> Option Command::option(const std::string& names, T& value, const std::string& says) const {
-  return Option(app_->add_option(names, value, says));
+  using Element = typename ElementOf<T>::type;
+  CLI::Option* const added = app_->add_option(names, value, says);
+  if constexpr (std::is_integral_v<Element>) { added->check(too_long<Element>); }
+  if constexpr (std::is_floating_point_v<Element>) { added->check(not_finite); }
+  return Option(added);
 }
 template Option Command::option(const std::string&, std::string&, const std::string&) const;
 template Option Command::option(const std::string&, std::filesystem::path&, const std::string&) const;

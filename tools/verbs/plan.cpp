@@ -8,6 +8,7 @@
 #include "engine/json_text.h"
 #include "engine/kept.h"
 #include "kernels/base/check.h"
+#include "kernels/base/size_product.h"
 #include "tools/run/largest_extents.h"
 #include "tools/run/memory_plan.h"
 #include "tools/run/preset_options.h"
@@ -88,8 +89,8 @@ HostHolds holds_of(const TrainOptions& o, const StepRequest& r, const std::optio
 std::optional<Extents> case_of(const PlanArgs& args) {
   if (args.segmented.empty()) { return std::nullopt; }
   Extents whole{};
-  VOX_CHECK(args.segmented.size() == whole.size() && std::ranges::min(args.segmented) >= 1,
-            "--case is {}, wants three numbers of voxels, D,H,W", fmt::join(args.segmented, ","));
+  VOX_CHECK(args.segmented.size() == whole.size() && size_product(args.segmented, kMostVoxels).value_or(0) > 0,
+            "--case is {}, wants three numbers of voxels, D,H,W, 2^40 in all at most", fmt::join(args.segmented, ","));
   std::ranges::copy(args.segmented, whole.begin());
   return whole;
 }
