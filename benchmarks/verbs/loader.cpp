@@ -2,8 +2,11 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <system_error>
 
 #include "benchmarks/measure/clocks.h"
 #include "benchmarks/measure/machine.h"
@@ -47,12 +50,19 @@ std::vector<std::string> sets_of(const std::vector<std::string>& parts) {
   return sets;
 }
 
+/// Of a name that nobody can have taken before.
+fs::path made_folder() {
+  std::string name = (fs::temp_directory_path() / "voxgrad-bench-XXXXXX").string();
+  if (mkdtemp(name.data()) == nullptr) {
+    VOX_FAIL_OUTPUT("{}: cannot be made: {}", name, std::generic_category().message(errno));
+  }
+  return name;
+}
+
 /// Prepared cases of noise in a folder that goes with the object.
 class MadeUpCases {
  public:
-  MadeUpCases(std::int64_t size, std::int64_t count)
-      : folder_(fs::temp_directory_path() / fmt::format("voxgrad-bench-{}", getpid())) {
-    fs::create_directories(folder_);
+  MadeUpCases(std::int64_t size, std::int64_t count) : folder_(made_folder()) {
     PreparedCase c;
     c.info.recipe = recipe_named("seed", size);
     c.info.mapping.size = {size, size, size};
