@@ -39,10 +39,10 @@ struct LesionScores {
   std::vector<Lesion> lesions;  ///< those that the means are over, by their place
 };
 
-/// Every scored region of the rule that maps which keep `classes` apart (a bit each) can show, in the rule's order.
-/// While it runs, two 4-byte numbers are held for each voxel of the box and each region. The same bits for any number
-/// of threads.
-[[nodiscard]] std::vector<LesionScores> lesion_scores(const ClassPair&, const LesionRules&, std::uint8_t classes,
+/// Every scored region of the rule that maps which keep the classes `known` apart (a bit each) can show, in the rule's
+/// order. While it runs, two 4-byte numbers are held for each voxel of the box and each region. The same bits for any
+/// number of threads.
+[[nodiscard]] std::vector<LesionScores> lesion_scores(const ClassPair&, const LesionRules&, std::uint8_t known,
                                                       int threads);
 
 /// What a prediction of nothing but background gets where the scores are these: the trivial baseline.
