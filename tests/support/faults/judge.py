@@ -262,7 +262,7 @@ def main():
             if verb.name in names:
                 if "file" in options.kinds:
                     judge.judge_verb(verb)
-                if "memory" in options.kinds:
+                if "memory" in options.kinds and verb.rank < 0:
                     judge.judge_memory(verb)
                 if options.most == 0:
                     print(f"{verb.name}: {judge.counts[verb.name]} calls, {sum(judge.ends.values())} faults so far, {len(judge.wrong)} wrong", flush=True)
