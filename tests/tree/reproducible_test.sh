@@ -50,6 +50,12 @@ for object in "$work"/one/out/*.o; do
     bad=1
   fi
 done
+# nvcc names what stands in an unnamed namespace after the file's path: `static` it is.
+named="$(find "$build" -name '*.cu.o' -exec nm -A {} + | grep -E '_GLOBAL__N__[0-9a-f]{8}_')"
+if [ -n "$named" ] || grep -nE '^namespace \{' kernels/cuda/*.cu* kernels/cuda/*/*.cu*; then
+  echo "of an unnamed namespace, which nvcc names after the file's path: $(c++filt <<<"$named" | head -n 3)"
+  bad=1
+fi
 for archive in "$build"/lib*.a; do
   if TZ=UTC ar tv "$archive" | grep -qv ' 0/0 .* Jan  1 00:00 1970 '; then
     echo "$archive: has times or users: $(ar tv "$archive" | head -n 1)"

@@ -258,9 +258,7 @@ __global__ void __launch_bounds__(Grad::kThreads, 2) grad_weight_tensor_core_ker
   }
 }
 
-namespace {
-
-template <int AXIS> void launch_grad(GpuQueue& q, const Conv3dGradMarch& m, const GradArgs<Bf16>& args) {
+template <int AXIS> static void launch_grad(GpuQueue& q, const Conv3dGradMarch& m, const GradArgs<Bf16>& args) {
   const auto blocks = static_cast<unsigned>(args.shares * args.groups * args.input_groups);
   if (m.march.wide) {
     using Grad = TensorGrad<16, AXIS>;
@@ -271,7 +269,7 @@ template <int AXIS> void launch_grad(GpuQueue& q, const Conv3dGradMarch& m, cons
   }
 }
 
-void grad_weight_phases(GpuQueue& q, const Conv3dGradWeightArgs<Bf16>& a) {
+static void grad_weight_phases(GpuQueue& q, const Conv3dGradWeightArgs<Bf16>& a) {
   Conv3dGradWeightArgs<Bf16> of = a;
   of.geometry = conv3d_phases(a.geometry);
   const Conv3dGradMarch m = conv3d_grad_march(of.geometry, 2 * kBlock8, kPhaseTaps);
@@ -283,8 +281,6 @@ void grad_weight_phases(GpuQueue& q, const Conv3dGradWeightArgs<Bf16>& a) {
   launch_grad<2>(q, m, args);
   sum_grad(q, a.geometry, m, args.partial, a.dweight.data());
 }
-
-}  // namespace
 
 void grad_weight_tensor_core(GpuQueue& q, const Conv3dGradWeightArgs<Bf16>& a) {
   if (a.geometry.stride == 2) { return grad_weight_phases(q, a); }

@@ -150,9 +150,7 @@ template <int N> __global__ void __launch_bounds__(kPackThreads) pack_tensor_cor
   }
 }
 
-namespace {
-
-PackEntry entry_of(const Conv3dPack& p, unsigned first_chunk) {
+static PackEntry entry_of(const Conv3dPack& p, unsigned first_chunk) {
   const bool spread = p.pass == Conv3dPass::spread;
   const std::int64_t in = spread ? p.out_channels : p.in_channels;
   const std::int64_t chunks = channel_blocks(in) * (p.kernel == 2 && !spread ? 8 : 1);
@@ -167,14 +165,12 @@ PackEntry entry_of(const Conv3dPack& p, unsigned first_chunk) {
 }
 
 /// Thread blocks that pack it. groups: of 16 output channels of a 3^3 convolution.
-unsigned pack_blocks(const PackEntry& a, std::int64_t groups) {
+static unsigned pack_blocks(const PackEntry& a, std::int64_t groups) {
   if (a.kernel == 3) { return static_cast<unsigned>(groups * a.steps); }
   const std::int64_t out_blocks = channel_blocks(a.out_channels);
   const std::int64_t tiles = a.spread != 0 && a.kernel == 2 ? out_blocks : ceil_div(out_blocks, 4) * 4;
   return static_cast<unsigned>(ceil_div(tiles * ceil_div(a.in_channels, kUnitIn), kUnits));
 }
-
-}  // namespace
 
 void pack_tensor_core(GpuQueue& q, const Conv3dPack& p, std::int64_t groups) {
   const PackTable<1> table{.of = {entry_of(p, 0)}, .entries = 1};

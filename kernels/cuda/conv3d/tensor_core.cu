@@ -202,9 +202,7 @@ template <class Tile> void launch_tensor_core(GpuQueue& q, const MarchArgs<Bf16>
   }
 }
 
-namespace {
-
-template <class Tile> void launch_phases(GpuQueue& q, const MarchArgs<Bf16>& a, std::int64_t blocks) {
+template <class Tile> static void launch_phases(GpuQueue& q, const MarchArgs<Bf16>& a, std::int64_t blocks) {
   if (a.shares > 1) {
     launch_tensor_core<Tile, Channels::even, Result::partials>(q, a, blocks);
     return sum_shares(q, a);
@@ -214,15 +212,13 @@ template <class Tile> void launch_phases(GpuQueue& q, const MarchArgs<Bf16>& a, 
   }
   launch_tensor_core<Tile, Channels::even, Result::values>(q, a, blocks);
 }
-template <Taps TAPS> void launch_phases(GpuQueue& q, const MarchArgs<Bf16>& a, const Conv3dMarch& m) {
+template <Taps TAPS> static void launch_phases(GpuQueue& q, const MarchArgs<Bf16>& a, const Conv3dMarch& m) {
   if (m.wide) {
     launch_phases<MarchTile<2, 2, 1, 8, 2, TAPS>>(q, a, m.blocks());
   } else {
     launch_phases<MarchTile<1, 1, 2, 8, 2, TAPS>>(q, a, m.blocks());
   }
 }
-
-}  // namespace
 
 void march_phases(GpuQueue& q, const MarchArgs<Bf16>& a, const Conv3dMarch& m, Conv3dPass pass) {
   if (pass == Conv3dPass::correlate) {
