@@ -73,7 +73,8 @@ std::optional<std::string> read_file_if_there(const fs::path& path) {
 std::string read_regular(const fs::path& path, std::size_t most_bytes) {
   OpenFile file = open_regular(path);
   VOX_CHECK_DATA(file.error != 0 || file.type == fs::file_type::regular, "{}: is no regular file", path.string());
-  const std::string text = Reader(path, std::move(file)).rest(most_bytes);
+  Reader reader(path, std::move(file));
+  std::string text = reader.rest(most_bytes);
   VOX_CHECK_DATA(text.size() <= most_bytes, "{}: has more than {} bytes", path.string(), most_bytes);
   return text;
 }
@@ -82,7 +83,8 @@ std::string read_start(const fs::path& path, std::size_t bytes) {
   OpenFile file = open_regular(path);
   std::string start;
   if (file.error == 0 && file.type != fs::file_type::regular) { return start; }
-  Reader(path, std::move(file)).read(start, bytes);
+  Reader reader(path, std::move(file));
+  reader.read(start, bytes);
   return start;
 }
 

@@ -178,6 +178,7 @@ void name_labels(const Dataset& d, LabelConvention c, const fs::path& folder) {
   const fs::path file = folder / "dataset.json";
   if (d.layout == CaseLayout::nnunet || d.layout == CaseLayout::msd) {
     std::vector<std::string> channels;
+    channels.reserve(kModalities.size());
     for (const Modality m : kModalities) { channels.emplace_back(name(m)); }
     write_file(file, nnunet_dataset_json(c, channels, std::ssize(d.cases)));
     return;

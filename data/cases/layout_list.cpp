@@ -20,7 +20,8 @@ constexpr std::size_t kMostColumns = 64;  // of a JSON list, each of whose cases
 constexpr const char* kSpace = " \t\r";
 
 std::string trimmed(std::string text) {
-  text.erase(text.find_last_not_of(kSpace) + 1);
+  const std::size_t last = text.find_last_not_of(kSpace);
+  text.erase(last == std::string::npos ? 0 : last + 1);
   text.erase(0, std::min(text.find_first_not_of(kSpace), text.size()));
   return text;
 }

@@ -92,9 +92,11 @@ void read_raw(ByteSource& source, NiftiHeader& out) {
   if (n >= sizeof size_field) { std::memcpy(&size_field, bytes.data(), sizeof size_field); }
   std::int32_t swapped_field = size_field;
   nifti_swap_Nbytes(1, sizeof swapped_field, &swapped_field);
-  out.swapped = swapped_field == sizeof(nifti_1_header) || swapped_field == sizeof(nifti_2_header);
+  constexpr std::int32_t kSize1 = sizeof(nifti_1_header);
+  constexpr std::int32_t kSize2 = sizeof(nifti_2_header);
+  out.swapped = swapped_field == kSize1 || swapped_field == kSize2;
   const std::int32_t size = out.swapped ? swapped_field : size_field;
-  if (size != sizeof(nifti_1_header) && size != sizeof(nifti_2_header)) { not_nifti(source, guess_format(start)); }
+  if (size != kSize1 && size != kSize2) { not_nifti(source, guess_format(start)); }
   const auto want = static_cast<std::size_t>(size);
   const std::size_t rest = want > n ? source.read(std::span(bytes).subspan(n, want - n)) : 0;
   if (n + rest < want) {

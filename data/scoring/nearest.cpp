@@ -46,7 +46,8 @@ NearestPoint::NearestPoint(std::span<const std::uint8_t> points, const Extent3& 
         last = of[w] != 0 ? 0 : std::min(last + 1, static_cast<int>(kNone));
         steps[w] = static_cast<std::uint16_t>(last);
       }
-      for (std::size_t w = width; w-- > 0;) {
+      for (std::size_t w = width; w > 0;) {
+        --w;
         last = std::min<int>(last + 1, steps[w]);
         steps[w] = static_cast<std::uint16_t>(last);
       }

@@ -64,7 +64,8 @@ double at_most(const std::vector<std::size_t>& ranks, std::size_t sum) {
   std::size_t most = 0;
   for (const std::size_t rank : ranks) {
     most += rank;
-    for (std::size_t s = most + 1; s-- > 0;) {
+    for (std::size_t s = most + 1; s > 0;) {
+      --s;
       probability[s] = (probability[s] + (s >= rank ? probability[s - rank] : 0)) / 2;
     }
   }

@@ -162,10 +162,10 @@ std::vector<std::string> Hdf5File::strings(const std::string& object, const std:
   const Handle type(h.a_get_type(attribute.id()), h.t_close);
   const Handle space(h.a_get_space(attribute.id()), h.s_close);
   if (!type.fine() || !space.fine()) { damaged(); }
-  const std::optional<std::int64_t> count = size_product(extents_of(space.id()), kMostStrings);
+  const std::int64_t count = size_product(extents_of(space.id()), kMostStrings).value_or(-1);
   if (count == 0) { return {}; }  // h5py writes a list of nothing as one of numbers
-  if (!count || h.t_get_class(type.id()) != H5T_STRING) { damaged(); }
-  std::vector<std::string> found(static_cast<std::size_t>(*count));
+  if (count < 0 || h.t_get_class(type.id()) != H5T_STRING) { damaged(); }
+  std::vector<std::string> found(static_cast<std::size_t>(count));
   if (h.t_is_variable_str(type.id()) > 0) {
     std::vector<char*> read(found.size());
     if (h.a_read(attribute.id(), type.id(), static_cast<void*>(read.data())) < 0) { damaged(); }

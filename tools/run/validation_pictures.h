@@ -18,7 +18,7 @@ namespace vox {
 /// The predictions of a validation, kept small until it is known which of them are drawn.
 class ValidationPictures {
  public:
-  void keep(const PreparedFile&, const CaseValidation&, const Tensor& scores, Targets);
+  void keep(const PreparedFile&, const CaseValidation&, const Tensor& logits, Targets);
   void clear() { kept_.clear(); }
   /// What the ranks have kept of a validation of these files (validate()), as if one had. Collective.
   void gather(Communicator&, std::span<const std::filesystem::path> files);
