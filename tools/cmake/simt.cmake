@@ -22,6 +22,9 @@ if(VOX_SANITIZE STREQUAL "address")
   # The checks of the simt device see every access of a kernel (tools/cmake/simt_tests.cmake); UBSan is what is left.
   set_target_properties(vox_simt_kernels PROPERTIES VOX_NOT_SANITIZED address)
   vox_precompile(vox_simt_kernels ${vox_headers})
+elseif(VOX_SANITIZE STREQUAL "integer")
+  set_target_properties(vox_simt_kernels PROPERTIES VOX_NOT_SANITIZED all)  # the same: VOX_SANITIZE=address
+  vox_precompile(vox_simt_kernels ${vox_headers})
 else()
   vox_reuse_headers(vox_simt_kernels)
 endif()

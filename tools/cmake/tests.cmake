@@ -22,6 +22,9 @@ endif()
 if(NOT VOX_BENCHMARKS OR NOT VOX_TOOLS)
   list(FILTER test_sources EXCLUDE REGEX "/tests/benchmarks/")
 endif()
+if(VOX_SANITIZE STREQUAL "integer")  # readers, shapes and kernels: their own tests, not those of whole programs
+  list(FILTER test_sources EXCLUDE REGEX "/tests/(simt|benchmarks|tools)/")
+endif()
 if(VOX_SANITIZE STREQUAL "thread")  # [threads] alone runs under ThreadSanitizer: what it does not need is not compiled
   list(FILTER op_test_sources EXCLUDE REGEX "/tests/engine/ops/")
   foreach(list IN ITEMS test_sources op_test_sources)
