@@ -1,6 +1,7 @@
 #include "engine/read_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,12 +46,19 @@ class Reader {
   }
   /// More than `most` only by what was read last.
   std::string rest(std::size_t most = std::numeric_limits<std::size_t>::max()) {
+    constexpr std::size_t kPiece = std::size_t{1} << 16U;
+    struct stat status {};
+    const bool known = descriptor_.get() >= 0 && fstat(descriptor_.get(), &status) == 0 && S_ISREG(status.st_mode) &&
+                       status.st_size > 0;
+    std::size_t wanted = known ? std::min(most - 1, static_cast<std::size_t>(status.st_size)) + 1 : kPiece;
     std::string all;
+    read(all, wanted);
     std::string piece;
-    do {
-      read(piece, std::max<std::size_t>(std::size_t{1} << 16U, all.size()));  // ever longer ones
+    for (bool more = all.size() == wanted; more && all.size() <= most; more = piece.size() == wanted) {
+      wanted = std::max(kPiece, all.size());  // ever longer ones
+      read(piece, wanted);
       all += piece;
-    } while (!piece.empty() && all.size() <= most);
+    }
     return all;
   }
 
@@ -105,6 +113,12 @@ fs::file_type type_of(const fs::path& path) {
   const fs::file_type type = fs::status(path, error).type();
   if (type == fs::file_type::none) { fail(path, error.value()); }
   return type;
+}
+
+void check_regular(const fs::path& path) {
+  const fs::file_type type = type_of(path);
+  VOX_CHECK_DATA(type == fs::file_type::regular || type == fs::file_type::not_found, "{}: is {}, wants a file",
+                 path.string(), type == fs::file_type::directory ? "a folder" : "no regular file");
 }
 
 bool is_folder(const fs::path& path) { return type_of(path) == fs::file_type::directory; }

@@ -23,6 +23,10 @@ namespace vox {
 /// Piece by piece, for what need not be in memory at once. Returns its length.
 std::size_t read_pieces(const std::filesystem::path&, const std::function<void(std::string_view)>& take);
 
+/// For what a user did not name, or what is opened several times: a pipe, whose end may never come, and a device are
+/// refused, links followed. Says nothing of what is not there: who opens it does.
+void check_regular(const std::filesystem::path&);
+
 /// What stands under a name, links followed: not_found where there is nothing.
 [[nodiscard]] std::filesystem::file_type type_of(const std::filesystem::path&);
 [[nodiscard]] bool is_folder(const std::filesystem::path&);

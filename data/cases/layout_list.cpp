@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "data/cases/case_id.h"
@@ -86,13 +87,40 @@ TextTable json_table(const fs::path& file) {
   return table;
 }
 
-/// Where a column's paths go.
-fs::path* place_of(CaseFiles& c, const std::string& column) {
+/// What a column's paths are: an image, by its number, or one of these.
+constexpr std::size_t kLabels = kModalities.size();
+constexpr std::size_t kMask = kLabels + 1;
+constexpr std::size_t kId = kMask + 1;
+
+std::optional<std::size_t> role_of_column(const std::string& column) {
   const std::string word = lower_case(column);
-  if (word == "seg" || word == "label" || word == "labels" || word == "segmentation") { return &c.labels; }
-  if (word == "brain_mask") { return &c.mask; }
+  if (column == "id") { return kId; }
+  if (word == "seg" || word == "label" || word == "labels" || word == "segmentation") { return kLabels; }
+  if (word == "brain_mask") { return kMask; }
   const auto m = modality_named(column);
-  return m ? &c.images[static_cast<std::size_t>(*m)] : nullptr;
+  return m ? std::optional(static_cast<std::size_t>(*m)) : std::nullopt;
+}
+
+/// Of every column, each of which differs from the others.
+std::vector<std::size_t> roles_of(const TextTable& table, const std::string& file) {
+  VOX_CHECK_DATA(table.column("id") >= 0,
+                 "{}: no column 'id'; wants id, t1, t1ce, t2, flair, and seg and brain_mask where there are any", file);
+  std::vector<std::size_t> roles;
+  for (const std::string& column : table.header) {
+    VOX_CHECK_DATA(lower_case(column) != "mask",
+                   "{}: column 'mask' is the labels for some tools and the brain for others: call it seg or brain_mask",
+                   file);
+    const auto role = role_of_column(column);
+    VOX_CHECK_DATA(
+        role,
+        "{}: column '{}' is unknown; wants id, t1, t1ce, t2, flair, seg, brain_mask, or another name of these "
+        "(docs/layouts.md)",
+        file, column);
+    VOX_CHECK_DATA(std::ranges::find(roles, *role) == roles.end(),
+                   "{}: two columns are the same: '{}' and one before it", file, column);
+    roles.push_back(*role);
+  }
+  return roles;
 }
 
 }  // namespace
@@ -125,39 +153,28 @@ Dataset list_cases(const fs::path& file) {
   const bool json = lower_case(file.extension().string()) == ".json";
   const TextTable table = json ? json_table(file) : read_table(file, ',');
   const char* const where = json ? "case" : "line";
-  const std::ptrdiff_t id_column = table.column("id");
-  VOX_CHECK_DATA(id_column >= 0,
-                 "{}: no column 'id'; wants id, t1, t1ce, t2, flair, and seg and brain_mask where there are any",
-                 file.string());
+  const std::vector<std::size_t> roles = roles_of(table, file.string());
+  const auto id_column = static_cast<std::size_t>(table.column("id"));
+  const fs::path folder = file.parent_path();
   Dataset d{.layout = CaseLayout::list, .why = {}, .cases = {}, .notes = {}};
   std::set<std::string> ids;
   for (const TextTable::Row& row : table.rows) {
     CaseFiles c;
-    c.id = row.fields[static_cast<std::size_t>(id_column)];
+    c.id = row.fields[id_column];
     c.folder = file;
     VOX_CHECK_DATA(is_case_id(c.id), "{}: {} {}: the id '{}' cannot be a file's name", file.string(), where, row.line,
                    c.id);
     VOX_CHECK_DATA(ids.insert(c.id).second, "{}: {} {}: the id '{}' is there already", file.string(), where, row.line,
                    c.id);
-    for (std::size_t i = 0; i < table.header.size(); ++i) {
-      if (static_cast<std::ptrdiff_t>(i) == id_column) { continue; }
-      const std::string& column = table.header[i];
-      VOX_CHECK_DATA(
-          lower_case(column) != "mask",
-          "{}: column 'mask' is the labels for some tools and the brain for others: call it seg or brain_mask",
-          file.string());
-      fs::path* const place = place_of(c, column);
-      VOX_CHECK_DATA(
-          place != nullptr,
-          "{}: column '{}' is unknown; wants id, t1, t1ce, t2, flair, seg, brain_mask, or another name of these "
-          "(docs/layouts.md)",
-          file.string(), column);
-      VOX_CHECK_DATA(place->empty(), "{}: two columns are the same: '{}' and one before it", file.string(), column);
-      if (place == &c.mask) { c.mask_suffix = "brain_mask"; }
+    for (std::size_t i = 0; i < roles.size(); ++i) {
+      if (roles[i] == kId) { continue; }
+      if (roles[i] == kMask) { c.mask_suffix = "brain_mask"; }
       const std::string& path = row.fields[i];
       VOX_CHECK_DATA(path.find('\0') == std::string::npos, "{}: {} {}: the path of '{}' holds a byte of 0",
-                     file.string(), where, row.line, column);
-      if (!path.empty()) { *place = file.parent_path() / path; }
+                     file.string(), where, row.line, table.header[i]);
+      if (path.empty()) { continue; }
+      fs::path& place = roles[i] == kLabels ? c.labels : roles[i] == kMask ? c.mask : c.images[roles[i]];
+      place = folder / path;
     }
     d.cases.push_back(std::move(c));
   }

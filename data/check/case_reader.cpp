@@ -18,6 +18,7 @@ constexpr double kMostBrain = 0.75;  // of the volume
 Check check_of(NiftiFault fault) {
   switch (fault) {
     case NiftiFault::unreadable:
+    case NiftiFault::too_large:
       return Check::unreadable;
     case NiftiFault::not_nifti:
       return Check::not_nifti;

@@ -14,7 +14,9 @@ using enum Severity;
 // In the order of enum class Check.
 constexpr std::array<CheckCode, static_cast<std::size_t>(Check::count_)> kCodes{{
     {"BT-001", error, "modality missing", "Add the file, or leave the case out."},
-    {"BT-002", error, "file cannot be opened", "Give back the file, its .img, or the permission to read it."},
+    {"BT-002", error, "file cannot be opened",
+     "Give back the file, its .img, or the permission to read it; a volume too large wants a machine with more "
+     "memory."},
     {"BT-003", error, "not a NIfTI file", "Convert it to .nii.gz with a tool that knows its format."},
     {"BT-004", error, "file truncated or damaged", "Copy or download it again."},
     {"BT-005", error, "not one 3-D volume", "Split it, and keep the one volume that is meant."},

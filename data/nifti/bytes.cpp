@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -13,7 +14,8 @@
 namespace vox {
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t{1} << 18U;    // large enough to hide the system call
+constexpr std::size_t kChunkBytes = std::size_t{1} << 18U;  // large enough to hide the system call
+constexpr std::size_t kPieceBytes = 4096;
 constexpr std::uint64_t kMostInflation = 1032;                // deflate's limit: 258 bytes from 2 bits
 constexpr std::uint64_t kMostFile = std::uint64_t{1} << 53U;  // a sparse file may be longer: no product of it overflows
 
@@ -44,7 +46,8 @@ ByteSource::ByteSource(std::filesystem::path path) : path_(std::move(path)) {
   }
   descriptor_ = std::move(opened.descriptor);
   file_bytes_ = opened.bytes;
-  input_.resize(kChunkBytes);
+  chunk_bytes_ = std::clamp<std::size_t>(file_bytes_, kPieceBytes, kChunkBytes);
+  input_.resize(chunk_bytes_);
   input_.resize(read_file(input_));
   if (input_.empty()) { refuse(NiftiFault::damaged, fmt::format("'{}' is empty; wants a NIfTI file", path_.string())); }
   gzip_ = is_gzip_magic(input_);
@@ -93,7 +96,7 @@ std::size_t ByteSource::read(std::span<std::byte> to) {
 /// False at the end of the file.
 bool ByteSource::refill() {
   if (stream_.avail_in > 0) { return true; }
-  input_.resize(kChunkBytes);
+  input_.resize(chunk_bytes_);
   input_.resize(read_file(input_));
   stream_.next_in = reinterpret_cast<Bytef*>(input_.data());
   stream_.avail_in = static_cast<uInt>(input_.size());
@@ -165,11 +168,15 @@ std::optional<std::size_t> ByteSource::whole(std::span<std::byte> to) {
 }
 
 void ByteSource::finish() {
-  std::vector<std::byte> surplus(kMostSurplusBytes + 1);
-  if (read(surplus) > kMostSurplusBytes) {
-    refuse(NiftiFault::damaged,
-           fmt::format("'{}' goes on for more than {} bytes after the voxels that its header names", path_.string(),
-                       kMostSurplusBytes));
+  std::array<std::byte, kPieceBytes> surplus{};
+  std::size_t total = 0;
+  for (std::size_t came = read(surplus); came > 0; came = read(surplus)) {
+    total += came;
+    if (total > kMostSurplusBytes) {
+      refuse(NiftiFault::damaged,
+             fmt::format("'{}' goes on for more than {} bytes after the voxels that its header names", path_.string(),
+                         kMostSurplusBytes));
+    }
   }
 }
 

@@ -52,6 +52,7 @@ class ByteSource {
 
   std::filesystem::path path_;
   std::uint64_t file_bytes_ = 0;
+  std::size_t chunk_bytes_ = 0;
   std::uint64_t delivered_ = 0;
   Descriptor descriptor_;
   bool gzip_ = false;

@@ -16,6 +16,7 @@ namespace vox {
 enum class NiftiFault : std::uint8_t {
   unreadable,        ///< not there, a folder, no permission, a .hdr without its .img
   not_nifti,         ///< another format: the message names it where it can be told
+  too_large,         ///< wants more memory than there is, as far as that can be told before
   damaged,           ///< ends early, a gzip check sum that does not match, a header that contradicts itself
   not_one_volume,    ///< 1-D, 2-D, a time series, several channels
   unsupported_type,  ///< complex, RGB, 128-bit or 1-bit voxels

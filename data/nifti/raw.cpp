@@ -6,11 +6,13 @@
 #include <array>
 
 #include "data/nifti/bytes.h"
+#include "engine/memory_limits.h"
 
 namespace vox {
 namespace {
 
-constexpr std::int64_t kMostSkip = 1 << 20;  // of bytes between header and voxels, when a file is read at once
+constexpr std::uint64_t kLargeBytes = 1U << 30U;  // below, that there is no room is seen when memory is asked for
+constexpr std::int64_t kMostSkip = 1 << 20;       // of bytes between header and voxels, when a file is read at once
 
 void skip(ByteSource& source, std::int64_t bytes) {
   std::array<std::byte, 4096> ignored{};
@@ -19,6 +21,21 @@ void skip(ByteSource& source, std::int64_t bytes) {
     if (source.read(std::span(ignored).first(want)) != want) { return; }  // the voxels then come short
     bytes -= static_cast<std::int64_t>(want);
   }
+}
+
+/// Of a volume larger than scanners make: is there room for the four that a case has, as stored and as float? A few MB
+/// of zeros, gzipped, are gigabytes, and a header may say anything: that is a case which does not fit, and no reason to
+/// end.
+void check_room(const ByteSource& source, const NiftiHeader& h, const std::string& shape, std::uint64_t bytes) {
+  const auto voxels = static_cast<std::uint64_t>(h.geometry.voxels());
+  const std::uint64_t images = h.volumes > 1 ? 1 : 4;  // a file of several volumes is all the images of its case
+  const std::uint64_t wanted = images * (bytes + voxels * static_cast<std::uint64_t>(h.volumes) * sizeof(float));
+  if (wanted < kLargeBytes) { return; }
+  const MemoryLimit there = available_memory(Device::cpu);
+  if (wanted <= there.bytes) { return; }
+  refuse(NiftiFault::too_large,
+         fmt::format("'{}' is too large for this machine: a case with its {} voxels takes {}, there is {} ({})",
+                     source.path().string(), shape, bytes_text(wanted), bytes_text(there.bytes), there.source));
 }
 
 /// The voxels start `skip_bytes` after where the source stands, which is `header_bytes` from the start of its content.
@@ -33,6 +50,7 @@ void read_voxels(ByteSource& source, std::int64_t header_bytes, std::int64_t ski
            fmt::format("'{}' is too short for its {} voxels: at most {} bytes, wants {}: truncated, or a wrong header",
                        source.path().string(), shape, source.most_bytes(), bytes));
   }
+  check_room(source, out.header, shape, bytes);
   const bool at_once = skip_bytes <= kMostSkip;
   const std::size_t before = at_once ? static_cast<std::size_t>(header_bytes + skip_bytes) : 0;
   out.content = LargeBytes(before + bytes + ByteSource::kMostSurplusBytes);

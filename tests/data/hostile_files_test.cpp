@@ -1,11 +1,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cstring>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "data/cases/dataset.h"
 #include "data/cases/layout_files.h"
+#include "data/check/check.h"
 #include "data/nifti/nifti.h"
 #include "data/prepare/prepared_case.h"
 #include "engine/safetensors.h"
@@ -13,8 +18,11 @@
 #include "model/checkpoint.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
+#include "tests/support/gzip.h"
 #include "tools/interchange/keras_weights.h"
 #include "tools/interchange/weights_of_file.h"
+#include "tools/run/run_history.h"
+#include "tools/run/run_record.h"
 #include "tools/ui/printable_text.h"
 
 namespace vox::test {
@@ -92,6 +100,65 @@ TEST_CASE("hostile files: a list takes time and memory as its bytes, not as thei
   std::string quotes = "id,t1\na," + std::string(300'000, ' ');  // each opened quote looked through all spaces
   for (int i = 0; i < 300'000; ++i) { quotes += "\" "; }
   CHECK_THAT(list_refusal("list.csv", quotes + "\n"), !ContainsSubstring("cannot open"));
+}
+
+TEST_CASE("hostile files: dataset.json names no file outside of its folder, and links are followed", "[hostile]") {
+  const TempFolder folder;
+  const fs::path images = folder / "set/imagesTr";
+  fs::create_directories(images);
+  fs::create_directories(folder / "outside");
+  write_bytes(folder / "outside/a.nii.gz", "");
+  write_bytes(folder / "outside/linked.nii.gz", "");
+  write_bytes(images / "a.nii.gz", "");
+  fs::create_symlink(folder / "outside/linked.nii.gz", images / "b.nii.gz");
+  fs::create_directory_symlink(folder / "set", images / "up");  // leads back up
+  write_bytes(folder / "set/dataset.json",
+              R"({"channel_names":{"0":"T1","1":"T1ce","2":"T2","3":"FLAIR"},"labels":{"background":0,"edema":2},)"
+              R"("training":[{"image":"../outside/a.nii.gz","label":"/etc/passwd"},{"image":"/outside/b.nii.gz"}]})");
+  const Dataset d = find_dataset(folder / "set");
+  REQUIRE(d.cases.size() == 2);
+  for (const CaseFiles& c : d.cases) {
+    for (const fs::path& image : c.images) { CHECK(image == images / (c.id + ".nii.gz")); }
+    CHECK(c.labels.empty());
+  }
+}
+
+TEST_CASE("hostile files: a pipe in a run's folder or for weights is refused, and nobody waits for it", "[hostile]") {
+  const TempFolder folder;
+  fs::create_directory(folder / "run");
+  for (const char* const name : {"run/log.jsonl", "weights.pth"}) {
+    REQUIRE(mkfifo((folder / name).c_str(), 0600) == 0);
+  }
+  CHECK_THROWS_WITH(read_run(folder / "run"), ContainsSubstring("log.jsonl: is no regular file"));
+  CHECK_THROWS_WITH(read_history(folder / "run/log.jsonl"), ContainsSubstring("log.jsonl: is no regular file"));
+  CHECK_THROWS_WITH(open_weights(folder / "weights.pth", "w"), ContainsSubstring("is no regular file"));
+  CHECK_THROWS_WITH(read_keras(folder / "weights.pth"), ContainsSubstring("is no regular file"));
+}
+
+TEST_CASE("hostile files: a gzipped volume may claim no more memory than there is", "[hostile]") {
+  const TempFolder folder;
+  Image image{.geometry = {}, .values = LargeVector<float>(8)};
+  image.geometry.size = {2, 2, 2};
+  image.geometry.affine = {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0};
+  write_nifti(folder / "a.nii", image);
+  std::string header = read_bytes(folder / "a.nii").substr(0, 352);
+  const std::array<std::int16_t, 3> extents{10240, 10240, 10240};  // 4 TiB of float: no machine has four of them
+  std::memcpy(header.data() + 42, extents.data(), sizeof extents);
+  const fs::path claims = folder / "claims.nii.gz";
+  write_bytes(claims, gzipped(header));
+  fs::resize_file(claims, std::uintmax_t{5} << 30U);  // a hole, so that the format would allow as much
+  try {
+    static_cast<void>(read_nifti(claims));
+    FAIL("it was read");
+  } catch (const NiftiError& e) {
+    CHECK(e.fault() == NiftiFault::too_large);
+    CHECK_THAT(e.what(), ContainsSubstring("10240x10240x10240 float32 voxels takes 32000.00 GiB"));
+  }
+  CaseFiles c;
+  c.images.fill(folder / "a.nii");
+  c.images[0] = claims;
+  const std::vector<Finding> found = check_case(c).findings;
+  CHECK(std::ranges::count(found, Check::unreadable, &Finding::check) == 1);
 }
 
 TEST_CASE("hostile files: a file of Keras opens no other file and claims no more numbers than it can hold",

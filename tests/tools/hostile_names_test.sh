@@ -47,7 +47,10 @@ quiet evaluate -p truth -g truth --report scores.html --csv scores.csv
 grep -qF '<script>alert(1)' scores.html && fail "scores.html: a name is markup"
 quiet overlay -i data --case "$shell" -s "truth/$(ls truth | grep touch)" -o overlay.png
 quiet train -i cache -o run --widths 1 1 1 --folds 2 --epochs 1 --device cpu
+mkdir segmented
+ln -s "$work/elsewhere.nii.gz" "segmented/$html.nii.gz" # a result whose name is a link: the link stays
 quiet predict -i data -o segmented -m run
+[ -L "segmented/$html.nii.gz" ] && [ -f elsewhere.nii.gz ] || fail "predict: a link was replaced, and not what it leads to"
 for id in "$shell" "$html"; do [ -f "segmented/$id.nii.gz" ] || fail "predict: no segmented/$id.nii.gz"; done
 if command -v gnuplot >/dev/null; then
   mkdir runs
@@ -85,4 +88,41 @@ mkfifo pipes/dataset.json pipes/case.safetensors pipes/a_t1.nii pipes/last.safet
 refused 3 'no regular file' predict -i data -o segmented -m pipes/case.safetensors
 refused 3 'list.csv' check -i pipes/list.csv
 refused 3 'pipes' predict -i data -o segmented -m pipes
+mkfifo pipes/weights.pth pipes/weights.h5 pipes/log.jsonl
+refused 3 'weights.pth: is no regular file' import --from torch pipes/weights.pth -o imported.safetensors
+refused 3 'weights.h5: is no regular file' import --from keras pipes/weights.h5 -o imported.safetensors
+refused 3 'log.jsonl: is no regular file' report pipes
+rm pipes/last.safetensors
+refused 3 'log.jsonl: is no regular file' compare --bits pipes pipes
+mv run/env.json run/env.old && mkfifo run/env.json
+refused 3 'env.json: is no regular file' report run
+rm run/env.json && mv run/env.old run/env.json
+
+# Pickles are programs: this one would make a file. They are refused by their first bytes, whatever their name.
+printf "cposix\nsystem\n(S'touch ran6'\ntR." >evil.pth
+printf '\200\002cposix\nsystem\nX\012\000\000\000touch ran7\205R.' >evil.safetensors
+printf 'PK\003\004                          archive/data.pkl' >evil.pt
+for file in evil.pth evil.safetensors evil.pt; do
+  said='pickle' && [ $file = evil.pt ] && said="torch"
+  refused 3 "$said" predict -i data -o segmented -m $file
+  refused 3 "$said" export -m $file -o exported.onnx
+  refused 3 "$said" train -i cache -o warm --init-from $file --widths 1 1 1 --folds 2 --epochs 1
+  refused 3 "$file" import --from torch $file -o imported.safetensors
+  refused 3 "$file" import --from keras $file -o imported.safetensors
+done
+for file in ran* warm/ran*; do [ -e "$file" ] && fail "$file: a pickle was run"; done
+[ -e imported.safetensors ] && fail "import left a file of what it refused"
+
+# An image that claims more than this machine has is refused and named, and the other case is done.
+mkdir large
+cp -r -- "data/$shell" "data/$html" large/
+for image in large/"$html"/*flair* large/"$html"/*t2f*; do
+  [ -e "$image" ] || continue
+  { gunzip -cf -- "$image" | head -c 42 && printf '\0\50\0\50\0\50' && gunzip -cf -- "$image" | tail -c +49 | head -c 304; } | gzip -c >claims
+  mv claims "$image" && truncate -s 4G -- "$image"
+done
+refused 3 'too large for this machine' predict -i large -o large_out -m run
+[ -f "large_out/$shell.nii.gz" ] || fail "predict: a case that does not fit kept the other from being done"
+[ -e "large_out/$html.nii.gz" ] && fail "predict: a result of a case that was refused"
+refused 3 'BT-002' check -i large
 exit $bad

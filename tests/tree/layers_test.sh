@@ -36,7 +36,7 @@ check engine/ranks '(kernels|engine)/'
 check engine/ranks/backends '(kernels|engine)/'
 check engine/samples '(kernels|engine)/'
 check model '(kernels|engine|model)/'
-below='data/image\.h|kernels/base/(check|philox|parallel|large_vector|bf16|host_device|augmentation|normal|sampling|size_product)\.h|engine/(types|open_file|safetensors|atomic_file|folder_lock|json|json_text|csv|read_file|ranks/(deal|batch_share|rank_cases))\.h'
+below='data/image\.h|kernels/base/(check|philox|parallel|large_vector|bf16|host_device|augmentation|normal|sampling|size_product)\.h|engine/(types|open_file|safetensors|atomic_file|folder_lock|json|json_text|csv|read_file|memory_limits|ranks/(deal|batch_share|rank_cases))\.h'
 check data "$below"
 check data/nifti "$below|data/nifti/"
 check data/cases "$below|data/(nifti|cases)/"

@@ -100,6 +100,7 @@ void read_description(KerasModel& model, const std::string& text, const fs::path
 }  // namespace
 
 KerasModel read_keras(const fs::path& path) {
+  check_regular(path);
   VOX_CHECK_DATA(read_start(path, 2) != "PK",
                  "{}: is an archive, as Keras 3 writes .keras; wants the weights alone: model.save_weights("
                  "'NAME.weights.h5')",

@@ -70,6 +70,7 @@ const Json* RunHistory::validated() const {
 }
 
 RunHistory read_history(const std::filesystem::path& log) {
+  check_regular(log);
   std::istringstream in(read_file(log));
   RunHistory history;
   for (std::string line; std::getline(in, line);) {

@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 constexpr double kRefreshSeconds = 30;
 
 Json json_of(const fs::path& file) {
+  check_regular(file);
   const auto text = read_file_if_there(file);
   return text ? Json::try_parse(*text).value_or(nullptr) : Json(nullptr);
 }
@@ -200,6 +201,7 @@ Json run_model(const fs::path& run, const RunHistory& h, bool running) {
     sections.push_back(message("Data", fmt::format("{}: is damaged: {}", (run / "data.json").string(), e.what())));
   }
   add_memory(sections, h);
+  check_regular(run / "config.toml");
   if (auto config = read_file_if_there(run / "config.toml")) {
     Json s = section("text", "Configuration", "Every option of the run, as train --config takes it.");
     s["text"] = *std::move(config);
