@@ -8,39 +8,14 @@
 
 #include "kernels/base/check.h"
 #include "tests/simt/ptx_program.h"
+#include "tests/simt/ptx_text.h"
 
 namespace vox::ptx {
 namespace {
 
-std::string trim(const std::string& s) {
-  const std::size_t begin = s.find_first_not_of(" \t\r\n");
-  return begin == std::string::npos ? "" : s.substr(begin, s.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
-/// Splits at commas outside of brackets.
-std::vector<std::string> split(const std::string& s) {
-  std::vector<std::string> parts(1);
-  int depth = 0;
-  for (const char c : s) {
-    depth += static_cast<int>(c == '[' || c == '{' || c == '(') - static_cast<int>(c == ']' || c == '}' || c == ')');
-    if (c == ',' && depth == 0) {
-      parts.emplace_back();
-    } else {
-      parts.back() += c;
-    }
-  }
-  for (std::string& p : parts) { p = trim(p); }
-  std::erase(parts, "");
-  return parts;
-}
-
-std::uint64_t number(const std::string& s) {
-  if (s.size() > 2 && s[0] == '0' && std::strchr("fFdD", s[1]) != nullptr) {
-    return std::strtoull(s.c_str() + 2, nullptr, 16);
-  }
-  return s[0] == '-' ? static_cast<std::uint64_t>(std::strtoll(s.c_str(), nullptr, 0))
-                     : std::strtoull(s.c_str(), nullptr, 0);
-}
+constexpr std::int64_t kMostRegisters = 1 << 16;  // of a function
+constexpr int kMostNesting = 4;                   // of an operand
+constexpr int kCalled = 1 << 24;  // registers of called functions begin here, until all of the kernels' are known
 
 class Parser {
  public:
@@ -65,7 +40,7 @@ class Parser {
     const std::string head = text_.substr(at, end - at);
     const bool function = head.find(".entry") != std::string::npos || head.find(".func") != std::string::npos;
     if (!function) {
-      end = text_.find(';', at);
+      end = std::min(text_.find(';', at), text_.size());
       declare(trim(text_.substr(at, end - at)), nullptr);
       return end + 1;
     }
@@ -73,6 +48,7 @@ class Parser {
     std::size_t close = end;
     int depth = 0;
     do {
+      VOX_CHECK(close < text_.size(), "PTX: a function without an end: {}", trim(head));
       depth += static_cast<int>(text_[close] == '{') - static_cast<int>(text_[close] == '}');
       ++close;
     } while (depth > 0);
@@ -85,15 +61,18 @@ class Parser {
     const std::size_t entry = head.find(".entry");
     f.is_kernel = entry != std::string::npos;
     std::size_t name = f.is_kernel ? entry + 6 : head.find(".func") + 5;
-    name = head.find_first_not_of(" \t\n", name);
+    name = std::min(head.find_first_not_of(" \t\n", name), head.size());
     if (head[name] == '(') {
       const std::size_t close = head.find(')', name);
+      VOX_CHECK(close != std::string::npos, "PTX: a function without a name: {}", trim(head));
       f.result_register = value_parameter(f, last_word(head.substr(name + 1, close - name - 1)));
-      name = head.find_first_not_of(" \t\n", close + 1);
+      name = std::min(head.find_first_not_of(" \t\n", close + 1), head.size());
     }
     const std::size_t open = head.find('(', name);
     f.name = trim(head.substr(name, open - name));
     const std::size_t close = head.rfind(')');
+    VOX_CHECK(!f.name.empty() && (open == std::string::npos || (close != std::string::npos && close > open)),
+              "PTX: a function without a name or parameters: {}", trim(head));
     for (const std::string& p : split(open == std::string::npos ? "" : head.substr(open + 1, close - open - 1))) {
       parameter(f, p);
     }
@@ -146,16 +125,15 @@ class Parser {
       }
     }
     const std::size_t bracket = word.find('[');
-    std::size_t bytes = static_cast<std::size_t>(type.bytes());
-    if (bracket != std::string::npos) { bytes *= std::strtoull(word.c_str() + bracket + 1, nullptr, 0); }
+    const std::size_t bytes = bytes_of(type, word);
     word = word.substr(0, bracket);
     if (!f.is_kernel) {
       VOX_CHECK(bracket == std::string::npos, "PTX: {} takes an array: {}", f.name, text);
       f.parameter_registers.push_back(value_parameter(f, word));
       return;
     }
-    alignment = std::max(alignment, static_cast<std::size_t>(type.bytes()));
-    f.parameter_bytes = (f.parameter_bytes + alignment - 1) / alignment * alignment;
+    f.parameter_bytes =
+        aligned(f.parameter_bytes, std::max({std::size_t{1}, alignment, static_cast<std::size_t>(type.bytes())}));
     f.parameters.push_back({word, f.parameter_bytes, bytes});
     f.symbols[word] = f.parameter_bytes;
     f.parameter_bytes += bytes;
@@ -165,20 +143,23 @@ class Parser {
   void statements(Function& f, const std::string& body) {
     std::string s;
     int vector = 0;
+    bool empty = true;  // s, but for space
     for (std::size_t i = 0; i < body.size(); ++i) {
       const char c = body[i];
-      const bool empty = trim(s).empty();
       if ((c == '{' || c == '}') && empty) { continue; }
       vector += static_cast<int>(c == '{') - static_cast<int>(c == '}');
-      const bool scope = c == ':' && (body[i + 1] == ':' || body[i - 1] == ':');
+      const bool scope = c == ':' && (body[i + 1] == ':' || (i > 0 && body[i - 1] == ':'));
       if (c == ';' && vector == 0) {
         statement(f, trim(s));
         s.clear();
+        empty = true;
       } else if (c == ':' && !scope && trim(s).find_first_of(" \t") == std::string::npos) {
         f.labels[trim(s)] = static_cast<int>(m_.code.size());
         s.clear();
+        empty = true;
       } else {
         s += c;
+        empty = empty && std::isspace(static_cast<unsigned char>(c)) != 0;
       }
     }
   }
@@ -190,6 +171,7 @@ class Parser {
     in.text = s;
     if (s[0] == '@') {
       const std::size_t space = s.find_first_of(" \t");
+      VOX_CHECK(space != std::string::npos && space > 2, "PTX: '{}' is a predicate and no instruction", s);
       in.guard_negated = s[1] == '!';
       const std::string name = s.substr(in.guard_negated ? 2 : 1, space - (in.guard_negated ? 2 : 1));
       VOX_CHECK(f.registers.contains(name), "PTX: '{}' asks for an unknown predicate", s);
@@ -230,6 +212,7 @@ class Parser {
     }
     std::string rest;
     std::getline(words, rest, '\0');
+    VOX_CHECK(f != nullptr || (space != ".reg" && space != ".param"), "PTX: outside of a function: {}", s);
     if (space == ".reg") {
       for (const std::string& name : split(rest)) { registers(*f, name); }
     } else if (space == ".param") {
@@ -246,18 +229,16 @@ class Parser {
       value_register(f, name);
       return;
     }
-    const int count = std::atoi(name.c_str() + bracket + 1);
-    for (int i = 0; i < count; ++i) { value_register(f, name.substr(0, bracket) + std::to_string(i)); }
+    const std::int64_t count = std::strtoll(name.c_str() + bracket + 1, nullptr, 10);
+    VOX_CHECK(count <= kMostRegisters - f.register_count - called_registers_, "PTX: too many registers: {}", name);
+    for (std::int64_t i = 0; i < count; ++i) { value_register(f, name.substr(0, bracket) + std::to_string(i)); }
   }
 
   void variable(Function* f, const std::string& space, bool external, std::size_t alignment, const Type& type,
                 const std::string& text) {
     const std::size_t equals = text.find('=');
     std::string name = trim(text.substr(0, equals));
-    std::size_t bytes = static_cast<std::size_t>(type.bytes());
-    for (std::size_t b = name.find('['); b != std::string::npos; b = name.find('[', b + 1)) {
-      bytes *= std::strtoull(name.c_str() + b + 1, nullptr, 0);
-    }
+    const std::size_t bytes = bytes_of(type, name);
     name = trim(name.substr(0, name.find('[')));
     auto& symbols = f == nullptr ? m_.symbols : f->symbols;
     if (space == ".shared" || space == ".local") {
@@ -266,7 +247,7 @@ class Parser {
         return;
       }
       std::size_t& total = space == ".local" ? m_.local_bytes : f == nullptr ? m_.shared_bytes : f->shared_bytes;
-      total = (total + alignment - 1) / alignment * alignment;
+      total = aligned(total, alignment);
       symbols[name] = total + (space == ".shared" && f != nullptr ? kFileShared : 0);
       total += bytes;
       return;
@@ -277,10 +258,12 @@ class Parser {
     if (equals == std::string::npos) { return; }
     const std::string values = trim(text.substr(equals + 1));
     std::size_t at = 0;
-    for (const std::string& v : split(values[0] == '{' ? values.substr(1, values.size() - 2) : values)) {
+    const auto each = static_cast<std::size_t>(type.bytes());
+    for (const std::string& v : split(values[0] == '{' ? inside(values) : values)) {
       const std::uint64_t bits = number(v);
-      std::memcpy(data + at, &bits, static_cast<std::size_t>(type.bytes()));
-      at += static_cast<std::size_t>(type.bytes());
+      VOX_CHECK(each <= sizeof bits && at + each <= bytes, "PTX: '{}' has more values than room", name);
+      std::memcpy(data + at, &bits, each);
+      at += each;
     }
   }
 
@@ -289,6 +272,7 @@ class Parser {
     if (in.op == Op::call) { return resolve_call(f, in); }
     for (Operand& o : in.operands) { o = operand(f, o.text); }
     if (in.op == Op::bra) {
+      VOX_CHECK(!in.operands.empty(), "PTX: '{}' goes nowhere", in.text);
       const auto label = f.labels.find(in.operands[0].text);
       VOX_CHECK(label != f.labels.end(), "PTX: no label for '{}'", in.text);
       in.target = label->second;
@@ -299,10 +283,13 @@ class Parser {
   void resolve_call(const Function& f, Instruction& in) {
     std::vector<std::string> parts;
     for (const Operand& o : in.operands) { parts.push_back(o.text); }
-    const auto list = [](const std::string& s) { return split(s.substr(1, s.size() - 2)); };
-    const bool has_result = parts[0][0] == '(';
+    const auto list = [](const std::string& s) { return split(inside(s)); };
+    const bool has_result = !parts.empty() && parts[0][0] == '(';
+    VOX_CHECK(parts.size() > (has_result ? 1U : 0U), "PTX: '{}' names no function", in.text);
     in.callee = parts[has_result ? 1 : 0];
-    std::vector<std::string> names{has_result ? list(parts[0]).at(0) : ""};
+    const std::vector<std::string> results = has_result ? list(parts[0]) : std::vector<std::string>{""};
+    VOX_CHECK(results.size() == 1, "PTX: '{}' wants one result", in.text);
+    std::vector<std::string> names = results;
     const std::size_t arguments = has_result ? 2 : 1;
     if (parts.size() > arguments) {
       for (const std::string& a : list(parts[arguments])) { names.push_back(a); }
@@ -311,28 +298,30 @@ class Parser {
     for (const std::string& n : names) {
       Operand o;
       o.what = Operand::What::reg;
+      VOX_CHECK(n.empty() || f.registers.contains(n), "PTX: '{}' hands over {}, which is no register", in.text, n);
       o.reg = n.empty() ? -1 : f.registers.at(n);
       in.operands.push_back(o);
     }
   }
 
-  Operand operand(const Function& f, const std::string& text) {
+  Operand operand(const Function& f, const std::string& text, int depth = 0) {
+    VOX_CHECK(depth <= kMostNesting, "PTX: an operand nests too deeply: {}", text);
     Operand o;
     o.text = text;
     const std::size_t bar = text.find('|');
     if (text[0] == '{' || (bar != std::string::npos && text[0] == '%')) {
       o.what = Operand::What::vector;
-      std::string inner = text[0] == '{' ? text.substr(1, text.size() - 2) : text;
+      std::string inner = text[0] == '{' ? inside(text) : text;
       std::ranges::replace(inner, '|', ',');
-      for (const std::string& part : split(inner)) { o.parts.push_back(operand(f, part)); }
+      for (const std::string& part : split(inner)) { o.parts.push_back(operand(f, part, depth + 1)); }
     } else if (text[0] == '[') {
       o.what = Operand::What::memory;
-      const std::string inner = trim(text.substr(1, text.size() - 2));
+      const std::string inner = trim(inside(text));
       const std::size_t plus = inner.find('+', 1);
-      o.parts.push_back(operand(f, trim(inner.substr(0, plus))));
+      o.parts.push_back(operand(f, trim(inner.substr(0, plus)), depth + 1));
       if (plus != std::string::npos) { o.offset = std::strtoll(inner.c_str() + plus + 1, nullptr, 0); }
     } else if (text[0] == '!') {
-      o = operand(f, trim(text.substr(1)));
+      o = operand(f, trim(text.substr(1)), depth + 1);
       o.negated = true;
     } else if (f.registers.contains(text)) {
       o.what = Operand::What::reg;
@@ -367,8 +356,6 @@ class Parser {
       in.target = m_.functions.at(in.callee).entry;
     }
   }
-
-  static constexpr int kCalled = 1 << 24;
 
   std::string text_;
   Module m_;
