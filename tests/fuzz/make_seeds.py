@@ -66,6 +66,33 @@ def volumes():
     put("nifti_pair", "int16", header + bytes(540 - len(header)) + voxels)
 
 
+    two = nifti1(dims=(2, 2, 2, 2), datatype=2, bits=8)
+    put("nifti_volumes", "two", two[0] + bytes(4) + two[1])
+    image = plain["sform_int16"][0] + bytes(4) + bytes(range(24))
+    labels = [nifti1(datatype=2, bits=8, voxels=bytes(n)) for n in ([0, 1, 2, 4] * 3, [0, 0, 2, 4, 1, 1] * 2)]
+    labels = [header + bytes(4) + voxels for header, voxels in labels]
+    put("case", "sound", two_parts(image, labels[0]))
+    put("case", "other_grid", two_parts(image, plain["nifti2"][0] + bytes(4) + plain["nifti2"][1]))
+    put("masks", "two", two_parts(*labels))
+    put("masks", "scaled", two_parts(labels[0], plain["scaled_float64"][0] + bytes(4) + plain["scaled_float64"][1]))
+
+
+def two_parts(first, second):
+    return struct.pack("<H", len(first)) + first + second
+
+
+def folders():
+    dataset = '{"channel_names":{"0":"T1","1":"T1ce","2":"T2","3":"FLAIR"},"labels":{"background":0,"edema":2},"numTraining":1,"file_ending":".nii.gz"}'
+    put("folder", "brats", "a/a_t1.nii.gz\na/a_t1ce.nii.gz\na/a_seg.nii.gz\nb-t1n.nii\nb-seg.nii\nc/W39_1998_Segm.nii\nc/c_flair.nii\n")
+    put("folder", "nnunet", f"imagesTr/a_0000.nii.gz\nimagesTr/a_0003.nii.gz\nlabelsTr/a.nii.gz\ndataset.json\t{dataset}\n")
+    put("folder", "msd", f"imagesTr/a.nii.gz\nlabelsTr/a.nii.gz\nimagesTs/b.nii.gz\ndataset.json\t{dataset}\n")
+    put("folder", "bids", "sub-1/anat/sub-1_T1w.nii\nsub-1/ses-2/anat/sub-1_ses-2_ce-gd_T1w.nii.gz\nderivatives/x/sub-1_dseg.nii\ndseg.tsv\tindex\n")
+    put("folder", "series", "seed1/fold0/log.jsonl\t{}\nseed1/fold1/log.jsonl\nseed2/log.jsonl\nfold0/log.jsonl\n")
+    put("folder", "foreign", "x.dcm\ny.mha\nz\tDICM\n")
+    put("bids_labels", "three", "index\tname\n1\tnecrosis\n2\tedema\n4\tenhancing tumor\n")
+    put("bids_labels", "quoted", 'name\tindex\tcolour\n"a ""b""\tc"\t007\t\n')
+
+
 def tensors():
     def file(header, data=b""):
         text = json.dumps(header).encode()
@@ -94,6 +121,12 @@ def tensors():
         unet = json.loads(meta["unet"])
         put("checkpoint", "claims_huge_widths", file({"__metadata__": dict(meta, unet=json.dumps(dict(unet, widths=[60000] * 3)))}))
         put("checkpoint", "claims_widths_that_overflow", file({"__metadata__": dict(meta, unet=json.dumps(dict(unet, widths=[1 << 40] * 3)))}))
+        best = without_optimizer((folder / "run" / "best.safetensors").read_bytes(), file)
+        put("checkpoint", "best", best)
+        put("weights", "ours", best)
+        log = (folder / "run" / "log.jsonl").read_bytes()
+        put("two_runs", "run", log + b"\x1e" + log.replace(b'"loss":1.', b'"loss":2.'))
+        put("report", "run", log + b"\x1e" + DATA.encode() + b"\x1e" + PICTURES.encode() + b'\x1e{"program":"v","ranks":[1,{"a":2}]}')
         put("run_log", "run", (folder / "run" / "log.jsonl").read_bytes())
         length = struct.unpack("<Q", case[:8])[0]
         header = json.loads(case[8 : 8 + length])
@@ -102,6 +135,93 @@ def tensors():
             ("id_that_is_a_path", "id", "../../elsewhere"),
         ):
             put("prepared_case", name, file(dict(header, __metadata__=dict(header["__metadata__"], **{key: value})), case[8 + length :]))
+    put("weights", "zip", b"PK\x03\x04" + bytes(26) + b"archive/data.pkl")
+    put("weights", "pickle", b"\x80\x02ccollections\nOrderedDict\nq\x00)Rq\x01.")
+    put("weights", "pickle_of_protocol_0", b"ccollections\nOrderedDict\np0\n(tRp1\n.")
+    put("weights", "nnunet", nnunet_weights(file))
+
+
+def without_optimizer(checkpoint, file):
+    length = struct.unpack("<Q", checkpoint[:8])[0]
+    header, data, kept = json.loads(checkpoint[8 : 8 + length]), checkpoint[8 + length :], b""
+    for name in list(header):
+        if name.startswith("adam."):
+            del header[name]
+        elif name != "__metadata__":
+            begin, end = header[name]["data_offsets"]
+            header[name]["data_offsets"] = [len(kept), len(kept) + end - begin]
+            kept += data[begin:end]
+    return file(header, kept)
+
+
+def nnunet_weights(file):
+    """Of a network of three levels of width 1, four images and three regions, as nnU-Net names them."""
+    shapes = {}
+
+    def block(name, channels):
+        for i in range(2):
+            shapes[f"{name}.convs.{i}.conv.weight"] = [1, channels if i == 0 else 1, 3, 3, 3]
+            for tensor in ("conv.bias", "norm.weight", "norm.bias"):
+                shapes[f"{name}.convs.{i}.{tensor}"] = [1]
+
+    for level in range(3):
+        block(f"encoder.stages.{level}.0", 4 if level == 0 else 1)
+    for i in range(2):
+        shapes[f"decoder.transpconvs.{i}.weight"] = [1, 1, 2, 2, 2]
+        shapes[f"decoder.transpconvs.{i}.bias"] = [1]
+        block(f"decoder.stages.{i}", 2)
+        shapes[f"decoder.seg_layers.{i}.weight"] = [3, 1, 1, 1, 1]
+        shapes[f"decoder.seg_layers.{i}.bias"] = [3]
+    header, at = {}, 0
+    for name, shape in shapes.items():
+        count = 4
+        for n in shape:
+            count *= n
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + count]}
+        at += count
+    return file(header, bytes(at))
+
+
+DATA = '{"cases":[{"id":"a","set":"train","size":[8,8,8],"spacing_mm":[1,1,2.5],"ml":{"edema":1.5}},{"id":"b","set":"validation","size":[8,8,8],"spacing_mm":[1,1,1]}]}'
+PICTURES = '{"epoch":1,"cases":[{"id":"a","title":"worst","slices":[]}]}'
+PTX = """.version 8.8
+.target sm_80
+.address_size 64
+.const .align 4 .b8 table[8] = {1, 2, 3, 4};
+.extern .shared .align 16 .b8 dynamic[];
+.func (.param .b32 out) twice(.param .b32 in)
+{
+	.reg .b32 %r<3>;
+	ld.param.u32 %r1, [in];
+	add.s32 %r2, %r1, %r1;
+	st.param.b32 [out], %r2;
+	ret;
+}
+.visible .entry kernel(.param .u64 kernel_param_0, .param .align 8 .b8 kernel_param_1[16])
+{
+	.reg .pred %p<2>;
+	.reg .b32 %r<4>;
+	.reg .f32 %f<3>;
+	.reg .b64 %rd<3>;
+	.shared .align 4 .b8 own[64];
+	ld.param.u64 %rd1, [kernel_param_0];
+	mov.u32 %r1, %tid.x;
+	setp.ge.s32 %p1, %r1, 32;
+	@%p1 bra $L__BB0_2;
+	mul.wide.s32 %rd2, %r1, 4;
+	ld.global.v2.f32 {%f1, %f2}, [%rd1+8];
+	fma.rn.f32 %f1, %f1, 0f3F800000, %f2;
+	{
+	.param .b32 param0;
+	st.param.b32 [param0], %r1;
+	.param .b32 retval0;
+	call.uni (retval0), twice, (param0);
+	ld.param.b32 %r2, [retval0];
+	}
+$L__BB0_2:
+	ret;
+}
+"""
 
 
 def lists():
@@ -124,6 +244,22 @@ def lists():
     put("nnunet_plans", "circle", '{"configurations":{"3d_fullres":{"inherits_from":"a"},"a":{"inherits_from":"3d_fullres"}}}')
     for name, text in (("conv", "16-32@128^3k1s2"), ("two", "16+16-16@64^3"), ("box", "1@155x240x240"), ("huge", "99999999999999999999@1^3")):
         put("kernel_shape", name, text)
+    put("ptx", "kernel", PTX)
+    body = ".visible .entry k()\n{\n%s\n}\n"
+    for name, text in (
+        ("no_end", ".visible .entry k()\n{\n.reg .b32 %r<2>;\n"),
+        ("register_outside", ".reg .b32 %r<2>;\n"),
+        ("alignment_of_0", ".visible .entry k(.param .pred .align 0 p)\n{\nret;\n}\n"),
+        ("more_values_than_room", ".const .align 4 .b32 t[1] = {1, 2, 3};\n"),
+        ("predicate_alone", body % ".reg .pred p;\n@p;"),
+        ("branch_to_nowhere", body % "bra;"),
+        ("call_of_nothing", body % "call.uni;"),
+        ("too_many_registers", body % ".reg .b32 %r<400000000>;"),
+        ("no_semicolon", ".global .b8 t[1] = {1"),
+        ("overflow", ".shared .align 0 .b8 t[18446744073709551615];\n"),
+    ):
+        put("ptx", name, text)
+    put("fabric", "measured", '{"ranks":{"ranks":[{},{}],"collectives":[{"rows":[{"call":"all-gather","bytes":8,"seconds":1e-5},{"call":"all-to-all","bytes":1024,"seconds":0.01,"bytes_per_second":1e9}]}]}}')
     put("keras", "not_hdf5", "\x89HDF\r\n\x1a\n")
 
 
@@ -154,6 +290,7 @@ def events():
 
 
 volumes()
+folders()
 tensors()
 lists()
 events()
@@ -187,4 +324,7 @@ def keras():
         put("keras", "virtual.h5", path.read_bytes())
 
 
-keras()
+try:
+    keras()
+except ModuleNotFoundError:
+    print("make_seeds.py: no h5py: keras' seeds are not made", file=sys.stderr)

@@ -1,13 +1,14 @@
 #include "tests/fuzz/target.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "kernels/base/check.h"
 
@@ -17,25 +18,35 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array kTargets{
-    Target{"nifti", fuzz_nifti},
-    Target{"nifti_gz", fuzz_nifti, gunzipped, gzipped},
-    Target{"nifti_pair", fuzz_nifti_pair},
-    Target{"nifti_labels", fuzz_nifti_labels},
-    Target{"safetensors", fuzz_safetensors, header_of, with_header},
-    Target{"checkpoint", fuzz_checkpoint, header_of, with_header},
-    Target{"prepared_case", fuzz_prepared_case, header_of, with_header},
-    Target{"json", fuzz_json},
-    Target{"splits", fuzz_splits},
-    Target{"dataset_json", fuzz_dataset_json},
-    Target{"case_list_csv", fuzz_case_list_csv},
-    Target{"case_list_json", fuzz_case_list_json},
-    Target{"postprocess", fuzz_postprocess},
-    Target{"config", fuzz_config},
-    Target{"run_log", fuzz_run_log},
-    Target{"event_file", fuzz_event_file},
-    Target{"keras", fuzz_keras},
-    Target{"nnunet_plans", fuzz_nnunet_plans},
-    Target{"kernel_shape", fuzz_kernel_shape},
+    Target{"nifti", fuzz_nifti, 2048},
+    Target{"nifti_gz", fuzz_nifti, 4096, gunzipped, gzipped},
+    Target{"nifti_pair", fuzz_nifti_pair, 2048},
+    Target{"nifti_labels", fuzz_nifti_labels, 2048},
+    Target{"nifti_volumes", fuzz_nifti_volumes, 2048},
+    Target{"folder", fuzz_folder, 1024},
+    Target{"bids_labels", fuzz_bids_labels, 1024},
+    Target{"case", fuzz_case, 2048},
+    Target{"masks", fuzz_masks, 2048},
+    Target{"safetensors", fuzz_safetensors, 2048, header_of, with_header},
+    Target{"checkpoint", fuzz_checkpoint, 16384, header_of, with_header},
+    Target{"prepared_case", fuzz_prepared_case, 16384, header_of, with_header},
+    Target{"weights", fuzz_weights, 16384, header_of, with_header},
+    Target{"json", fuzz_json, 2048},
+    Target{"splits", fuzz_splits, 1024},
+    Target{"dataset_json", fuzz_dataset_json, 2048},
+    Target{"case_list_csv", fuzz_case_list_csv, 1024},
+    Target{"case_list_json", fuzz_case_list_json, 1024},
+    Target{"postprocess", fuzz_postprocess, 1024},
+    Target{"config", fuzz_config, 1024},
+    Target{"run_log", fuzz_run_log, 4096},
+    Target{"event_file", fuzz_event_file, 1024},
+    Target{"keras", fuzz_keras, 131072},
+    Target{"nnunet_plans", fuzz_nnunet_plans, 4096},
+    Target{"report", fuzz_report, 4096},
+    Target{"two_runs", fuzz_two_runs, 2048},
+    Target{"fabric", fuzz_fabric, 1024},
+    Target{"kernel_shape", fuzz_kernel_shape, 64},
+    Target{"ptx", fuzz_ptx, 4096},
 };
 
 /// Removed when the program ends.
@@ -57,6 +68,11 @@ struct Folder {
   Folder& operator=(Folder&&) = delete;
 };
 
+const fs::path& own_folder() {
+  static const Folder folder;
+  return folder.path;
+}
+
 }  // namespace
 
 std::span<const Target> targets() { return kTargets; }
@@ -73,13 +89,41 @@ void require(bool fine, const char* what) {
 }
 
 std::string file_with(const std::string& name, std::string_view bytes) {
-  static const Folder folder;
-  const fs::path path = folder.path / name;
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out.write(bytes.data(), std::ssize(bytes));
-  out.close();
-  require(out.good(), "the test's own file could not be written");
+  const fs::path path = own_folder() / name;
+  put_file(path, bytes);
   return path.string();
+}
+
+fs::path emptied_folder(const std::string& name) {
+  fs::path path = own_folder() / name;
+  fs::remove_all(path);
+  fs::create_directory(path);
+  return path;
+}
+
+void put_file(const fs::path& path, std::string_view bytes) {
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const bool written = file >= 0 && write(file, bytes.data(), bytes.size()) == std::ssize(bytes);
+  close(file);
+  require(written, "the test's own file could not be written");
+}
+
+std::array<std::string_view, 2> two_parts(std::string_view bytes) {
+  std::uint16_t length = 0;
+  const std::size_t start = std::min(bytes.size(), sizeof length);
+  std::memcpy(&length, bytes.data(), start);
+  const std::string_view first = bytes.substr(start, length);
+  return {first, bytes.substr(start + first.size())};
+}
+
+std::vector<std::string_view> texts(std::string_view bytes, std::size_t count) {
+  std::vector<std::string_view> all;
+  while (all.size() < count) {
+    const std::size_t length = all.size() + 1 < count ? std::min(bytes.find('\x1E'), bytes.size()) : bytes.size();
+    all.push_back(bytes.substr(0, length));
+    bytes.remove_prefix(std::min(length + 1, bytes.size()));
+  }
+  return all;
 }
 
 }  // namespace vox::fuzz

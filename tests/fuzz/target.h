@@ -1,10 +1,13 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace vox::fuzz {
 
@@ -14,6 +17,7 @@ namespace vox::fuzz {
 struct Target {
   std::string_view name;  ///< its seeds are in tests/fuzz/seeds/NAME
   void (*run)(std::string_view bytes);
+  std::size_t most_bytes;  ///< of an input, where no other length is asked for
   /// Where plain changes of bytes stay shallow: the part of a file that is worth changing, unwrapped, and back. Null:
   /// the bytes themselves.
   std::string (*unwrap)(std::string_view bytes) = nullptr;
@@ -29,11 +33,23 @@ void require(bool fine, const char* what);
 /// A file in memory (/dev/shm where there is one) of this name with these bytes; the name's ending decides how some are
 /// read. The same path for the same name, until the program ends.
 [[nodiscard]] std::string file_with(const std::string& name, std::string_view bytes);
+/// A folder beside those files, in which nothing is.
+[[nodiscard]] std::filesystem::path emptied_folder(const std::string& name);
+void put_file(const std::filesystem::path&, std::string_view bytes);
+
+/// Inputs of more than one file: the first 16 bits are the length of the first of two parts.
+[[nodiscard]] std::array<std::string_view, 2> two_parts(std::string_view bytes);
+/// The parts between bytes 0x1E, ASCII's separator of records; as many as are asked for, of which the last may be
+/// empty.
+[[nodiscard]] std::vector<std::string_view> texts(std::string_view bytes, std::size_t count);
+/// A sound NIfTI-1 file of 2x3x2 voxels.
+[[nodiscard]] std::string_view small_volume();
 
 // The targets, one file each.
 void fuzz_nifti(std::string_view);
 void fuzz_nifti_pair(std::string_view);
 void fuzz_nifti_labels(std::string_view);
+void fuzz_nifti_volumes(std::string_view);
 [[nodiscard]] std::string gunzipped(std::string_view);
 [[nodiscard]] std::string gzipped(std::string_view);
 void fuzz_safetensors(std::string_view);
@@ -53,5 +69,14 @@ void fuzz_event_file(std::string_view);
 void fuzz_keras(std::string_view);
 void fuzz_nnunet_plans(std::string_view);
 void fuzz_kernel_shape(std::string_view);
+void fuzz_folder(std::string_view);
+void fuzz_bids_labels(std::string_view);
+void fuzz_case(std::string_view);
+void fuzz_masks(std::string_view);
+void fuzz_weights(std::string_view);
+void fuzz_report(std::string_view);
+void fuzz_two_runs(std::string_view);
+void fuzz_fabric(std::string_view);
+void fuzz_ptx(std::string_view);
 
 }  // namespace vox::fuzz

@@ -8,7 +8,11 @@
 #include "engine/safetensors.h"
 #include "kernels/base/check.h"
 #include "model/checkpoint.h"
+#include "model/warm_start.h"
 #include "tests/fuzz/target.h"
+#include "tools/interchange/nnunet_plan.h"
+#include "tools/interchange/weights_of_file.h"
+#include "tools/run/stored_run.h"
 #include "tools/run/train_options.h"
 #include "tools/run/training_progress.h"
 
@@ -89,8 +93,36 @@ void fuzz_checkpoint(std::string_view bytes) {
   if (const auto training = meta.find("training"); training != meta.end()) {
     static_cast<void>(training_progress_from_json(training->second, path));
   }
+  static_cast<void>(file.has_optimizer());
+  if (meta.contains("options") && meta.contains("training")) {
+    static_cast<void>(stored_run(std::filesystem::path(path).parent_path()).is_done({}));
+  }
   UNet3d net(file.config(), DType::f32, std::nullopt);
   file.load(net);
+}
+
+/// Weights of PyTorch, of nnU-Net and of a run to begin with, for the smallest networks that there are. What is no
+/// safetensors file, as .pth, is refused.
+void fuzz_weights(std::string_view bytes) {
+  const std::string path = file_with("weights.safetensors", bytes);
+  const SafetensorsFile file = open_weights(path, "w");
+  static UNet3d ours(with_widths(unet_preset("seed"), {1, 1, 1}), DType::f32, std::nullopt);
+  static NnunetPlan plan = [] {
+    NnunetPlan p{.config = with_widths(unet_preset("nnunet"), {1, 1, 1}),
+                 .recipe = recipe_named("native"),
+                 .head_of = {0, 1, 2}};
+    p.config.supervision = 1;
+    return p;
+  }();
+  static UNet3d theirs(plan.config, DType::f32, std::nullopt);
+  const auto take = [](const auto& read) {
+    try {
+      read();
+    } catch (const Error&) {}  // a refusal, and the next
+  };
+  take([&] { take_torch_weights(ours, path, file); });
+  take([&] { take_nnunet_weights(theirs, plan, path, file); });
+  take([&] { static_cast<void>(warm_start(ours, path)); });
 }
 
 void fuzz_prepared_case(std::string_view bytes) {

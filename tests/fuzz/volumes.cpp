@@ -2,9 +2,13 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <vector>
 
+#include "data/nifti/copy.h"
 #include "data/nifti/nifti.h"
+#include "engine/read_file.h"
 #include "tests/fuzz/target.h"
 
 namespace vox::fuzz {
@@ -51,6 +55,37 @@ void fuzz_nifti_pair(std::string_view bytes) {
   static_cast<void>(file_with("pair.img", bytes.substr(cut)));
   const NiftiImage read = read_nifti(header);
   require_sound(read.image.geometry, read.image.values.size());
+}
+
+/// A file of two volumes: read, taken apart and put together again.
+void fuzz_nifti_volumes(std::string_view bytes) {
+  const std::string path = file_with("both.nii", bytes);
+  const std::array<std::int64_t, 2> which{1, 0};
+  const std::vector<NiftiImage> read = read_nifti_volumes(path, which, 2);
+  for (const NiftiImage& image : read) { require_sound(image.image.geometry, image.image.values.size()); }
+  const std::string second = file_with("second.nii.gz", "");
+  extract_volume(path, 1, 2, second);
+  const std::array<StackedVolume, 2> volumes{StackedVolume{path, 1, 2}, StackedVolume{second, 0, 1}};
+  const std::string stacked = file_with("stacked.nii.gz", "");
+  stack_volumes(volumes, stacked);
+  const auto same = [](float a, float b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+  for (const NiftiImage& image : read_nifti_volumes(stacked, which, 2)) {
+    require(std::ranges::equal(image.image.values, read.front().image.values, same), "another volume when stacked");
+  }
+  copy_nifti(second, stacked);
+}
+
+std::string_view small_volume() {
+  static const std::string file = [] {
+    NiftiImage image;
+    image.image.geometry.size = {2, 3, 2};
+    image.image.geometry.affine = {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0};
+    image.image.values = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+    const std::string path = file_with("small.nii", "");
+    write_nifti(path, image.image);
+    return read_file(path);
+  }();
+  return file;
 }
 
 std::string gunzipped(std::string_view bytes) {

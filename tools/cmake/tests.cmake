@@ -40,7 +40,7 @@ if(VOX_SANITIZE STREQUAL "thread")  # [threads] alone runs under ThreadSanitizer
 endif()
 if(VOX_TOOLS AND VOX_BENCHMARKS AND NOT VOX_SANITIZE STREQUAL "thread")
   file(GLOB fuzz_targets CONFIGURE_DEPENDS tests/fuzz/*.cpp)  # whose seeds are replayed; vox_fuzz goes on from there
-  list(APPEND test_sources ${fuzz_targets})
+  list(APPEND test_sources ${fuzz_targets} tests/simt/ptx_parse.cpp tests/simt/ptx_decode.cpp tests/simt/ptx_text.cpp)
 endif()
 set(vox_catch_header catch2/catch.hpp)
 if(Catch2_VERSION VERSION_GREATER_EQUAL 3)

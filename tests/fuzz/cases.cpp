@@ -1,0 +1,114 @@
+// Folders of cases: what is looked for in them, a data set of BIDS and its tables, a case that is checked, two
+// segmentations that are scored.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <vector>
+
+#include "data/cases/layout_files.h"
+#include "data/check/check.h"
+#include "data/scoring/evaluate.h"
+#include "data/scoring/pairs.h"
+#include "kernels/base/check.h"
+#include "tests/fuzz/target.h"
+#include "tools/run/run_record.h"
+
+namespace vox::fuzz {
+namespace {
+
+namespace fs = std::filesystem;
+
+void require_file_names(const std::vector<CaseFiles>& cases) {
+  for (const CaseFiles& c : cases) {
+    require(!c.id.empty() && c.id.find('/') == std::string::npos && c.id.find('\0') == std::string::npos,
+            "an id that is no file's name");
+  }
+}
+
+bool is_score(double x) { return std::isfinite(x) && x >= 0; }
+
+}  // namespace
+
+/// Names of files below a folder, a line each; behind a tab what is in one.
+void fuzz_folder(std::string_view bytes) {
+  constexpr std::size_t kMostFiles = 24;
+  const fs::path root = emptied_folder("folder");
+  std::size_t files = 0;
+  for (std::size_t at = 0; at < bytes.size() && files < kMostFiles; ++files) {
+    const std::string_view line = bytes.substr(at, bytes.find('\n', at) - at);
+    at += line.size() + 1;
+    const fs::path name = fs::path(line.substr(0, line.find('\t'))).lexically_normal();
+    const bool below = !name.empty() && name.is_relative() && name.has_filename() && *name.begin() != ".." &&
+                       name != "." && line.find('\0') == std::string_view::npos && name.native().size() < 200;
+    if (!below) { continue; }
+    std::error_code error;
+    fs::create_directories((root / name).parent_path(), error);
+    if (error || fs::is_directory(root / name, error)) { continue; }
+    put_file(root / name, line.substr(std::min(line.find('\t'), line.size() - 1) + 1));
+  }
+  const auto look = [&](const auto& read) {
+    try {
+      read();
+    } catch (const Error&) {}  // a refusal, and the next
+  };
+  look([&] { require_file_names(find_dataset(root).cases); });
+  for (const CaseLayout layout : kCaseLayouts) {
+    look([&] { require_file_names(find_dataset(root, layout, layout == CaseLayout::bids ? "mask" : "").cases); });
+  }
+  look([&] { static_cast<void>(pair_labels(root, root)); });
+  look([&] { static_cast<void>(is_series_folder(root)); });
+}
+
+/// dseg.tsv of a data set of BIDS.
+void fuzz_bids_labels(std::string_view bytes) {
+  static const fs::path root = [] {
+    const fs::path made = emptied_folder("bids");
+    for (const char* const suffix : {"T1w", "FLAIR", "dseg"}) {
+      fs::create_directories(made / "sub-1/anat");
+      put_file(made / (std::string("sub-1/anat/sub-1_") + suffix + ".nii"), "");
+    }
+    return made;
+  }();
+  put_file(root / "dseg.tsv", bytes);
+  const Dataset d = bids_cases(root, "");
+  require(d.cases.size() == 1, "not as many cases as there are");
+}
+
+/// An image of a case and its labels, the one behind the other; the other three images are sound.
+void fuzz_case(std::string_view bytes) {
+  static const fs::path root = emptied_folder("case");
+  const auto [image, labels] = two_parts(bytes);
+  CaseFiles c;
+  c.id = "a";
+  c.folder = root;
+  for (std::size_t i = 0; i < c.images.size(); ++i) {
+    c.images[i] = root / ("a_" + std::to_string(i) + ".nii");
+    put_file(c.images[i], i == 1 ? image : small_volume());
+  }
+  c.labels = root / "a_seg.nii";
+  put_file(c.labels, labels);
+  std::vector<ImageHash> hashes;
+  const CaseCheck found = check_case(c, {}, &hashes);
+  for (const Finding& f : found.findings) { require(!describe(f).empty(), "a finding without words"); }
+}
+
+/// A truth and a prediction, scored by every convention.
+void fuzz_masks(std::string_view bytes) {
+  constexpr std::int64_t kMostVoxels = 1 << 12;  // what HD95 takes grows faster than a file
+  const auto [truth, predicted] = two_parts(bytes);
+  EvaluateOptions options;
+  options.truth = file_with("truth.nii", truth);
+  options.predicted = file_with("predicted.nii", predicted);
+  if (read_nifti_geometry(options.truth).voxels() > kMostVoxels) { return; }
+  for (const Convention& c : all_conventions()) { options.as.push_back(&c); }
+  const Evaluation e = evaluate(options);
+  for (const EvaluatedCase& c : e.cases) {
+    for (const RegionScores& r : c.scores) {
+      require(is_score(r.dice) && r.dice <= 1 && is_score(r.hd95_mm) && is_score(r.iou), "a score that is none");
+    }
+  }
+  require(!summary_json(e).empty() && !cases_csv(e).empty(), "scores without a text");
+}
+
+}  // namespace vox::fuzz
