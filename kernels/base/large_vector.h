@@ -54,7 +54,7 @@ class LargeBytes {
 
 /// LargeVector<float> v(n, uncleared): the values are anything until they are written.
 struct Uncleared {};
-inline constexpr Uncleared uncleared;
+inline constexpr Uncleared uncleared;  // NOLINT(readability-identifier-naming): as std::nothrow
 
 template <class T> class LargeAllocator {
  public:
