@@ -244,6 +244,7 @@ def lists():
     put("nnunet_plans", "circle", '{"configurations":{"3d_fullres":{"inherits_from":"a"},"a":{"inherits_from":"3d_fullres"}}}')
     for name, text in (("conv", "16-32@128^3k1s2"), ("two", "16+16-16@64^3"), ("box", "1@155x240x240"), ("huge", "99999999999999999999@1^3")):
         put("kernel_shape", name, text)
+    put("report", "no_limit", '{"type":"start","epochs":1,"memory":{"limit_bytes":18446744073709551615}}\n{"type":"step","step":1,"epoch":1,"loss":1}\n')
     put("ptx", "kernel", PTX)
     body = ".visible .entry k()\n{\n%s\n}\n"
     for name, text in (

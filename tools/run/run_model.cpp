@@ -139,7 +139,10 @@ void add_memory(Json& sections, const RunHistory& h) {
   Json s = section("facts", "Memory, planned and used");
   s["items"] = Json::array();
   const auto add = [&](const char* what, double bytes) {
-    if (bytes > 0) { s["items"].push_back(Json::array({what, bytes_text(static_cast<std::size_t>(bytes))})); }
+    if (!(bytes > 0)) { return; }
+    const bool known = bytes < 0x1p63;  // a plan without a limit has the largest number
+    const std::string text = known ? bytes_text(static_cast<std::size_t>(bytes)) : "no limit known";
+    s["items"].push_back(Json::array({what, text}));
   };
   if (plan != nullptr) {
     add("planned: tensors of a step", number_in(*plan, "step_peak_bytes"));
