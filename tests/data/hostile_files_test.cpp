@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/cases/dataset.h"
@@ -183,6 +184,13 @@ TEST_CASE("hostile files: a file of Keras opens no other file and claims no more
   CHECK_THAT(refusal("stored_elsewhere.h5"), ContainsSubstring("lie in another file"));
   CHECK_THAT(refusal("virtual.h5"), ContainsSubstring("lie in another file"));
   CHECK_THAT(refusal("claims_much.h5"), ContainsSubstring("more than the"));
+  const std::string linked = read_bytes(folder / "linked.h5");
+  for (const auto& [at, value] : {std::pair(814, '\0'), std::pair(813, '\1'), std::pair(815, '6')}) {
+    std::string crashing = linked;  // HDF5 1.10.8 ends by SIGSEGV
+    crashing.at(static_cast<std::size_t>(at)) = value;
+    write_bytes(folder / "crashing.h5", crashing);
+    CHECK_THROWS_AS(read_keras(folder / "crashing.h5"), DataError);
+  }
 }
 
 TEST_CASE("hostile files: text for a terminal holds no control character but ends of lines", "[hostile]") {

@@ -70,6 +70,6 @@ void fuzz_event_file(std::string_view bytes) {
 }
 
 /// HDF5's library parses the file; what it hands over is ours. It is not instrumented.
-void fuzz_keras(std::string_view bytes) { static_cast<void>(read_keras(file_with("weights.h5", bytes))); }
+void fuzz_keras(std::string_view bytes) { static_cast<void>(keras_of_file("weights.h5", std::string(bytes))); }
 
 }  // namespace vox::fuzz

@@ -7,7 +7,6 @@
 #include <optional>
 #include <utility>
 
-#include "engine/read_file.h"
 #include "kernels/base/check.h"
 #include "kernels/base/size_product.h"
 #include "tools/interchange/hdf5_library.h"
@@ -19,9 +18,8 @@ static_assert(sizeof(hid_t) == sizeof(std::int64_t));
 
 constexpr std::int64_t kMostNumbers = std::int64_t{1} << 31;
 constexpr std::int64_t kMostStrings = 1 << 20;
-constexpr std::size_t kMostText = std::size_t{1} << 28U;   // bytes of all strings of an attribute
-constexpr std::size_t kMostBytes = std::size_t{1} << 36U;  // of a file
-constexpr unsigned kReadOnly = 0;                          // H5F_ACC_RDONLY, a macro that calls the library
+constexpr std::size_t kMostText = std::size_t{1} << 28U;  // bytes of all strings of an attribute
+constexpr unsigned kReadOnly = 0;                         // H5F_ACC_RDONLY, a macro that calls the library
 
 /// A handle of HDF5, closed at the end of the scope.
 class Handle {
@@ -72,22 +70,19 @@ void check_inside(hid_t dataset, const std::filesystem::path& path, const std::s
 
 }  // namespace
 
-Hdf5File::Hdf5File(const std::filesystem::path& path) : path_(path) {
+Hdf5File::Hdf5File(std::filesystem::path path, std::string bytes) : path_(std::move(path)), bytes_(bytes.size()) {
   const Hdf5Library& h = hdf5_library();
-  // Read here and not by the library, which takes a disk's error for a damaged file, and crashes where close() fails.
-  std::string image = read_regular(path, kMostBytes);
-  bytes_ = image.size();
   constexpr std::size_t kStep = 1U << 16U;  // by which a file in memory would grow
   const Handle access(h.p_create(h.file_access), h.p_close);
   const bool ready = access.fine() && h.p_set_fapl_core(access.id(), kStep, 0) >= 0 &&
-                     (image.empty() || h.p_set_file_image(access.id(), image.data(), image.size()) >= 0);
+                     (bytes.empty() || h.p_set_file_image(access.id(), bytes.data(), bytes.size()) >= 0);
   if (!ready) {
-    fail<MemoryError>(__FILE__, __LINE__, fmt::format("{}: its {} bytes do not fit in memory", path.string(), bytes_));
+    fail<MemoryError>(__FILE__, __LINE__, fmt::format("{}: its {} bytes do not fit in memory", path_.string(), bytes_));
   }
-  image = std::string();                                 // the library has a copy
-  const std::filesystem::path nowhere = path / "image";  // of an image HDF5 wants a name that no file has
+  bytes = std::string();                                  // the library has a copy
+  const std::filesystem::path nowhere = path_ / "image";  // of an image HDF5 wants a name that no file has
   const hid_t id = bytes_ == 0 ? -1 : h.f_open(nowhere.c_str(), kReadOnly, access.id());
-  VOX_CHECK_DATA(id >= 0, "{}: is no file of HDF5, or a damaged one", path.string());
+  VOX_CHECK_DATA(id >= 0, "{}: is no file of HDF5, or a damaged one", path_.string());
   file_ = std::shared_ptr<const std::int64_t>(new std::int64_t(id), [](const std::int64_t* held) {
     hdf5_library().f_close(*held);
     delete held;

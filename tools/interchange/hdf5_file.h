@@ -9,13 +9,14 @@
 
 namespace vox {
 
-/// A file of HDF5, read by the library of that name, which is opened when the first file is: programs that read none do
-/// without it. It is looked for as libhdf5_serial and libhdf5, version 1.10 and later, or at $VOXGRAD_HDF5. Throws
-/// Error where it is absent, naming the package, and DataError for what is no such file, or is damaged. Paths within
-/// the file are "layers/conv3d/vars/0"; "" is the root.
+/// A file of HDF5 in memory, read by the library of that name, which is opened when the first file is: programs that
+/// read none do without it. It is looked for as libhdf5_serial and libhdf5, version 1.10 and later, or at
+/// $VOXGRAD_HDF5. Throws Error where it is absent, naming the package, and DataError for what is no such file, or is
+/// damaged. Paths within the file are "layers/conv3d/vars/0"; "" is the root.
 class Hdf5File {
  public:
-  explicit Hdf5File(const std::filesystem::path&);
+  /// bytes: of the file, which is not opened; path: what messages call it.
+  Hdf5File(std::filesystem::path path, std::string bytes);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] bool has(const std::string& object) const;

@@ -26,11 +26,19 @@ std::vector<std::string> candidates() {
   return names;
 }
 
+[[noreturn]] void no_memory(const std::string& why) {
+  fail<MemoryError>(__FILE__, __LINE__, "HDF5's library does not start: there is no memory for it" + why);
+}
+
 void* open_library() {
   std::string why;
   for (const std::string& name : candidates()) {
     if (void* const handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL)) { return handle; }
-    if (why.empty()) { why = dlerror(); }
+    const std::string said = dlerror();
+    for (const char* const words : {"failed to map segment", "annot allocate memory"}) {
+      if (said.find(words) != std::string::npos) { no_memory(" (" + said + ")"); }
+    }
+    if (why.empty()) { why = said; }
   }
   VOX_FAIL("{} ({})", kAdvice, why);
 }
@@ -48,7 +56,9 @@ Hdf5Library load() {
   unsigned major = 0;
   unsigned minor = 0;
   unsigned release = 0;
-  h.get_libversion(&major, &minor, &release);
+  if (h.get_libversion(&major, &minor, &release) < 0) {  // it starts itself there
+    no_memory("");
+  }
   VOX_CHECK(major > 1 || minor >= 10, "{}: found {}.{}.{}, wants 1.10 or later", kAdvice, major, minor, release);
   find(handle, "H5Eset_auto2", h.e_set_auto);
   find(handle, "H5Fopen", h.f_open);

@@ -7,6 +7,9 @@
 #include "engine/json.h"
 #include "engine/read_file.h"
 #include "kernels/base/check.h"
+#include "tools/interchange/confined.h"
+#include "tools/interchange/hdf5_library.h"
+#include "tools/interchange/keras_bytes.h"
 #include "tools/interchange/keras_weights.h"
 
 namespace vox {
@@ -14,6 +17,11 @@ namespace {
 
 namespace fs = std::filesystem;
 using Kind = KerasLayer::Kind;
+
+constexpr std::size_t kMostBytes = std::size_t{1} << 36U;  // of a file
+// What reading one may take: 516 numbers for each byte, twice, and what the library needs for itself.
+constexpr std::size_t kOfEachByte = 516 * 2 * sizeof(float) + 4;
+constexpr std::size_t kOfLibrary = std::size_t{1} << 28U;
 
 std::string shape_text(const Hdf5File::Values& v) { return fmt::format("{}", fmt::join(v.shape, "x")); }
 
@@ -99,13 +107,8 @@ void read_description(KerasModel& model, const std::string& text, const fs::path
 
 }  // namespace
 
-KerasModel read_keras(const fs::path& path) {
-  check_regular(path);
-  VOX_CHECK_DATA(read_start(path, 2) != "PK",
-                 "{}: is an archive, as Keras 3 writes .keras; wants the weights alone: model.save_weights("
-                 "'NAME.weights.h5')",
-                 path.string());
-  const Hdf5File file(path);
+KerasModel keras_of_file(const fs::path& path, std::string bytes) {
+  const Hdf5File file(path, std::move(bytes));
   KerasModel model;
   if (file.has_attribute("", "layer_names")) {
     model.layers = named_layers(file, "");
@@ -120,6 +123,20 @@ KerasModel read_keras(const fs::path& path) {
   VOX_CHECK_DATA(!model.layers.empty(), "{}: no layer has weights", path.string());
   if (file.has_attribute("", "model_config")) { read_description(model, file.strings("", "model_config").at(0), path); }
   return model;
+}
+
+KerasModel read_keras(const fs::path& path) {
+  // Read here and not by the library, which takes a disk's error for a damaged file, and crashes where close() fails.
+  std::string bytes = read_regular(path, kMostBytes);
+  VOX_CHECK_DATA(!bytes.starts_with("PK"),
+                 "{}: is an archive, as Keras 3 writes .keras; wants the weights alone: model.save_weights("
+                 "'NAME.weights.h5')",
+                 path.string());
+  const Confinement c{.prepare = [] { static_cast<void>(hdf5_library()); },
+                      .what = fmt::format("{}: HDF5's library, which reads it", path.string()),
+                      .most_bytes = kOfLibrary + bytes.size() * kOfEachByte};
+  const auto work = [&] { return to_bytes(keras_of_file(path, std::move(bytes))); };
+  return keras_of_bytes(confined(c, work), c.what);
 }
 
 }  // namespace vox

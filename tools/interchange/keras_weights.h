@@ -23,8 +23,11 @@ struct KerasModel {
 
 /// Reads an .h5 file of Keras: model.save_weights() and model.save() of versions 2, the latter of 3 too, and
 /// NAME.weights.h5 of version 3. Throws DataError for another file, and for a model with layers that our network has
-/// nothing like, naming the first.
+/// nothing like, naming the first. HDF5's library is not safe with damaged files: it runs in a process of its own that
+/// can do no harm (tools/interchange/confined.h), and a crash of it is a DataError.
 [[nodiscard]] KerasModel read_keras(const std::filesystem::path&);
+/// The same of the file's bytes and in this process: for what has made sure of them.
+[[nodiscard]] KerasModel keras_of_file(const std::filesystem::path&, std::string bytes);
 
 /// The network that it is: batch norm's epsilon, and whether convolutions in front of it have biases. Throws DataError
 /// where the file has batch norm and `config` none, or the other way round.
