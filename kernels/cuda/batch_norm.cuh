@@ -14,7 +14,7 @@ namespace vox::gpu {
 /// In the type of the sums: in double it costs more than the rest of a short run. NaN where the variance is infinite: 0
 /// would make every value beta, and what has overflowed would never be seen.
 template <class A> __device__ __forceinline__ A inverse_deviation(A variance, double eps) {
-  return A{1} / (std::isinf(variance) ? A{NAN} : std::sqrt(variance + static_cast<A>(eps)));
+  return A{1} / std::sqrt(variance + static_cast<A>(eps)) + variance * A{0};
 }
 
 /// gamma and beta are [C], the others [groups,C]; gradients are of the backward pass.
