@@ -142,7 +142,7 @@ class Limits:
                 within = train(group=group)
             with Group(wanted) as group:
                 below = train(group=group)
-        except OSError as refusal:
+        except (OSError, subprocess.SubprocessError) as refusal:
             print(f"no control group can be made here: {refusal}")
         else:
             if within.returncode != 0:
