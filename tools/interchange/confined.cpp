@@ -117,9 +117,9 @@ void confine(int answer, const Confinement& c) {
   }
   if (kMachine == 0) { return; }
   Filter filter;
-  for (const long call :
-       {__NR_exit, __NR_exit_group, __NR_brk, __NR_munmap, __NR_mremap, __NR_madvise, __NR_futex, __NR_rt_sigreturn,
-        __NR_rt_sigprocmask, __NR_clock_gettime, __NR_gettimeofday, __NR_sched_yield, __NR_getpid, __NR_gettid}) {
+  for (const long call : {__NR_exit, __NR_exit_group, __NR_brk, __NR_munmap, __NR_mremap, __NR_madvise, __NR_futex,
+                          __NR_rt_sigreturn, __NR_sigaltstack, __NR_rt_sigprocmask, __NR_clock_gettime,
+                          __NR_gettimeofday, __NR_sched_yield, __NR_getpid, __NR_gettid}) {
     filter.allow(call);
   }
   filter.allow_without(__NR_mmap, 2, PROT_EXEC);
