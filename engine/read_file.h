@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,7 +18,8 @@ namespace vox {
 /// Nothing where there is no such file.
 [[nodiscard]] std::optional<std::string> read_file_if_there(const std::filesystem::path&);
 /// Of what somebody else made: a regular file, as a pipe may never end, of so many bytes at most.
-[[nodiscard]] std::string read_regular(const std::filesystem::path&, std::size_t most_bytes);
+[[nodiscard]] std::string read_regular(const std::filesystem::path&,
+                                       std::size_t most_bytes = std::numeric_limits<std::size_t>::max());
 /// The first so many bytes, fewer where it has fewer; none of what is no regular file.
 [[nodiscard]] std::string read_start(const std::filesystem::path&, std::size_t bytes);
 /// Piece by piece, for what need not be in memory at once. Returns its length.

@@ -4,27 +4,13 @@
 #   tests/tools/many_cases.sh PROGRAM [N]     10000
 program="$(realpath "$1")"
 most="${2:-10000}"
+support="$PWD/tests/support"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 bad=0
 "$program" synth -o raw --cases 9 --seed 5 --size 16 16 16 --threads 1 >/dev/null 2>&1 || exit 1
 
-cases() { # FOLDER N: so many, hard links to the nine; and their labels alone in FOLDER.labels
-  python3 - raw "$1" "$2" <<'END'
-import os, sys
-raw, folder, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-of = [(c, sorted(os.listdir(os.path.join(raw, c)))) for c in sorted(os.listdir(raw)) if os.path.isdir(os.path.join(raw, c))]
-os.makedirs(folder + ".labels")
-for n in range(count):
-    case, files = of[n % len(of)]
-    name = f"Case_{n:05}"
-    os.makedirs(os.path.join(folder, name))
-    for f in files:
-        os.link(os.path.join(raw, case, f), os.path.join(folder, name, f.replace(case, name)))
-        if "_seg" in f: os.link(os.path.join(raw, case, f), os.path.join(folder + ".labels", name + f[f.index("."):]))
-END
-}
 measure() { # NAME SIZE COMMAND...: a line "NAME SIZE cpu_seconds resident_KiB" to figures
   python3 - "$@" <<'END' || bad=1
 import os, subprocess, sys
@@ -52,7 +38,7 @@ with open("starts", "a") as f: print(size, round(seconds, 3), round(used.ru_utim
 END
 }
 for size in $((most / 10)) "$most"; do
-  cases "many$size" "$size"
+  python3 "$support/linked_cases.py" raw "many$size" "$size"
   measure check "$size" "$program" check -i "many$size"
   measure prepare "$size" "$program" prepare -i "many$size" -o "cache$size" --recipe zscore --size 16 --threads 1
   measure again "$size" "$program" prepare -i "many$size" -o "cache$size" --recipe zscore --size 16 --threads 1

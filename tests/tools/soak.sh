@@ -8,7 +8,7 @@
 # and by 350 bytes a step (three steps are an epoch, whose line of the log a run keeps for its curves) or 256 bytes a case;
 # resident memory by 4 MiB more than that, descriptors and threads not at all.
 program="$(realpath "$1")"
-source="$PWD/tests/support/live_memory.c"
+support="$PWD/tests/support"
 shift
 steps=5000
 predictions=2000
@@ -27,7 +27,7 @@ done
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-if ! ${CC:-cc} -shared -fPIC -O1 -o live.so "$source" 2>err; then
+if ! ${CC:-cc} -shared -fPIC -O1 -o live.so "$support/live_memory.c" 2>err; then
   echo "skipped: no C compiler: $(head -n 1 err)"
   exit 77
 fi
@@ -97,15 +97,7 @@ python3 watch.py steps 700 "$every" "$log" run/log.jsonl \
   --threads 2 --loader-threads 2 --report off || bad=1
 
 # So many cases: links to the nine.
-python3 - raw many "$predictions" <<'END'
-import os, sys
-raw, folder, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-of = [c for c in sorted(os.listdir(raw)) if os.path.isdir(os.path.join(raw, c))]
-for n in range(count):
-    case, name = of[n % len(of)], f"Case_{n:05}"
-    os.makedirs(os.path.join(folder, name))
-    for f in os.listdir(os.path.join(raw, case)): os.link(os.path.join(raw, case, f), os.path.join(folder, name, f.replace(case, name)))
-END
+python3 "$support/linked_cases.py" raw many "$predictions"
 python3 watch.py predictions 512 "$every" "$log" masks \
   "$program" predict --model run/last.safetensors -i many -o masks --threads 2 || bad=1
 exit $bad

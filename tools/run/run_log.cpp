@@ -1,6 +1,5 @@
 #include "tools/run/run_log.h"
 
-#include <limits>
 #include <sstream>
 #include <string>
 
@@ -14,7 +13,7 @@ RunLog::RunLog(const std::filesystem::path& path, std::int64_t last_step, std::i
   std::string kept;
   std::istringstream in;
   if (type_of(path) == std::filesystem::file_type::regular) {  // the end of a pipe or a device may never come
-    in.str(read_regular(path, std::numeric_limits<std::size_t>::max()));
+    in.str(read_regular(path));
   }
   for (std::string line; std::getline(in, line);) {
     const Json j = Json::try_parse(line).value_or(nullptr);  // a line cut short by a crash is dropped

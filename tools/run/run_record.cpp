@@ -36,8 +36,7 @@ ValidatedEpoch validation_in(const Json& line, std::int64_t epoch) {
 
 /// Calls take(line) for every whole line; one cut short by a crash is left out.
 template <class Take> void for_each_line(const fs::path& file, const Take& take) {
-  check_regular(file);
-  std::istringstream in(read_file(file));
+  std::istringstream in(read_regular(file));
   std::int64_t number = 0;
   for (std::string line; std::getline(in, line);) {
     ++number;
