@@ -12,16 +12,13 @@ set(vox_kernel_headers algorithm array cmath cstdint cstring functional limits s
   type_traits utility vector fmt/core.h)
 set(vox_headers ${vox_kernel_headers} atomic filesystem map memory mutex optional set thread unordered_map)
 
-# What is no kernel and runs once per file or per step is optimised less in a Release build, and not at all under a
-# sanitizer, where clang takes three times as long to optimise such a file: quicker to compile.
-set(vox_plain "")
-if(VOX_SANITIZE AND NOT VOX_FUZZ)
-  set(vox_plain $<$<COMPILE_LANGUAGE:CXX>:-O0>)
-endif()
+# What is no kernel and runs once per file or per step is optimised less in a Release build, and not at all under
+# ThreadSanitizer, whose tests take seconds: quicker to compile. Under AddressSanitizer the tests would take longer by more
+# than the compiler saves.
 function(vox_optimise target level)
   target_compile_options(${target} PRIVATE $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CONFIG:Release>>:${level}>)
-  if(level STREQUAL "-O1")
-    target_compile_options(${target} PRIVATE ${vox_plain})
+  if(VOX_SANITIZE STREQUAL "thread" AND level STREQUAL "-O1")
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O0>)
   endif()
 endfunction()
 
@@ -42,25 +39,17 @@ function(vox_precompile target)
   endif()
 endfunction()
 
-# For targets whose flags are those of vox_flags alone: one set of headers for all of them. PLAIN: for those of
-# vox_optimise(... -O1), as clang's sets are for one level of optimisation.
+# For targets whose flags are those of vox_flags alone: one set of headers for all of them.
 function(vox_reuse_headers target)
   if(VOX_PCH)
-    set(pch vox_pch)
-    if("PLAIN" IN_LIST ARGN AND vox_plain)
-      set(pch vox_pch_plain)
-    endif()
-    if(NOT TARGET ${pch})
+    if(NOT TARGET vox_pch)
       file(WRITE ${PROJECT_BINARY_DIR}/pch.cpp "")
-      add_library(${pch} OBJECT ${PROJECT_BINARY_DIR}/pch.cpp)
-      target_link_libraries(${pch} PRIVATE vox_flags fmt::fmt)
-      vox_precompile(${pch} ${vox_headers})
-      if(pch STREQUAL "vox_pch_plain")
-        target_compile_options(${pch} PRIVATE ${vox_plain})
-      endif()
+      add_library(vox_pch OBJECT ${PROJECT_BINARY_DIR}/pch.cpp)
+      target_link_libraries(vox_pch PRIVATE vox_flags fmt::fmt)
+      vox_precompile(vox_pch ${vox_headers})
     endif()
     vox_trust_strings(${target})
-    target_precompile_headers(${target} REUSE_FROM ${pch})
+    target_precompile_headers(${target} REUSE_FROM vox_pch)
     target_compile_options(${target} PRIVATE ${vox_pch_options})
   endif()
 endfunction()

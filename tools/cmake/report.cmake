@@ -12,6 +12,6 @@ add_custom_command(OUTPUT ${report_assets} VERBATIM
   DEPENDS ${report_folder}/page.html ${report_folder}/page.css ${report_scripts}
     ${PROJECT_SOURCE_DIR}/tools/cmake/report_assets.cmake)
 add_library(vox_report STATIC ${report_folder}/page.cpp ${report_assets})
-vox_reuse_headers(vox_report PLAIN)
+vox_reuse_headers(vox_report)
 vox_optimise(vox_report -O1)
 target_link_libraries(vox_report PUBLIC vox)

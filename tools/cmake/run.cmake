@@ -34,6 +34,6 @@ vox_header_version(hdf5_version ${HDF5_INCLUDE_DIR}/H5public.h H5_VERS_MAJOR H5_
 vox_at_least(HDF5 "${hdf5_version}" 1.10 libhdf5-dev)
 add_library(vox_run STATIC ${run_sources})
 target_include_directories(vox_run SYSTEM PRIVATE ${HDF5_INCLUDE_DIR})
-vox_reuse_headers(vox_run PLAIN)
+vox_reuse_headers(vox_run)
 vox_optimise(vox_run -O1)
 target_link_libraries(vox_run PUBLIC vox_data PRIVATE vox_messages vox_report ZLIB::ZLIB)

@@ -12,7 +12,7 @@ if(NOT fonts_folder)
   set(fonts_folder /etc/fonts)
 endif()
 add_library(vox_tools STATIC ${tool_sources})
-vox_reuse_headers(vox_tools PLAIN)
+vox_reuse_headers(vox_tools)
 vox_optimise(vox_tools -O1)
 target_include_directories(vox_tools SYSTEM PRIVATE ${XXHASH_INCLUDE_DIR})
 target_link_libraries(vox_tools PUBLIC vox_run vox_command_line vox_ranks
