@@ -3,8 +3,8 @@
 #   tools/setup.sh           install what is missing; does nothing, and quickly, where nothing is
 #   tools/setup.sh --check   list what is there and what is missing; exit 1 if anything is
 #   tools/setup.sh --tests   and clang, which builds for the sanitizers, a compiler and an emulator for 64-bit ARM, and what
-#                            tests open our files with: a browser, shells, Python's packages (into build/python), and
-#                            where there is an nvcc without them NVIDIA's disassemblers from PyPI, into $PREFIX/bin
+#                            tests open our files with: a browser, shells, file systems, Python's packages (into build/python),
+#                            and where there is an nvcc without them NVIDIA's disassemblers from PyPI, into $PREFIX/bin
 #                            (/usr/local/bin)
 set -euo pipefail
 
@@ -13,7 +13,8 @@ packages=(cmake:cmake ninja-build:ninja g++:g++ pkg-config:pkg-config gnuplot-no
   libnifti-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libdeflate-dev libcairo2-dev
   libprotobuf-dev protobuf-compiler:protoc libhdf5-dev libopenmpi-dev openmpi-bin:mpirun fonts-dejavu-core catch2 libbenchmark-dev doxygen:doxygen)
 if [ "${1:-}" = --tests ]; then
-  packages+=(clang:clang++ libclang-rt-dev zsh:zsh fish:fish man-db:man groff-base:groff python3-venv)
+  packages+=(clang:clang++ libclang-rt-dev zsh:zsh fish:fish man-db:man groff-base:groff python3-venv
+    python3-fusepy xfsprogs:mkfs.xfs btrfs-progs:mkfs.btrfs)
   if [ "$(uname -m)" = x86_64 ]; then packages+=(g++-aarch64-linux-gnu:aarch64-linux-gnu-g++ qemu-user:qemu-aarch64); fi
   # Ubuntu's chromium is a snap, which sees no file outside the home folder.
   if grep -qx 'ID=debian' /etc/os-release; then packages+=(chromium:chromium); fi

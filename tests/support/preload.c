@@ -2,6 +2,7 @@
 //   VOXGRAD_TEST_CLOCK=back    the wall clock is set back by an hour each time it is read
 //   VOXGRAD_TEST_DELAY_US=N    whoever opens a file for reading, reads from one or maps it waits so long, as for a slow
 //                              network disk
+//   VOXGRAD_TEST_FSYNC=none    a disk that says that it has written, and has not: fsync and fdatasync do nothing
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -44,6 +45,16 @@ int gettimeofday(struct timeval* restrict out, void* restrict zone) {
   out->tv_usec = t.tv_nsec / 1000;
   return 0;
 }
+
+static int synced(const char* name, int descriptor) {
+  const char* const how = getenv("VOXGRAD_TEST_FSYNC");
+  if (how != NULL && strcmp(how, "none") == 0) { return 0; }
+  return ((int (*)(int))dlsym(RTLD_NEXT, name))(descriptor);
+}
+
+int fsync(int descriptor) { return synced("fsync", descriptor); }
+
+int fdatasync(int descriptor) { return synced("fdatasync", descriptor); }
 
 static void wait_for_disk(void) {
   const char* const how_long = getenv("VOXGRAD_TEST_DELAY_US");
