@@ -18,7 +18,8 @@ namespace {
 /// An element's place in C order, as one index per axis.
 std::string place_of(const Shape& shape, std::int64_t index) {
   std::vector<std::int64_t> axes(shape.rank());
-  for (std::size_t axis = shape.rank(); axis-- > 0;) {
+  for (std::size_t behind = shape.rank(); behind > 0; --behind) {
+    const std::size_t axis = behind - 1;
     axes[axis] = index % shape[axis];
     index /= shape[axis];
   }

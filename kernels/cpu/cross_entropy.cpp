@@ -126,7 +126,7 @@ template <class T> void cross_entropy_backward(IsaQueue& q, const CrossEntropyGr
     typename SoftmaxLanes<T>::Scale scale;
     const double total_weight = a.sums[static_cast<std::size_t>((a.groups == 1 ? 0 : n) * kCrossEntropySums + 1)];
     const auto factor_of = [&](double weight) {
-      return static_cast<Acc<T>>(weight == 0 ? 0.0 : share * weight / total_weight);
+      return static_cast<Acc<T>>(weight == 0 || total_weight == 0 ? 0.0 : share * weight / total_weight);
     };
     const std::int64_t rest = first + wide_voxels<T>(s, end - first);
     if (rest > first) {

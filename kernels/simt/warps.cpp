@@ -55,7 +55,8 @@ void complete(Runner& r, Lane& last, unsigned mask) {
   if (r.options.order == Order::forward) {
     for_lanes(r, first, others, [&](Lane& lane) { make_ready(r, lane); });
   } else {
-    for (unsigned i = kWarp; i-- > 0;) {
+    for (unsigned behind = kWarp; behind > 0; --behind) {
+      const unsigned i = behind - 1;
       if ((others >> i & 1U) != 0) { make_ready(r, r.lanes[first + i]); }
     }
   }

@@ -117,7 +117,8 @@ Growth compare(const std::vector<Ran>& got, const std::vector<Ran>& truth, DType
     CHECK(apart <= allowed(dtype, i));
   }
   bool flips = false;
-  for (std::size_t i = truth.size(); i-- > 0;) {
+  for (std::size_t behind = truth.size(); behind > 0; --behind) {
+    const std::size_t i = behind - 1;
     const bool activates = truth[i].name.starts_with("relu") || truth[i].name.starts_with("leaky_relu");
     if (!truth[i].gradient.empty()) {
       flips = flips || !same_zeros(got[i].gradient, truth[i].gradient);
