@@ -104,6 +104,7 @@ void write_case(const Job& job, CaseLayout to, const LabelRules& rules, const fs
       return write_labels(job, rules, root / "labelsTr" / file);
     case CaseLayout::msd: {
       std::vector<StackedVolume> volumes;
+      volumes.reserve(kMsdOrder.size());
       for (const Modality m : kMsdOrder) {
         volumes.push_back({c.image(m), c.volumes > 0 ? c.volume[static_cast<std::size_t>(m)] : 0, volumes_of(c)});
       }

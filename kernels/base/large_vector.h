@@ -5,6 +5,7 @@
 #include <memory>
 #include <new>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 namespace vox {
@@ -59,6 +60,7 @@ inline constexpr Uncleared uncleared;  // NOLINT(readability-identifier-naming):
 template <class T> class LargeAllocator {
  public:
   using value_type = T;
+  using is_always_equal = std::true_type;  // so that a vector's move assignment is noexcept
 
   LargeAllocator() = default;
   LargeAllocator(Uncleared /*values*/) noexcept : clears_(false) {}

@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/base/sanitizer.h"
@@ -35,6 +36,16 @@ TEST_CASE("Large vectors are vectors, cleared and aligned, of any size", "[large
   CHECK(LargeVector<float>().empty());
   CHECK_THROWS_AS(LargeAllocator<double>().allocate(std::numeric_limits<std::size_t>::max() / 4),
                   std::bad_array_new_length);
+}
+
+TEST_CASE("Large vectors move without a copy, and what holds them is as safe to move", "[large-vector]") {
+  static_assert(std::is_nothrow_move_constructible_v<LargeVector<float>>);
+  static_assert(std::is_nothrow_move_assignable_v<LargeVector<float>>);
+  LargeVector<float> from(kHugePage, uncleared);
+  LargeVector<float> to(3);
+  const float* const at = from.data();
+  to = std::move(from);
+  CHECK(to.data() == at);
 }
 
 TEST_CASE("Large bytes move, and an empty one is empty", "[large-vector]") {
