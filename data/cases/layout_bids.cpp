@@ -101,7 +101,9 @@ class Reader {
     if (is_folder(subject / "anat")) { read_session(subject / "anat", id); }
     for (const fs::path& session : entries_of(subject).folders) {
       const std::string own = session.filename().string();
-      if (own.starts_with("ses-") && is_folder(session / "anat")) { read_session(session / "anat", fmt::format("{}_{}", id, own)); }
+      if (own.starts_with("ses-") && is_folder(session / "anat")) {
+        read_session(session / "anat", fmt::format("{}_{}", id, own));
+      }
     }
   }
 
