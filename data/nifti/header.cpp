@@ -41,7 +41,7 @@ template <class Header> Fields fields_of(const Header& h) {
   f.vox_offset = static_cast<double>(h.vox_offset);
   f.slope = h.scl_slope;
   f.inter = h.scl_inter;
-  f.units = h.xyzt_units;
+  f.units = static_cast<unsigned char>(h.xyzt_units);
   f.qform_code = h.qform_code;
   f.sform_code = h.sform_code;
   f.quatern = {h.quatern_b, h.quatern_c, h.quatern_d, h.qoffset_x, h.qoffset_y, h.qoffset_z};

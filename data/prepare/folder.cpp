@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#define XXH_INLINE_ALL
+#define XXH_INLINE_ALL  // NOLINT(readability-identifier-naming): xxhash's own name
 #include <xxhash.h>
 
 #include <algorithm>

@@ -58,6 +58,7 @@ LargeVector<std::uint8_t> find_brain(const std::vector<Image>& images, const Loa
     return brain_mask(given);
   }
   std::vector<std::span<const float>> views;
+  views.reserve(images.size());
   for (const Image& image : images) { views.emplace_back(image.values); }
   LargeVector<std::uint8_t> brain = brain_mask(views);
   if (const auto f = brain_finding(brain, files.folder)) {
