@@ -9,7 +9,8 @@
 #   tests/fuzz/run.sh --coverage [TARGET...]
 #       replays corpora and seeds, and tells what of the readers they reach together (tests/fuzz/coverage.py).
 #   tests/fuzz/run.sh --total [--corpus FOLDER] [TARGET...]
-#       what all runs together came to: each adds a line to CORPUS/runs.tsv when it ends.
+#       what all runs together came to: each adds a line to CORPUS/runs.tsv when it ends. Runs of other machines are in
+#       benchmarks/results/fuzzing.tsv, and count as well: time, target, executions, seconds, edges, MiB, result, processor seconds.
 # A finding is mended, and becomes a file of tests/fuzz/seeds/TARGET; what ran before the mend counts no more: remove its lines.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -32,13 +33,14 @@ while [ $# -gt 0 ]; do
     --corpus) corpus=$2 && shift ;;
     --total) total=1 ;;
     --coverage) coverage=1 ;;
-    -*) sed -n '2,15s/^# \?//p' "$0" && exit 2 ;;
+    -*) sed -n '2,16s/^# \?//p' "$0" && exit 2 ;;
     *) targets+=("$1") ;;
   esac
   shift
 done
 corpus=${corpus:-$build/corpus}
 ledger=$corpus/runs.tsv
+others=benchmarks/results/fuzzing.tsv
 if [ ${#targets[@]} -eq 0 ]; then
   for folder in tests/fuzz/seeds/*/; do targets+=("$(basename "$folder")"); done
 fi
@@ -46,7 +48,7 @@ fi
 # Of all runs of a target: executions, processor seconds, runs, findings, the edges of the last, the most MiB.
 sums() { # TARGET
   awk -F'\t' -v t="$1" '$2 == t { n += $3; s += $8; r++; if ($7 != "fine") f++; e = $5; if ($6 + 0 > m) m = $6 + 0 }
-    END { printf "%d %d %d %d %s %d", n, s, r, f, e == "" ? "-" : e, m }' "$ledger" 2>/dev/null || printf '0 0 0 0 - 0'
+    END { printf "%d %d %d %d %s %d", n, s, r, f, e == "" ? "-" : e, m }' <(cat "$others" "$ledger" 2>/dev/null)
 }
 if [ -n "$total" ]; then
   printf '| %s | %s | %s | %s | %s | %s |\n' target executions 'processor hours' edges 'peak MiB' findings --- --- --- --- --- ---
