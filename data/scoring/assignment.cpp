@@ -81,7 +81,7 @@ std::vector<std::int32_t> parts(std::int32_t rows, std::int32_t columns, const s
 }
 
 /// The candidates of one part, as a small dense problem; what cannot be matched costs 0, a match minus its worth.
-void solve(std::vector<Candidate> part, std::vector<std::int32_t>& column_of) {
+void solve(const std::vector<Candidate>& part, std::vector<std::int32_t>& column_of) {
   std::vector<std::int32_t> rows;
   std::vector<std::int32_t> columns;
   for (const Candidate& c : part) {

@@ -34,13 +34,19 @@ double cosine_power_integral(double power, double end) {
   return sum * h / 3;
 }
 
+/// std::lgamma leaves the sign in a variable that all threads share.
+double log_gamma(double x) {
+  int sign = 0;
+  return ::lgamma_r(x, &sign);
+}
+
 }  // namespace
 
 double student_t975(double n) {
   VOX_CHECK(n >= 1, "Student's distribution of {} degrees of freedom, wants 1 or more", n);
   // With t = sqrt(n) tan(x), P(|T| < t) is the integral of cos^(n-1) from 0 to x over that to pi/2, which is
   // sqrt(pi) Gamma(n/2) / (2 Gamma((n+1)/2)).
-  const double whole = std::sqrt(std::numbers::pi) / 2 * std::exp(std::lgamma(n / 2) - std::lgamma((n + 1) / 2));
+  const double whole = std::sqrt(std::numbers::pi) / 2 * std::exp(log_gamma(n / 2) - log_gamma((n + 1) / 2));
   double low = 0;
   double high = std::min(std::numbers::pi / 2, std::atan(13 / std::sqrt(n)));  // t is 12.7 at most
   for (int i = 0; i < 60; ++i) {

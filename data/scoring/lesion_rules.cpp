@@ -185,7 +185,7 @@ std::string one_to_one_words(const LesionRules& rules) {
 }  // namespace
 
 const std::vector<LesionRules>& lesion_rules() {
-  static const std::vector<LesionRules> all = [] {
+  static const std::vector<LesionRules> kAll = [] {
     std::vector<LesionRules> rules;
     add_2023(rules);
     add_2024(rules, 2024);
@@ -193,7 +193,7 @@ const std::vector<LesionRules>& lesion_rules() {
     add_2026(rules);
     return rules;
   }();
-  return all;
+  return kAll;
 }
 
 const LesionRules& lesion_rules_named(std::string_view name) {
