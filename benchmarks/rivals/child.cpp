@@ -13,9 +13,9 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <optional>
 #include <sstream>
+#include <system_error>
 
 #include "benchmarks/measure/clocks.h"
 #include "engine/json_text.h"
@@ -92,7 +92,7 @@ Child::Child(const std::vector<std::string>& command, const std::vector<std::str
     : name_(command.front()) {
   std::array<int, 2> ends{};
   VOX_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0, "{}: no socket: {}", name_,
-            std::strerror(errno));
+            std::generic_category().message(errno));
   socket_ = ends[0];
   messages_ = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   posix_spawn_file_actions_t actions;
@@ -109,7 +109,7 @@ Child::Child(const std::vector<std::string>& command, const std::vector<std::str
   if (error != 0) {
     process_ = -1;
     end();
-    VOX_FAIL("{}: cannot be run: {}", name_, std::strerror(error));
+    VOX_FAIL("{}: cannot be run: {}", name_, std::generic_category().message(error));
   }
 }
 

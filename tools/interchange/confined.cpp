@@ -189,8 +189,10 @@ std::string confined(const Confinement& c, const std::function<std::string()>& w
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
   VOX_CHECK_DATA(!WIFSIGNALED(status) || WTERMSIG(status) != SIGXCPU, "{}: took more than {} s of processor time",
                  c.what, c.most_seconds);
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc keeps strsignal's text for each thread by itself
+  const auto name_of = [](int number) { return strsignal(number); };
   VOX_CHECK_DATA(!WIFSIGNALED(status), "{}: ended by signal {} ({}): damaged input, or there is no memory", c.what,
-                 WTERMSIG(status), strsignal(WTERMSIG(status)));
+                 WTERMSIG(status), name_of(WTERMSIG(status)));
   VOX_CHECK_DATA(WIFEXITED(status) && WEXITSTATUS(status) == 0 && !answer.empty(), "{}: gave no answer", c.what);
   std::string rest = answer.substr(1);
   if (answer[0] == kDamaged) { VOX_FAIL_DATA("{}", rest); }

@@ -68,6 +68,15 @@ void check_inside(hid_t dataset, const std::filesystem::path& path, const std::s
                  "{}: the numbers of '{}' lie in another file; wants them in this one", path.string(), name);
 }
 
+/// A file that HDF5 has open, closed with it.
+struct OpenedFile {
+  explicit OpenedFile(std::int64_t handle) : id(handle) {}
+  OpenedFile(const OpenedFile&) = delete;
+  OpenedFile& operator=(const OpenedFile&) = delete;
+  ~OpenedFile() { hdf5_library().f_close(id); }
+  std::int64_t id;
+};
+
 }  // namespace
 
 Hdf5File::Hdf5File(std::filesystem::path path, std::string bytes) : path_(std::move(path)), bytes_(bytes.size()) {
@@ -83,10 +92,8 @@ Hdf5File::Hdf5File(std::filesystem::path path, std::string bytes) : path_(std::m
   const std::filesystem::path nowhere = path_ / "image";  // of an image HDF5 wants a name that no file has
   const hid_t id = bytes_ == 0 ? -1 : h.f_open(nowhere.c_str(), kReadOnly, access.id());
   VOX_CHECK_DATA(id >= 0, "{}: is no file of HDF5, or a damaged one", path_.string());
-  file_ = std::shared_ptr<const std::int64_t>(new std::int64_t(id), [](const std::int64_t* held) {
-    hdf5_library().f_close(*held);
-    delete held;
-  });
+  const auto opened = std::make_shared<const OpenedFile>(id);
+  file_ = {opened, &opened->id};
 }
 
 bool Hdf5File::has(const std::string& object) const {

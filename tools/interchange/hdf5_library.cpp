@@ -112,8 +112,8 @@ Hdf5Library load() {
 }  // namespace
 
 const Hdf5Library& hdf5_library() {
-  static const Hdf5Library library = load();
-  return library;
+  static const Hdf5Library kLibrary = load();
+  return kLibrary;
 }
 
 }  // namespace vox

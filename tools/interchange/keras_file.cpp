@@ -20,7 +20,7 @@ using Kind = KerasLayer::Kind;
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 36U;  // of a file
 // What reading one may take: 516 numbers for each byte, twice, and what the library needs for itself.
-constexpr std::size_t kOfEachByte = 516 * 2 * sizeof(float) + 4;
+constexpr std::size_t kOfEachByte = std::size_t{516} * 2 * sizeof(float) + 4;
 constexpr std::size_t kOfLibrary = std::size_t{1} << 28U;
 
 std::string shape_text(const Hdf5File::Values& v) { return fmt::format("{}", fmt::join(v.shape, "x")); }

@@ -29,7 +29,7 @@ std::vector<Split> folds_of_series(const fs::path& cache, const fs::path& splits
   const bool all = series.folds == SeriesOptions::Folds::all;
   TrainOptions first = options;
   if (all) { first.fold = 0; }
-  const std::vector<Split> folds = training_cases(cache, splits, first, &ranks).folds;
+  std::vector<Split> folds = training_cases(cache, splits, first, &ranks).folds;
   for (std::int64_t f = 0; f < std::ssize(folds); ++f) {
     VOX_CHECK((!all && f != options.fold) || !folds[static_cast<std::size_t>(f)].val.empty(),
               "{}: fold {} has no case to validate on, and a series compares validations",

@@ -125,6 +125,7 @@ std::size_t sliding_bytes(const Extent3& size, std::int64_t channels, std::int64
   return at(classes * voxels_of(size) + weights + under_way) * sizeof(float);
 }
 
+// NOLINTNEXTLINE(readability-function-size): one pass over the windows, whose steps share all of it
 LargeVector<float> slide(std::span<const float> image, const Extent3& size, std::int64_t classes,
                          const WindowOptions& o, const WindowNetwork& network, int threads,
                          const std::function<void(std::int64_t, std::int64_t)>& on_window) {

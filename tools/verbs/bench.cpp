@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -33,7 +32,7 @@ void run_bench(int argc, char** argv) {
   VOX_FAIL(
       "bench: the program vox_bench, beside this one or in PATH, cannot be run ({}); `cmake --build BUILD --target "
       "vox_bench` makes it",
-      std::strerror(errno));
+      std::generic_category().message(errno));
 }
 
 }  // namespace vox
