@@ -37,8 +37,8 @@ std::string rates_text(double first, double last) {
 
 }  // namespace
 
-Training::Training(fs::path cache, fs::path run, const TrainOptions& options, Start start, const std::string& memory,
-                   const RunOutputs& outputs, Communicator* ranks)
+Training::Training(const fs::path& cache, fs::path run, const TrainOptions& options, Start start,
+                   const std::string& memory, const RunOutputs& outputs, Communicator* ranks)
     : options_(options),
       ranks_(ranks_or_alone(ranks)),
       files_(std::make_unique<RunFiles>(std::move(run), options_, ranks_)),

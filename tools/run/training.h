@@ -53,7 +53,7 @@ class Training {
 
   /// fresh: the folder must not hold a run yet. resume: it must, and training goes on from last.safetensors, bit for
   /// bit. memory: what --memory says. Throws MemoryError when a step does not fit, before anything is made.
-  Training(std::filesystem::path cache, std::filesystem::path run, const TrainOptions&, Start,
+  Training(const std::filesystem::path& cache, std::filesystem::path run, const TrainOptions&, Start,
            const std::string& memory = {}, const RunOutputs& = {}, Communicator* ranks = nullptr);
   ~Training();
   Training(const Training&) = delete;

@@ -77,7 +77,7 @@ TrainingCases training_cases(const fs::path& cache, const fs::path& splits_file,
 }
 
 Recipe common_recipe(const TrainingCases& cases, const fs::path& cache, const TrainOptions& o) {
-  const Recipe recipe = PreparedFile(cases.train.front()).info().recipe;
+  Recipe recipe = PreparedFile(cases.train.front()).info().recipe;
   const UNetConfig network = unet_config(o);
   const std::int64_t channels = network.in_channels;
   VOX_CHECK_DATA(channels == std::ssize(recipe.modalities),

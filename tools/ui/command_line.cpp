@@ -183,9 +183,9 @@ template Option Command::option(const std::string&, std::vector<int>&, const std
 template Option Command::option(const std::string&, std::vector<std::int64_t>&, const std::string&) const;
 template Option Command::option(const std::string&, std::vector<double>&, const std::string&) const;
 
-Option Command::option_to(const std::string& names, std::function<void(const std::string&)> take,
+Option Command::option_to(const std::string& names, const std::function<void(const std::string&)>& take,
                           const std::string& says) const {
-  return Option(app_->add_option_function<std::string>(names, std::move(take), says));
+  return Option(app_->add_option_function<std::string>(names, take, says));
 }
 
 Option Command::flag(const std::string& names, bool& value, const std::string& says) const {

@@ -21,6 +21,7 @@ class Option {
  public:
   explicit Option(CLI::Option* option) : option_(option) {}
 
+  // NOLINTBEGIN(modernize-use-nodiscard): what they give is the option again, for the next of them
   Option required() const;
   Option expected(int count) const;   ///< so many values after the name
   Option delimiter(char mark) const;  ///< values may be joined by this
@@ -36,6 +37,7 @@ class Option {
   Option type_name(const std::string& name) const;                         ///< in help, instead of TEXT or INT
   Option default_text(const std::string& text) const;  ///< in help, instead of what the variable held
   Option group(const std::string& heading) const;      ///< in help, instead of Options
+  // NOLINTEND(modernize-use-nodiscard)
 
   [[nodiscard]] const std::vector<std::string>& long_names() const;   ///< without dashes
   [[nodiscard]] const std::vector<std::string>& short_names() const;  ///< without dashes
@@ -62,13 +64,15 @@ class Command {
   /// double, or a std::vector of std::string, int, std::int64_t or double; no other links.
   template <typename T> Option option(const std::string& names, T& value, const std::string& says = {}) const;
   /// An option whose value goes to a function. The help shows no default.
-  Option option_to(const std::string& names, std::function<void(const std::string&)> take,
+  Option option_to(const std::string& names, const std::function<void(const std::string&)>& take,
                    const std::string& says) const;
   Option flag(const std::string& names, bool& value, const std::string& says) const;
-  Command command(const std::string& name, const std::string& says) const;  ///< a verb; one of them must then be given
-  void run(std::function<void()> call) const;                               ///< what the verb does
-  void footer(const std::string& text) const;                               ///< below the help
-  void hide() const;                                                        ///< from the help of what it is a verb of
+  // NOLINTNEXTLINE(modernize-use-nodiscard): a verb may have no options
+  Command command(const std::string& name,
+                  const std::string& says) const;  ///< a verb; one of them must then be given
+  void run(std::function<void()> call) const;      ///< what the verb does
+  void footer(const std::string& text) const;      ///< below the help
+  void hide() const;                               ///< from the help of what it is a verb of
 
   [[nodiscard]] const std::string& name() const;
   [[nodiscard]] std::string says() const;

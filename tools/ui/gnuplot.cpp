@@ -18,7 +18,9 @@ namespace vox {
 namespace {
 
 struct CloseFile {
-  void operator()(std::FILE* f) const { std::fclose(f); }  // NOLINT(cppcoreguidelines-owning-memory): of a unique_ptr
+  void operator()(std::FILE* f) const {
+    static_cast<void>(std::fclose(f));
+  }  // NOLINT(cppcoreguidelines-owning-memory): of a unique_ptr
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
 

@@ -40,7 +40,8 @@ Montage::Montage(const std::string& title, std::int64_t tiles, std::int64_t colu
 
 void Montage::add(const MontageTile& tile) {
   const double x = kGap + kTileWidth * static_cast<double>(added_ % columns_);
-  const double y = kTitle + kTileHeight * static_cast<double>(added_ / columns_);
+  const auto row = added_ / columns_;
+  const double y = kTitle + kTileHeight * static_cast<double>(row);
   ++added_;
   page_.text(x, y + 14, 12, tile.title);
   page_.text(x, y + 31, 12, tile.scores);

@@ -13,7 +13,7 @@ namespace vox {
 namespace {
 
 /// For a system without /proc: counts from when the program's own code began.
-const auto began = std::chrono::steady_clock::now();
+const auto kBegan = std::chrono::steady_clock::now();
 
 }  // namespace
 
@@ -33,7 +33,7 @@ double seconds_since_process_start() {
     }
 #endif
   }
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - kBegan).count();
 }
 
 }  // namespace vox

@@ -81,7 +81,7 @@ void ProgressBar::finish() {
   if (finished_) { return; }
   finished_ = true;
   draw(Clock::now());
-  if (terminal_ && is_first_rank()) { std::fputc('\n', stderr); }
+  if (terminal_ && is_first_rank()) { static_cast<void>(std::fputc('\n', stderr)); }
 }
 
 void ProgressBar::draw(Clock::time_point now) {
@@ -91,8 +91,8 @@ void ProgressBar::draw(Clock::time_point now) {
   // One write per frame, and the rest of the line cleared after it: nothing flickers.
   const std::string frame = terminal_ ? fmt::format("\r{}\033[K", progress_line(state_, terminal_columns() - 1))
                                       : fmt::format("{}\n", progress_line(state_, kPlainColumns));
-  std::fwrite(frame.data(), 1, frame.size(), stderr);
-  std::fflush(stderr);
+  static_cast<void>(std::fwrite(frame.data(), 1, frame.size(), stderr));
+  static_cast<void>(std::fflush(stderr));
 }
 
 }  // namespace vox
