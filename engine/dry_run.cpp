@@ -55,7 +55,7 @@ void DryRun::enter(Stage stage) {
   if (open_) { steps_.push_back({.stage = stage, .op = {}, .layer = {}, .output = {}}); }
 }
 
-void DryRun::name_layer(const Tensor& parameter, std::string name) {
+void DryRun::name_layer(const Tensor& parameter, const std::string& name) {
   layers_[address_of(parameter)] = name.substr(0, name.rfind('.'));
 }
 

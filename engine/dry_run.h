@@ -54,8 +54,8 @@ class DryRun {
 
   [[nodiscard]] static DryRun* current();  ///< of this thread; null outside
 
-  void enter(Stage);                                           ///< what follows belongs to this stage
-  void name_layer(const Tensor& parameter, std::string name);  ///< "encoder.0.conv1.weight"
+  void enter(Stage);                                                  ///< what follows belongs to this stage
+  void name_layer(const Tensor& parameter, const std::string& name);  ///< "encoder.0.conv1.weight"
 
   [[nodiscard]] const std::vector<DryBlock>& blocks() const { return blocks_; }  ///< in the order of their requests
   [[nodiscard]] const std::vector<DryStep>& steps() const { return steps_; }

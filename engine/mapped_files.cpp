@@ -60,15 +60,14 @@ void say(const char* text) {
 void on_bus_error(int number, siginfo_t* info, void* /*context*/) {
   const char* const file = file_at(static_cast<const std::byte*>(info->si_addr));
   if (file == nullptr) {
-    signal(number, SIG_DFL);
-    raise(number);
+    static_cast<void>(signal(number, SIG_DFL));
+    static_cast<void>(raise(number));
     return;
   }
-  for (const char* part : {"\n", program, ": ", file,
-                           ": bytes of it are gone or cannot be read: another program cut it short, or its disk "
-                           "failed, while it was in use\n"}) {
-    say(part);
-  }
+  constexpr const char* kGone =
+      ": bytes of it are gone or cannot be read: another program cut it short, or its disk failed, while it was in "
+      "use\n";
+  for (const char* part : {"\n", program, ": ", file, kGone}) { say(part); }
   _exit(exit_code);
 }
 

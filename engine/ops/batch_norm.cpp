@@ -21,7 +21,7 @@ Tensor normalise(Op op, const Tensor& x, NormTensors of, const BatchNormOptions&
   const auto saved =
       std::make_shared<Saved>(Saved{.x = x.detached(), .norm = normalisation_of(x, {}, of, options, activation)});
   const Tensor first = records({x, of.gamma, of.beta}) ? normalised_first(x, saved->norm) : normalised(x, saved->norm);
-  const Tensor y = record(op, first, {x, of.gamma, of.beta}, [saved](const Tensor& dy, GradSink& grads) {
+  Tensor y = record(op, first, {x, of.gamma, of.beta}, [saved](const Tensor& dy, GradSink& grads) {
     const NormGradients g = norm_gradients(saved->x, saved->norm, dy, grads.wants(0));
     if (g.dx.defined()) { grads.add(0, g.dx); }
     grads.add(1, g.dgamma);

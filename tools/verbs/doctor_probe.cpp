@@ -50,7 +50,8 @@ std::vector<std::pair<std::string, std::int64_t>> caches() {
     std::transform(type.begin(), type.end(), type.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     const std::int64_t unit = size.back() == 'K' ? 1024 : size.back() == 'M' ? 1024 * 1024 : 1;
-    found.emplace_back(fmt::format("L{} {}", first_line(folder / "level"), type), std::atoll(size.c_str()) * unit);
+    found.emplace_back(fmt::format("L{} {}", first_line(folder / "level"), type),
+                       std::strtoll(size.c_str(), nullptr, 10) * unit);
   }
   return found;
 }

@@ -24,8 +24,6 @@
 namespace vox {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// Which numbers the files have, and why.
 void say_labels(const std::vector<CaseFiles>& cases, const PredictArgs& args) {
   std::map<LabelConvention, std::size_t> uses;
