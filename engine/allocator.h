@@ -23,7 +23,7 @@ struct MemoryReport {
 /// Bytes aligned to 64 (2 MiB for large blocks, which ask for huge pages). Released blocks are kept and reused by the
 /// next request of about their size. Throws MemoryError saying how much was asked, used and kept. Thread-safe.
 [[nodiscard]] std::byte* allocate(std::size_t bytes, Device);
-void release(std::byte*, std::size_t bytes, Device) noexcept;
+void release(std::byte*, std::size_t bytes, Device) noexcept;  // NOLINT(bugprone-exception-escape): see there
 
 [[nodiscard]] MemoryReport memory_report(Device);
 void reset_peak(Device);

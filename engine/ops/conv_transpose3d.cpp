@@ -50,16 +50,16 @@ Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bia
   }
   const auto saved = std::make_shared<const Saved>(
       Saved{.g = g, .x = Kept(x), .weight = weight.detached(), .bias = bias.defined() ? bias.detached() : Tensor()});
-  const Tensor y = record(Op::conv_transpose3d, spread(g, x, weight, bias).first, {x, weight, bias},
-                          [saved](const Tensor& dy, GradSink& grads) {
-                            Tensor dbias;
-                            if (grads.wants(1)) {
-                              const ChannelSums sums{.x = grads.wants(2) ? &dbias : nullptr};
-                              grads.add(1, weight_gradient(saved->g, {dy}, saved->x.get(), saved->weight, sums));
-                            }
-                            if (grads.wants(0)) { grads.add(0, correlate(saved->g, {dy}, saved->weight, {})); }
-                            if (grads.wants(2)) { grads.add(2, dbias.defined() ? dbias : channel_sums(dy)); }
-                          });
+  Tensor y = record(Op::conv_transpose3d, spread(g, x, weight, bias).first, {x, weight, bias},
+                    [saved](const Tensor& dy, GradSink& grads) {
+                      Tensor dbias;
+                      if (grads.wants(1)) {
+                        const ChannelSums sums{.x = grads.wants(2) ? &dbias : nullptr};
+                        grads.add(1, weight_gradient(saved->g, {dy}, saved->x.get(), saved->weight, sums));
+                      }
+                      if (grads.wants(0)) { grads.add(0, correlate(saved->g, {dy}, saved->weight, {})); }
+                      if (grads.wants(2)) { grads.add(2, dbias.defined() ? dbias : channel_sums(dy)); }
+                    });
   if (g.kernel <= g.stride) {  // a few products per voxel: making it again costs little more than to read it
     can_remake(y, [saved] { return spread(saved->g, saved->x.get(), saved->weight, saved->bias).first; });
   }

@@ -19,8 +19,8 @@ namespace {
 
 struct CloseFile {
   void operator()(std::FILE* f) const {
-    static_cast<void>(std::fclose(f));
-  }  // NOLINT(cppcoreguidelines-owning-memory): of a unique_ptr
+    static_cast<void>(std::fclose(f));  // NOLINT(cppcoreguidelines-owning-memory): of a unique_ptr
+  }
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
 
