@@ -220,6 +220,8 @@ Affine affine_of(const std::string& file, const Fields& f, std::string& source) 
   return affine;
 }
 
+constexpr double kFarthestMm = 1e15;  // beyond, areas and volumes computed of places and edges are no numbers, or 0
+
 double mm_per(LengthUnit unit) {
   switch (unit) {
     case LengthUnit::metre:
@@ -269,6 +271,16 @@ void check_geometry(const std::string& file, const Fields& f, NiftiHeader& out) 
   g.affine = canonical_affine(out.axes, stored, out.extents);
   const auto edges = column_lengths_mm(g.affine);
   g.spacing_mm = {edges[2], edges[1], edges[0]};
+  const auto is_place = [](double mm) { return std::abs(mm) <= kFarthestMm; };  // no NaN either
+  const auto is_edge = [&](double mm) { return is_place(mm) && mm >= 1 / kFarthestMm; };
+  if (!std::ranges::all_of(g.affine, is_place) || !std::ranges::all_of(edges, is_edge)) {
+    refuse(NiftiFault::bad_geometry,
+           fmt::format("'{}': by its {} voxels have edges of {} mm, and the first of {}x{}x{} lies at {}, {}, {} mm; "
+                       "wants edges from {} mm and "
+                       "places to {} mm",
+                       file, out.affine_source, fmt::join(edges, " x "), size[0], size[1], size[2], g.affine[3],
+                       g.affine[7], g.affine[11], 1 / kFarthestMm, kFarthestMm));
+  }
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ enum class NiftiFault : std::uint8_t {
   damaged,           ///< ends early, a gzip check sum that does not match, a header that contradicts itself
   not_one_volume,    ///< 1-D, 2-D, a time series, several channels
   unsupported_type,  ///< complex, RGB, 128-bit or 1-bit voxels
-  bad_geometry,      ///< voxel size zero or not finite, affine that cannot be inverted
+  bad_geometry,      ///< voxel size zero or not finite, affine that cannot be inverted, places beyond 10^15 mm
   not_integers,      ///< asked for labels, found a value that is no integer
   unknown_label      ///< asked for labels, found an integer that is no label: below 0 or above 255
 };
