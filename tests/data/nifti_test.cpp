@@ -178,8 +178,7 @@ TEST_CASE("A geometry that places no voxel is refused", "[nifti]") {
   CHECK(fault_with([&](H1& h) { h.sform_code = 0, h.qform_code = 1, h.quatern_b = nan; }) == NiftiFault::bad_geometry);
   CHECK(fault_with([&](H1& h) { h.sform_code = 0, h.qform_code = 1, h.quatern_b = 3; }) == NiftiFault::bad_geometry);
   CHECK(fault_with([&](H1& h) { h.sform_code = 0, h.qform_code = 1, h.qoffset_x = nan; }) == NiftiFault::bad_geometry);
-  CHECK(fault_with([](H1& h) { h.srow_x[3] = 1e16F; }) ==
-        NiftiFault::bad_geometry);  // numbers, and no places of voxels
+  CHECK(fault_with([](H1& h) { h.srow_x[3] = 1e16F; }) == NiftiFault::bad_geometry);
   CHECK(fault_with([](H1& h) { h.sform_code = 0, h.pixdim[2] = 1e-16F; }) == NiftiFault::bad_geometry);
 }
 
