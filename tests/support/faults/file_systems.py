@@ -8,7 +8,6 @@ there. From each state the run goes on to the bits of an unbroken one. The same 
 import argparse
 import os
 import random
-import resource
 import shutil
 import subprocess
 import sys
@@ -214,12 +213,7 @@ def main():
             power_of_all.check_that_it_can_fail(kind, chosen[0])
             for verb in chosen:
                 power_of_all.examine_on(kind, verb)
-    for text in sorted(set(power_of_all.wrong)):
-        print(text)
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    print(f"{len(power_of_all.wrong)} findings; {spent.ru_utime + spent.ru_stime + own.ru_utime:.0f} s of processor time")
-    sys.exit(bool(power_of_all.wrong))
+    power.conclude(sorted(set(power_of_all.wrong)))
 
 
 if __name__ == "__main__":

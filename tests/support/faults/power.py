@@ -313,6 +313,16 @@ class Power:
                 self.wrong.append(f"{verb.name}: {name} is not that of an unbroken run after a loss of power")
 
 
+def conclude(wrong):
+    """Prints the findings, and ends: 1 where there are any."""
+    for text in wrong:
+        print(text)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    print(f"{len(wrong)} findings; {spent.ru_utime + spent.ru_stime + own.ru_utime:.0f} s of processor time")
+    sys.exit(bool(wrong))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
@@ -326,12 +336,7 @@ def main():
         for verb in verbs.VERBS:
             if verb.name in options.verbs.split(","):
                 power.examine(verb)
-    for text in power.wrong:
-        print(text)
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    print(f"{len(power.wrong)} findings; {spent.ru_utime + spent.ru_stime + own.ru_utime:.0f} s of processor time")
-    sys.exit(bool(power.wrong))
+    conclude(power.wrong)
 
 
 if __name__ == "__main__":
