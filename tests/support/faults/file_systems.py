@@ -186,6 +186,12 @@ def missing():
     for path in ("/dev/fuse", "/dev/loop-control"):
         if not os.path.exists(path):
             return path
+    with tempfile.TemporaryDirectory() as folder:  # a container may have root and not this
+        if subprocess.run(["mount", "-t", "tmpfs", "none", folder], capture_output=True).returncode != 0:
+            return "the right to mount"
+        run("umount", folder)
+    if subprocess.run(["losetup", "-f"], capture_output=True).returncode != 0:
+        return "a free loop device"
     return None if fuse_python() else "python3-fusepy"
 
 
