@@ -14,7 +14,7 @@ packages=(cmake:cmake ninja-build:ninja g++:g++ pkg-config:pkg-config gnuplot-no
   libprotobuf-dev protobuf-compiler:protoc libhdf5-dev libopenmpi-dev openmpi-bin:mpirun fonts-dejavu-core catch2 libbenchmark-dev doxygen:doxygen)
 if [ "${1:-}" = --tests ]; then
   packages+=(clang:clang++ libclang-rt-dev zsh:zsh fish:fish man-db:man groff-base:groff python3-venv
-    python3-fusepy xfsprogs:mkfs.xfs btrfs-progs:mkfs.btrfs)
+    python3-fusepy xfsprogs:mkfs.xfs btrfs-progs:mkfs.btrfs sshfs:sshfs openssh-sftp-server)
   if [ "$(uname -m)" = x86_64 ]; then packages+=(g++-aarch64-linux-gnu:aarch64-linux-gnu-g++ qemu-user:qemu-aarch64); fi
   # Ubuntu's chromium is a snap, which sees no file outside the home folder.
   if grep -qx 'ID=debian' /etc/os-release; then packages+=(chromium:chromium); fi
