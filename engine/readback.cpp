@@ -30,6 +30,7 @@ Readback::~Readback() {
   if (lane_) { lane_->there.wait(); }
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): tensors that are handed over end with the call
 void Readback::start(std::vector<Tensor> tensors) {
   for (const Tensor& t : tensors) {
     VOX_CHECK(t.layout() == Layout::plain && (t.dtype() == DType::f32 || t.dtype() == DType::f64),

@@ -23,13 +23,24 @@ rm -f "$build.log"
 
 if [ $# -gt 0 ]; then files=("$@"); else
   mapfile -t files < <(sed -nE "s|^ *\"file\": \"$PWD/([^\"]+\.cpp)\",?$|\1|p" "$build/compile_commands.json" |
-    grep -vE "^$build/(messages|report|pch)" | sort -u)
+    grep -vE "^($build/(messages|report|pch|static)|tests/support/faults)/" | sort -u) # those are generated, these stand for the C library
 fi
 
 rc=0
-printf '%s\0' "${files[@]}" | xargs -0 -P "$(nproc)" -n 1 clang-tidy --quiet -p "$build" 2>/dev/null || rc=1
-# Not over tests: cppcheck does not know Catch2's macros.
-mapfile -t product < <(printf '%s\n' "${files[@]}" | grep -E '^(data|engine|kernels|model|tools)/')
+tidy() { # OPTIONS, FILE...
+  local options=$1
+  shift
+  # shellcheck disable=SC2086
+  if [ $# -gt 0 ]; then printf '%s\0' "$@" | xargs -0 -P "$(nproc)" -n 1 clang-tidy --quiet -p "$build" $options 2>/dev/null || rc=1; fi
+}
+# Kernels for CUDA: indices are int, products of them are of a tile, a row or a slice (docs/trust/sizes.md), and what
+# shares memory and barriers stays in one function.
+mapfile -t kernels < <(printf '%s\n' "${files[@]}" | grep "^$build/")
+mapfile -t sources < <(printf '%s\n' "${files[@]}" | grep -v "^$build/")
+tidy --checks=-bugprone-implicit-widening-of-multiplication-result,-readability-function-size "${kernels[@]}"
+tidy '' "${sources[@]}"
+# cppcheck knows neither Catch2's macros nor the vectors and lambdas of kernels.
+mapfile -t product < <(printf '%s\n' "${files[@]}" | grep -E '^(data|engine|kernels/(base|plan)|model|tools)/')
 if [ ${#product[@]} -gt 0 ]; then
   cppcheck --quiet --enable=warning,performance,portability --std=c++20 --language=c++ --inline-suppr -I. \
     --suppressions-list=tools/cppcheck_suppressions.txt --error-exitcode=1 -j "$(nproc)" \

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kImportTorch_s = 300;  // some seconds from a warm cache, a minute and more from a slow disk
+constexpr double kImportTorchSeconds = 300;  // some seconds from a warm cache, a minute and more from a slow disk
 
 std::string torch_script(const Programs& p) {
   std::vector<fs::path> places{fs::path(VOX_RIVALS_FOLDER) / "torch_step.py",
@@ -71,7 +71,7 @@ std::vector<Rival> rivals_named(const std::string& word, const std::vector<std::
                         .variant = variant,
                         .command = {p.python, torch_script(p)},
                         .environment = {"PYTHONUNBUFFERED=1"},
-                        .hello_s = kImportTorch_s});
+                        .hello_s = kImportTorchSeconds});
     }
   } else if (word == "cudnn" || word == "cudnn_tf32" || word == "cublas" || word == "cublas_tf32") {
     rivals.push_back({.family = word, .variant = "", .command = nvidia_command(word, p), .environment = {}});

@@ -17,13 +17,13 @@ Tensor instance_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, c
   };
   const auto saved = std::make_shared<const Saved>(
       Saved{.x = x.detached(), .norm = instance_normalisation_of(x, {}, gamma, beta, options.eps, {})});
-  const Tensor y = record(Op::instance_norm, normalised(saved->x, saved->norm), {x, gamma, beta},
-                          [saved](const Tensor& dy, GradSink& grads) {
-                            const NormGradients g = norm_gradients(saved->x, saved->norm, dy, grads.wants(0));
-                            if (g.dx.defined()) { grads.add(0, g.dx); }
-                            grads.add(1, g.dgamma);
-                            grads.add(2, g.dbeta);
-                          });
+  Tensor y = record(Op::instance_norm, normalised(saved->x, saved->norm), {x, gamma, beta},
+                    [saved](const Tensor& dy, GradSink& grads) {
+                      const NormGradients g = norm_gradients(saved->x, saved->norm, dy, grads.wants(0));
+                      if (g.dx.defined()) { grads.add(0, g.dx); }
+                      grads.add(1, g.dgamma);
+                      grads.add(2, g.dbeta);
+                    });
   if (y.wants_grad()) {
     can_remake(y, [saved] { return normalised(saved->x, saved->norm); });
   }

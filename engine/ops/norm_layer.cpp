@@ -70,8 +70,8 @@ Tensor layer_result(NormLayer l, const MakeNorm& make_norm) {
                                                    .b = std::move(b),
                                                    .weight = l.weight.detached(),
                                                    .of = {.x = y, .norm = make_norm(y, boxes)}});
-  const Tensor result = record(l.op, normalised_first(y, saved->of.norm), inputs,
-                               [saved](const Tensor& da, GradSink& grads) { backward_rule(*saved, da, grads); });
+  Tensor result = record(l.op, normalised_first(y, saved->of.norm), inputs,
+                         [saved](const Tensor& da, GradSink& grads) { backward_rule(*saved, da, grads); });
   can_remake(result, [saved] { return normalised(saved->of.x, saved->of.norm); });
   wants_sums(result, {saved, &saved->of});
   return result;

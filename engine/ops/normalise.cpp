@@ -178,7 +178,7 @@ Tensor normalised_to(Tensor y, const Tensor& x, const Normalisation& n, Tensor n
 }  // namespace
 
 Tensor normalised(const Tensor& x, const Normalisation& n) { return normalised_to(Tensor::like(x), x, n, {}); }
-Tensor normalised_in_place(Tensor x, const Normalisation& n) { return normalised_to(x, x, n, {}); }
+Tensor normalised_in_place(const Tensor& x, const Normalisation& n) { return normalised_to(x, x, n, {}); }
 
 Tensor normalised_first(const Tensor& x, Normalisation& n) {
   if (x.device() != Device::cpu || !drops(n.activation.kind)) { return normalised(x, n); }

@@ -48,7 +48,7 @@ struct Normalisation {
 
 [[nodiscard]] Tensor normalised(const Tensor& x, const Normalisation&);
 /// The same in the memory of x, which nobody else sees.
-[[nodiscard]] Tensor normalised_in_place(Tensor x, const Normalisation&);
+[[nodiscard]] Tensor normalised_in_place(const Tensor& x, const Normalisation&);
 /// The same; notes what the passes after it then need not work out again.
 [[nodiscard]] Tensor normalised_first(const Tensor& x, Normalisation&);
 

@@ -73,7 +73,7 @@ template <class A, Activation::Kind K> struct Activate {
     return piece.random[j] > largest_dropped ? kept : A{0};
   }
   /// Whether the bit of a result is set.
-  [[gnu::always_inline]] bool notes(A result, const Piece& piece, std::int64_t j) const {
+  [[nodiscard, gnu::always_inline]] bool notes(A result, const Piece& piece, std::int64_t j) const {
     if constexpr (leaks(K)) { return piece.random[j] > largest_dropped; }
     return result != 0;  // what passes is more than 0, or NaN
   }
@@ -92,7 +92,7 @@ template <class A, bool LEAKS> struct ActivatePassed {
     const A scaled = (LEAKS ? one_sided<true>(normalised, value, negative_slope) : value) * scale;
     return (piece.passed & kBits[static_cast<std::size_t>(j)]) != 0 ? scaled : A{0};
   }
-  [[gnu::always_inline]] bool notes(A, const Piece& piece, std::int64_t j) const {
+  [[nodiscard, gnu::always_inline]] bool notes(A, const Piece& piece, std::int64_t j) const {
     return (piece.passed & kBits[static_cast<std::size_t>(j)]) != 0;
   }
 

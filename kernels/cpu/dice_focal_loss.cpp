@@ -23,8 +23,8 @@ template <class T> class Run {
   using A = Acc<T>;
 
   Run(const DiceFocalSumsArgs<T>& a, std::int64_t n, std::int64_t first, std::int64_t voxels)
-      : a_(a),
-        lanes_(a.shape),
+      : lanes_(a.shape),
+        a_(a),
         x_(a.x.data() + a.shape.offset(n, 0, first)),
         labels_(a.labels.data() + n * a.shape.voxels() + first),
         voxels_(voxels) {}
@@ -75,12 +75,12 @@ template <class T> class Run {
     }
   }
 
-  const DiceFocalSumsArgs<T>& a_;
   SoftmaxLanes<T> lanes_;
+  std::array<typename SoftmaxLanes<T>::Scale, kShort> scales_;
+  const DiceFocalSumsArgs<T>& a_;
   const T* x_;
   const std::uint8_t* labels_;
   std::int64_t voxels_;
-  std::array<typename SoftmaxLanes<T>::Scale, kShort> scales_;
   std::array<A, kShort> p_labels_;
 };
 

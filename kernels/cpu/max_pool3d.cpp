@@ -32,7 +32,7 @@ struct Cell {
 /// Moves best up to value, and winner to k, where value is larger or the first NaN.
 template <class A>
 [[gnu::always_inline]] inline void compete(const Lanes<A>& value, LaneInt<A> k, Lanes<A>& best, LaneMask<A>& winner) {
-  const LaneMask<A> wins = (value > best) | (value != value);
+  const LaneMask<A> wins = (value > best) | (value != value);  // NOLINT(misc-redundant-expression): NaN
   best = wins ? value : best;
   winner = wins ? LaneMask<A>{} + k : winner;
 }

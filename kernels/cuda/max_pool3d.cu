@@ -72,7 +72,7 @@ __device__ __forceinline__ void compete(const T* x, const PoolGrid& g, Acc<T> (&
     VOX_UNROLL
     for (int i = 0; i < kWide<T>; ++i) {
       const Acc<T> value = load(v.v[i]);
-      const bool wins = k == 0 || value > best[i] || value != value;
+      const bool wins = k == 0 || value > best[i] || value != value;  // NOLINT(misc-redundant-expression): NaN
       best[i] = wins ? value : best[i];
       winner[i] = wins ? k : winner[i];
     }

@@ -168,7 +168,7 @@ std::int64_t AmxConv::staged_floats() const {
   return round_up(staged_planes * staged_plane() / 2 + kSlackFloats, kPageElements);
 }
 std::int64_t AmxConv::worker_floats() const {
-  constexpr std::int64_t kSums = 2 * 4 * kAmxRows * kAmxColumns;
+  constexpr std::int64_t kSums = std::int64_t{2} * 4 * kAmxRows * kAmxColumns;
   return staged_floats() + round_up(kSums, kPageElements);
 }
 

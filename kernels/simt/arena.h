@@ -40,7 +40,7 @@ class Arena {
 
   std::mutex mutex_;
   std::byte* memory_ = nullptr;
-  static Shadow shadow_;
+  static Shadow shadow_;                     // NOLINT(readability-identifier-naming): a member, private
   std::map<std::size_t, Block> blocks_;      ///< by offset: in use, or freed and resting
   std::map<std::size_t, std::size_t> free_;  ///< offset and room; neighbours are joined
   std::deque<std::size_t> resting_;          ///< offsets of the freed ones, oldest first

@@ -2,7 +2,8 @@
 
 /// CUDA's keywords, types and built-in variables for a compiler that is not nvcc.
 
-#define __global__ __attribute__((noinline))  // NOLINTBEGIN: the names are CUDA's
+// NOLINTBEGIN: the names are CUDA's
+#define __global__ __attribute__((noinline))
 #define __device__
 #define __host__
 #define __forceinline__ inline __attribute__((always_inline))

@@ -55,7 +55,9 @@ std::uintptr_t load_address() {
 }
 
 struct CloseFile {
-  void operator()(std::FILE* f) const noexcept { static_cast<void>(std::fclose(f)); }
+  void operator()(std::FILE* f) const noexcept {
+    static_cast<void>(std::fclose(f));  // NOLINT(cppcoreguidelines-owning-memory): of a unique_ptr
+  }
 };
 
 /// The first line that a program prints; empty where it cannot be run. No shell reads the words.

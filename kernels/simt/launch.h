@@ -68,6 +68,7 @@ void launch(const SimtQueue&, const char* name, const char* file, int line, void
   simt_device::submit([=, closure = simt::Closure<P...>{kernel, {static_cast<std::decay_t<P>>(a)...}}]() mutable {
     std::apply(
         [&](const auto&... v) {
+          // NOLINTNEXTLINE(bugprone-sizeof-expression): arguments are pointers, too
           const simt::Argument arguments[] = {{&v, sizeof v}..., {nullptr, 0}};
           const simt::Launch what{reinterpret_cast<const void*>(kernel),
                                   name,

@@ -91,7 +91,7 @@ void multiply_fragments(Runner& r, unsigned first) {
 
 void load_fragments(Runner& r, unsigned first) {
   const WarpCall& call = r.lanes[first].call;
-  std::uint16_t m[4][8][8];
+  std::uint16_t m[4][8][8] = {};
   for (unsigned i = 0; i < 8 * call.number; ++i) {
     Lane& lane = r.lanes[first + i];
     if (!r.shared.holds(lane.call.in)) {

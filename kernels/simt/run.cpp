@@ -79,7 +79,8 @@ void run(const Launch& l, const Body& body) {
   Job job{l, body, o, next_epoch()};
   VOX_CHECK(!kChecked || job.epoch < kMostEpochs, "simt: more blocks and barriers than the checks can tell apart");
   const std::uint64_t worth = std::min(l.grid.count(), l.grid.count() * l.block.count() / kThreadsPerWorker);
-  const auto workers = static_cast<int>(std::min<std::uint64_t>(worth, static_cast<std::uint64_t>(o.os_threads)));
+  [[maybe_unused]] const auto workers =
+      static_cast<int>(std::min<std::uint64_t>(worth, static_cast<std::uint64_t>(o.os_threads)));
   if (kChecked || workers < 2) {
     run_blocks(job);
   } else {

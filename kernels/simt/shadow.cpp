@@ -7,10 +7,12 @@
 #include "kernels/base/check.h"
 #include "kernels/simt/quick_check.h"
 
+// NOLINTBEGIN: the linker's names
 extern "C" const char __executable_start;
-extern "C" const char __data_start;  // NOLINT: the linker's names; code and constants lie between these two
+extern "C" const char __data_start;  // code and constants lie between these two
 extern "C" __attribute__((weak)) const char __start_vox_simt_constants;
 extern "C" __attribute__((weak)) const char __stop_vox_simt_constants;
+// NOLINTEND
 
 namespace vox::simt {
 namespace {
@@ -52,7 +54,7 @@ class Check {
   }
 
  private:
-  std::string what() const {
+  [[nodiscard]] std::string what() const {
     const std::string where = shared_ ? describe_shared(r_.shared, address_) : Arena::get().describe(address_);
     return fmt::format("{} {} {}", place_of(me_), verb(access_), where);
   }
@@ -80,10 +82,10 @@ class Check {
     if (*c.atomic < launch_) { *c.state &= static_cast<std::uint8_t>(~kUpdated); }
   }
 
-  bool by_this_block(Stamp s) const { return s >= begin_of(r_.history.block); }
+  [[nodiscard]] bool by_this_block(Stamp s) const { return s >= begin_of(r_.history.block); }
 
   /// Does what is stamped come before this access?
-  bool ordered(Stamp s) const {
+  [[nodiscard]] bool ordered(Stamp s) const {
     if (by_this_block(s)) {
       const unsigned thread = thread_of(s);
       return s < begin_of(r_.history.epoch) || thread == me_.linear ||

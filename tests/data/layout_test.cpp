@@ -272,7 +272,7 @@ TEST_CASE("Cases converted to nnU-Net, the Decathlon and back are prepared to th
   const auto convert = [&](const char* from, CaseLayout to) {
     const fs::path out = folder / std::string(name(to));
     fs::remove_all(out);
-    const ConvertReport r = convert_dataset({.input = folder / from, .output = out, .to = to});
+    ConvertReport r = convert_dataset({.input = folder / from, .output = out, .to = to});
     CHECK(r.labelled == 1);
     return r;
   };

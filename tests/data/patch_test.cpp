@@ -295,7 +295,7 @@ TEST_CASE("patch: options and cases that cannot work are refused", "[loader]") {
   o = options(1);
   o.patch->foreground = 1;
   o.files = {folder / "a.safetensors"};
-  const auto check_refused = [&](PreparedCase c, const std::string& why) {
+  const auto check_refused = [&](const PreparedCase& c, const std::string& why) {
     write_prepared_case(o.files[0], c);
     Loader loader(o);
     loader.start_epoch(0);

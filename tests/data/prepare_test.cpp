@@ -263,7 +263,7 @@ TEST_CASE("prepared case: all that was written is read back, and a file of somet
     metadata[key] = value;
     std::vector<TensorToWrite> tensors;
     for (const auto& [tensor, t] : raw.tensors()) { tensors.push_back({tensor, t.dtype, t.shape, t.bytes}); }
-    const fs::path other = folder / "other";
+    fs::path other = folder / "other";
     write_safetensors(other, tensors, metadata);
     return other;
   };

@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 template <class Act> std::pair<int, std::string> in_a_process(const fs::path& said, const Act& act) {
   const pid_t child = fork();
   if (child == 0) {
-    if (std::freopen(said.c_str(), "w", stderr) == nullptr) { _exit(99); }
+    if (std::freopen(said.c_str(), "w", stderr) == nullptr) { _exit(99); }  // NOLINT(cppcoreguidelines-owning-memory)
     act();
     _exit(0);
   }
@@ -84,7 +84,7 @@ TEST_CASE("a page that is lost in no file we know is a SIGBUS as ever", "[files]
 TEST_CASE("of a piece that cannot be appended whole nothing stays", "[files]") {
   const TempFolder folder;
   const auto [code, said] = in_a_process(folder / "said", [&] {
-    signal(SIGXFSZ, SIG_IGN);
+    static_cast<void>(signal(SIGXFSZ, SIG_IGN));
     const rlimit small{100, 100};
     setrlimit(RLIMIT_FSIZE, &small);
     AppendFile file(folder / "log");

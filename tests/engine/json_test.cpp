@@ -239,7 +239,8 @@ TEST_CASE("JSON that nests too deep or names a key twice is refused where that i
   };
   CHECK(json_text(Json::parse(nested(500))) == nested(500));
   CHECK(refused_text(nested(501)) == "nests deeper than 500 levels");
-  CHECK(refused_text(std::string(10'000'000, '[')) == "nests deeper than 500 levels");
+  const std::size_t many = 10'000'000;
+  CHECK(refused_text(std::string(many, '[')) == "nests deeper than 500 levels");
   CHECK(refused_text(R"({"a":[1,{}]})", {.depth = 3}) == "nothing");
   CHECK(refused_text(R"({"a":[1,{}]})", {.depth = 2}) == "nests deeper than 2 levels");
   CHECK(refused_text(R"({"a":1,"b":{"a":1},"c":[{"a":1},{"a":1}]})", {.unique_keys = true}) == "nothing");

@@ -49,7 +49,7 @@ TEST_CASE("of a layer that normalises one tensor is kept for the gradient, and t
   CHECK(volumes(in_use()) - before == 3);  // the input, the convolution's result, and y
   y = conv3d_batch_norm_relu(std::move(y), {}, weight, c, c, c, c);
   CHECK(volumes(in_use()) - before == 4);  // the first y is gone
-  y = conv3d(std::move(y), weight, {});
+  y = conv3d(y, weight, {});
   CHECK(volumes(in_use()) - before == 4);  // and so is the second
 }
 

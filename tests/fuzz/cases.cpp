@@ -63,7 +63,7 @@ void fuzz_folder(std::string_view bytes) {
 /// dseg.tsv of a data set of BIDS.
 void fuzz_bids_labels(std::string_view bytes) {
   static const fs::path root = [] {
-    const fs::path made = emptied_folder("bids");
+    fs::path made = emptied_folder("bids");
     for (const char* const suffix : {"T1w", "FLAIR", "dseg"}) {
       fs::create_directories(made / "sub-1/anat");
       put_file(made / (std::string("sub-1/anat/sub-1_") + suffix + ".nii"), "");

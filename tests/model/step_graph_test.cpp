@@ -113,7 +113,7 @@ struct Lab {
     return scores;
   }
 
-  std::map<std::string, std::vector<double>> values() const {
+  [[nodiscard]] std::map<std::string, std::vector<double>> values() const {
     std::map<std::string, std::vector<double>> all;
     const std::vector<NamedTensor> moments = optimizer.state();
     const std::vector<NamedTensor> averages = average ? average->state() : std::vector<NamedTensor>();

@@ -205,7 +205,7 @@ TEST_CASE("no two blocks of a plan share a byte while both live", "[plan]") {
     if (i % 3 != 0) { live.erase(live.begin() + (i * 31) % std::ssize(live)); }
   }
   const std::size_t left = live.size();
-  const std::vector<DryBlock> blocks = run.blocks();
+  const std::vector<DryBlock>& blocks = run.blocks();
   const ArenaPlan plan = plan_arena(blocks, Device::cpu, 0);
   REQUIRE(plan.requests.size() == blocks.size());
   std::size_t outside = 0;

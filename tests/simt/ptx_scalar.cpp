@@ -202,7 +202,7 @@ void Block::compare(const Instruction& in, unsigned lane) {
   const auto a = get(in.operands[1], lane);
   const auto b = get(in.operands[2], lane);
   const auto order = [&](auto x, auto y) {
-    const bool unordered = x != x || y != y;
+    const bool unordered = x != x || y != y;  // NOLINT(misc-redundant-expression): NaN
     if (in.has(Mod::nan) || in.has(Mod::num)) { return unordered == in.has(Mod::nan); }
     const bool or_unordered = in.has(Mod::ltu) || in.has(Mod::leu) || in.has(Mod::gtu) || in.has(Mod::geu) ||
                               in.has(Mod::equ) || in.has(Mod::neu);

@@ -61,7 +61,7 @@ void Block::vote(const Instruction& in, unsigned lanes) {
 
 void Block::load_matrices(const Instruction& in) {
   const auto& to = in.operands[0].parts;
-  std::uint16_t m[4][8][8];
+  std::uint16_t m[4][8][8] = {};
   for (unsigned l = 0; l < 8 * to.size(); ++l) {
     std::memcpy(m[l / 8][l % 8], at(in, l, address(in.operands[1], l), 16), 16);
   }

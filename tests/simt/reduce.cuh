@@ -41,7 +41,7 @@ template <planted::Reduce Bug> __global__ void reduce_kernel(const unsigned* x, 
     }
   }
   if (Bug == two_barriers_in_two_branches) {
-    if ((warp & 1) != 0) {
+    if ((warp & 1) != 0) {  // NOLINT(bugprone-branch-clone)
       __syncthreads();
     } else {
       __syncthreads();

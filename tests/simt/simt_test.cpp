@@ -91,7 +91,7 @@ __global__ void index_kernel(unsigned* y) {
 }
 
 __global__ void divergent_kernel(int* y) {
-  if (threadIdx.x < 32) {
+  if (threadIdx.x < 32) {  // NOLINT(bugprone-branch-clone)
     __syncthreads();
   } else {
     __syncthreads();

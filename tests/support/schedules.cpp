@@ -150,7 +150,7 @@ Explored explore(int preemptions, const std::function<void()>& scenario) {
   std::vector<Choice> choices;
   do {
     // One that has failed is left as it is: its threads hold what they hold.
-    auto* const scheduler = new Scheduler(preemptions, choices);
+    auto* const scheduler = new Scheduler(preemptions, choices);  // NOLINT(cppcoreguidelines-owning-memory)
     Scheduler::now = scheduler;
     scheduler->start(scenario);
     scheduler->run();
@@ -158,7 +158,7 @@ Explored explore(int preemptions, const std::function<void()>& scenario) {
     explored.longest = std::max(explored.longest, scheduler->points());
     explored.failure = scheduler->failure();
     Scheduler::now = nullptr;
-    if (explored.failure.empty()) { delete scheduler; }
+    if (explored.failure.empty()) { delete scheduler; }  // NOLINT(cppcoreguidelines-owning-memory)
   } while (explored.failure.empty() && advance(choices));
   return explored;
 }

@@ -60,7 +60,9 @@ TEST_CASE("without gnuplot, or without a folder to write to, training goes on, a
            (folder / "no-such-folder" / "progress.png").string() + ": cannot be written: No such file or directory";
   };
   CHECK(std::ranges::any_of(failed, is_named) == has_gnuplot());
-  const std::string path = std::getenv("PATH");
+  const char* const set = std::getenv("PATH");
+  REQUIRE(set != nullptr);
+  const std::string path = set;
   setenv("PATH", "/nowhere", 1);
   plot_training(folder / "progress.png", rows(3));
   setenv("PATH", path.c_str(), 1);

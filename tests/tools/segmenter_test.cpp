@@ -21,7 +21,7 @@ std::filesystem::path small_checkpoint(const TempFolder& folder, std::uint64_t s
   UNetConfig config = unet_preset("seed");
   config.widths = {8, 8, 8, 8, 8};
   const UNet3d net(config, DType::f32, seed);
-  const auto path = folder / fmt::format("{}-{}.safetensors", recipe, seed);
+  auto path = folder / fmt::format("{}-{}.safetensors", recipe, seed);
   save_checkpoint(
       path, net, nullptr,
       {{"recipe", recipe}, {"recipe_size", std::to_string(kSize)}, {"recipe_modalities", "flair,t1,t1ce,t2"}});

@@ -135,6 +135,22 @@ template <class A, int Lanes, int Vectors, int Channels> void add_columns(const 
   }
 }
 
+/// The voxels of a block, each as a part of a row of `columns`. Fetches as much as follows them.
+template <class T> void spread_block(const T* from, std::int64_t voxels, std::int64_t columns, Acc<T>* to) {
+  constexpr std::int64_t kFetchEvery = 64 / (kBlock8 * static_cast<std::int64_t>(sizeof(T)));
+  for (std::int64_t v = 0; v < voxels; ++v) {
+    if (v % kFetchEvery == 0) { __builtin_prefetch(from + (v + voxels) * kBlock8, 0, 3); }
+    for (std::int64_t c = 0; c < kBlock8; ++c) { to[v * columns + c] = load(from[v * kBlock8 + c]); }
+  }
+}
+
+/// Rows of x, which start `apart` elements apart, one after another.
+template <class T> void widen_rows(const T* x, std::int64_t apart, std::int64_t rows, std::int64_t values, Acc<T>* to) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t k = 0; k < values; ++k) { to[i * values + k] = load(x[i * apart + k]); }
+  }
+}
+
 /// sum[fine columns][coarse columns] of a part of the rows and a share of the fine columns.
 template <class T>
 void add_gemm(const GemmPlan& w, const Conv3dGradWeightArgs<T>& a, std::int64_t task, Acc<T>* scratch) {
@@ -152,17 +168,12 @@ void add_gemm(const GemmPlan& w, const Conv3dGradWeightArgs<T>& a, std::int64_t 
   std::fill(sum + first * w.run() * columns, sum + last * w.run() * columns, A{0});
   A* const copied = scratch + w.batch_rows * columns * w.coarse.w;  // of x, where it must be widened
   const std::int64_t end = w.rows() * (part + 1) / w.parts;
-  constexpr std::int64_t kFetchEvery = 64 / (kBlock8 * static_cast<std::int64_t>(sizeof(T)));
   std::int64_t rows = 0;
   for (std::int64_t row = w.rows() * part / w.parts; row < end; row += rows) {
     rows = std::min({w.batch_rows, end - row, w.coarse.h - row % w.coarse.h});  // of one slice
     for (std::int64_t b = 0; b < w.coarse.blocks(); ++b) {
-      const T* const from = a.dy.data() + w.coarse_offset(row, b);
       A* const to = scratch + b * kBlock8;
-      for (std::int64_t v = 0; v < rows * w.coarse.w; ++v) {
-        if (v % kFetchEvery == 0) { __builtin_prefetch(from + (v + rows * w.coarse.w) * kBlock8, 0, 3); }
-        for (std::int64_t c = 0; c < kBlock8; ++c) { to[v * columns + c] = load(from[v * kBlock8 + c]); }
-      }
+      spread_block(a.dy.data() + w.coarse_offset(row, b), rows * w.coarse.w, columns, to);
       if (adds_coarse) { add_vectors(to, rows * w.coarse.w, columns, coarse_sums + b * kBlock8); }
     }
     for (std::int64_t r = first; r < last; ++r) {
@@ -185,9 +196,7 @@ void add_gemm(const GemmPlan& w, const Conv3dGradWeightArgs<T>& a, std::int64_t 
         }
       } else {
         const std::int64_t values = w.fine.w * kBlock8;
-        for (std::int64_t i = 0; i < rows; ++i) {
-          for (std::int64_t k = 0; k < values; ++k) { copied[i * values + k] = load(x[i * all.x_row + k]); }
-        }
+        widen_rows(x, all.x_row, rows, values, copied);
         all.x = copied;
         all.x_row = values;
       }

@@ -75,7 +75,7 @@ template <class V> [[gnu::always_inline]] inline void log_positive(V& v) {
     p = p * (square * square) + low;
     p = p * x * square + n * -2.12194440e-4F;
     p = (p - 0.5F * square) + x + n * 0.693359375F;
-    v = v == v ? p : v;
+    v = v == v ? p : v;  // NOLINT(misc-redundant-expression): NaN stays
   }
 }
 

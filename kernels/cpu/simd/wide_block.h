@@ -42,7 +42,7 @@ template <int N, int First> struct WithFourOfSecond {
 
 /// K of the channels of kWide voxels, of a block of which the other channels are zero: K is 4 or 8.
 template <class T, int K> class WideBlock {
-  static constexpr int N = kWide<Acc<T>>;
+  static constexpr int N = kWide<Acc<T>>;  // NOLINT(readability-identifier-naming): as in the patterns above
   static constexpr int kHalf = K / 2;
 
  public:
