@@ -4,8 +4,10 @@
 # cross-build here does without (-ffp-contract=off).
 #   tests/hosts/aarch64.sh BUILD       BUILD: a build for this machine
 #   tests/hosts/aarch64.sh --program PROGRAM
+#   tests/hosts/aarch64.sh --tests FILE...
 # --program: the whole program, with the compiler's own flags and without the device simt, its gradients, and a job of synth, prepare, train, predict
 # and evaluate beside the same job of PROGRAM, which is for this machine.
+# --tests: the tests of these sources of vox_tests, as tests/data/*_test.cpp, each file for SECONDS_EACH=600 at most.
 # Wants an x86-64 machine, g++-aarch64-linux-gnu and qemu-user (exit 77 without them); tools/sysroot.sh fetches the libraries.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -81,5 +83,30 @@ compare_program() { # PROGRAM
   done
 }
 
-if [ "$1" = --program ]; then compare_program "$2"; else compare_library "$1"; fi
+run_tests() { # [FILE...]
+  local build=build-aarch64-tests file name said code
+  cmake --preset aarch64 -B "$build" -DVOX_TOOLS=ON -DVOX_TESTS=ON >"$work/log" || { cat "$work/log" && exit 1; }
+  cmake --build "$build" --target voxgrad vox_tests
+  # Tests start the program by its name, and this machine's system cannot.
+  if [ "$(head -c 2 "$build/voxgrad")" != '#!' ]; then mv "$build/voxgrad" "$build/voxgrad.aarch64"; fi
+  printf '#!/bin/sh\nexec qemu-aarch64 -L "%s" "%s.aarch64" "$@"\n' "$sysroot" "$PWD/$build/voxgrad" >"$build/voxgrad"
+  chmod +x "$build/voxgrad"
+  for file in "$@"; do
+    name="$(basename "$file" .cpp)"
+    said="$work/$name"
+    code=0
+    timeout "${SECONDS_EACH:-600}" qemu-aarch64 -L "$sysroot" "$build/vox_tests" -# "[#$name]" >"$said" 2>&1 || code=$?
+    printf '%-48s %s\n' "$name" "$(tail -n 3 "$said" | grep -E 'test cases:|All tests' || echo "ended with $code")"
+    if [ "$code" -eq 124 ]; then echo "  not done in ${SECONDS_EACH:-600} s"; elif [ "$code" -ne 0 ]; then
+      grep -A 3 'FAILED:' "$said" | head -n 40 || true
+      fail "$name"
+    fi
+  done
+}
+
+case "$1" in
+  --program) compare_program "$2" ;;
+  --tests) run_tests "${@:2}" ;;
+  *) compare_library "$1" ;;
+esac
 exit $bad
