@@ -27,17 +27,17 @@ if [ $# -gt 0 ]; then files=("$@"); else
 fi
 
 rc=0
-tidy() { # OPTIONS, FILE...
-  local options=$1
+tidy() { # CHECKS FILE...: beside those of .clang-tidy
+  local checks=$1
   shift
-  # shellcheck disable=SC2086
-  if [ $# -gt 0 ]; then printf '%s\0' "$@" | xargs -0 -P "$(nproc)" -n 1 clang-tidy --quiet -p "$build" $options 2>/dev/null || rc=1; fi
+  if [ $# -eq 0 ]; then return; fi
+  printf '%s\0' "$@" | xargs -0 -P "$(nproc)" -n 1 clang-tidy --quiet -p "$build" --checks="$checks" 2>/dev/null || rc=1
 }
 # Kernels for CUDA: indices are int, products of them are of a tile, a row or a slice (docs/trust/sizes.md), and what
 # shares memory and barriers stays in one function.
 mapfile -t kernels < <(printf '%s\n' "${files[@]}" | grep "^$build/")
 mapfile -t sources < <(printf '%s\n' "${files[@]}" | grep -v "^$build/")
-tidy --checks=-bugprone-implicit-widening-of-multiplication-result,-readability-function-size "${kernels[@]}"
+tidy -bugprone-implicit-widening-of-multiplication-result,-readability-function-size "${kernels[@]}"
 tidy '' "${sources[@]}"
 # cppcheck knows neither Catch2's macros nor the vectors and lambdas of kernels.
 mapfile -t product < <(printf '%s\n' "${files[@]}" | grep -E '^(data|engine|kernels/(base|plan)|model|tools)/')

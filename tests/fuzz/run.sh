@@ -108,7 +108,7 @@ fuzz() { # TARGET: a run, its line in the table and in the ledger; fails where i
   # The 20 seconds are the wall's: where others had the processor, an input that is fast alone is no finding.
   input=$(sed -n 's/.*Test unit written to //p' "$log" | tail -1)
   if [ $result = FINDING ] && grep -q '^SUMMARY: libFuzzer: timeout' "$log" &&
-    VOXGRAD_FUZZ_TARGET=$target "$build/vox_fuzz" -timeout=20 "$input" >>"$log" 2>&1; then
+    ASAN_OPTIONS=$ASAN_OPTIONS$other VOXGRAD_FUZZ_TARGET=$target "$build/vox_fuzz" -timeout=20 "$input" >>"$log" 2>&1; then
     result=fine
     rm -f "$input"
   fi
