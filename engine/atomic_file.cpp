@@ -59,10 +59,10 @@ int sync(int descriptor) {
 /// errno, or 0 where it is done or no fault: a folder that may not be read, or a file system that cannot.
 int sync_of_folder(const fs::path& folder) {
   const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) { return 0; }
+  if (descriptor < 0) { return errno == EACCES ? 0 : errno; }
   const int number = sync(descriptor) == 0 ? 0 : errno;
   close(descriptor);
-  const bool cannot = number == EINVAL || number == EBADF || number == EROFS || number == ENOTSUP;
+  const bool cannot = number == EINVAL || number == EBADF || number == ENOTSUP;
   return cannot ? 0 : number;
 }
 
@@ -150,11 +150,15 @@ void remove_temporaries(const fs::path& folder, std::string_view ending) {
 }
 
 void make_folders(const fs::path& folder) {
+  if (folder.empty()) { return; }
   std::error_code error;
-  if (folder.empty() || fs::is_directory(folder, error)) { return; }
+  const fs::file_status there = fs::status(folder, error);
+  if (fs::is_directory(there)) { return; }
   const fs::path above = folder_of(folder.has_filename() ? folder : folder.parent_path());
-  make_folders(above);
-  fs::create_directory(folder, error);
+  if (there.type() != fs::file_type::none && above != folder) {  // else it cannot be told, nor of what is above
+    make_folders(above);
+    fs::create_directory(folder, error);
+  }
   if (error) { VOX_FAIL_OUTPUT("{}: cannot make the folder: {}", folder.string(), error.message()); }
   sync_folder(above);
 }

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <ctime>
+#include <optional>
 #include <system_error>
 
 #include "engine/json.h"
@@ -50,12 +51,14 @@ std::string holder_in(int descriptor) {
                      text("since"));
 }
 
-/// Is what has been opened still what stands under the name? The holder before may have removed it meanwhile.
-bool stands_there(int descriptor, const fs::path& file) {
+/// Is what has been opened still what stands under the name? The holder before may have removed it meanwhile. Nothing
+/// where it cannot be told, the reason in errno: to open it again would be no better.
+std::optional<bool> stands_there(int descriptor, const fs::path& file) {
   struct stat opened {};
   struct stat named {};
-  return fstat(descriptor, &opened) == 0 && lstat(file.c_str(), &named) == 0 && opened.st_ino == named.st_ino &&
-         opened.st_dev == named.st_dev;
+  if (fstat(descriptor, &opened) != 0) { return std::nullopt; }
+  if (lstat(file.c_str(), &named) != 0) { return errno == ENOENT ? std::optional(false) : std::nullopt; }
+  return opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
 }
 
 }  // namespace
@@ -73,8 +76,11 @@ bool FolderLock::open_and_lock(const fs::path& folder) {
   int locked = 0;
   do { locked = flock(descriptor_, LOCK_EX | LOCK_NB); } while (locked != 0 && errno == EINTR);
   if (locked == 0) {
-    if (stands_there(descriptor_, file_)) { return true; }
+    const std::optional<bool> there = stands_there(descriptor_, file_);
+    if (there == true) { return true; }
+    const int number = errno;
     close(descriptor_);
+    if (!there) { VOX_FAIL_OUTPUT("{}: cannot be written: {}", file_.string(), reason(number)); }
     return false;
   }
   const int number = errno;

@@ -209,7 +209,9 @@ PrepareReport prepare_cases(const PrepareOptions& options) {
                       [](auto& message, auto& c) { fields(message, c.id, c.outcome, c.message, c.seconds); });
   if (lock) {
     report.unlocked = lock->missing();
-    report.strays = strays_in(options.output, cases, options.prune);
+    try {
+      report.strays = strays_in(options.output, cases, options.prune);
+    } catch (...) { report.strays_fault = std::current_exception(); }
   }
   return report;
 }

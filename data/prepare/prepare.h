@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -44,6 +45,7 @@ struct PrepareReport {
   std::vector<CaseReport> cases;
   std::string unlocked;             ///< why nothing keeps a second program from writing there; usually empty
   std::vector<std::string> strays;  ///< prepared files of cases that are not below input; removed where asked for
+  std::exception_ptr strays_fault;  ///< why they could not be: to be thrown when the cases have been told
 };
 
 struct PrepareOptions {

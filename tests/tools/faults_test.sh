@@ -4,5 +4,5 @@
 # every fault, some ten minutes.
 . tests/support/faults/needs.sh "$1" "$2"
 most=(--most 12)
-if [ "${3:-}" = --all ]; then most=(--most 0 --most-memory 0); fi
+if [ "${3:-}" = --all ]; then most=(--most 0 --most-memory 0 --most-lasting 0); fi
 exec python3 -B tests/support/faults/judge.py --program "$program" --injector "$injector" "${most[@]}" "${@:4}"

@@ -35,7 +35,7 @@ void* open_library() {
   for (const std::string& name : candidates()) {
     if (void* const handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL)) { return handle; }
     const std::string said = dlerror();
-    for (const char* const words : {"failed to map segment", "annot allocate memory"}) {
+    for (const char* const words : {"failed to map segment", "annot allocate", "annot create", "out of memory"}) {
       if (said.find(words) != std::string::npos) { no_memory(" (" + said + ")"); }
     }
     if (why.empty()) { why = said; }

@@ -140,6 +140,7 @@ void run(Command verb, const Options& o) {
   } else {
     print_text(o, recipe, report);
   }
+  if (report.strays_fault) { std::rethrow_exception(report.strays_fault); }
   if (count(report.cases, Outcome::failed) > 0) { throw ExitCode{3}; }
 }
 

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 
 #include "tests/support/faults/faults.h"
 
@@ -22,26 +23,45 @@ struct Named {
   Fault fault;
   int number;
 };
-constexpr std::array<Named, 20> kFaults{
+constexpr std::array<Named, 21> kFaults{
     {{"ENOSPC", Fault::error, ENOSPC}, {"EIO", Fault::error, EIO},       {"EACCES", Fault::error, EACCES},
      {"EPERM", Fault::error, EPERM},   {"EROFS", Fault::error, EROFS},   {"EDQUOT", Fault::error, EDQUOT},
      {"ENOENT", Fault::error, ENOENT}, {"EMFILE", Fault::error, EMFILE}, {"EINTR", Fault::error, EINTR},
      {"EINVAL", Fault::error, EINVAL}, {"ENOLCK", Fault::error, ENOLCK}, {"ESTALE", Fault::error, ESTALE},
      {"ENOMEM", Fault::error, ENOMEM}, {"EAGAIN", Fault::error, EAGAIN}, {"short", Fault::shorter, 0},
      {"torn", Fault::torn, 0},         {"killed", Fault::killed, 0},     {"truncate", Fault::truncate, 0},
-     {"vanish", Fault::vanish, 0},     {"none", Fault::none, 0}}};
+     {"vanish", Fault::vanish, 0},     {"stopped", Fault::stopped, 0},   {"none", Fault::none, 0}}};
 constexpr std::array<std::string_view, 3> kKinds{"file", "memory", "thread"};
+
+/// Which calls fail, and how.
+struct Choice {
+  Kind kind = Kind::file;
+  std::uint64_t number = 0;
+  bool and_later = false;  ///< all calls from that one on
+  Fault fault = Fault::none;
+  int error = 0;
+  std::string_view only;  ///< names of calls, separated by '/'; empty: all
+
+  [[nodiscard]] bool takes(Kind of, std::uint64_t count, std::string_view name) const {
+    return of == kind && (count == number || (and_later && count > number)) && (only.empty() || is_named(name));
+  }
+  [[nodiscard]] bool is_named(std::string_view name) const {
+    for (std::string_view left = only; !left.empty();) {
+      const std::string_view one = left.substr(0, left.find('/'));
+      if (one == name) { return true; }
+      left.remove_prefix(std::min(left.size(), one.size() + 1));
+    }
+    return false;
+  }
+};
 
 struct Settings {
   bool on = false;
   std::array<bool, 3> counted{};
   std::string_view folders;  ///< separated by ':'
   std::size_t from_bytes = 0;
-  Kind kind = Kind::file;
-  std::uint64_t chosen = 0;
-  bool and_later = false;  ///< all calls from the chosen one on
-  Fault fault = Fault::none;
-  int number = 0;
+  std::array<Choice, 4> choices;
+  std::size_t chosen = 0;  ///< how many choices there are
   int trace = -1;
   int data = -1;
 };
@@ -77,20 +97,36 @@ int descriptor_of(std::string_view path, int flags) {
   std::_Exit(99);
 }
 
-/// KIND:N:FAULT, and N+ for all from the n-th on.
-void read_choice(std::string_view text) {
-  const std::size_t first = text.find(':');
-  const std::size_t second = text.find(':', first + 1);
-  if (first == text.npos || second == text.npos) { refuse(text); }
-  const auto* const kind = std::find(kKinds.begin(), kKinds.end(), text.substr(0, first));
+/// The part of a text before a sign, which is taken off it, the sign too.
+std::string_view next_part(std::string_view& text, char sign) {
+  const std::string_view part = text.substr(0, text.find(sign));
+  text.remove_prefix(std::min(text.size(), part.size() + 1));
+  return part;
+}
+
+/// KIND:N:FAULT, N+ for all from the n-th on; behind another ':' the names of calls, where not all are meant.
+Choice choice_of(std::string_view text) {
+  std::string_view left = text;
+  const std::string_view kind_name = next_part(left, ':');
+  const std::string_view number = next_part(left, ':');
+  const std::string_view fault_name = next_part(left, ':');
+  const auto* const kind = std::find(kKinds.begin(), kKinds.end(), kind_name);
   const auto* const fault =
-      std::find_if(kFaults.begin(), kFaults.end(), [&](const Named& n) { return n.name == text.substr(second + 1); });
-  if (kind == kKinds.end() || fault == kFaults.end()) { refuse(text); }
-  settings.kind = static_cast<Kind>(kind - kKinds.begin());
-  settings.chosen = std::strtoull(text.data() + first + 1, nullptr, 10);
-  settings.and_later = text[second - 1] == '+';
-  settings.fault = fault->fault;
-  settings.number = fault->number;
+      std::find_if(kFaults.begin(), kFaults.end(), [&](const Named& n) { return n.name == fault_name; });
+  if (kind == kKinds.end() || fault == kFaults.end() || number.empty()) { refuse(text); }
+  return {.kind = static_cast<Kind>(kind - kKinds.begin()),
+          .number = std::strtoull(number.data(), nullptr, 10),
+          .and_later = number.back() == '+',
+          .fault = fault->fault,
+          .error = fault->number,
+          .only = left};
+}
+
+void read_choices(std::string_view text) {
+  while (!text.empty()) {
+    if (settings.chosen == settings.choices.size()) { refuse(text); }
+    settings.choices[settings.chosen++] = choice_of(next_part(text, ','));
+  }
 }
 
 __attribute__((constructor)) void start() {
@@ -102,7 +138,7 @@ __attribute__((constructor)) void start() {
   const std::string_view from = variable("VOX_FAULTS_BYTES");
   settings.from_bytes = from.empty() ? 0 : std::strtoull(from.data(), nullptr, 10);
   settings.counted = {!settings.folders.empty(), settings.from_bytes > 0, !variable("VOX_FAULTS_THREADS").empty()};
-  if (const std::string_view fail = variable("VOX_FAULTS_FAIL"); !fail.empty()) { read_choice(fail); }
+  read_choices(variable("VOX_FAULTS_FAIL"));
   settings.on = true;
 }
 
@@ -140,10 +176,11 @@ Call::Call(Kind kind, std::string_view name, std::string_view path, std::string_
     : kind_(kind), name_(name), path_(path), other_(other) {
   if (!counts(kind) || (kind == Kind::file && path.empty())) { return; }
   count_ = ++counts_of[static_cast<std::size_t>(kind)];
-  const bool chosen = count_ == settings.chosen || (settings.and_later && count_ > settings.chosen);
-  if (!chosen || settings.chosen == 0 || kind != settings.kind) { return; }
-  fault_ = settings.fault;
-  number_ = settings.number;
+  const std::span choices = std::span(settings.choices).first(settings.chosen);
+  const auto choice = std::ranges::find_if(choices, [&](const Choice& c) { return c.takes(kind, count_, name); });
+  if (choice == choices.end()) { return; }
+  fault_ = choice->fault;
+  number_ = choice->error;
   const Inside inside;
   const auto file = [this] {  // with its end
     static thread_local char text[1025];
@@ -151,6 +188,7 @@ Call::Call(Kind kind, std::string_view name, std::string_view path, std::string_
     text[path_.size()] = '\0';
     return text;
   };
+  if (fault_ == Fault::stopped) { raise(SIGSTOP); }
   if (fault_ == Fault::vanish) { syscall(SYS_unlink, file()); }
   if (fault_ == Fault::truncate && name_ != "mmap") {
     struct stat status {};

@@ -21,6 +21,7 @@ enum class Fault : std::uint8_t {
   torn,      ///< write: half of the bytes, then SIGKILL
   killed,    ///< SIGKILL before it
   truncate,  ///< mmap: the file loses its second half once it is mapped; else just before the call
+  stopped,   ///< SIGSTOP before it: whoever watches does something to the disk and lets it go on
   vanish,    ///< the file is removed just before the call
 };
 

@@ -176,23 +176,27 @@ class FileSystems(power.Power):
         print(f"{verb.name} on {kind} without fsync: {len(lost)} promises broken", flush=True)
 
 
-def missing():
-    """What this machine lacks for it, or nothing."""
+def cannot_mount(*programs):
+    """What this machine lacks to mount a file system of a file, or nothing."""
     if os.geteuid() != 0:
         return "root"
-    for program in ("losetup", "mount", "cc"):
+    for program in ("losetup", "mount", *programs):
         if not shutil.which(program):
             return program
-    for path in ("/dev/fuse", "/dev/loop-control"):
-        if not os.path.exists(path):
-            return path
+    if not os.path.exists("/dev/loop-control"):
+        return "/dev/loop-control"
     with tempfile.TemporaryDirectory() as folder:  # a container may have root and not this
         if subprocess.run(["mount", "-t", "tmpfs", "none", folder], capture_output=True).returncode != 0:
             return "the right to mount"
         run("umount", folder)
-    if subprocess.run(["losetup", "-f"], capture_output=True).returncode != 0:
-        return "a free loop device"
-    return None if fuse_python() else "python3-fusepy"
+    return None if subprocess.run(["losetup", "-f"], capture_output=True).returncode == 0 else "a free loop device"
+
+
+def missing():
+    """What this machine lacks for it, or nothing."""
+    if not os.path.exists("/dev/fuse"):
+        return "/dev/fuse"
+    return cannot_mount("cc") or (None if fuse_python() else "python3-fusepy")
 
 
 def main():

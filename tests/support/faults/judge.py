@@ -13,52 +13,12 @@ import tempfile
 import time
 
 import contents
+import lasting
 import trace
 import verbs
+from rules import FAULTS, HARMLESS, WRITES, Excuse, leaves, swallowed, writes
 
-# What a call can fail with. EINTR and a short transfer are no errors: the result is that of a run without them.
-FAULTS = {
-    "open": ["EIO", "EACCES", "EMFILE", "vanish"],
-    "create": ["ENOSPC", "EACCES"],
-    "read": ["EIO", "EINTR", "short"],
-    "write": ["ENOSPC", "EIO", "EINTR", "short"],
-    "fwrite": ["ENOSPC"],
-    "fsync": ["EIO", "EINTR"],
-    "rename": ["EACCES", "ENOSPC"],
-    "truncate": ["EIO"],
-    "unlink": ["EACCES"],
-    "rmdir": ["EACCES"],
-    "mkdir": ["ENOSPC", "EACCES"],
-    "symlink": ["EACCES"],
-    "mmap": ["ENOMEM", "truncate"],
-    "close": ["EIO"],
-    "opendir": ["EACCES"],
-    "readdir": ["EIO"],
-    "stat": ["EIO", "EACCES"],
-    "fstat": ["EIO"],
-    "access": ["EACCES"],
-    "flock": ["ENOLCK"],
-}
-HARMLESS = {"EINTR", "short"}
-WRITES = {"create", "write", "fwrite", "rename", "truncate", "mkdir", "symlink"}
 SECONDS = 60
-
-
-def swallowed(call, fault, path):
-    """Faults after which a verb rightly goes on as if nothing had been: each with its rule."""
-    if fault in HARMLESS:
-        return "is tried again"
-    if call == "close":
-        return "what was written has been synced before, and of what is read nothing is lost"
-    if call == "flock":
-        return "a file system without locks: the run says so and goes on"
-    if call in ("unlink", "rmdir"):
-        return "what cannot be removed stays"
-    if path.endswith("/.lock"):
-        return "who holds a lock is told as far as it can be"
-    if call == "open" and os.path.isdir(path):
-        return "a folder that may not be read cannot be synced"
-    return ""
 
 
 class Judge:
@@ -73,14 +33,15 @@ class Judge:
         self.counts = collections.Counter()
         self.ends = collections.Counter()
 
-    def run(self, verb, **settings):
-        """The verb in a fresh folder: exit code (less than 0: the signal), what it said, its trace."""
-        verbs.lay_out(verb, self.data, self.now)
+    def run(self, verb, again=None, **settings):
+        """The verb in a fresh folder, or again with these arguments over what it left: exit code (less than 0: the signal), what it said, its trace."""
+        if not again:
+            verbs.lay_out(verb, self.data, self.now)
         if os.path.exists(self.trace):
             os.remove(self.trace)
         env = verbs.environment(verb.gnuplot)
         settings = {"LD_PRELOAD": self.options.injector, "VOX_FAULTS_TRACE": self.trace, **settings}
-        command = [self.options.program, *verb.arguments]
+        command = [self.options.program, *(again or verb.arguments)]
         if verb.rank >= 0:
             command, env = verbs.under_mpirun(verb, command, settings), {**env, "PATH": os.environ["PATH"], "VOXGRAD_RANK_TIMEOUT": "20"}
         else:
@@ -92,7 +53,8 @@ class Judge:
         out, err = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
         return done.returncode, out, err, trace.read(self.trace)
 
-    def judge_verb(self, verb):
+    def examine(self, verb):
+        """The verb without a fault: its calls, what it says and leaves, and what stood there before."""
         code, out, err, calls = self.run(verb, VOX_FAULTS_UNDER=self.now)
         if code != 0 or not calls:
             raise SystemExit(f"{verb.name}: exit {code} without a fault, {len(calls)} calls: {err}")
@@ -104,12 +66,15 @@ class Judge:
         verbs.lay_out(verb, self.data, self.now)
         self.before = contents.of_tree(self.now, verb.new)
         self.inputs = contents.of_tree(self.now, verb.needs)
-        tries = [(c, fault) for c in calls for fault in FAULTS[c.name]]
+        self.calls = calls
+        self.counts[verb.name] = len(calls)
+
+    def judge_verb(self, verb):
+        tries = [(c, fault) for c in self.calls for fault in FAULTS[c.name]]
         if self.options.most:
             tries = spread(tries, self.options.most, self.options.seed)
         for call, fault in tries:
             self.fail_file(verb, call, fault)
-        self.counts[verb.name] = len(calls)
 
     def fail_file(self, verb, call, fault):
         code, out, err, calls = self.run(verb, VOX_FAULTS_UNDER=self.now, VOX_FAULTS_FAIL=f"file:{call.number}:{fault}")
@@ -133,7 +98,10 @@ class Judge:
         messages = [line for line in err.splitlines() if line.startswith("voxgrad: ")]
         if verb.rank >= 0 and len(messages) > 1 and fault != "truncate":  # which both may see
             yield f"{len(messages)} messages: {messages}"
-        yield from self.judge_files(verb, call, fault, code, out)
+        gone = os.path.relpath(call.path, self.now) if fault in ("vanish", "truncate") else ""  # somebody else's doing
+        ends_at_once = fault == "truncate" and verb.name in ("train", "resume")  # as one that is killed: its next run removes them
+        passed_over = swallowed(call.name, fault, call.path) != ""
+        yield from self.judge_files(verb, Excuse(leaves(call) or ends_at_once, gone, passed_over, writes(call) and fault != "vanish"), code, out)
         said = err + (out if verb.by_case else "")
         if code == 0:
             if verb.same_stdout and out != self.usual[0] and swallowed(call.name, fault, call.path) == "":
@@ -150,7 +118,7 @@ class Judge:
         if "voxgrad: " not in err and not verb.by_case:
             yield f"exit {code} and no message"
         name = re.sub(r"^\.(.*)\.tmp-[0-9-]+$", r"\1", os.path.basename(call.path))
-        of_folder = call.name == "fsync" and "." not in name  # the message names the file that was renamed in it
+        of_folder = call.name in ("fsync", "open") and os.path.isdir(call.path)  # the message names the file that was renamed in it
         if not of_folder and name not in said and os.path.basename(os.path.dirname(call.path)) not in said:
             yield f"exit {code}, and the message does not name {name}: {said.strip()[-200:]}"
         number = getattr(errno, fault, None)
@@ -158,46 +126,44 @@ class Judge:
         if cause and cause not in said:
             yield f"exit {code}, and the message does not say '{cause}': {said.strip()[-200:]}"
 
-    def judge_files(self, verb, call, fault, code, out):
+    def judge_files(self, verb, excuse, code, out):
         after = contents.of_tree(self.now, verb.new)
-        gone = os.path.relpath(call.path, self.now) if fault in ("vanish", "truncate") else None  # somebody else's doing
         for name, held in after.items():
-            if name == gone:
+            if name == excuse.gone:
                 continue
             base = os.path.basename(name)
             if ".tmp-" in base or base == ".lock" or base.endswith(".voxgrad-convert"):
-                ends_at_once = fault == "truncate" and verb.name in ("train", "resume")  # as one that is killed: its next run removes them
-                if call.name not in ("unlink", "rmdir") and not ends_at_once:
+                if not excuse.leaves:
                     yield f"leaves {name}"
             elif held not in (self.before.get(name), self.usual[1].get(name)) and not is_begun(name, held, self.before, self.usual[1]):
                 yield f"{name} is neither the old nor the new one"
-            elif code == 0 and held != self.usual[1].get(name) and name in self.usual[1] and not swallowed(call.name, fault, call.path):
+            elif code == 0 and held != self.usual[1].get(name) and name in self.usual[1] and not excuse.passed_over:
                 yield f"exit 0, and {name} is not what it is without the fault"
-        for name in self.before.keys() - {gone}:
+        for name in self.before.keys() - {excuse.gone}:
             if name not in after and not (verb.name == "prepare" and "was removed" in out):
                 yield f"{name}, which stood there before, is gone"
         if code == 0:
-            for name in self.usual[1].keys() - after.keys() - {gone}:
+            for name in self.usual[1].keys() - after.keys() - {excuse.gone}:
                 yield f"exit 0, and {name} is missing"
-            if not swallowed(call.name, fault, call.path) and after == self.usual[1] and call.name in WRITES:
+            if not excuse.passed_over and after == self.usual[1] and excuse.writes:
                 yield "exit 0, as if it had been written"
-        if fault not in ("vanish", "truncate"):
+        if not excuse.gone:
             for name, held in contents.of_tree(self.now, verb.needs).items():
                 if held != self.inputs.get(name):
                     yield f"the input {name} is not what it was"
 
     def judge_memory(self, verb):
-        """Allocations and threads: exit 4, or 2 for a thread, with a message."""
+        """Allocations and threads, one and all from it on: exit 4, or 2 for a thread, with a message."""
         least = max(self.options.bytes, 1 << 14) if verb.draws else self.options.bytes
         for kind, settings, fault in (("memory", {"VOX_FAULTS_BYTES": str(least)}, "ENOMEM"), ("thread", {"VOX_FAULTS_THREADS": "1"}, "EAGAIN")):
             _, _, _, calls = self.run(verb, **settings)
             most = self.options.most_memory
             tries = calls if most == 0 or len(calls) <= most else random.Random(self.options.seed).sample(calls, most)
-            for call in tries:
-                code, out, err, _ = self.run(verb, **settings, VOX_FAULTS_FAIL=f"{kind}:{call.number}:{fault}")
+            for call, later in ((c, later) for c in tries for later in ("", "+")):
+                code, out, err, _ = self.run(verb, **settings, VOX_FAULTS_FAIL=f"{kind}:{call.number}{later}:{fault}")
                 self.ends[f"{kind}: exit {code}"] += 1
                 self.counts[kind] += 1
-                where = f"{verb.name}: {call.name} {call.number} of {call.result} bytes: {fault}"
+                where = f"{verb.name}: {call.name} {call.number}{later} of {call.result} bytes: {fault}"
                 if code is None or code < 0:
                     self.wrong.append(f"{where}: {'hangs' if code is None else f'ended by signal {-code}'}")
                 elif code == 2 and "the report of the run is not written" in err:
@@ -250,7 +216,8 @@ def main():
     parser.add_argument("--most", type=int, default=0, help="faults of each verb; 0: every call, every fault")
     parser.add_argument("--most-memory", type=int, default=3, help="refused allocations of each verb; 0: every one")
     parser.add_argument("--verbs", default="", help="only these, joined by ','")
-    parser.add_argument("--kinds", default="file,memory")
+    parser.add_argument("--most-lasting", type=int, default=4, help="lasting faults, and pairs of them, of each verb; 0: every one, and as many pairs")
+    parser.add_argument("--kinds", default="file,lasting,memory")
     parser.add_argument("--bytes", type=int, default=1 << 10, help="allocations from this size on")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -260,8 +227,12 @@ def main():
         judge = Judge(options, work)
         for verb in verbs.VERBS + verbs.TWO_RANKS:
             if verb.name in names:
+                if "file" in options.kinds or "lasting" in options.kinds:
+                    judge.examine(verb)
                 if "file" in options.kinds:
                     judge.judge_verb(verb)
+                if "lasting" in options.kinds and verb.rank < 0:
+                    lasting.judge(judge, verb)
                 if "memory" in options.kinds and verb.rank < 0:
                     judge.judge_memory(verb)
                 if options.most == 0:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 
+import again
 import contents
 import trace
 import verbs
@@ -92,24 +93,9 @@ class Killer:
         self.go_on(verb, where, after)
 
     def go_on(self, verb, where, after):
-        arguments = list(verb.arguments)
-        if verb.name == "train" and os.path.exists(os.path.join(self.now, "out", "last.safetensors")):
-            arguments.append("--resume")
-        done = self.whole(verb, arguments)
+        done = self.whole(verb, again.arguments_of(verb, self.now))
         said = done.stderr.decode(errors="replace")
-        complete = verb.name in ("train", "resume") and "epochs are done" in said  # killed behind the last checkpoint
-        complete = complete or (verb.name == "convert" and "is there already" in said)
-        if done.returncode != 0 and not complete:
-            self.wrong.append(f"{where}, run again: exit {done.returncode}: {said[-200:]}")
-            return
-        left = contents.of_tree(self.now, verb.new)
-        for name, wanted in after.items():
-            if complete and name.endswith((".png", ".html", "pictures.json")):
-                continue  # drawn behind the checkpoint
-            if contents.without_starts(left.get(name)) != contents.without_starts(wanted):
-                self.wrong.append(f"{where}, run again: {name} is not that of an unbroken run")
-        if verb.name in ("prepare", "train", "resume") and not complete:  # who holds the lock removes what is left
-            self.wrong += [f"{where}, run again: {name} is still there" for name in left if ".tmp-" in name or name.endswith(".lock")]
+        self.wrong += [f"{where}, run again: {text}" for text in again.findings(verb, self.now, done.returncode, said, after)]
 
 
 def cut_in_its_last_line(path):

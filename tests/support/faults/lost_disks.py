@@ -1,0 +1,176 @@
+"""A disk that is lost in the middle of a verb: before one of its calls the real ext4 or xfs is shut down (EIO from then on), or ext4
+finds an error and becomes read-only (EROFS). The verb ends with the right exit code and words; the file system is mounted again,
+which is its recovery, and the verb, run again, leaves what it leaves unbroken. Where it said that it was done, all of it is there."""
+
+import argparse
+import errno
+import fcntl
+import os
+import random
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+import again
+import contents
+import file_systems
+import trace
+import verbs
+
+SHUTDOWN, AT_ONCE = 0x8004587D, 2  # FS_IOC_SHUTDOWN; the journal is not written either
+SECONDS = 60
+
+
+class Mounted:
+    """A fresh file system in a file, below a folder."""
+
+    def __init__(self, kind, options, work):
+        self.kind, self.options = kind, options
+        self.at, self.image = os.path.join(work, "mounted"), os.path.join(work, "image")
+        size, make = file_systems.FORMATS[kind]
+        os.makedirs(self.at, exist_ok=True)
+        with open(self.image, "wb") as file:
+            file.truncate(size)
+        file_systems.run(*make, self.image)
+        self.mount()
+
+    def mount(self):
+        file_systems.run("mount", "-t", self.kind, "-o", ",".join(["loop", *self.options]), self.image, self.at)
+
+    def unmount(self):
+        for _ in range(100):
+            if subprocess.run(["umount", self.at], capture_output=True).returncode == 0:
+                return
+            time.sleep(0.05)
+        raise SystemExit(f"{self.at} cannot be unmounted")
+
+    def shut_down(self):
+        folder = os.open(self.at, os.O_RDONLY)
+        fcntl.ioctl(folder, SHUTDOWN, struct.pack("I", AT_ONCE))
+        os.close(folder)
+
+    def find_an_error(self):
+        with open("/proc/self/mountinfo") as lines:
+            device = next(line.split()[-2] for line in lines if line.split()[4] == self.at)
+        with open(f"/sys/fs/ext4/{os.path.basename(device)}/trigger_fs_error", "w") as file:
+            file.write("a test\n")
+
+
+WAYS = {  # by name: file system, options of mount, what befalls it
+    "ext4 shut down": ("ext4", [], Mounted.shut_down),
+    "ext4 read-only": ("ext4", ["errors=remount-ro"], Mounted.find_an_error),
+    "xfs shut down": ("xfs", [], Mounted.shut_down),
+}
+
+
+class LostDisks:
+    def __init__(self, options, work):
+        self.options, self.work = options, work
+        self.data, self.trace = os.path.join(work, "data"), os.path.join(work, "trace")
+        os.mkdir(self.data)
+        verbs.make_data(options.program, self.data)
+        self.chance = random.Random(options.seed)
+        self.wrong, self.tried, self.ends = [], 0, {}
+
+    def environment(self, verb, now, **more):
+        return {**verbs.environment(verb.gnuplot), "LD_PRELOAD": self.options.injector, "VOX_FAULTS_UNDER": now, **more}
+
+    def examine(self, way, verb):
+        kind, options, befall = WAYS[way]
+        disk = Mounted(kind, options, self.work)
+        now = os.path.join(disk.at, "now")
+        if os.path.exists(self.trace):
+            os.remove(self.trace)
+        verbs.lay_out(verb, self.data, now)
+        done = subprocess.run([self.options.program, *verb.arguments], cwd=now, capture_output=True, env=self.environment(verb, now, VOX_FAULTS_TRACE=self.trace))
+        usual = contents.of_tree(now, verb.new)
+        disk.unmount()
+        calls = [c.number for c in trace.read(self.trace)]
+        if done.returncode != 0 or not calls:
+            raise SystemExit(f"{verb.name} on {kind}: exit {done.returncode}, {len(calls)} calls: {done.stderr.decode()}")
+        most = self.options.most
+        for number in calls if most == 0 or len(calls) <= most else self.chance.sample(calls, most):
+            where = f"{verb.name}, {way} before call {number}"
+            disk = Mounted(kind, options, self.work)
+            try:
+                self.wrong += [f"{where}: {text}" for text in self.lose(disk, befall, verb, now, number, usual)]
+            finally:
+                if os.path.ismount(disk.at):
+                    disk.unmount()
+        if most == 0:
+            print(f"{verb.name}, {way}: {len(calls)} calls, {len(self.wrong)} wrong so far", flush=True)
+
+    def lose(self, disk, befall, verb, now, number, usual):
+        verbs.lay_out(verb, self.data, now)
+        os.sync()
+        running = subprocess.Popen([self.options.program, *verb.arguments], cwd=now, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                                   env=self.environment(verb, now, VOX_FAULTS_FAIL=f"file:{number}:stopped"))
+        _, status = os.waitpid(running.pid, os.WUNTRACED)
+        if os.WIFSTOPPED(status):
+            befall(disk)
+            os.kill(running.pid, signal.SIGCONT)
+        else:
+            running.returncode = os.waitstatus_to_exitcode(status)
+        try:
+            out, err = (text.decode(errors="replace") for text in running.communicate(timeout=SECONDS))
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.communicate()
+            yield f"hangs for {SECONDS} s"
+            return
+        code = running.returncode
+        self.tried += 1
+        self.ends[code] = self.ends.get(code, 0) + 1
+        said = err + (out if verb.by_case else "")
+        if code not in (0, 2, 3):
+            yield f"{'ended by signal' if code < 0 else 'exit'} {abs(code)}: {said.strip()[-200:]}"
+        elif code != 0:
+            if "voxgrad: " not in err and not verb.by_case:
+                yield f"exit {code} and no message"
+            if not any(os.strerror(n) in said for n in (errno.EIO, errno.EROFS)):
+                yield f"exit {code}, and the message gives no reason: {said.strip()[-200:]}"
+        disk.unmount()
+        disk.mount()
+        if code == 0:
+            left = contents.of_tree(now, verb.new)
+            for name, held in usual.items():
+                if contents.without_starts(left.get(name)) != contents.without_starts(held):
+                    yield f"exit 0, and {name} is not there, or not whole, when the disk is back"
+        done = subprocess.run([self.options.program, *again.arguments_of(verb, now)], cwd=now, capture_output=True, env=verbs.environment(verb.gnuplot))
+        for text in again.findings(verb, now, done.returncode, done.stderr.decode(errors="replace"), usual):
+            yield f"run again: {text}"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--injector", required=True)
+    parser.add_argument("--most", type=int, default=2, help="moments of each verb in each way; 0: before every call")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--verbs", default="prepare,train,resume,predict")
+    options = parser.parse_args()
+    ways = [way for way, (kind, _, _) in WAYS.items() if shutil.which(file_systems.FORMATS[kind][1][0])]
+    lacks = file_systems.cannot_mount()
+    if lacks or not ways:
+        print(f"skipped: {lacks or 'mkfs of ext4 and of xfs'} is not here")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory() as work:
+        disks = LostDisks(options, os.path.realpath(work))
+        for way in ways:
+            for verb in verbs.VERBS:
+                if verb.name in options.verbs.split(","):
+                    disks.examine(way, verb)
+    for text in disks.wrong:
+        print(text)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{disks.tried} disks lost, {len(disks.wrong)} findings; exit codes {dict(sorted(disks.ends.items()))}; {spent.ru_utime + spent.ru_stime:.0f} s of processor time")
+    sys.exit(bool(disks.wrong) or not disks.tried)
+
+
+if __name__ == "__main__":
+    main()
