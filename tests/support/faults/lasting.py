@@ -67,7 +67,7 @@ def faults_of(judge, verb, state, hit, code, out, err):
         yield f"ended by signal {-code}"
         return
     real = [c for c in hit if not swallowed(c.name, errno.errorcode[c.errno], c.path)]
-    excuse = Excuse(leaves=state == "gone" or any(leaves(c) or c.name == "truncate" for c in hit), passed_over=not real, writes=any(writes(c) for c in real))
+    excuse = Excuse(leaves=state == "gone" or any(leaves(c) or c.name == "truncate" for c in hit), passed_over=not real, writes=any(writes(c, judge.calls) for c in real))
     yield from judge.judge_files(verb, excuse, code, out)
     if code == 0:
         if verb.same_stdout and out != judge.usual[0] and real:

@@ -30,9 +30,13 @@ HARMLESS = {"EINTR", "short"}
 WRITES = {"create", "write", "fwrite", "rename", "truncate", "fsync", "mkdir", "symlink"}
 
 
-def writes(call):
-    """Whether what the call was to do is missing on disk where it failed. A folder is opened to be synced; one to be listed, by opendir."""
-    return call.name in WRITES or (call.name == "open" and os.path.isdir(call.path))
+def writes(call, calls):
+    """Whether what the call was to do is missing on disk where it failed; calls: those of a run without a fault. A folder may be
+    opened to be synced, or to be listed."""
+    if call.name == "open" and os.path.isdir(call.path):
+        behind = next((c for c in calls if c.number > call.number and c.path == call.path), call)
+        return behind.name == "fsync"
+    return call.name in WRITES
 
 
 def swallowed(call, fault, path):
