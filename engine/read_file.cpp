@@ -1,11 +1,13 @@
 #include "engine/read_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <limits>
 #include <system_error>
 #include <utility>
@@ -19,7 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void fail(const fs::path& path, int number, std::string_view what = "cannot be read") {
-  VOX_FAIL_DATA("{}: {}: {}", path.string(), what, std::generic_category().message(number));
+  vox::fail<ReadError>(__FILE__, __LINE__,
+                       fmt::format("{}: {}: {}", path.string(), what, std::generic_category().message(number)));
 }
 
 class Reader {
@@ -131,6 +134,19 @@ std::vector<fs::directory_entry> list_folder(const fs::path& folder) {
     entries.push_back(*it);
   }
   if (error) { fail(folder, error.value()); }
+  return entries;
+}
+
+std::vector<fs::directory_entry> list_below(const fs::path& folder) {
+  std::vector<fs::directory_entry> entries = list_folder(folder);
+  for (std::size_t i = 0; i < entries.size(); ++i) {  // it grows
+    std::error_code error;
+    const fs::path path = entries[i].path();
+    if (entries[i].symlink_status(error).type() == fs::file_type::directory) {
+      std::ranges::move(list_folder(path), std::back_inserter(entries));
+    }
+    if (error) { fail(path, error.value()); }
+  }
   return entries;
 }
 

@@ -9,10 +9,18 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/base/check.h"
+
 namespace vox {
 
-// Files as a whole. Whatever cannot be read is a DataError that names the file and the reason; nothing is taken for
+// Files as a whole. Whatever cannot be read is a ReadError that names the file and the reason; nothing is taken for
 // empty or absent because of one.
+
+/// What the system does not let be read; what is damaged, missing or of another kind is a DataError alone.
+class ReadError : public DataError {
+ public:
+  using DataError::DataError;
+};
 
 [[nodiscard]] std::string read_file(const std::filesystem::path&);
 /// Nothing where there is no such file.
@@ -35,5 +43,7 @@ void check_regular(const std::filesystem::path&);
 [[nodiscard]] bool is_there(const std::filesystem::path&);
 /// What is in a folder, in no order.
 [[nodiscard]] std::vector<std::filesystem::directory_entry> list_folder(const std::filesystem::path& folder);
+/// What is in a folder and in those below it, in no order; links to folders are not followed.
+[[nodiscard]] std::vector<std::filesystem::directory_entry> list_below(const std::filesystem::path& folder);
 
 }  // namespace vox

@@ -86,10 +86,9 @@ class Reader {
     std::error_code error;
     const fs::path derivatives = root_ / "derivatives";
     if (!is_folder(derivatives)) { return; }
-    for (fs::recursive_directory_iterator at(derivatives, error), end; at != end; at.increment(error)) {
-      VOX_CHECK_DATA(!error, "cannot read '{}': {}", derivatives.string(), error.message());
-      if (at->is_regular_file(error) && !is_hidden(at->path()) && nifti_stem(at->path())) {
-        derived_.push_back(at->path());
+    for (const fs::directory_entry& entry : list_below(derivatives)) {
+      if (entry.is_regular_file(error) && !is_hidden(entry.path()) && nifti_stem(entry.path())) {
+        derived_.push_back(entry.path());
       }
     }
     std::ranges::sort(derived_);

@@ -14,6 +14,7 @@
 #include "engine/atomic_file.h"
 #include "engine/json.h"
 #include "engine/json_text.h"
+#include "engine/read_file.h"
 #include "kernels/base/check.h"
 #include "tools/report/case_picture.h"
 #include "tools/report/page.h"
@@ -71,7 +72,9 @@ std::vector<CaseFiles> cases_of(const std::filesystem::path& truth) {
   if (!std::filesystem::is_directory(truth)) { return {}; }
   try {
     return find_cases(truth);
-  } catch (const DataError&) { return {}; }  // label files alone
+  } catch (const ReadError&) { throw; } catch (const DataError&) {
+    return {};  // label files alone
+  }
 }
 
 Json picture_of(const std::string& role, const std::string& id, const Json& scores, const LabelPair& files,

@@ -30,6 +30,8 @@ class Verb:
 VERBS = [
     Verb("synth", ["synth", "-o", "out", "--cases", "1", "--seed", "7", "--size", "16", "16", "16", *SMALL], new=["out"], old={"out": "raw"}),
     Verb("check", ["check", "-i", "raw", "--json", *SMALL], needs=["raw"], by_case=True, same_stdout=True),
+    *(Verb(f"check-{layout}", ["check", "-i", given, "--json", *SMALL], needs=sorted({layout, "raw"} if layout == "list" else {layout}), by_case=True, same_stdout=True)
+      for layout, given in (("bids", "bids"), ("nnunet", "nnunet"), ("msd", "msd"), ("list", "list/cases.csv"))),
     Verb("convert", ["convert", "-i", "raw", "-o", "out", "--to", "nnunet", *SMALL], needs=["raw"], new=["out"]),
     Verb("prepare", ["prepare", "-i", "raw", "-o", "out", "--recipe", "zscore", "--size", "16", *SMALL], needs=["raw"], new=["out"],
          old={"out": "cache8"}, by_case=True),
@@ -89,6 +91,9 @@ def make_data(program, folder):
     run("predict", "-i", "raw", "-o", "predicted", "-m", "run", *SMALL)
     run("predict", "-i", "raw", "-o", "other", "-m", "second", "--save-logits", *SMALL)
     run("export", "-m", "run", "-o", "weights.safetensors", "--to", "safetensors")
+    run("convert", "-i", "raw", "-o", "nnunet", "--to", "nnunet", *SMALL)
+    run("convert", "-i", "raw", "-o", "msd", "--to", "msd", *SMALL)
+    other_layouts(folder)
     golden = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "golden")
     for name in ("nnunet_import/classes.safetensors", "nnunet_import/classes_plans.json", "nnunet_import/classes_dataset.json", "keras_import/two.h5"):
         copy(os.path.join(golden, name), os.path.join(folder, os.path.basename(name)))
@@ -96,6 +101,25 @@ def make_data(program, folder):
         file.write("what stood there before\n")
     with open(os.path.join(folder, "info.toml"), "w") as file:
         file.write("size = 16\nwidths = [2, 2, 2]\n")
+
+
+def other_layouts(folder):
+    """The cases of raw as BIDS, with labels among the derivatives, and as a list of paths."""
+    os.mkdir(os.path.join(folder, "list"))
+    with open(os.path.join(folder, "list", "cases.csv"), "w") as cases:
+        cases.write("id,t1,t1ce,t2,flair,seg\n")
+        for number, name in enumerate(sorted(os.listdir(os.path.join(folder, "raw"))), 1):
+            subject = f"sub-{number}"
+            for kind, suffix in (("t1", "T1w"), ("t1ce", "ce-gd_T1w"), ("t2", "T2w"), ("flair", "FLAIR"), ("seg", "dseg")):
+                anat = os.path.join(folder, "bids", *(["derivatives", "experts"] if kind == "seg" else []), subject, "anat")
+                os.makedirs(anat, exist_ok=True)
+                copy(os.path.join(folder, "raw", name, f"{name}_{kind}.nii.gz"), os.path.join(anat, f"{subject}_{suffix}.nii.gz"))
+            cases.write(",".join([f"p{number}", *(f"../raw/{name}/{name}_{kind}.nii.gz" for kind in ("t1", "t1ce", "t2", "flair", "seg"))]) + "\n")
+    for name in ("dataset_description.json", "derivatives/experts/dataset_description.json"):
+        with open(os.path.join(folder, "bids", name), "w") as file:
+            file.write('{"Name": "a test", "BIDSVersion": "1.8.0"}\n')
+    with open(os.path.join(folder, "bids", "derivatives", "experts", "dseg.tsv"), "w") as file:
+        file.write("index\tname\n1\tnecrosis\n2\toedema\n4\tenhancing\n")
 
 
 def lay_out(verb, data, now):
