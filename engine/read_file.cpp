@@ -127,6 +127,28 @@ void check_regular(const fs::path& path) {
 bool is_folder(const fs::path& path) { return type_of(path) == fs::file_type::directory; }
 bool is_there(const fs::path& path) { return type_of(path) != fs::file_type::not_found; }
 
+namespace {
+
+/// A link that leads in a circle leads nowhere.
+bool is(fs::file_type wanted, const fs::directory_entry& entry, bool told, const std::error_code& error) {
+  if (!error || error == std::errc::too_many_symbolic_link_levels) { return told; }
+  return type_of(entry.path()) == wanted;
+}
+
+}  // namespace
+
+bool is_folder(const fs::directory_entry& entry) {
+  std::error_code error;
+  const bool told = entry.is_directory(error);
+  return is(fs::file_type::directory, entry, told, error);
+}
+
+bool is_regular(const fs::directory_entry& entry) {
+  std::error_code error;
+  const bool told = entry.is_regular_file(error);
+  return is(fs::file_type::regular, entry, told, error);
+}
+
 std::vector<fs::directory_entry> list_folder(const fs::path& folder) {
   std::vector<fs::directory_entry> entries;
   std::error_code error;
@@ -140,12 +162,10 @@ std::vector<fs::directory_entry> list_folder(const fs::path& folder) {
 std::vector<fs::directory_entry> list_below(const fs::path& folder) {
   std::vector<fs::directory_entry> entries = list_folder(folder);
   for (std::size_t i = 0; i < entries.size(); ++i) {  // it grows
+    const fs::directory_entry entry = entries[i];
     std::error_code error;
-    const fs::path path = entries[i].path();
-    if (entries[i].symlink_status(error).type() == fs::file_type::directory) {
-      std::ranges::move(list_folder(path), std::back_inserter(entries));
-    }
-    if (error) { fail(path, error.value()); }
+    if (entry.is_symlink(error) || !is_folder(entry)) { continue; }
+    std::ranges::move(list_folder(entry.path()), std::back_inserter(entries));
   }
   return entries;
 }

@@ -41,6 +41,9 @@ void check_regular(const std::filesystem::path&);
 [[nodiscard]] std::filesystem::file_type type_of(const std::filesystem::path&);
 [[nodiscard]] bool is_folder(const std::filesystem::path&);
 [[nodiscard]] bool is_there(const std::filesystem::path&);
+/// The same of an entry of a folder; the system is asked only where the folder does not say.
+[[nodiscard]] bool is_folder(const std::filesystem::directory_entry&);
+[[nodiscard]] bool is_regular(const std::filesystem::directory_entry&);
 /// What is in a folder, in no order.
 [[nodiscard]] std::vector<std::filesystem::directory_entry> list_folder(const std::filesystem::path& folder);
 /// What is in a folder and in those below it, in no order; links to folders are not followed.

@@ -24,7 +24,8 @@ class Finder {
   void walk(const fs::path& folder) {
     std::error_code error;
     const fs::path real = fs::canonical(folder, error);
-    if (error || !seen_.insert(real).second) { return; }  // a link that leads back up
+    VOX_CHECK_DATA(!error, "'{}' cannot be read: {}", folder.string(), error.message());
+    if (!seen_.insert(real).second) { return; }  // a link that leads back up
     const Entries entries = entries_of(folder);
     take(folder, entries.files);
     for (const auto& f : entries.folders) { walk(f); }
@@ -140,10 +141,9 @@ NiftiImage read_image(const CaseFiles& c, Modality m) {
 
 Entries entries_of(const fs::path& folder) {
   Entries found;
-  std::error_code error;
   for (const fs::directory_entry& entry : list_folder(folder)) {
     if (is_hidden(entry.path())) { continue; }
-    (entry.is_directory(error) ? found.folders : found.files).push_back(entry.path());
+    (is_folder(entry) ? found.folders : found.files).push_back(entry.path());
   }
   std::sort(found.files.begin(), found.files.end());
   std::sort(found.folders.begin(), found.folders.end());

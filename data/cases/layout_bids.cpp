@@ -61,7 +61,6 @@ std::optional<StatedLabels> stated_beside(const fs::path& labels, const fs::path
     if (folder == root) { break; }
   }
   for (const fs::path& tsv : places) {
-    std::error_code error;
     if (type_of(tsv) != fs::file_type::regular) { continue; }
     std::vector<NamedLabel> names;
     const TextTable table = read_table(tsv, '\t');
@@ -83,11 +82,10 @@ std::optional<StatedLabels> stated_beside(const fs::path& labels, const fs::path
 class Reader {
  public:
   Reader(fs::path root, std::string_view mask_suffix) : root_(std::move(root)), mask_suffix_(mask_suffix) {
-    std::error_code error;
     const fs::path derivatives = root_ / "derivatives";
     if (!is_folder(derivatives)) { return; }
     for (const fs::directory_entry& entry : list_below(derivatives)) {
-      if (entry.is_regular_file(error) && !is_hidden(entry.path()) && nifti_stem(entry.path())) {
+      if (!is_hidden(entry.path()) && nifti_stem(entry.path()) && is_regular(entry)) {
         derived_.push_back(entry.path());
       }
     }
@@ -96,7 +94,6 @@ class Reader {
 
   void read_subject(const fs::path& subject) {
     const std::string id = own_name(subject);
-    std::error_code error;
     if (is_folder(subject / "anat")) { read_session(subject / "anat", id); }
     for (const fs::path& session : entries_of(subject).folders) {
       const std::string own = session.filename().string();
@@ -145,7 +142,6 @@ class Reader {
 };
 
 bool is_subject(const fs::path& folder) {
-  std::error_code error;
   const std::string own = own_name(folder);
   if (!own.starts_with("sub-")) { return false; }
   if (is_folder(folder / "anat")) { return true; }

@@ -96,7 +96,11 @@ TEST_CASE("Hidden files, macOS leftovers and links that lead back are passed ove
   touch_case(root / ".hidden/a", "a", "_", kFive);
   fs::create_directory_symlink(root.path(), root / "a/up");
   fs::create_directory_symlink(root / "a", root / "b");
+  fs::create_symlink("circle", root / "circle");
+  fs::create_symlink("nowhere", root / "gone");
   CHECK(find_cases(root.path()).size() == 1);
+  fs::create_symlink(std::string(300, 'n'), root / "long");  // what it leads to cannot be told: it may be a case
+  CHECK_THROWS_WITH(find_cases(root.path()), ContainsSubstring("long: cannot be read: File name too long"));
 }
 
 TEST_CASE("What cannot be told apart is noted of that case, and the others are found", "[dataset]") {

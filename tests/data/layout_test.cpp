@@ -219,6 +219,12 @@ TEST_CASE("BIDS subjects and sessions are cases, with labels from derivatives", 
   CHECK(find_cases(root / "sub-02").size() == 1);
   touch(root / "sub-02/anat/sub-02_acq-2_T2w.nii");
   CHECK(find_cases(root / "sub-02").at(0).clashes.size() == 1);
+  const fs::path untold =
+      root / "derivatives/seg/sub-02/anat/sub-02_dseg.nii.gz";  // labels that the system does not give
+  fs::create_directories(untold.parent_path());
+  fs::create_symlink(std::string(300, 'n'), untold);
+  CHECK_THROWS_WITH(find_cases(root.path()),
+                    ContainsSubstring(untold.string() + ": cannot be read: File name too long"));
 }
 
 TEST_CASE("A list of paths is CSV or JSON, relative to where it is", "[layout]") {

@@ -66,4 +66,36 @@ TEST_CASE("what cannot be read is an error, not something empty or absent", "[fi
   CHECK_THROWS_WITH(list_folder(folder / "none"), ContainsSubstring("none: cannot be read: No such file"));
 }
 
+TEST_CASE("a folder is listed with what is below, and what it holds is told apart", "[files]") {
+  const TempFolder folder;
+  fs::create_directories(folder / "a/b");
+  write_bytes(folder / "a/f", "x");
+  write_bytes(folder / "a/b/g", "x");
+  fs::create_directory_symlink(folder.path(), folder / "a/up");
+  fs::create_symlink("circle", folder / "circle");
+  fs::create_symlink("nowhere", folder / "dangling");
+  const auto names_of = [&](const std::vector<fs::directory_entry>& entries) {
+    std::set<std::string> names;
+    for (const fs::directory_entry& e : entries) { names.insert(e.path().lexically_relative(folder.path()).string()); }
+    CHECK(names.size() == entries.size());
+    return names;
+  };
+  CHECK(names_of(list_folder(folder.path())) == std::set<std::string>{"a", "circle", "dangling"});
+  CHECK(names_of(list_below(folder.path())) ==
+        std::set<std::string>{"a", "circle", "dangling", "a/b", "a/f", "a/up", "a/b/g"});
+  for (const fs::directory_entry& e : list_below(folder.path())) {
+    const std::string name = e.path().filename().string();
+    INFO(name);
+    CHECK(is_folder(e) == (name == "a" || name == "b" || name == "up"));
+    CHECK(is_regular(e) == (name == "f" || name == "g"));
+  }
+  fs::create_symlink(std::string(300, 'n'), folder / "long");  // of which nothing can be told
+  for (const fs::directory_entry& e : list_folder(folder.path())) {
+    if (e.path().filename() != "long") { continue; }
+    CHECK_THROWS_AS(is_folder(e), ReadError);
+    CHECK_THROWS_WITH(is_regular(e), ContainsSubstring("long: cannot be read: File name too long"));
+  }
+  CHECK_THROWS_WITH(list_below(folder / "none"), ContainsSubstring("none: cannot be read: No such file"));
+}
+
 }  // namespace vox::test

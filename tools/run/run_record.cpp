@@ -76,8 +76,7 @@ template <class Number> std::optional<Number> number_behind(const std::string& n
 template <class Visit> void for_each_folder(const fs::path& folder, const Visit& visit) {
   if (!is_folder(folder)) { return; }
   for (const fs::directory_entry& entry : list_folder(folder)) {
-    std::error_code error;
-    if (entry.is_directory(error)) { visit(entry.path(), entry.path().filename().string()); }
+    if (is_folder(entry)) { visit(entry.path(), entry.path().filename().string()); }
   }
 }
 
