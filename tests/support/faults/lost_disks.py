@@ -89,12 +89,16 @@ class LostDisks:
         verbs.lay_out(verb, self.data, now)
         done = subprocess.run([self.options.program, *verb.arguments], cwd=now, capture_output=True, env=self.environment(verb, now, VOX_FAULTS_TRACE=self.trace))
         usual = contents.of_tree(now, verb.new)
+        trail = trace.read(self.trace)
+        of_folders = [c.number for c in trail if c.name == "fsync" and os.path.isdir(c.path)]
         disk.unmount()
-        calls = [c.number for c in trace.read(self.trace)]
+        calls = [c.number for c in trail]
         if done.returncode != 0 or not calls:
             raise SystemExit(f"{verb.name} on {kind}: exit {done.returncode}, {len(calls)} calls: {done.stderr.decode()}")
         most = self.options.most
-        for number in calls if most == 0 or len(calls) <= most else self.chance.sample(calls, most):
+        if most and len(calls) > most:
+            calls = {of_folders[-1], *self.chance.sample(calls, most)}  # the last rename, and its sync: nothing comes behind
+        for number in sorted(calls):
             where = f"{verb.name}, {way} before call {number}"
             disk = Mounted(kind, options, self.work)
             try:
