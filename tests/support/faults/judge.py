@@ -160,7 +160,8 @@ class Judge:
             _, _, _, calls = self.run(verb, **settings)
             most = self.options.most_memory
             tries = calls if most == 0 or len(calls) <= most else random.Random(self.options.seed).sample(calls, most)
-            for call, later in ((c, later) for c in tries for later in ("", "+")):
+            ways = ("",) if verb.draws else ("", "+")  # Cairo that is refused all of them ends by a signal
+            for call, later in ((c, way) for c in tries for way in ways):
                 code, out, err, _ = self.run(verb, **settings, VOX_FAULTS_FAIL=f"{kind}:{call.number}{later}:{fault}")
                 self.ends[f"{kind}: exit {code}"] += 1
                 self.counts[kind] += 1
