@@ -71,6 +71,13 @@ std::vector<std::string> strays_in(const fs::path& folder, const std::vector<Cas
   return strays;
 }
 
+/// What goes wrong there waits until the cases have been told.
+void look_for_strays(const PrepareOptions& options, const std::vector<CaseFiles>& cases, PrepareReport& report) {
+  try {
+    report.strays = strays_in(options.output, cases, options.prune);
+  } catch (...) { report.strays_fault = std::current_exception(); }
+}
+
 bool is_up_to_date(const fs::path& path, const CaseFiles& files, const PrepareOptions& options,
                    const CheckRules& rules) {
   if (!fs::exists(path)) { return false; }
@@ -209,9 +216,7 @@ PrepareReport prepare_cases(const PrepareOptions& options) {
                       [](auto& message, auto& c) { fields(message, c.id, c.outcome, c.message, c.seconds); });
   if (lock) {
     report.unlocked = lock->missing();
-    try {
-      report.strays = strays_in(options.output, cases, options.prune);
-    } catch (...) { report.strays_fault = std::current_exception(); }
+    look_for_strays(options, cases, report);
   }
   return report;
 }
