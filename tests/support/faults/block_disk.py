@@ -3,10 +3,12 @@
     block_disk.py FOLDER IMAGE RECORD
 
 FOLDER/disk begins with the bytes of IMAGE and lives in memory. RECORD gets for each write a header (offset, length, both <Q) and
-its bytes, for each flush a header (0, 0). Reading FOLDER/mark gives the length of RECORD, in text, once all of it is there."""
+its bytes, for each flush a header (0, 0). Reading FOLDER/mark gives the length of RECORD, in text, once all of it is there. Where
+IMAGE.lost is there the disk is not: whatever is asked of it fails with EIO."""
 
 import errno
 import mmap
+import os
 import stat
 import sys
 
@@ -29,6 +31,11 @@ class Disk(fuse.Operations):
                     self.bytes[at : at + len(piece)] = piece
                 at += len(piece)
         self.record = open(record, "wb")
+        self.lost = image + ".lost"
+
+    def check(self):
+        if os.path.exists(self.lost):
+            raise fuse.FuseOSError(errno.EIO)
 
     def getattr(self, path, fh=None):
         if path == "/":
@@ -49,17 +56,20 @@ class Disk(fuse.Operations):
         if path == "/mark":
             self.record.flush()
             return f"{self.record.tell():20d}".encode()[offset : offset + size]
+        self.check()
         return self.bytes[offset : offset + size]
 
     def write(self, path, data, offset, fh):
         if path != "/disk" or offset + len(data) > len(self.bytes):
             raise fuse.FuseOSError(errno.ENOSPC)
+        self.check()
         self.bytes[offset : offset + len(data)] = data
         self.record.write(blocks.HEADER.pack(offset, len(data)))
         self.record.write(data)
         return len(data)
 
     def fsync(self, path, datasync, fh):
+        self.check()
         self.record.write(blocks.HEADER.pack(0, 0))
         return 0
 

@@ -1,5 +1,5 @@
-"""A disk that is lost in the middle of a verb: before one of its calls the real ext4 or xfs is shut down (EIO from then on), or ext4
-finds an error and becomes read-only (EROFS). The verb ends with the right exit code and words; the file system is mounted again,
+"""A disk that is lost in the middle of a verb: before one of its calls the disk under ext4, xfs or btrfs gives nothing but EIO any more,
+the file system itself is shut down (EIO from then on), or ext4 finds an error and becomes read-only (EROFS). The verb ends with the right exit code and words; the file system is mounted again,
 which is its recovery, and the verb, run again, leaves what it leaves unbroken. Where it said that it was done, all of it is there."""
 
 import argparse
@@ -17,6 +17,7 @@ import tempfile
 import time
 
 import again
+import blocks
 import contents
 import file_systems
 import trace
@@ -61,10 +62,44 @@ class Mounted:
             file.write("a test\n")
 
 
-WAYS = {  # by name: file system, options of mount, what befalls it
-    "ext4 shut down": ("ext4", [], Mounted.shut_down),
-    "ext4 read-only": ("ext4", ["errors=remount-ro"], Mounted.find_an_error),
-    "xfs shut down": ("xfs", [], Mounted.shut_down),
+class OnDisk:
+    """One on a disk that can be lost (block_disk.py). Mounted again, it is what had been written by then."""
+
+    def __init__(self, kind, options, work):
+        self.kind = kind
+        self.disk = file_systems.Recorded(kind, work)
+        self.at = self.disk.at
+        self.lost = self.disk.image + ".lost"
+
+    def lose(self):
+        with open(self.lost, "w"):
+            pass
+
+    def mount(self):
+        written = blocks.Disks(self.disk.image, self.disk.record, 0)
+        written.up_to(os.path.getsize(self.disk.record))
+        image = self.disk.image + ".after"
+        written.lay_out(image, "all", None)
+        if self.kind == "btrfs":
+            subprocess.run(["btrfs", "device", "scan", "--forget"], capture_output=True)
+        file_systems.run("mount", "-t", self.kind, "-o", "loop", image, self.at)
+
+    def unmount(self):
+        if self.disk.server.poll() is None:
+            self.disk.end()
+            if os.path.exists(self.lost):
+                os.remove(self.lost)
+        else:
+            file_systems.run("umount", self.at)
+
+
+WAYS = {  # by name: what is mounted, of which kind, with which options, and what befalls it
+    "ext4 shut down": (Mounted, "ext4", [], Mounted.shut_down),
+    "ext4 read-only": (Mounted, "ext4", ["errors=remount-ro"], Mounted.find_an_error),
+    "xfs shut down": (Mounted, "xfs", [], Mounted.shut_down),
+    "ext4, its disk lost": (OnDisk, "ext4", [], OnDisk.lose),
+    "xfs, its disk lost": (OnDisk, "xfs", [], OnDisk.lose),
+    "btrfs, its disk lost": (OnDisk, "btrfs", [], OnDisk.lose),
 }
 
 
@@ -81,8 +116,8 @@ class LostDisks:
         return {**verbs.environment(verb.gnuplot), "LD_PRELOAD": self.options.injector, "VOX_FAULTS_UNDER": now, **more}
 
     def examine(self, way, verb):
-        kind, options, befall = WAYS[way]
-        disk = Mounted(kind, options, self.work)
+        make, kind, options, befall = WAYS[way]
+        disk = make(kind, options, self.work)
         now = os.path.join(disk.at, "now")
         if os.path.exists(self.trace):
             os.remove(self.trace)
@@ -100,7 +135,7 @@ class LostDisks:
             calls = {of_folders[-1], *self.chance.sample(calls, most)}  # the last rename, and its sync: nothing comes behind
         for number in sorted(calls):
             where = f"{verb.name}, {way} before call {number}"
-            disk = Mounted(kind, options, self.work)
+            disk = make(kind, options, self.work)
             try:
                 self.wrong += [f"{where}: {text}" for text in self.lose(disk, befall, verb, now, number, usual)]
             finally:
@@ -154,14 +189,16 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
     parser.add_argument("--injector", required=True)
-    parser.add_argument("--most", type=int, default=2, help="moments of each verb in each way; 0: before every call")
+    parser.add_argument("--most", type=int, default=1, help="moments of each verb in each way, beside the last rename; 0: before every call")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--ways", default="", help="those whose name begins so")
     parser.add_argument("--verbs", default="prepare,train,resume,predict")
     options = parser.parse_args()
-    ways = [way for way, (kind, _, _) in WAYS.items() if shutil.which(file_systems.FORMATS[kind][1][0])]
+    fuse = file_systems.missing() is None
+    ways = [way for way, (make, kind, _, _) in WAYS.items() if way.startswith(options.ways) and shutil.which(file_systems.FORMATS[kind][1][0]) and (fuse or make is Mounted)]
     lacks = file_systems.cannot_mount()
     if lacks or not ways:
-        print(f"skipped: {lacks or 'mkfs of ext4 and of xfs'} is not here")
+        print(f"skipped: {lacks or 'mkfs of ext4, xfs and btrfs'} is not here")
         sys.exit(77)
     with tempfile.TemporaryDirectory() as work:
         disks = LostDisks(options, os.path.realpath(work))
