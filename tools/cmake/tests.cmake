@@ -140,5 +140,8 @@ if(VOX_TOOLS AND NOT VOX_SANITIZE STREQUAL "thread")
       set(label structure)  # about the sources and what the compiler made of them, not about what the program does
     endif()
     set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 LABELS ${label})
+    if(name MATCHES "^(file_systems|lost_disks)_test$")
+      set_tests_properties(${name} PROPERTIES RESOURCE_LOCK loop_devices)
+    endif()
   endforeach()
 endif()

@@ -35,6 +35,16 @@ def run(*command):
     return done.stdout.strip()
 
 
+def mount_file(kind, image, at, options=()):
+    """The words of mount where it fails. Another process may take the same free loop device at the same time: it is tried again."""
+    for _ in range(5):
+        done = subprocess.run(["mount", "-t", kind, "-o", ",".join(["loop", *options]), image, at], capture_output=True, text=True)
+        if done.returncode == 0:
+            return ""
+        time.sleep(0.1)
+    return done.stderr.strip()
+
+
 def fuse_python():
     """An interpreter that has fusepy: this one, or the distribution's."""
     for python in (sys.executable, "/usr/bin/python3"):
@@ -121,8 +131,7 @@ class FileSystems(power.Power):
         """What is below the folder of the run once the kernel has mounted the disk."""
         if kind == "btrfs":
             subprocess.run(["btrfs", "device", "scan", "--forget"], capture_output=True)
-        done = subprocess.run(["mount", "-t", kind, "-o", "loop", image, disk.at], capture_output=True, text=True)
-        if done.returncode != 0:
+        if mount_file(kind, image, disk.at):
             return None
         try:
             state = {}

@@ -27,6 +27,12 @@ SHUTDOWN, AT_ONCE = 0x8004587D, 2  # FS_IOC_SHUTDOWN; the journal is not written
 SECONDS = 60
 
 
+def mount_file(*arguments):
+    refused = file_systems.mount_file(*arguments)
+    if refused:
+        raise SystemExit(f"cannot be mounted: {refused}")
+
+
 class Mounted:
     """A fresh file system in a file, below a folder."""
 
@@ -41,7 +47,7 @@ class Mounted:
         self.mount()
 
     def mount(self):
-        file_systems.run("mount", "-t", self.kind, "-o", ",".join(["loop", *self.options]), self.image, self.at)
+        mount_file(self.kind, self.image, self.at, self.options)
 
     def unmount(self):
         for _ in range(100):
@@ -82,7 +88,7 @@ class OnDisk:
         written.lay_out(image, "all", None)
         if self.kind == "btrfs":
             subprocess.run(["btrfs", "device", "scan", "--forget"], capture_output=True)
-        file_systems.run("mount", "-t", self.kind, "-o", "loop", image, self.at)
+        mount_file(self.kind, image, self.at)
 
     def unmount(self):
         if self.disk.server.poll() is None:
