@@ -118,7 +118,7 @@ class Judge:
         if "voxgrad: " not in err and not verb.by_case:
             yield f"exit {code} and no message"
         name = re.sub(r"^\.(.*)\.tmp-[0-9-]+$", r"\1", os.path.basename(call.path))
-        of_folder = call.name in ("fsync", "open") and os.path.isdir(call.path)  # the message names the file that was renamed in it
+        of_folder = call.name in ("fsync", "open", "fstat") and os.path.isdir(call.path)  # the message names the file that was renamed in it
         is_here = call.path == self.now and "voxgrad: .: " in said  # as it is called there
         if not of_folder and not is_here and name not in said and os.path.basename(os.path.dirname(call.path)) not in said:
             yield f"exit {code}, and the message does not name {name}: {said.strip()[-200:]}"

@@ -88,7 +88,7 @@ def names_of(call, now):
     """By which a message may name the file of a call: its own, that of which it is a temporary one, that of its folder. Of a
     folder that cannot be synced it names the file that was renamed in it."""
     base = os.path.basename(call.path)
-    if call.name in ("open", "fsync") and os.path.isdir(call.path):
+    if call.name in ("open", "fsync", "fstat") and os.path.isdir(call.path):
         return {""}
     if call.path == now:
         return {"voxgrad: .: "}  # as it is called there
