@@ -109,6 +109,12 @@ WAYS = {  # by name: what is mounted, of which kind, with which options, and wha
 }
 
 
+def can_be_tried(make, kind, _, befall):
+    if not shutil.which(file_systems.FORMATS[kind][1][0]) or (make is OnDisk and file_systems.missing()):
+        return False
+    return befall is not Mounted.find_an_error or not os.statvfs("/sys").f_flag & os.ST_RDONLY
+
+
 class LostDisks:
     def __init__(self, options, work):
         self.options, self.work = options, work
@@ -212,8 +218,7 @@ def main():
     parser.add_argument("--ways", default="", help="those whose name begins so")
     parser.add_argument("--verbs", default="prepare,train,resume,predict")
     options = parser.parse_args()
-    fuse = file_systems.missing() is None
-    ways = [way for way, (make, kind, _, _) in WAYS.items() if way.startswith(options.ways) and shutil.which(file_systems.FORMATS[kind][1][0]) and (fuse or make is Mounted)]
+    ways = [way for way in WAYS if way.startswith(options.ways) and can_be_tried(*WAYS[way])]
     lacks = file_systems.cannot_mount()
     if lacks or not ways:
         print(f"skipped: {lacks or 'mkfs of ext4, xfs and btrfs'} is not here")
