@@ -91,5 +91,5 @@ def names_of(call, now):
     if call.name in ("open", "fsync", "fstat") and os.path.isdir(call.path):
         return {""}
     if call.path == now:
-        return {"voxgrad: .: "}  # as it is called there
+        return {"voxgrad: .: ", now}  # as it is called there
     return {base, base.lstrip(".").split(".tmp-")[0], os.path.basename(os.path.dirname(call.path))} - {""}
