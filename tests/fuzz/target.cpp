@@ -28,7 +28,7 @@ constexpr std::array kTargets{
     Target{"case", fuzz_case, 2048},
     Target{"masks", fuzz_masks, 2048},
     Target{"safetensors", fuzz_safetensors, 2048, header_of, with_header},
-    Target{"checkpoint", fuzz_checkpoint, 16384, header_of, with_header},
+    Target{"checkpoint", fuzz_checkpoint, 24576, header_of, with_header},
     Target{"prepared_case", fuzz_prepared_case, 16384, header_of, with_header},
     Target{"weights", fuzz_weights, 16384, header_of, with_header},
     Target{"json", fuzz_json, 2048},

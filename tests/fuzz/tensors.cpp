@@ -8,7 +8,9 @@
 #include "engine/safetensors.h"
 #include "kernels/base/check.h"
 #include "model/checkpoint.h"
+#include "model/optimizer.h"
 #include "model/warm_start.h"
+#include "model/weight_average.h"
 #include "tests/fuzz/target.h"
 #include "tools/interchange/nnunet_plan.h"
 #include "tools/interchange/weights_of_file.h"
@@ -43,6 +45,13 @@ void require_same_again(const SafetensorsFile& file) {
     require(u.dtype == t.dtype && u.shape == t.shape && std::ranges::equal(u.bytes, t.bytes),
             "another tensor when written and read again");
   }
+}
+
+/// A refusal is an answer: what is asked next has its turn.
+template <class Read> void taken_or_refused(const Read& read) {
+  try {
+    read();
+  } catch (const Error&) {}
 }
 
 }  // namespace
@@ -99,6 +108,12 @@ void fuzz_checkpoint(std::string_view bytes) {
   }
   UNet3d net(file.config(), DType::f32, std::nullopt);
   file.load(net);
+  for (const OptimizerKind kind : {OptimizerKind::adam, OptimizerKind::sgd}) {
+    Optimizer optimizer(net.parameters(), {.kind = kind});
+    taken_or_refused([&] { file.load(optimizer); });
+  }
+  WeightAverage average(net, 0.99);
+  taken_or_refused([&] { file.load(average); });
 }
 
 /// Weights of PyTorch, of nnU-Net and of a run to begin with, for the smallest networks that there are. What is no
@@ -115,14 +130,9 @@ void fuzz_weights(std::string_view bytes) {
     return p;
   }();
   static UNet3d theirs(plan.config, DType::f32, std::nullopt);
-  const auto take = [](const auto& read) {
-    try {
-      read();
-    } catch (const Error&) {}  // a refusal, and the next
-  };
-  take([&] { take_torch_weights(ours, path, file); });
-  take([&] { take_nnunet_weights(theirs, plan, path, file); });
-  take([&] { static_cast<void>(warm_start(ours, path)); });
+  taken_or_refused([&] { take_torch_weights(ours, path, file); });
+  taken_or_refused([&] { take_nnunet_weights(theirs, plan, path, file); });
+  taken_or_refused([&] { static_cast<void>(warm_start(ours, path)); });
 }
 
 void fuzz_prepared_case(std::string_view bytes) {
