@@ -1,6 +1,7 @@
 """A disk that is lost in the middle of a verb: before one of its calls the disk under ext4, xfs or btrfs gives nothing but EIO any more,
-the file system itself is shut down (EIO from then on), or ext4 finds an error and becomes read-only (EROFS). The verb ends with the right exit code and words; the file system is mounted again,
-which is its recovery, and the verb, run again, leaves what it leaves unbroken. Where it said that it was done, all of it is there."""
+the file system itself is shut down (EIO from then on), or ext4 finds an error and becomes read-only (EROFS). The verb ends with the right
+exit code and words; the file system is mounted again, which is its recovery, and the verb, run again, leaves what it leaves unbroken.
+Where it said that it was done, all of it is there."""
 
 import argparse
 import errno
