@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -13,7 +14,15 @@ namespace {
 
 constexpr std::int64_t kResamples = 10'000;
 constexpr std::size_t kMostExact = 200;
+constexpr double kLargest = 1e300;
 constexpr RandomKey kBootstrap{.seed = 1234, .step = 0, .place = 0xB0075742U};
+
+/// Of the amounts; not finite where one is not.
+double largest(std::span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0, [](double most, double v) {
+    return std::isnan(v) ? std::numeric_limits<double>::infinity() : std::max(most, std::abs(v));
+  });
+}
 
 double mean_of(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
@@ -108,6 +117,9 @@ double wilcoxon_signed_rank(std::span<const double> differences) {
 PairedDifference compare_paired(std::span<const double> a, std::span<const double> b) {
   VOX_CHECK(a.size() == b.size() && !a.empty(), "paired: {} and {} cases, wants as many of both, and one at least",
             a.size(), b.size());
+  for (const double score : {largest(a), largest(b)}) {
+    VOX_CHECK(score <= kLargest, "paired: a score of {}, wants at most {}: sums have to be finite", score, kLargest);
+  }
   std::vector<double> differences(a.size());
   std::ranges::transform(b, a, differences.begin(), std::minus<>());
   const std::vector<double> means = resampled_means(differences);

@@ -18,13 +18,15 @@ struct PairedDifference {
 /// Interval: percentiles 2.5 and 97.5, interpolated linearly, of the means of 10000 samples of the cases drawn with
 /// replacement, the differences of a case staying together (B. Efron, R. Tibshirani, "An Introduction to the
 /// Bootstrap", 1993, 13.3); drawn by Philox from a fixed key, so the same every time. It is narrow by chance where
-/// cases are few. Throws Error for spans that differ in length or are empty.
+/// cases are few. Throws Error for spans that differ in length or are empty, and for a score that is not finite or
+/// larger than 1e300.
 [[nodiscard]] PairedDifference compare_paired(std::span<const double> a, std::span<const double> b);
 
 /// Two-sided p-value of the signed-rank test (F. Wilcoxon, "Individual comparisons by ranking methods", Biometrics 1,
 /// 1945) of differences being symmetric about 0. Differences of 0 are left out, equal ones share the mean of their
 /// ranks. Up to 200 of them exact, over all signs the ranks may have; above, by the normal distribution with the
-/// variance that ties leave, without a correction for continuity. 1 where no difference is left.
+/// variance that ties leave, without a correction for continuity. 1 where no difference is left. No difference
+/// may be NaN.
 [[nodiscard]] double wilcoxon_signed_rank(std::span<const double> differences);
 
 }  // namespace vox

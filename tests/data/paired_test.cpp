@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "kernels/base/check.h"
@@ -101,6 +102,18 @@ TEST_CASE("one case has an interval of no width, and unequal sets are refused", 
   CHECK_THROWS_WITH(compare_paired(std::vector<double>{1}, std::vector<double>{1, 2}),
                     ContainsSubstring("1 and 2 cases"));
   CHECK_THROWS_AS(compare_paired({}, {}), Error);
+}
+
+TEST_CASE("scores whose sums are not finite are refused: what is no number has no rank", "[paired]") {
+  const std::vector<double> fine{0.5, -1e300};
+  CHECK(compare_paired(fine, fine).p_value == 1);
+  constexpr double kInfinite = std::numeric_limits<double>::infinity();
+  for (const double bad : {1.7e308, -1.1e300, kInfinite, -kInfinite, std::numeric_limits<double>::quiet_NaN()}) {
+    INFO(bad);
+    const std::vector<double> scores{0.5, bad};
+    CHECK_THROWS_WITH(compare_paired(scores, fine), ContainsSubstring("sums have to be finite"));
+    CHECK_THROWS_WITH(compare_paired(fine, scores), ContainsSubstring("sums have to be finite"));
+  }
 }
 
 }  // namespace

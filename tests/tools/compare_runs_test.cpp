@@ -176,6 +176,10 @@ TEST_CASE("compare says what it cannot compare", "[cli]") {
   fails(run, folder / "absent", "", 3, "no such folder");
   write_bytes(folder / "empty" / "log.jsonl", "{\"type\":\"epoch\",\"epoch\":\"x\"}\n");
   fails(run, folder / "empty", "", 3, "log.jsonl, line 1: ");
+  make_series(folder / "impossible", {{1.7e308}});  // whose mean over regions is infinite
+  fails(folder / "impossible" / "seed1" / "fold0", run, "", 3, "log.jsonl, line 1: a Dice of 1.7e+308 for WT");
+  make_series(folder / "negative", {{-0.5}});
+  fails(run, folder / "negative" / "seed1" / "fold0", "", 3, "line 1: a Dice of -0.5 for WT, wants 0 to 1");
 }
 
 }  // namespace vox::test

@@ -1,5 +1,7 @@
 #include "tools/run/run_record.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -18,7 +20,12 @@ namespace fs = std::filesystem;
 
 SeriesDice dice_in(const Json& regions) {
   SeriesDice dice{};
-  for (std::size_t r = 0; r < kRegions.size(); ++r) { dice[r] = regions.at(dice_name(r)).get<double>(); }
+  for (std::size_t r = 0; r < kRegions.size(); ++r) {
+    dice[r] = regions.at(dice_name(r)).get<double>();
+    if (dice[r] < 0 || dice[r] > 1) {
+      fail<JsonError>(__FILE__, __LINE__, fmt::format("a Dice of {} for {}, wants 0 to 1", dice[r], dice_name(r)));
+    }
+  }
   dice.back() = (dice[0] + dice[1] + dice[2]) / 3;
   return dice;
 }
