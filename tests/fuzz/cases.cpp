@@ -1,5 +1,5 @@
-// Folders of cases: what is looked for in them, a data set of BIDS and its tables, a case that is checked, two
-// segmentations that are scored.
+// Folders of cases: what is looked for in them, a data set of BIDS and its tables, a case that is checked, which
+// edition labels are of, two segmentations that are scored.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -8,6 +8,8 @@
 
 #include "data/cases/layout_files.h"
 #include "data/check/check.h"
+#include "data/check/read_classes.h"
+#include "data/nifti/copy.h"
 #include "data/scoring/evaluate.h"
 #include "data/scoring/pairs.h"
 #include "kernels/base/check.h"
@@ -91,6 +93,68 @@ void fuzz_case(std::string_view bytes) {
   std::vector<ImageHash> hashes;
   const CaseCheck found = check_case(c, {}, &hashes);
   for (const Finding& f : found.findings) { require(!describe(f).empty(), "a finding without words"); }
+}
+
+/// All images of a case in one file, and its labels: checked, read one by one, and both put into one file.
+void fuzz_case_volumes(std::string_view bytes) {
+  static const fs::path root = emptied_folder("volumes");
+  const auto [images, labels] = two_parts(bytes);
+  CaseFiles c;
+  c.id = "a";
+  c.folder = root;
+  c.images.fill(root / "a.nii");
+  c.volume = {0, 1, 2, 3};
+  c.volumes = 4;
+  c.labels = root / "a_seg.nii";
+  put_file(c.images[0], images);
+  put_file(c.labels, labels);
+  std::vector<ImageHash> hashes;
+  const CaseCheck found = check_case(c, {}, &hashes);
+  for (const Finding& f : found.findings) { require(!describe(f).empty(), "a finding without words"); }
+  for (const Modality m : kModalities) { require(!c.image_name(m).empty(), "an image without a name"); }
+  const std::array all{read_image(c, Modality::t1ce), read_nifti(c.labels)};
+  const std::array<StackedVolume, 2> both{StackedVolume{c.image(Modality::t1ce), 1, 4}, StackedVolume{c.labels, 0, 1}};
+  const fs::path stacked = root / "stacked.nii.gz";
+  stack_volumes(both, stacked);
+  const std::array<std::int64_t, 2> which{0, 1};
+  const std::vector<NiftiImage> again = read_nifti_volumes(stacked, which, 2);
+  const auto same = [](float a, float b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    require(std::ranges::equal(again[i].image.values, all[i].image.values, same), "another volume when stacked");
+  }
+}
+
+/// Names of two label files, a line each, and what dataset.json says of them; then both files. What one is read as is
+/// what it is read as again once its classes are written under its name.
+void fuzz_editions(std::string_view bytes) {
+  const fs::path root = emptied_folder("editions");
+  const auto [head, files] = two_parts(bytes);
+  const auto first = two_parts(files);
+  const std::size_t end = std::min(head.find('\n'), head.size());
+  const std::size_t second = std::min(head.find('\n', end + 1), head.size());
+  const std::array names{head.substr(0, end),
+                         head.substr(std::min(end + 1, second), second - std::min(end + 1, second))};
+  const std::string_view said = head.substr(std::min(second + 1, head.size()));
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const bool is_name = !names[i].empty() && names[i].size() < 100 && names[i].find('/') == std::string_view::npos &&
+                         names[i].find('\0') == std::string_view::npos;
+    if (is_name) { put_file(root / (std::string(names[i]) + ".nii"), first[i]); }
+  }
+  if (!said.empty()) { put_file(root / "dataset.json", said); }
+  const std::vector<LabelFile> found = find_label_files(root);
+  const LabelRules rules = label_rules(std::nullopt, found, 1);
+  for (const LabelFile& f : found) {
+    const ClassMap read = read_classes(f, rules);
+    require(std::ranges::all_of(read.classes.values, [](int v) { return v < kClasses; }), "a class that is none");
+    require(std::ranges::all_of(read.parts, [](int v) { return v <= kCyst; }), "a part that is none");
+    require(enhancing_label(read.convention) > 0 && !read.reason.empty(), "an edition without a reason");
+    const NameFamily family = family_of(f.id, f.hyphenated);
+    if (f.stated || family == NameFamily::ped || family == NameFamily::gtv) { continue; }  // which want --labels
+    LabelMap written = read.classes;
+    to_labels(written.values, convention_for_output(family));
+    write_nifti(f.file, written);
+    require(read_classes(f, {}).classes.values == read.classes.values, "other classes when written and read again");
+  }
 }
 
 /// A truth and a prediction, scored by every convention.

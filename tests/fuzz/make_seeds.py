@@ -73,6 +73,24 @@ def volumes():
     labels = [header + bytes(4) + voxels for header, voxels in labels]
     put("case", "sound", two_parts(image, labels[0]))
     put("case", "other_grid", two_parts(image, plain["nifti2"][0] + bytes(4) + plain["nifti2"][1]))
+    four = nifti1(dims=(2, 2, 2, 4), datatype=2, bits=8, voxels=bytes(i * 7 % 11 for i in range(32)))
+    three = nifti1(dims=(2, 2, 2), datatype=2, bits=8, voxels=bytes([0, 1, 2, 4, 0, 1, 2, 4]))
+    put("case_volumes", "sound", two_parts(four[0] + bytes(4) + four[1], three[0] + bytes(4) + three[1]))
+    wide = nifti1(dims=(2, 2, 2), datatype=4, bits=16, slope=2, voxels=struct.pack("<8h", 0, 1, 2, 4, 0, 0, 2, 4))
+    put("case_volumes", "other_type", two_parts(four[0] + bytes(4) + four[1], wide[0] + bytes(4) + wide[1]))
+    said = '{"channel_names":{"0":"T1"},"labels":{"background":0,"necrosis":1,"edema":2,"enhancing tumor":4},"numTraining":1,"file_ending":".nii"}'
+    for name, head in (
+        ("brats2020", "BraTS20_001\nBraTS20_002\n"),
+        ("brats2024", "BraTS-GLI-00001-seg\nBraTS-MEN-RT-1\n"),
+        ("ped", "BraTS-PED-00001-000-seg\nx\n"),
+        ("msd", "BRATS_001\nBRATS_002\n"),
+        ("others", "a\nb\n"),
+        ("stated", "a\nb\n" + said),
+    ):
+        put("editions", name, two_parts(head.encode(), two_parts(*labels)))
+    threes = [label[:-24] + bytes([3 if v == 4 else v for v in label[-24:]]) for label in labels]
+    put("editions", "of_2023", two_parts(b"BraTS-GLI-00001-seg\nBRATS_002\n", two_parts(*threes)))
+    put("editions", "both", two_parts(b"a\nb\n", two_parts(threes[0], labels[0][:-12] + threes[0][-12:])))
     put("masks", "two", two_parts(*labels))
     put("masks", "scaled", two_parts(labels[0], plain["scaled_float64"][0] + bytes(4) + plain["scaled_float64"][1]))
 
@@ -126,6 +144,10 @@ def tensors():
         put("weights", "ours", best)
         log = (folder / "run" / "log.jsonl").read_bytes()
         put("two_runs", "run", log + b"\x1e" + log.replace(b'"loss":1.', b'"loss":2.'))
+        options = json.loads(meta["options"])
+        changed = json.dumps(dict(options, lr=0.5, seed=7)).encode()
+        put("two_runs", "cases", b"\x1e".join([validated(0.1), validated(0.23), meta["options"].encode(), changed]))
+        put("two_runs", "scores_without_end", b"\x1e".join([validated(1.7e308)] * 2))
         put("report", "run", log + b"\x1e" + DATA.encode() + b"\x1e" + PICTURES.encode() + b'\x1e{"program":"v","ranks":[1,{"a":2}]}')
         put("run_log", "run", (folder / "run" / "log.jsonl").read_bytes())
         length = struct.unpack("<Q", case[:8])[0]
@@ -139,6 +161,16 @@ def tensors():
     put("weights", "pickle", b"\x80\x02ccollections\nOrderedDict\nq\x00)Rq\x01.")
     put("weights", "pickle_of_protocol_0", b"ccollections\nOrderedDict\np0\n(tRp1\n.")
     put("weights", "nnunet", nnunet_weights(file))
+
+
+def validated(scale):
+    """A log whose six cases have these Dice."""
+    def dice(i):
+        return {"WT": scale * i / 2, "TC": scale * (i * i % 5) / 2, "ET": scale * (i * 3 % 4) / 2}
+
+    cases = [{"id": f"c{i}", "dice": dice(i)} for i in range(6)]
+    line = {"type": "epoch", "epoch": 1, "seconds": 2, "dice": dice(1), "all_background": {"dice": dice(0)}, "cases": cases}
+    return json.dumps(line).encode() + b"\n"
 
 
 def without_optimizer(checkpoint, file):
@@ -261,7 +293,28 @@ def lists():
     ):
         put("ptx", name, text)
     put("fabric", "measured", '{"ranks":{"ranks":[{},{}],"collectives":[{"rows":[{"call":"all-gather","bytes":8,"seconds":1e-5},{"call":"all-to-all","bytes":1024,"seconds":0.01,"bytes_per_second":1e9}]}]}}')
+    put("keras_bytes", "tutorial", keras_bytes(False))
+    put("keras_bytes", "batch_norm", keras_bytes(True))
+    put("keras_bytes", "claims_much", struct.pack("<dQBQ", 1e-3, 1, 0, 1 << 62))
     put("keras", "not_hdf5", "\x89HDF\r\n\x1a\n")
+
+
+def keras_bytes(norm):
+    """What the confined process answers of a network of three levels of width 1."""
+    def layer(kind, *shapes):
+        data = struct.pack("<BQ", kind, 1) + b"l" + struct.pack("<Q", len(shapes))
+        for shape in shapes:
+            count = 4
+            for n in shape:
+                count *= n
+            data += struct.pack(f"<Q{len(shape)}q", len(shape), *shape) + bytes(count)
+        return data
+
+    def block(channels):
+        return [layer(0, (3, 3, 3, c, 1), (1,)) + (layer(2, (1,), (1,), (1,), (1,)) if norm else b"") for c in (channels, 1)]
+
+    layers = block(3) + block(1) * 2 + [layer(1, (2, 2, 2, 1, 1), (1,)), *block(2)] * 2 + [layer(0, (1, 1, 1, 1, 4), (4,))]
+    return struct.pack("<dQ", 1e-3, len(layers) + (10 if norm else 0)) + b"".join(layers)
 
 
 def crc32c(data):
@@ -284,6 +337,9 @@ def events():
 
     version = b"\x09" + struct.pack("<d", 1) + b"\x1a\x0dbrain.Event:2"
     scalar = b"\x09" + struct.pack("<d", 2) + b"\x10\x03" + b"\x2a\x0a" + b"\x0a\x08\x0a\x01a\x15" + struct.pack("<f", 0.5)
+    picture = b"\x0a\x01p\x22\x09\x08\x01\x10\x01\x18\x03\x22\x01x"
+    image = b"\x09" + struct.pack("<d", 2) + b"\x10\x03\x2a" + bytes([len(picture) + 2]) + b"\x0a" + bytes([len(picture)]) + picture
+    put("event_file", "picture", record(version) + record(image))
     put("event_file", "two", record(version) + record(scalar))
     put("event_file", "cut", (record(version) + record(scalar))[:-3])
     huge = struct.pack("<Q", 1 << 62)

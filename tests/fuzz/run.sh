@@ -6,8 +6,9 @@
 #       Without --max-len every target has a length of its own (tests/fuzz/target.cpp).
 #       --goal: goes on, --seconds at a time, with every target until all its runs together have N executions or S
 #       seconds of processor time without a finding; a target with a finding is left, the others go on.
-#   tests/fuzz/run.sh --coverage [TARGET...]
-#       replays corpora and seeds, and tells what of the readers they reach together (tests/fuzz/coverage.py).
+#   tests/fuzz/run.sh --coverage [--build FOLDER] [--corpus FOLDER] [TARGET...]
+#       replays corpora and seeds, and tells what of the readers they reach (tests/fuzz/coverage.py). FOLDER is
+#       build-fuzz-coverage (cmake --preset fuzz-coverage; cmake --build --preset fuzz-coverage): its vox_fuzz counts lines.
 #   tests/fuzz/run.sh --total [--corpus FOLDER] [TARGET...]
 #       what all runs together came to: each adds a line to CORPUS/runs.tsv when it ends. Runs of other machines are in
 #       benchmarks/results/fuzzing.tsv, and count as well: time, target, executions, seconds, edges, MiB, result, processor seconds.
@@ -18,7 +19,7 @@ seconds=60
 runs=-1
 goal=
 length=()
-build='build-fuzz'
+build=
 corpus=
 total=
 coverage=
@@ -33,12 +34,14 @@ while [ $# -gt 0 ]; do
     --corpus) corpus=$2 && shift ;;
     --total) total=1 ;;
     --coverage) coverage=1 ;;
-    -*) sed -n '2,16s/^# \?//p' "$0" && exit 2 ;;
+    -*) sed -n '2,17s/^# \?//p' "$0" && exit 2 ;;
     *) targets+=("$1") ;;
   esac
   shift
 done
-corpus=${corpus:-$build/corpus}
+corpus=${corpus:-${build:-build-fuzz}/corpus}
+preset=fuzz${coverage:+-coverage}
+build=${build:-build-$preset}
 ledger=$corpus/runs.tsv
 others=benchmarks/results/fuzzing.tsv
 if [ ${#targets[@]} -eq 0 ]; then
@@ -60,7 +63,7 @@ if [ -n "$total" ]; then
 fi
 
 if [ ! -x "$build/vox_fuzz" ]; then
-  echo "run.sh: no $build/vox_fuzz: cmake --preset fuzz; cmake --build --preset fuzz" >&2
+  echo "run.sh: no $build/vox_fuzz: cmake --preset $preset; cmake --build --preset $preset" >&2
   exit 2
 fi
 mkdir -p "$corpus/findings"
@@ -70,20 +73,20 @@ export LSAN_OPTIONS=suppressions=$PWD/tests/support/leaks.supp:print_suppression
 found=0
 
 if [ -n "$coverage" ]; then
-  logs=()
+  profiles=()
   for target in "${targets[@]}"; do
     folders=("tests/fuzz/seeds/$target")
-    other=''
     if [ "$target" = keras ]; then # what was found crashes HDF5's library
-      folders+=(tests/golden/keras_import) && other=:detect_leaks=0:allocator_may_return_null=1
+      folders+=(tests/golden/keras_import)
     elif [ -d "$corpus/$target" ]; then
       folders+=("$corpus/$target")
     fi
-    ASAN_OPTIONS=$ASAN_OPTIONS$other VOXGRAD_FUZZ_TARGET=$target "$build/vox_fuzz" -runs=0 -print_coverage=1 -max_len=131072 -malloc_limit_mb=1000000 "${folders[@]}" >"$corpus/$target.coverage" 2>&1 ||
+    LLVM_PROFILE_FILE=$corpus/$target.profraw VOXGRAD_FUZZ_TARGET=$target \
+      "$build/vox_fuzz" -runs=0 -max_len=131072 -malloc_limit_mb=1000000 "${folders[@]}" >"$corpus/$target.coverage" 2>&1 ||
       echo "run.sh: $target ended early: $corpus/$target.coverage" >&2
-    logs+=("$corpus/$target.coverage")
+    profiles+=("$corpus/$target.profraw")
   done
-  exec python3 tests/fuzz/coverage.py "${logs[@]}"
+  exec python3 tests/fuzz/coverage.py "$build/vox_fuzz" "${profiles[@]}"
 fi
 
 processor_seconds() { # of the children that have ended; in this shell, so the result is in $processor

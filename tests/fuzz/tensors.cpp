@@ -1,10 +1,13 @@
 // safetensors, and what is kept in it: checkpoints and prepared cases.
+#include <toml++/toml.h>
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
 #include <vector>
 
 #include "data/prepare/prepared_case.h"
+#include "engine/read_file.h"
 #include "engine/safetensors.h"
 #include "kernels/base/check.h"
 #include "model/checkpoint.h"
@@ -91,16 +94,42 @@ void fuzz_safetensors(std::string_view bytes) {
   require_same_again(file);
 }
 
+/// What a training that goes on makes of a checkpoint's options.
+void use_options(const TrainOptions& o) {
+  require(to_json(train_options_from_json(to_json(o), "")) == to_json(o), "other options when written again");
+  static_cast<void>(toml::parse(to_toml(o)));
+  check_options(o);
+  static_cast<void>(loss_options(o));
+  static_cast<void>(optimizer_options(o));
+  static_cast<void>(schedule_options(o, 7));
+  static_cast<void>(step_extents(o));
+  require(to_json(resumed(o, {}, {})) == to_json(o), "other options when nothing was asked");
+  static_cast<void>(resumed(o, {}, {"epochs", "threads", "lr", "patch", "norm"}));
+}
+
+/// Written, and read again: the same file when that is written.
+void require_same_again(const CheckpointFile& file, const UNet3d& net) {
+  const std::array paths{file_with("first.safetensors", ""), file_with("second.safetensors", "")};
+  save_checkpoint(paths[0], net, nullptr, {});
+  const CheckpointFile again(paths[0]);
+  require(again.config() == file.config(), "another network when written again");
+  UNet3d other(again.config(), DType::f32, std::nullopt);
+  again.load(other);
+  save_checkpoint(paths[1], other, nullptr, {});
+  require(read_file(paths[0]) == read_file(paths[1]), "other weights when written again");
+}
+
 void fuzz_checkpoint(std::string_view bytes) {
   const std::string path = file_with("last.safetensors", bytes);
   const CheckpointFile file(path);
   const auto& meta = file.metadata();
   if (const auto options = meta.find("options"); options != meta.end()) {
     const TrainOptions o = train_options_from_json(options->second, path);
-    require(to_json(train_options_from_json(to_json(o), path)) == to_json(o), "other options when written again");
+    taken_or_refused([&] { use_options(o); });
   }
   if (const auto training = meta.find("training"); training != meta.end()) {
-    static_cast<void>(training_progress_from_json(training->second, path));
+    const std::string text = to_json(training_progress_from_json(training->second, path));
+    require(to_json(training_progress_from_json(text, path)) == text, "another progress when written again");
   }
   static_cast<void>(file.has_optimizer());
   if (meta.contains("options") && meta.contains("training")) {
@@ -108,6 +137,7 @@ void fuzz_checkpoint(std::string_view bytes) {
   }
   UNet3d net(file.config(), DType::f32, std::nullopt);
   file.load(net);
+  require_same_again(file, net);
   for (const OptimizerKind kind : {OptimizerKind::adam, OptimizerKind::sgd}) {
     Optimizer optimizer(net.parameters(), {.kind = kind});
     taken_or_refused([&] { file.load(optimizer); });
