@@ -43,8 +43,16 @@ def of_file(path):
     except (ValueError, KeyError, struct.error) as error:
         return f"damaged: {error}"
     if name.endswith(".html"):
-        return "page" if data.rstrip().endswith(b"</html>") else f"a page cut at {len(data)} bytes"
+        return Page(b"" if name == "report.html" else data) if data.rstrip().endswith(b"</html>") else f"a page cut at {len(data)} bytes"
     return data
+
+
+class Page(frozenset):
+    """Long words of a whole page: no numbers, which may be times, and not what is within its pictures. None of a training's page,
+    which goes on without what it cannot have."""
+
+    def __new__(cls, data):
+        return super().__new__(cls, re.findall(rb"[A-Za-z]{4,}", re.sub(rb"[A-Za-z0-9+/=]{40,}", b"", data)))
 
 
 def tensors(data):

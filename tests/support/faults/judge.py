@@ -130,7 +130,7 @@ class Judge:
     def judge_files(self, verb, excuse, code, out):
         after = contents.of_tree(self.now, verb.new)
         for name, held in after.items():
-            if name == excuse.gone:
+            if name == excuse.gone or (excuse.gone and isinstance(held, contents.Page)):  # a page says less where a file is gone
                 continue
             base = os.path.basename(name)
             if ".tmp-" in base or base == ".lock" or base.endswith(".voxgrad-convert"):

@@ -15,6 +15,8 @@ STATES = {
     "gone": ("EIO", []),
     "without descriptors": ("EMFILE", ["open", "create", "opendir"]),
     "without attributes": ("EIO", ["stat", "fstat"]),
+    "unreadable": ("EACCES", ["open", "opendir"]),
+    "unlisted": ("EACCES", ["opendir"]),
 }
 SECOND = ["EIO", "ENOSPC", "EACCES"]
 GOES_ON = {"prepare", "train", "resume", "predict", "evaluate", "report", "convert"}  # those that may be run again over what is there
@@ -41,11 +43,15 @@ def judge(judge, verb):
 
 
 def always(tries, calls):
-    """Those in every sample, where no chance may leave them out: nothing has attributes, from the first call on, and from the lock on."""
+    """Those in every sample, where no chance may leave them out: nothing has attributes, from the first call on, and from the lock on;
+    nothing can be read, from the first file on; no folder can be listed, from the last one on."""
     locked = next((c.number for c in calls if c.path.endswith("/.lock")), 0)
     bare = [t for t in tries if t[0] == "without attributes"]
     behind = [t for t in bare if locked and int(t[1].split(":")[1][:-1]) > locked]
-    return list(dict.fromkeys(bare[:1] + behind[:1]))
+    opened = next((c.number for c in calls if c.name == "open" and not os.path.isdir(c.path)), 0)
+    unread = [t for t in tries if t[0] == "unreadable" and int(t[1].split(":")[1][:-1]) == opened]
+    unlisted = [t for t in tries if t[0] == "unlisted"]
+    return list(dict.fromkeys(bare[:1] + behind[:1] + unread + unlisted[-1:]))
 
 
 def fail_lasting(judge, verb, state, fail):
@@ -82,6 +88,9 @@ def faults_of(judge, verb, state, hit, code, out, err):
         yield f"exit {code}, and the message gives no reason: {said.strip()[-200:]}"
     if not any(name in said for c in real or hit for name in names_of(c, judge.now)):
         yield f"exit {code}, and the message names no file: {said.strip()[-200:]}"
+    for c in real if verb.by_case and code == 3 else []:  # of several cases every one that could not be read
+        if c.name == "open" and not os.path.isdir(c.path) and not any(name in said for name in names_of(c, judge.now)):
+            yield f"exit {code}, and nothing is said of {os.path.basename(c.path)}: {said.strip()[-200:]}"
 
 
 def names_of(call, now):
