@@ -5,13 +5,16 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "kernels/base/check.h"
+#include "model/checkpoint.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 #include "tests/support/program.h"
+#include "tools/run/stored_run.h"
 
 namespace vox::test {
 namespace {
@@ -205,6 +208,33 @@ TEST_CASE("options are refused wherever they come from: exit 2", "[options][cli]
   CHECK_FALSE(std::filesystem::exists(folder / "run"));
 }
 
+TEST_CASE("options that a checkpoint holds are checked like those of the command line, and called the file's",
+          "[options]") {
+  const TempFolder folder;
+  const UNet3d net(with_widths(unet_preset("seed"), {1, 1, 1}), DType::f32, std::nullopt);
+  const auto stored = [&](const TrainOptions& o, const std::function<void(nlohmann::json&)>& change) {
+    nlohmann::json options = nlohmann::json::parse(to_json(o));
+    change(options);
+    save_checkpoint(folder / "last.safetensors", net, nullptr,
+                    {{"options", options.dump()}, {"training", to_json(TrainingProgress())}});
+    return stored_run(folder.path()).options;
+  };
+  CHECK(stored({}, [](nlohmann::json& j) { j["lr"] = 0.25; }).lr == 0.25);
+  for (const auto& [key, value, why] :
+       std::vector<std::tuple<const char*, nlohmann::json, const char*>>{{"lr", -1, "--lr is -1"},
+                                                                         {"batch", 0, "--batch is 0"},
+                                                                         {"loss", "x", "loss 'x'"},
+                                                                         {"augment", "x", "augment 'x'"},
+                                                                         {"threads", 1e9, "--threads is 1000000000"},
+                                                                         {"widths", {1, 0, 1}, "widths"}}) {
+    INFO(key);
+    const auto change = [&key = key, &value = value](nlohmann::json& j) { j[key] = value; };
+    CHECK_THROWS_AS(stored({}, change), DataError);
+    CHECK_THROWS_WITH(stored({}, change),
+                      ContainsSubstring("last.safetensors: the run's options are damaged: ") && ContainsSubstring(why));
+  }
+}
+
 TEST_CASE("a run whose splits file has a name that is no UTF-8 goes on with that file", "[options]") {
   TrainOptions asked;
   asked.splits = "M\xFCller.json";
@@ -214,6 +244,8 @@ TEST_CASE("a run whose splits file has a name that is no UTF-8 goes on with that
   CHECK_THAT(to_toml(asked), ContainsSubstring(R"(splits = "M\\xfcller.json")"));
   asked.splits = "other.json";
   CHECK_THROWS_WITH(resumed(run, asked, {"splits"}), ContainsSubstring("splits is \"M\\\\xfcller.json\" in the run"));
+  asked.splits = "a\x7F.json";  // which TOML's texts hold escaped alone
+  CHECK_THAT(to_toml(asked), ContainsSubstring(R"(splits = "a\u007F.json")"));
 }
 
 }  // namespace vox::test

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "data/loading/splits.h"
@@ -251,6 +253,7 @@ TEST_CASE("the options a run wrote down start the same run again", "[training]")
   TrainOptions o = small_training();
   o.epochs = 1;
   o.class_weights = {0.5, 1, 1, 2};
+  o.seed = std::numeric_limits<std::uint64_t>::max();  // which TOML has no number for
   train(folder / "cache", folder / "first", o);
   const std::string command =
       fmt::format("{} train --config {} -i {} -o {} > {}", VOX_PROGRAM, (folder / "first" / "config.toml").string(),

@@ -19,8 +19,11 @@ StoredRun stored_run(const std::filesystem::path& folder) {
   const auto progress = file.metadata().find("training");
   VOX_CHECK_DATA(options != file.metadata().end() && progress != file.metadata().end(),
                  "{}: holds no options or no state of a training run", last.string());
-  return {.options = train_options_from_json(options->second, last.string()),
-          .progress = training_progress_from_json(progress->second, last.string())};
+  const TrainOptions read = train_options_from_json(options->second, last.string());
+  try {
+    check_options(read);
+  } catch (const Error& e) { VOX_FAIL_DATA("{}: the run's options are damaged: {}", last.string(), e.what()); }
+  return {.options = read, .progress = training_progress_from_json(progress->second, last.string())};
 }
 
 StoredRun stored_run(const std::filesystem::path& folder, Communicator& ranks) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "data/loading/augment.h"
 #include "engine/json.h"
@@ -124,6 +125,16 @@ std::string value_text(const Json& run, const std::string& key) {
   return of_preset ? fmt::format("the preset's ({})", text_of(unet_config(options_of(run)))) : value;
 }
 
+/// JSON's scalars and flat arrays are TOML, too, but for whole numbers of more than 63 bits, which an option takes as a
+/// text as well, and for DEL, which a text holds as it is.
+std::string toml_text(const Json& value) {
+  constexpr char kDelete = '\x7F';
+  const bool large = value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{INT64_MAX};
+  std::string text;
+  for (const char c : json_text(value)) { text += c == kDelete ? std::string("\\u007F") : std::string(1, c); }
+  return large ? '"' + text + '"' : text;
+}
+
 }  // namespace
 
 std::string to_json(const TrainOptions& o) { return json_text(json_of(o)); }
@@ -135,7 +146,7 @@ std::string to_toml(const TrainOptions& o) {
     if (value.empty() || value == "") { continue; }  // not given: an empty list or path
     std::string option = key;
     std::ranges::replace(option, '_', '-');
-    text += fmt::format("{} = {}\n", option, json_text(value));  // JSON's scalars and flat arrays are TOML, too
+    text += fmt::format("{} = {}\n", option, toml_text(value));
   }
   return text;
 }
