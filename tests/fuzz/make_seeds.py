@@ -86,6 +86,8 @@ def volumes():
         ("msd", "BRATS_001\nBRATS_002\n"),
         ("others", "a\nb\n"),
         ("stated", "a\nb\n" + said),
+        ("cavity", "a\nb\n" + said.replace('"enhancing tumor":4', '"enhancing tumor":3,"resection cavity":4')),
+        ("ped_stated", "a\nb\n" + said.replace('"necrosis":1,"edema":2,"enhancing tumor":4', '"enhancing tumor":1,"necrosis":[2,3],"edema":4')),
     ):
         put("editions", name, two_parts(head.encode(), two_parts(*labels)))
     threes = [label[:-24] + bytes([3 if v == 4 else v for v in label[-24:]]) for label in labels]
@@ -114,6 +116,7 @@ def folders():
 def tensors():
     def file(header, data=b""):
         text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)  # as the writer does: tensors are aligned
         return struct.pack("<Q", len(text)) + text + data
 
     one = {"dtype": "F32", "shape": [2, 1], "data_offsets": [0, 8]}
@@ -157,6 +160,9 @@ def tensors():
             ("id_that_is_a_path", "id", "../../elsewhere"),
         ):
             put("prepared_case", name, file(dict(header, __metadata__=dict(header["__metadata__"], **{key: value})), case[8 + length :]))
+        native = dict(header["__metadata__"], recipe="native", recipe_spacing_mm="1,1.5,2", grid="[8,8,8]")
+        put("prepared_case", "native", file(dict(header, __metadata__=native), case[8 + length :]))
+        put("prepared_case", "bf16", as_bf16(header, case[8 + length :], file))
     put("weights", "zip", b"PK\x03\x04" + bytes(26) + b"archive/data.pkl")
     put("weights", "pickle", b"\x80\x02ccollections\nOrderedDict\nq\x00)Rq\x01.")
     put("weights", "pickle_of_protocol_0", b"ccollections\nOrderedDict\np0\n(tRp1\n.")
@@ -183,6 +189,20 @@ def without_optimizer(checkpoint, file):
             begin, end = header[name]["data_offsets"]
             header[name]["data_offsets"] = [len(kept), len(kept) + end - begin]
             kept += data[begin:end]
+    return file(header, kept)
+
+
+def as_bf16(header, data, file):
+    """A prepared case with an image of two bytes a value: the upper ones."""
+    header, kept = json.loads(json.dumps(header)), b""
+    for name in sorted(header.keys() - {"__metadata__"}, key=lambda n: header[n]["data_offsets"]):
+        begin, end = header[name]["data_offsets"]
+        tensor = data[begin:end]
+        if name == "image":
+            header[name]["dtype"] = "BF16"
+            tensor = bytes(b for i, b in enumerate(tensor) if i % 4 >= 2)
+        header[name]["data_offsets"] = [len(kept), len(kept) + len(tensor)]
+        kept += tensor
     return file(header, kept)
 
 
@@ -273,6 +293,8 @@ def lists():
     put("config", "dates", "batch=1\nlr = 1979-05-27T07:32:00Z\nx = {a = [1, [2]]}\n")
     put("run_log", "short", '{"type":"start","program":"v","device":"cpu"}\n{"type":"step","step":1,"epoch":1,"loss":1}\n{"type":"epoch","epoch":1,"step":1,"dice":{"WT":0.5,"TC":null,"ET":1}}\n{"cut')
     put("nnunet_plans", "architecture", (Path(__file__).parent.parent / "golden/nnunet_import/regions_plans.json").read_bytes())
+    plans = (Path(__file__).parent.parent / "golden/nnunet_import/regions_plans.json").read_text()
+    put("nnunet_plans", "slope", plans.replace('"inplace": true', '"inplace": true, "negative_slope": 0.1'))
     put("nnunet_plans", "circle", '{"configurations":{"3d_fullres":{"inherits_from":"a"},"a":{"inherits_from":"3d_fullres"}}}')
     for name, text in (("conv", "16-32@128^3k1s2"), ("two", "16+16-16@64^3"), ("box", "1@155x240x240"), ("huge", "99999999999999999999@1^3")):
         put("kernel_shape", name, text)

@@ -59,13 +59,19 @@ template <class Read> void taken_or_refused(const Read& read) {
 
 }  // namespace
 
-/// The JSON header and, behind it, the bytes of the tensors.
+/// The JSON header, without the spaces that align what follows, and, behind it, the bytes of the tensors.
 std::string header_of(std::string_view file) {
   if (file.size() < kLengthBytes) { return std::string(file); }
-  return std::string(file.substr(kLengthBytes));
+  std::uint64_t length = 0;
+  std::memcpy(&length, file.data(), kLengthBytes);
+  file.remove_prefix(kLengthBytes);
+  const std::string_view header = file.substr(0, length);
+  const std::size_t end = header.find_last_not_of(' ') + 1;
+  return std::string(header.substr(0, end)).append(file.substr(header.size()));
 }
 
-/// The header ends at the last "}" that closes what the first one opens; its length is put in front.
+/// The header ends at the last "}" that closes what the first one opens; its length is put in front, and spaces align
+/// the tensors again: else a changed header is refused for them before it is read.
 std::string with_header(std::string_view inner) {
   int depth = 0;
   bool quoted = false;
@@ -82,10 +88,11 @@ std::string with_header(std::string_view inner) {
       break;
     }
   }
-  std::uint64_t length = end;
+  const std::uint64_t length = (end + kLengthBytes - 1) / kLengthBytes * kLengthBytes;
   std::string file(kLengthBytes, '\0');
   std::memcpy(file.data(), &length, kLengthBytes);
-  return file.append(inner);
+  file.append(inner.substr(0, end)).append(length - end, ' ');
+  return file.append(inner.substr(end));
 }
 
 void fuzz_safetensors(std::string_view bytes) {
