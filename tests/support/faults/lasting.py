@@ -60,6 +60,8 @@ def fail_lasting(judge, verb, state, fail):
     judge.ends[f"lasting: exit {code}"] += 1
     where = f"{verb.name}: {state}, {fail}"
     judge.wrong += [f"{where}: {text}" for text in faults_of(judge, verb, state, hit, code, out, err)]
+    if verb.by_case and code == 3:
+        judge.wrong += [f"{where}: exit 3, and nothing is said of {name}" for name in unnamed(judge, calls, err + out)]
     if verb.name in GOES_ON and code is not None:
         code, _, err, _ = judge.run(verb, again.arguments_of(verb, judge.now))
         judge.wrong += [f"{where}, run again: {text}" for text in again.findings(verb, judge.now, code, err, judge.usual[1])]
@@ -88,9 +90,14 @@ def faults_of(judge, verb, state, hit, code, out, err):
         yield f"exit {code}, and the message gives no reason: {said.strip()[-200:]}"
     if not any(name in said for c in real or hit for name in names_of(c, judge.now)):
         yield f"exit {code}, and the message names no file: {said.strip()[-200:]}"
-    for c in real if verb.by_case and code == 3 else []:  # of several cases every one that could not be read
-        if c.name == "open" and not os.path.isdir(c.path) and not any(name in said for name in names_of(c, judge.now)):
-            yield f"exit {code}, and nothing is said of {os.path.basename(c.path)}: {said.strip()[-200:]}"
+
+
+def unnamed(judge, calls, said):
+    """Of several cases the files of which nothing is said, though they could not be opened the last time it was tried."""
+    last = {c.path: c for c in calls if c.name == "open" and not os.path.isdir(c.path)}
+    for path, call in last.items():
+        if call.faulty and not any(name in said for name in names_of(call, judge.now)):
+            yield os.path.basename(path)
 
 
 def names_of(call, now):
