@@ -28,6 +28,13 @@ void require_file_names(const std::vector<CaseFiles>& cases) {
   }
 }
 
+/// All of check.
+void require_words(const CaseFiles& c) {
+  std::vector<ImageHash> hashes;
+  const CaseCheck found = check_case(c, {}, &hashes);
+  for (const Finding& f : found.findings) { require(!describe(f).empty(), "a finding without words"); }
+}
+
 bool is_score(double x) { return std::isfinite(x) && x >= 0; }
 
 }  // namespace
@@ -90,9 +97,7 @@ void fuzz_case(std::string_view bytes) {
   }
   c.labels = root / "a_seg.nii";
   put_file(c.labels, labels);
-  std::vector<ImageHash> hashes;
-  const CaseCheck found = check_case(c, {}, &hashes);
-  for (const Finding& f : found.findings) { require(!describe(f).empty(), "a finding without words"); }
+  require_words(c);
 }
 
 /// All images of a case in one file, and its labels: checked, read one by one, and both put into one file.
@@ -108,9 +113,7 @@ void fuzz_case_volumes(std::string_view bytes) {
   c.labels = root / "a_seg.nii";
   put_file(c.images[0], images);
   put_file(c.labels, labels);
-  std::vector<ImageHash> hashes;
-  const CaseCheck found = check_case(c, {}, &hashes);
-  for (const Finding& f : found.findings) { require(!describe(f).empty(), "a finding without words"); }
+  require_words(c);
   for (const Modality m : kModalities) { require(!c.image_name(m).empty(), "an image without a name"); }
   const std::array all{read_image(c, Modality::t1ce), read_nifti(c.labels)};
   const std::array<StackedVolume, 2> both{StackedVolume{c.image(Modality::t1ce), 1, 4}, StackedVolume{c.labels, 0, 1}};

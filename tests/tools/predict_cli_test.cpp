@@ -34,8 +34,7 @@ void fill_parameters(const fs::path& file, float value) {
   UNet3d net(read.config(), DType::f32, std::nullopt);
   read.load(net);
   for (const NamedTensor& t : net.parameters()) { std::ranges::fill(Tensor(t.tensor).mutable_values<float>(), value); }
-  Metadata more = read.metadata();
-  save_checkpoint(file, net, nullptr, more);
+  save_checkpoint(file, net, nullptr, read.metadata());
 }
 
 }  // namespace
