@@ -88,7 +88,7 @@ def faults_of(judge, verb, state, hit, code, out, err):
         yield f"exit {code} and no message"
     if not any(os.strerror(c.errno) in said for c in real or hit):
         yield f"exit {code}, and the message gives no reason: {said.strip()[-200:]}"
-    if not any(name in said for c in real or hit for name in names_of(c, judge.now)):
+    if not any(name in said for c in hit for name in names_of(c, judge.now)):
         yield f"exit {code}, and the message names no file: {said.strip()[-200:]}"
 
 
