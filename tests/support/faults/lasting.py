@@ -86,7 +86,7 @@ def faults_of(judge, verb, state, hit, code, out, err):
         yield f"exit {code}: {said.strip()[-200:]}"
     if "voxgrad: " not in err and not verb.by_case:
         yield f"exit {code} and no message"
-    if not any(os.strerror(c.errno) in said for c in real or hit):
+    if not any(os.strerror(c.errno) in said for c in hit):
         yield f"exit {code}, and the message gives no reason: {said.strip()[-200:]}"
     if not any(name in said for c in hit for name in names_of(c, judge.now)):
         yield f"exit {code}, and the message names no file: {said.strip()[-200:]}"
