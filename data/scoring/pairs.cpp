@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "data/cases/layout.h"
@@ -16,9 +18,8 @@ namespace fs = std::filesystem;
 /// The label files of a folder: of every case where it holds cases with images, which must all be labelled.
 std::vector<LabelFile> truth_in(const fs::path& folder) {
   std::vector<LabelFile> files = find_label_files(folder);
-  const auto labelled = [&](const std::string& id) {
-    return std::ranges::find(files, id, &LabelFile::id) != files.end();
-  };
+  std::set<std::string> labelled;
+  for (const LabelFile& f : files) { labelled.insert(f.id); }
   if (files.empty()) {
     const auto cases = find_cases(folder);  // says what it wants where there is nothing at all
     VOX_FAIL_DATA("{}: case {} has no label file to compare with", folder.string(), cases.front().id);
@@ -26,7 +27,7 @@ std::vector<LabelFile> truth_in(const fs::path& folder) {
   const auto named_as_brats = [](const LabelFile& f) { return role_of(*nifti_stem(f.file)).has_value(); };
   if (std::ranges::any_of(files, named_as_brats) || has_layout(folder)) {
     for (const CaseFiles& c : find_cases(folder)) {
-      VOX_CHECK_DATA(labelled(c.id), "{}: case {} has no label file to compare with", folder.string(), c.id);
+      VOX_CHECK_DATA(labelled.contains(c.id), "{}: case {} has no label file to compare with", folder.string(), c.id);
     }
   }
   return files;
