@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -89,6 +90,10 @@ void require(bool fine, const char* what) {
   if (fine) { return; }
   static_cast<void>(std::fprintf(stderr, "a reader took what it should have refused: %s\n", what));
   std::abort();
+}
+
+bool same_values(std::span<const float> a, std::span<const float> b) {
+  return std::ranges::equal(a, b, [](float x, float y) { return x == y || (std::isnan(x) && std::isnan(y)); });
 }
 
 std::string file_with(const std::string& name, std::string_view bytes) {

@@ -30,6 +30,9 @@ struct Target {
 /// Aborts, so that libFuzzer keeps the input: a reader took what it should not have taken.
 void require(bool fine, const char* what);
 
+/// NaN is the same as NaN.
+[[nodiscard]] bool same_values(std::span<const float>, std::span<const float>);
+
 /// A file in memory (/dev/shm where there is one) of this name with these bytes; the name's ending decides how some are
 /// read. The same path for the same name, until the program ends.
 [[nodiscard]] std::string file_with(const std::string& name, std::string_view bytes);

@@ -30,8 +30,7 @@ void require_same_again(const NiftiImage& first) {
   write_nifti(path, first.image, *first.header);
   const NiftiImage again = read_nifti(path);
   require(again.image.geometry.size == first.image.geometry.size, "other extents when written and read again");
-  const auto same = [](float a, float b) { return a == b || (std::isnan(a) && std::isnan(b)); };
-  require(std::ranges::equal(first.image.values, again.image.values, same), "other values when written and read again");
+  require(same_values(first.image.values, again.image.values), "other values when written and read again");
 }
 
 }  // namespace
@@ -68,9 +67,8 @@ void fuzz_nifti_volumes(std::string_view bytes) {
   const std::array<StackedVolume, 2> volumes{StackedVolume{path, 1, 2}, StackedVolume{second, 0, 1}};
   const std::string stacked = file_with("stacked.nii.gz", "");
   stack_volumes(volumes, stacked);
-  const auto same = [](float a, float b) { return a == b || (std::isnan(a) && std::isnan(b)); };
   for (const NiftiImage& image : read_nifti_volumes(stacked, which, 2)) {
-    require(std::ranges::equal(image.image.values, read.front().image.values, same), "another volume when stacked");
+    require(same_values(image.image.values, read.front().image.values), "another volume when stacked");
   }
   copy_nifti(second, stacked);
 }
