@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 namespace vox::test {
@@ -12,5 +13,7 @@ struct Ended {
 
 /// Runs voxgrad with arguments as a shell reads them: quote what has spaces, redirect what is to be redirected.
 [[nodiscard]] Ended voxgrad(const std::string& arguments);
+/// A path among them.
+[[nodiscard]] inline std::string quoted(const std::filesystem::path& path) { return "'" + path.string() + "'"; }
 
 }  // namespace vox::test

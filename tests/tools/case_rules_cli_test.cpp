@@ -15,8 +15,6 @@ namespace fs = std::filesystem;
 
 constexpr Extent3 kSize{16, 16, 16};
 
-std::string quoted(const fs::path& path) { return "'" + path.string() + "'"; }
-
 /// A network that was trained for one step.
 fs::path small_run(const TempFolder& folder, const std::string& recipe) {
   for (const char* id : {"a1", "a2", "a3"}) { write_case(folder / "train", id, kSize); }

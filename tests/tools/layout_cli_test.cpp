@@ -12,8 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string quoted(const fs::path& path) { return "'" + path.string() + "'"; }
-
 void run(const std::string& arguments, const std::string& says = {}) {
   const Ended e = voxgrad(arguments);
   INFO(arguments);

@@ -55,8 +55,6 @@ TrainOptions patch_options() {
   return o;
 }
 
-std::string quoted(const fs::path& path) { return "'" + path.string() + "'"; }
-
 }  // namespace
 
 TEST_CASE("training on patches of native cases says so, and goes on bit for bit within an epoch", "[training]") {

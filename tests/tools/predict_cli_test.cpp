@@ -16,8 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string quoted(const fs::path& path) { return "'" + path.string() + "'"; }
-
 /// A network of a training of one epoch, and two cases to segment.
 fs::path make_run_and_cases(const TempFolder& folder) {
   for (const char* id : {"a1", "a2"}) { write_case(folder / "raw", id, {kSmallSize, kSmallSize, kSmallSize}); }

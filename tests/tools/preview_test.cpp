@@ -47,8 +47,6 @@ std::uint32_t big_endian(const std::string& bytes, std::size_t at) {
   return v;
 }
 
-std::string quoted(const fs::path& path) { return "'" + path.string() + "'"; }
-
 }  // namespace
 
 TEST_CASE("a preview shows the slice with most tumour, or the middle one", "[preview]") {
