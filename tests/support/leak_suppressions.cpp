@@ -2,9 +2,9 @@
 
 #ifdef VOX_ADDRESS_SANITIZER
 
-// LeakSanitizer asks for this by name. Fontconfig, behind Cairo's text, and PMIx, by which Open MPI starts, keep a
-// few hundred bytes until the process ends.
-extern "C" const char* __lsan_default_suppressions();  // NOLINT(bugprone-reserved-identifier)
-extern "C" const char* __lsan_default_suppressions() { return "leak:libfontconfig\nleak:pmix\n"; }  // NOLINT
+// LeakSanitizer asks for this by name. PMIx, by which Open MPI starts, keeps a few hundred bytes until the
+// process ends.
+extern "C" const char* __lsan_default_suppressions();                           // NOLINT(bugprone-reserved-identifier)
+extern "C" const char* __lsan_default_suppressions() { return "leak:pmix\n"; }  // NOLINT
 
 #endif

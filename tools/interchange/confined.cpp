@@ -1,6 +1,5 @@
 #include "tools/interchange/confined.h"
 
-#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -8,22 +7,17 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <fstream>
-#include <new>
-#include <system_error>
+#include <utility>
 #include <vector>
 
-#include "engine/open_file.h"
+#include "engine/own_process.h"
 #include "kernels/base/check.h"
 
 namespace vox {
@@ -44,12 +38,6 @@ constexpr bool kSanitized =
 #else
 constexpr bool kSanitized = false;
 #endif
-
-// What an answer begins with.
-constexpr char kResult = 'r';
-constexpr char kDamaged = 'd';
-constexpr char kTooLarge = 'm';
-constexpr char kOther = 'e';
 
 /// The calls of the system that are let through, one after the other; any other fails with EPERM.
 class Filter {
@@ -100,21 +88,16 @@ class Filter {
   std::vector<sock_filter> code_;
 };
 
-void limit(__rlimit_resource_t what, rlim_t most) {
-  rlimit now{};
-  if (getrlimit(what, &now) == 0 && most < now.rlim_cur) {
-    now.rlim_cur = most;
-    static_cast<void>(setrlimit(what, &now));
-  }
-}
-
 void confine(int answer, const Confinement& c) {
-  limit(RLIMIT_CORE, 0);
-  limit(RLIMIT_CPU, c.most_seconds);
   if (!kSanitized) {
     std::size_t pages = 0;
     std::ifstream("/proc/self/statm") >> pages;
-    limit(RLIMIT_AS, pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) + c.most_bytes);
+    rlimit memory{};
+    const rlim_t most = pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) + c.most_bytes;
+    if (getrlimit(RLIMIT_AS, &memory) == 0 && most < memory.rlim_cur) {
+      memory.rlim_cur = most;
+      static_cast<void>(setrlimit(RLIMIT_AS, &memory));
+    }
   }
   if (!confines()) { return; }
   Filter filter;
@@ -129,77 +112,20 @@ void confine(int answer, const Confinement& c) {
   filter.use();
 }
 
-/// The child: ends here.
-[[noreturn]] void work_and_answer(int to, const Confinement& c, const std::function<std::string()>& work) {
-  for (const int crash : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) {  // no handler of the parent's speaks for it
-    static_cast<void>(std::signal(crash, SIG_DFL));
-  }
-  int code = 1;
-  try {
-    std::string answer;
-    try {
-      if (c.prepare) { c.prepare(); }
-      confine(to, c);
-      answer = kResult + work();
-    } catch (const DataError& e) { answer = kDamaged + std::string(e.what()); } catch (const MemoryError& e) {
-      answer = kTooLarge + std::string(e.what());
-    } catch (const Error& e) { answer = kOther + std::string(e.what()); } catch (const std::bad_alloc&) {
-      answer = kTooLarge + c.what + ": takes too much memory";
-    }
-    std::size_t sent = 0;
-    while (sent < answer.size()) {
-      const ssize_t n = write(to, answer.data() + sent, answer.size() - sent);
-      if (n < 0 && errno != EINTR) { break; }
-      sent += static_cast<std::size_t>(std::max<ssize_t>(n, 0));
-    }
-    code = sent == answer.size() ? 0 : 1;
-  } catch (...) { code = 1; }
-  _exit(code);
-}
-
-std::string all_of(int from) {
-  std::string all;
-  std::array<char, std::size_t{1} << 16U> piece{};
-  for (;;) {
-    const ssize_t n = read(from, piece.data(), piece.size());
-    if (n < 0 && errno == EINTR) { continue; }
-    if (n <= 0) { return all; }
-    all.append(piece.data(), static_cast<std::size_t>(n));
-  }
-}
-
 }  // namespace
 
 bool confines() { return kMachine != 0 && !kSanitized && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0; }
 
 std::string confined(const Confinement& c, const std::function<std::string()>& work) {
-  std::array<int, 2> ends{};
-  const bool piped = pipe2(ends.data(), O_CLOEXEC) == 0;
-  Descriptor from(piped ? ends[0] : -1);
-  Descriptor to(piped ? ends[1] : -1);
-  const pid_t child = piped ? fork() : -1;
-  if (child < 0) {
-    fail<MemoryError>(__FILE__, __LINE__,
-                      fmt::format("{}: no process can be started: {}", c.what, std::generic_category().message(errno)));
-  }
-  if (child == 0) { work_and_answer(to.get(), c, work); }
-  to = Descriptor();
-  const std::string answer = all_of(from.get());
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-  VOX_CHECK_DATA(!WIFSIGNALED(status) || WTERMSIG(status) != SIGXCPU, "{}: took more than {} s of processor time",
-                 c.what, c.most_seconds);
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc keeps strsignal's text for each thread by itself
-  const auto name_of = [](int number) { return strsignal(number); };
-  VOX_CHECK_DATA(!WIFSIGNALED(status), "{}: ended by signal {} ({}): damaged input, or there is no memory", c.what,
-                 WTERMSIG(status), name_of(WTERMSIG(status)));
-  VOX_CHECK_DATA(WIFEXITED(status) && WEXITSTATUS(status) == 0 && !answer.empty(), "{}: gave no answer", c.what);
-  std::string rest = answer.substr(1);
-  if (answer[0] == kDamaged) { VOX_FAIL_DATA("{}", rest); }
-  if (answer[0] == kTooLarge) { fail<MemoryError>(__FILE__, __LINE__, rest); }
-  if (answer[0] == kOther) { VOX_FAIL("{}", rest); }
-  VOX_CHECK_DATA(answer[0] == kResult, "{}: gave no answer", c.what);
-  return rest;
+  ProcessEnd end = in_own_process(c.what, c.most_seconds, [&](int to) {
+    if (c.prepare) { c.prepare(); }
+    confine(to, c);
+    return work();
+  });
+  VOX_CHECK_DATA(end.signal == 0 || end.signal == SIGXCPU, "{}: {}: damaged input, or there is no memory", c.what,
+                 end.failed);
+  VOX_CHECK_DATA(end.failed.empty(), "{}: {}", c.what, end.failed);
+  return std::move(end.answer);
 }
 
 }  // namespace vox

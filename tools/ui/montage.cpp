@@ -1,6 +1,7 @@
 #include "tools/ui/montage.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/base/check.h"
 #include "tools/ui/overlay_paint.h"
@@ -57,8 +58,8 @@ void Montage::add(const MontageTile& tile) {
     if (classes == nullptr) { continue; }
     const double at_x = left + (kPanel - width_mm * scale) / 2;
     const double at_y = y + kWords + (kPanel - height_mm * scale) / 2;
-    const auto draw = [&](const Pixels& pixels, Between between) {
-      page_.pixels(pixels, at_x, at_y, plane.pixel_width_mm * scale, plane.pixel_height_mm * scale, between);
+    const auto draw = [&](Pixels pixels, Between between) {
+      page_.pixels(std::move(pixels), at_x, at_y, plane.pixel_width_mm * scale, plane.pixel_height_mm * scale, between);
     };
     draw(grey, Between::smooth);
     draw(paint_classes(*classes, plane), Between::nearest);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 
 #include "tools/ui/overlay_paint.h"
 #include "tools/ui/picture.h"
@@ -55,8 +56,8 @@ class Page {
   static double height_mm(const Plane& p) { return p.pixel_height_mm * static_cast<double>(p.height); }
   [[nodiscard]] std::size_t columns() const { return overlay_.truth != nullptr ? 3 : 2; }
 
-  void stretch(const Pixels& pixels, double x, double y, const Plane& p, Between between) {
-    picture_->pixels(pixels, x, y, p.pixel_width_mm * scale_, p.pixel_height_mm * scale_, between);
+  void stretch(Pixels pixels, double x, double y, const Plane& p, Between between) {
+    picture_->pixels(std::move(pixels), x, y, p.pixel_width_mm * scale_, p.pixel_height_mm * scale_, between);
   }
 
   void plane(double x, double y, std::size_t view, const LabelMap* classes) {

@@ -8,11 +8,14 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
-#include <span>
+#include <string_view>
+#include <utility>
 
 #include "engine/atomic_file.h"
 #include "engine/json_text.h"
+#include "engine/own_process.h"
 #include "kernels/base/check.h"
 #include "tools/ui/output.h"
 #include "tools/ui/png.h"
@@ -41,7 +44,6 @@ void check_drawn(cairo_status_t status) {
   VOX_CHECK(status == CAIRO_STATUS_SUCCESS, "picture: {}", cairo_status_to_string(status));
 }
 
-/// Not by Cairo's own writer: where memory runs out within it, libpng jumps to where nothing waits for it.
 std::string png_of(cairo_surface_t* surface) {
   cairo_surface_flush(surface);
   const auto width = static_cast<std::size_t>(cairo_image_surface_get_width(surface));
@@ -60,6 +62,56 @@ std::string png_of(cairo_surface_t* surface) {
   return png_file(static_cast<std::int64_t>(width), static_cast<std::int64_t>(height), 3, rows);
 }
 
+void draw_text(cairo_t* c, double x, double y, double size, const std::string& words, bool centred) {
+  cairo_set_font_size(c, size);
+  cairo_text_extents_t box;
+  cairo_text_extents(c, words.c_str(), &box);
+  cairo_move_to(c, centred ? x - box.width / 2 - box.x_bearing : x, y);
+  cairo_text_path(c, words.c_str());
+  cairo_set_source_rgb(c, 0, 0, 0);
+  cairo_set_line_width(c, 3);
+  cairo_stroke_preserve(c);
+  cairo_set_source_rgb(c, 1, 1, 1);
+  cairo_fill(c);
+}
+
+void draw_pixels(cairo_t* c, const Pixels& p, Between between) {
+  const Surface picture(
+      cairo_image_surface_create(CAIRO_FORMAT_ARGB32, static_cast<int>(p.width), static_cast<int>(p.height)));
+  if (cairo_surface_status(picture.get()) == CAIRO_STATUS_NO_MEMORY) { throw std::bad_alloc(); }
+  VOX_CHECK(cairo_surface_status(picture.get()) == CAIRO_STATUS_SUCCESS, "picture: cannot make one of {}x{}", p.width,
+            p.height);
+  const std::int64_t stride = cairo_image_surface_get_stride(picture.get()) / 4;
+  auto* const rows = reinterpret_cast<std::uint32_t*>(cairo_image_surface_get_data(picture.get()));
+  for (std::int64_t row = 0; row < p.height; ++row) {
+    std::copy_n(p.argb.begin() + row * p.width, p.width, rows + row * stride);
+  }
+  cairo_surface_mark_dirty(picture.get());
+  cairo_set_source_surface(c, picture.get(), 0, 0);
+  cairo_pattern_set_filter(cairo_get_source(c),
+                           between == Between::smooth ? CAIRO_FILTER_BILINEAR : CAIRO_FILTER_NEAREST);
+  cairo_pattern_set_extend(cairo_get_source(c), CAIRO_EXTEND_PAD);
+  cairo_rectangle(c, 0, 0, static_cast<double>(p.width), static_cast<double>(p.height));
+  cairo_fill(c);
+}
+
+void draw_legend(cairo_t* c, double x, double y) {
+  for (std::size_t k = 1; k < kClassColours.size(); ++k) {
+    const Colour& colour = kClassColours[k];
+    cairo_set_source_rgb(c, colour.red / 255.0, colour.green / 255.0, colour.blue / 255.0);
+    cairo_rectangle(c, x, y + 8, 16, 16);
+    cairo_fill(c);
+    draw_text(c, x + 22, y + 21, 13, colour.meaning, false);
+    cairo_text_extents_t box;
+    cairo_text_extents(c, colour.meaning, &box);
+    x += box.width + 46;
+  }
+}
+
+// What a drawn page begins with.
+constexpr char kFont = 'f';
+constexpr char kNoFont = 'n';
+
 }  // namespace
 
 std::uint32_t argb(double opacity, double red, double green, double blue) {
@@ -73,83 +125,55 @@ std::uint32_t grey(double value, double black, double white) {
   return argb(1, v, v, v);
 }
 
-struct Picture::Page {
-  Surface surface;
-  Context context;
-};
-
-Picture::Picture(double width, double height) : page_(std::make_unique<Page>()) {
-  page_->surface.reset(cairo_image_surface_create(CAIRO_FORMAT_RGB24, static_cast<int>(std::ceil(width)),
-                                                  static_cast<int>(std::ceil(height))));
-  page_->context.reset(cairo_create(page_->surface.get()));
-  cairo_t* const c = page_->context.get();
-  if (cairo_status(c) == CAIRO_STATUS_NO_MEMORY) { throw std::bad_alloc(); }
-  VOX_CHECK(cairo_status(c) == CAIRO_STATUS_SUCCESS, "picture: cannot make a page of {:.0f}x{:.0f}", width, height);
-  cairo_paint(c);  // black
-  cairo_select_font_face(c, fonts_are_configured() ? "DejaVu Sans" : "@cairo:", CAIRO_FONT_SLANT_NORMAL,
-                         CAIRO_FONT_WEIGHT_NORMAL);
-}
-
-Picture::~Picture() = default;
+Picture::Picture(double width, double height) : width_(std::ceil(width)), height_(std::ceil(height)) {}
 
 void Picture::text(double x, double y, double size, const std::string& bytes, bool centred) {
-  cairo_t* const c = page_->context.get();
-  const std::string words = utf8_text(bytes);  // Cairo draws nothing more after other text
-  cairo_set_font_size(c, size);
-  cairo_text_extents_t box;
-  cairo_text_extents(c, words.c_str(), &box);
-  cairo_move_to(c, centred ? x - box.width / 2 - box.x_bearing : x, y);
-  cairo_text_path(c, words.c_str());
-  cairo_set_source_rgb(c, 0, 0, 0);
-  cairo_set_line_width(c, 3);
-  cairo_stroke_preserve(c);
-  cairo_set_source_rgb(c, 1, 1, 1);
-  cairo_fill(c);
+  parts_.emplace_back([=, words = utf8_text(bytes)](cairo_t* c) {  // Cairo draws nothing more after other text
+    draw_text(c, x, y, size, words, centred);
+  });
 }
 
-void Picture::pixels(const Pixels& p, double x, double y, double pixel_width, double pixel_height, Between between) {
-  const Surface picture(
-      cairo_image_surface_create(CAIRO_FORMAT_ARGB32, static_cast<int>(p.width), static_cast<int>(p.height)));
-  if (cairo_surface_status(picture.get()) == CAIRO_STATUS_NO_MEMORY) { throw std::bad_alloc(); }
-  VOX_CHECK(cairo_surface_status(picture.get()) == CAIRO_STATUS_SUCCESS, "picture: cannot make one of {}x{}", p.width,
-            p.height);
-  const std::int64_t stride = cairo_image_surface_get_stride(picture.get()) / 4;
-  auto* const rows = reinterpret_cast<std::uint32_t*>(cairo_image_surface_get_data(picture.get()));
-  for (std::int64_t row = 0; row < p.height; ++row) {
-    std::copy_n(p.argb.begin() + row * p.width, p.width, rows + row * stride);
-  }
-  cairo_surface_mark_dirty(picture.get());
-  cairo_t* const c = page_->context.get();
-  cairo_save(c);
-  cairo_translate(c, x, y);
-  cairo_scale(c, pixel_width, pixel_height);
-  cairo_set_source_surface(c, picture.get(), 0, 0);
-  cairo_pattern_set_filter(cairo_get_source(c),
-                           between == Between::smooth ? CAIRO_FILTER_BILINEAR : CAIRO_FILTER_NEAREST);
-  cairo_pattern_set_extend(cairo_get_source(c), CAIRO_EXTEND_PAD);
-  cairo_rectangle(c, 0, 0, static_cast<double>(p.width), static_cast<double>(p.height));
-  cairo_fill(c);
-  cairo_restore(c);
+void Picture::pixels(Pixels p, double x, double y, double pixel_width, double pixel_height, Between between) {
+  parts_.emplace_back([=, p = std::move(p)](cairo_t* c) {
+    cairo_save(c);
+    cairo_translate(c, x, y);
+    cairo_scale(c, pixel_width, pixel_height);
+    draw_pixels(c, p, between);
+    cairo_restore(c);
+  });
 }
 
 void Picture::legend(double x, double y) {
-  cairo_t* const c = page_->context.get();
-  for (std::size_t k = 1; k < kClassColours.size(); ++k) {
-    const Colour& colour = kClassColours[k];
-    cairo_set_source_rgb(c, colour.red / 255.0, colour.green / 255.0, colour.blue / 255.0);
-    cairo_rectangle(c, x, y + 8, 16, 16);
-    cairo_fill(c);
-    text(x + 22, y + 21, 13, colour.meaning);
-    cairo_text_extents_t box;
-    cairo_text_extents(c, colour.meaning, &box);
-    x += box.width + 46;
-  }
+  parts_.emplace_back([=](cairo_t* c) { draw_legend(c, x, y); });
+}
+
+/// kFont or kNoFont, and the file.
+std::string Picture::draw() const {
+  const Surface surface(
+      cairo_image_surface_create(CAIRO_FORMAT_RGB24, static_cast<int>(width_), static_cast<int>(height_)));
+  const Context context(cairo_create(surface.get()));
+  cairo_t* const c = context.get();
+  if (cairo_status(c) == CAIRO_STATUS_NO_MEMORY) { throw std::bad_alloc(); }
+  VOX_CHECK(cairo_status(c) == CAIRO_STATUS_SUCCESS, "picture: cannot make a page of {}x{}", width_, height_);
+  cairo_paint(c);  // black
+  cairo_select_font_face(c, fonts_are_configured() ? "DejaVu Sans" : "@cairo:", CAIRO_FONT_SLANT_NORMAL,
+                         CAIRO_FONT_WEIGHT_NORMAL);
+  for (const auto& part : parts_) { part(c); }
+  check_drawn(cairo_status(c));
+  const bool plain = cairo_scaled_font_get_type(cairo_get_scaled_font(c)) == CAIRO_FONT_TYPE_USER;
+  return (plain ? kNoFont : kFont) + png_of(surface.get());
 }
 
 void Picture::write(const std::filesystem::path& png) const {
-  check_drawn(cairo_status(page_->context.get()));
-  write_file(png, png_of(page_->surface.get()));
-  if (cairo_scaled_font_get_type(cairo_get_scaled_font(page_->context.get())) == CAIRO_FONT_TYPE_USER) {
+  // Fontconfig that is refused all memory was seen to go on for minutes. A page of 0.9 million pixels takes 0.1 s.
+  const auto most_seconds = static_cast<unsigned>(60 + width_ * height_ / 1e6);
+  const ProcessEnd end = in_own_process(png.string(), most_seconds, [this](int) { return draw(); });
+  if (!end.failed.empty()) {
+    fail<MemoryError>(__FILE__, __LINE__,
+                      fmt::format("{}: drawing it {}: there is no memory", png.string(), end.failed));
+  }
+  write_file(png, std::string_view(end.answer).substr(1));
+  if (end.answer.front() == kNoFont) {
     write_stderr(
         fmt::format("{}: no font is installed, so words are in plain letters, ASCII alone (Debian, Ubuntu: apt install "
                     "fontconfig-config)\n",

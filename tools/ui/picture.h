@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <memory>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "data/cases/label_convention.h"
+
+using cairo_t = struct _cairo;  // NOLINT(bugprone-reserved-identifier): as Cairo's own header has it
 
 namespace vox {
 
@@ -38,29 +40,28 @@ struct Pixels {
 
 enum class Between : std::uint8_t { smooth, nearest };
 
-/// A black page in pixels, drawn on by Cairo and written as PNG.
+/// A black page in pixels. What is put on it is kept, and drawn by Cairo when it is written, in a process of its own:
+/// where memory runs out, Cairo and what it calls (fontconfig, FreeType) end theirs by a signal.
 class Picture {
  public:
   Picture(double width, double height);  ///< rounded up
-  ~Picture();
-  Picture(const Picture&) = delete;
-  Picture& operator=(const Picture&) = delete;
-  Picture(Picture&&) = delete;
-  Picture& operator=(Picture&&) = delete;
 
   /// White with a dark rim, so that it is read on any grey. x is the left end, or the middle.
   void text(double x, double y, double size, const std::string& bytes, bool centred = false);
   /// Each pixel so wide and high on the page.
-  void pixels(const Pixels&, double x, double y, double pixel_width, double pixel_height, Between);
+  void pixels(Pixels, double x, double y, double pixel_width, double pixel_height, Between);
   /// The colours of the classes and what they mean, in a line.
   void legend(double x, double y);
-  /// Whole or not at all. Where there is no font, words are in the plain letters that Cairo itself brings, which are
-  /// ASCII, and stderr says so.
+  /// Whole or not at all. A MemoryError where Cairo did not come to its end. Where there is no font, words are in the
+  /// plain letters that Cairo itself brings, which are ASCII, and stderr says so.
   void write(const std::filesystem::path& png) const;
 
  private:
-  struct Page;
-  std::unique_ptr<Page> page_;
+  [[nodiscard]] std::string draw() const;
+
+  double width_;
+  double height_;
+  std::vector<std::function<void(cairo_t*)>> parts_;
 };
 
 }  // namespace vox

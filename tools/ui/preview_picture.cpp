@@ -99,8 +99,8 @@ void draw_preview(const std::filesystem::path& png, const Preview& preview) {
     const Pixels borders = borders_of(sample.label, slice);
     for (std::size_t c = 0; c < preview.channels.size(); ++c) {
       const double x = kGap + static_cast<double>(c) * (panel_width + kGap);
-      const Pixels greys = greys_of(std::span(sample.image).subspan(c * voxels, voxels), slice);
-      picture.pixels(greys, x, y + kCaptionHeight, scale, scale, Between::smooth);
+      picture.pixels(greys_of(std::span(sample.image).subspan(c * voxels, voxels), slice), x, y + kCaptionHeight, scale,
+                     scale, Between::smooth);
       picture.pixels(borders, x, y + kCaptionHeight, scale, scale, Between::nearest);
     }
     y += row_height;

@@ -155,13 +155,11 @@ class Judge:
 
     def judge_memory(self, verb):
         """Allocations and threads, one and all from it on: exit 4, or 2 for a thread, with a message."""
-        least = max(self.options.bytes, 1 << 14) if verb.draws else self.options.bytes
-        for kind, settings, fault in (("memory", {"VOX_FAULTS_BYTES": str(least)}, "ENOMEM"), ("thread", {"VOX_FAULTS_THREADS": "1"}, "EAGAIN")):
+        for kind, settings, fault in (("memory", {"VOX_FAULTS_BYTES": str(self.options.bytes)}, "ENOMEM"), ("thread", {"VOX_FAULTS_THREADS": "1"}, "EAGAIN")):
             _, _, _, calls = self.run(verb, **settings)
             most = self.options.most_memory
             tries = calls if most == 0 or len(calls) <= most else random.Random(self.options.seed).sample(calls, most)
-            ways = ("",) if verb.draws else ("", "+")  # Cairo that is refused all of them ends by a signal
-            for call, later in ((c, way) for c in tries for way in ways):
+            for call, later in ((c, way) for c in tries for way in ("", "+")):
                 code, out, err, _ = self.run(verb, **settings, VOX_FAULTS_FAIL=f"{kind}:{call.number}{later}:{fault}")
                 self.ends[f"{kind}: exit {code}"] += 1
                 self.counts[kind] += 1

@@ -24,7 +24,6 @@ class Verb:
     same_stdout: bool = False
     gnuplot: bool = False
     rank: int = -1  # of two under mpirun, the one whose calls are counted
-    draws: bool = False  # words, by Cairo: it, fontconfig and FreeType end by a signal where a small allocation is refused
 
 
 VERBS = [
@@ -35,7 +34,7 @@ VERBS = [
     Verb("convert", ["convert", "-i", "raw", "-o", "out", "--to", "nnunet", *SMALL], needs=["raw"], new=["out"]),
     Verb("prepare", ["prepare", "-i", "raw", "-o", "out", "--recipe", "zscore", "--size", "16", *SMALL], needs=["raw"], new=["out"],
          old={"out": "cache8"}, by_case=True),
-    Verb("preview", ["preview", "-i", "cache", "-o", "out.png", "--samples", "2", "--folds", "3"], needs=["cache"], new=["out.png"], old={"out.png": "old"}, draws=True),
+    Verb("preview", ["preview", "-i", "cache", "-o", "out.png", "--samples", "2", "--folds", "3"], needs=["cache"], new=["out.png"], old={"out.png": "old"}),
     Verb("train", ["train", "-o", "out", "--epochs", "1", *TRAIN], needs=["cache"], new=["out"]),
     Verb("resume", ["train", "-o", "out", "--resume", "--epochs", "3", *TRAIN], needs=["cache"], new=["out"], old={"out": "run"}),
     Verb("predict", ["predict", "-i", "raw", "-o", "out", "-m", "run", "--save-logits", *SMALL], needs=["raw", "run"], new=["out"], old={"out": "other"},
@@ -48,9 +47,9 @@ VERBS = [
     Verb("plot", ["plot", "run", "second", "-o", "out.png"], needs=["run", "second"], new=["out.png"], old={"out.png": "old"}, gnuplot=True),
     Verb("tune", ["tune", "-g", "raw", "-p", "predicted", "-o", "out.json", *SMALL], needs=["raw", "predicted"], new=["out.json"], old={"out.json": "old"}),
     Verb("overlay", ["overlay", "-i", "raw/Synth_001", "-s", "predicted/Synth_001.nii.gz", "-o", "out.png"], needs=["raw", "predicted"], new=["out.png"],
-         old={"out.png": "old"}, draws=True),
+         old={"out.png": "old"}),
     Verb("montage", ["overlay", "--montage", "-i", "raw", "-s", "predicted", "-o", "out.png"], needs=["raw", "predicted"], new=["out.png"],
-         old={"out.png": "old"}, draws=True),
+         old={"out.png": "old"}),
     Verb("report", ["report", "run", "-o", "out.html"], needs=["run"], new=["out.html"], old={"out.html": "old"}),
     Verb("export", ["export", "-m", "run", "-o", "out.onnx"], needs=["run"], new=["out.onnx", "out.json"], old={"out.onnx": "old", "out.json": "old"}),
     Verb("import", ["import", "--from", "torch", "weights.safetensors", "-o", "out.safetensors", "--widths", "2", "2", "2", "--size", "16", "--recipe", "zscore"],
