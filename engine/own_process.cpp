@@ -99,6 +99,11 @@ class Child {
 
 }  // namespace
 
+std::string end_by_signal(int signal) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc keeps strsignal's text for each thread by itself
+  return fmt::format("ended by signal {} ({})", signal, strsignal(signal));
+}
+
 ProcessEnd in_own_process(const std::string& what, unsigned most_seconds,
                           const std::function<std::string(int to)>& work) {
   std::array<int, 2> ends{};
@@ -119,10 +124,8 @@ ProcessEnd in_own_process(const std::string& what, unsigned most_seconds,
   const int status = child.wait();
   if (WIFSIGNALED(status)) {
     end.signal = WTERMSIG(status);
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc keeps strsignal's text for each thread by itself
-    const char* const name = strsignal(end.signal);
     end.failed = end.signal == SIGXCPU ? fmt::format("took more than {} s of processor time", most_seconds)
-                                       : fmt::format("ended by signal {} ({})", end.signal, name);
+                                       : end_by_signal(end.signal);
     return end;
   }
   const bool whole = WIFEXITED(status) && WEXITSTATUS(status) == 0 && !end.answer.empty();

@@ -5,11 +5,14 @@
 
 namespace vox {
 
+/// "ended by signal 11 (Segmentation fault)".
+[[nodiscard]] std::string end_by_signal(int signal);
+
 /// How a process of its own came to its end.
 struct ProcessEnd {
   std::string answer{};  ///< what its work returned; what it said by then, where it was ended by a signal
   int signal = 0;        ///< that ended it
-  std::string failed{};  ///< "ended by signal 11 (Segmentation fault)", "gave no answer"; empty where it answered
+  std::string failed{};  ///< end_by_signal(), "gave no answer", ...; empty where it answered
 };
 
 /// What work() returns, made by a process of its own, for libraries whose crash shall not be this one's. It begins with

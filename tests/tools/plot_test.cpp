@@ -9,6 +9,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
+#include "tools/ui/gnuplot.h"
 #include "tools/ui/output.h"
 
 namespace vox::test {
@@ -68,6 +69,22 @@ TEST_CASE("without gnuplot, or without a folder to write to, training goes on, a
   setenv("PATH", path.c_str(), 1);
   CHECK(finish_output() == failed);  // no gnuplot is no output that failed
   CHECK(std::filesystem::is_empty(folder.path()));
+}
+
+TEST_CASE("what gnuplot ends by is told", "[plot]") {
+  const TempFolder folder;
+  const std::string path = std::getenv("PATH");
+  const auto wrong_of = [&](const std::string& script) {
+    write_bytes(folder / "gnuplot", "#!/bin/sh\n" + script);
+    std::filesystem::permissions(folder / "gnuplot", std::filesystem::perms::owner_all);
+    setenv("PATH", (folder.path().string() + ":" + path).c_str(), 1);
+    const Drawn drawn = run_gnuplot("plot x\n");
+    setenv("PATH", path.c_str(), 1);
+    CHECK(drawn.picture.empty());
+    return drawn.wrong;
+  };
+  CHECK(wrong_of("kill -9 $$\n") == "gnuplot ended by signal 9 (Killed): perhaps there is no memory");
+  CHECK(wrong_of("echo '  line 3:  no such   word' >&2; exit 1\n") == "gnuplot failed:  line 3: no such word ");
 }
 
 }  // namespace vox::test

@@ -12,6 +12,8 @@
 #include <memory>
 #include <utility>
 
+#include "engine/own_process.h"
+
 extern char** environ;  // NOLINT: of POSIX
 
 namespace vox {
@@ -66,6 +68,9 @@ Drawn run_gnuplot(const std::string& text) {
   std::string picture = content_of(out.get());
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && !picture.empty()) {
     return {.picture = std::move(picture), .wrong = {}};
+  }
+  if (WIFSIGNALED(status)) {
+    return {.picture = {}, .wrong = "gnuplot " + end_by_signal(WTERMSIG(status)) + ": perhaps there is no memory"};
   }
   std::string said = content_of(messages.get()).substr(0, 400);
   const auto space = [](char c) { return c == ' ' || c == '\n'; };

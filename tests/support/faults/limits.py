@@ -1,5 +1,6 @@
 """Every verb within a limited address space (ulimit -v): it does its work, or says that it does not fit, exit 4, and leaves nothing
-half-written. And what plan promises of a training holds."""
+half-written. Within a control group it may be killed by the kernel, too, and what is there afterwards is whole. And what plan promises
+of a training holds."""
 
 import argparse
 import json
@@ -11,12 +12,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 import contents
 import verbs
 
 KIB, MIB = 1 << 10, 1 << 20
-WORDS = ("does not fit", "out of memory", "address space", "cannot map", "Cannot allocate memory", "Resource temporarily unavailable", "no memory")
+WORDS = ("does not fit", "out of memory", "address space", "cannot map", "Cannot allocate memory", "Resource temporarily unavailable", "no memory", "of the control group")
 
 
 class Group:
@@ -40,7 +42,13 @@ class Group:
         return self
 
     def __exit__(self, *_):
-        os.rmdir(self.folder)
+        for last in range(99, -1, -1):  # children of one that was killed end a little later
+            try:
+                return os.rmdir(self.folder)
+            except OSError:
+                if not last:
+                    raise
+                time.sleep(0.02)
 
 
 class Limits:
@@ -53,6 +61,14 @@ class Limits:
         self.chance = random.Random(options.seed)
         self.wrong = []
         self.ends = {}
+        self.group_ends = {}
+        self.groups = True
+        try:
+            with Group(64 * MIB):
+                pass
+        except OSError as refusal:
+            self.groups = False
+            print(f"no control group can be made here: {refusal}")
 
     def run(self, arguments, limit=None, gnuplot=False, group=None):
         def limited():
@@ -89,22 +105,32 @@ class Limits:
             limit = start + int(self.chance.uniform(0, 1) ** 2 * 64 * MIB)
             verbs.lay_out(verb, self.data, self.now)
             done = self.run(verb.arguments, limit, verb.gnuplot)
-            said = (done.stderr + done.stdout).decode(errors="replace")
             self.ends[done.returncode] = self.ends.get(done.returncode, 0) + 1
-            where = f"{verb.name} within {limit // KIB} KiB"
-            goes_on = verb.name in ("train", "resume", "plot") and done.returncode == 2  # without its report, or gnuplot has none
-            if done.returncode not in (0, 3, 4) and not goes_on:
-                self.wrong.append(f"{where}: exit {done.returncode}: {said[-300:]}")
-            elif done.returncode != 0 and not any(words in said for words in WORDS):
-                self.wrong.append(f"{where}: exit {done.returncode}, and no word of memory: {said[-300:]}")
-            after = contents.of_tree(self.now, verb.new)
-            for name, held in after.items():
-                if ".tmp-" in name or name.endswith(".lock"):
+            self.judge(verb, f"{verb.name} within {limit // KIB} KiB", done, before, usual)
+        for _ in range(self.options.limits if self.groups else 0):
+            limit = int(2 ** self.chance.uniform(0.5, 4) * MIB)
+            verbs.lay_out(verb, self.data, self.now)
+            with Group(limit) as group:
+                done = self.run(verb.arguments, gnuplot=verb.gnuplot, group=group)
+            self.group_ends[done.returncode] = self.group_ends.get(done.returncode, 0) + 1
+            self.judge(verb, f"{verb.name} within a control group of {limit // KIB} KiB", done, before, usual, killed=done.returncode == -9)
+
+    def judge(self, verb, where, done, before, usual, killed=False):
+        said = (done.stderr + done.stdout).decode(errors="replace")
+        goes_on = verb.name in ("train", "resume", "plot") and done.returncode == 2  # without its report, or gnuplot has none
+        if done.returncode not in (0, 3, 4) and not goes_on and not killed:
+            self.wrong.append(f"{where}: exit {done.returncode}: {said[-300:]}")
+        elif done.returncode > 0 and not any(words in said for words in WORDS):
+            self.wrong.append(f"{where}: exit {done.returncode}, and no word of memory: {said[-300:]}")
+        after = contents.of_tree(self.now, verb.new)
+        for name, held in after.items():
+            if ".tmp-" in name or name.endswith((".lock", ".voxgrad-convert")):
+                if not killed:
                     self.wrong.append(f"{where}: leaves {name}")
-                elif held not in (before.get(name), usual.get(name)) and not name.endswith("log.jsonl"):
-                    self.wrong.append(f"{where}: {name} is neither the old nor the new one")
-            if done.returncode == 0 and after.keys() != usual.keys():
-                self.wrong.append(f"{where}: exit 0 without {usual.keys() - after.keys()}")
+            elif held not in (before.get(name), usual.get(name)) and not name.endswith("log.jsonl"):
+                self.wrong.append(f"{where}: {name} is neither the old nor the new one")
+        if done.returncode == 0 and after.keys() != usual.keys():
+            self.wrong.append(f"{where}: exit 0 without {usual.keys() - after.keys()}")
 
     def judge_plan(self, start):
         """A training within what plan says and a little more runs; within less it says what it wants, and what there is."""
@@ -134,15 +160,12 @@ class Limits:
         if within.returncode != 0:
             self.wrong.append(f"plan says {wanted} bytes, and ulimit -v of {slack // MIB} MiB more: exit {within.returncode}: {within.stderr.decode()[-300:]}")
         self.refused("ulimit -v of half of what is planned", below)
-        try:
+        if self.groups:
             resident = 32 * MIB  # the program and its libraries, what it has read
             with Group(resident + wanted) as group:
                 within = train(group=group)
             with Group(wanted) as group:
                 below = train(group=group)
-        except (OSError, subprocess.SubprocessError) as refusal:
-            print(f"no control group can be made here: {refusal}")
-        else:
             if within.returncode != 0:
                 self.wrong.append(f"plan says {wanted} bytes, and a control group of 32 MiB more: exit {within.returncode}: {within.stderr.decode()[-300:]}")
             self.refused("a control group of what is planned, nothing for the program", below)
@@ -175,9 +198,10 @@ def main():
     for text in limits.wrong:
         print(text)
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(f"{sum(limits.ends.values())} runs, exit codes {dict(sorted(limits.ends.items()))}; {len(limits.wrong)} findings; "
+    print(f"{sum(limits.ends.values())} address spaces, exit codes {dict(sorted(limits.ends.items()))}; {sum(limits.group_ends.values())} control groups, "
+          f"exit codes (-9: killed) {dict(sorted(limits.group_ends.items()))}; {len(limits.wrong)} findings; "
           f"{spent.ru_utime + spent.ru_stime:.0f} s of processor time")
-    sys.exit(bool(limits.wrong) or 4 not in limits.ends)
+    sys.exit(bool(limits.wrong) or 4 not in limits.ends or (limits.groups and -9 not in limits.group_ends))
 
 
 if __name__ == "__main__":
