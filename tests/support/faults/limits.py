@@ -64,9 +64,10 @@ class Limits:
         self.group_ends = {}
         self.groups = True
         try:
-            with Group(64 * MIB):
-                pass
-        except OSError as refusal:
+            os.mkdir(self.now)
+            with Group(64 * MIB) as group:
+                self.run(["--version"], group=group)
+        except (OSError, subprocess.SubprocessError) as refusal:
             self.groups = False
             print(f"no control group can be made here: {refusal}")
 
