@@ -73,7 +73,9 @@ TEST_CASE("without gnuplot, or without a folder to write to, training goes on, a
 
 TEST_CASE("what gnuplot ends by is told", "[plot]") {
   const TempFolder folder;
-  const std::string path = std::getenv("PATH");
+  const char* const set = std::getenv("PATH");
+  REQUIRE(set != nullptr);
+  const std::string path = set;
   const auto wrong_of = [&](const std::string& script) {
     write_bytes(folder / "gnuplot", "#!/bin/sh\n" + script);
     std::filesystem::permissions(folder / "gnuplot", std::filesystem::perms::owner_all);
