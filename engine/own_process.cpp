@@ -28,14 +28,6 @@ constexpr char kDamaged = 'd';
 constexpr char kTooLarge = 'm';
 constexpr char kOther = 'e';
 
-void limit(__rlimit_resource_t what, rlim_t most) {
-  rlimit now{};
-  if (getrlimit(what, &now) == 0 && most < now.rlim_cur) {
-    now.rlim_cur = most;
-    static_cast<void>(setrlimit(what, &now));
-  }
-}
-
 /// The child: ends here.
 [[noreturn]] void work_and_answer(int to, const std::string& what, unsigned most_seconds,
                                   const std::function<std::string(int)>& work) {
@@ -43,8 +35,8 @@ void limit(__rlimit_resource_t what, rlim_t most) {
     static_cast<void>(std::signal(crash, SIG_DFL));
   }
   static_cast<void>(prctl(PR_SET_PDEATHSIG, SIGKILL));
-  limit(RLIMIT_CORE, 0);  // its crash is foreseen
-  limit(RLIMIT_CPU, most_seconds);
+  lower_limit(RLIMIT_CORE, 0);  // its crash is foreseen
+  lower_limit(RLIMIT_CPU, most_seconds);
   int code = 1;
   try {
     std::string answer;
@@ -102,6 +94,15 @@ class Child {
 std::string end_by_signal(int signal) {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc keeps strsignal's text for each thread by itself
   return fmt::format("ended by signal {} ({})", signal, strsignal(signal));
+}
+
+void lower_limit(int resource, std::uint64_t most) {
+  const auto what = static_cast<__rlimit_resource_t>(resource);
+  rlimit now{};
+  if (getrlimit(what, &now) == 0 && most < now.rlim_cur) {
+    now.rlim_cur = most;
+    static_cast<void>(setrlimit(what, &now));
+  }
 }
 
 ProcessEnd in_own_process(const std::string& what, unsigned most_seconds,

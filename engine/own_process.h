@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -7,6 +8,9 @@ namespace vox {
 
 /// "ended by signal 11 (Segmentation fault)".
 [[nodiscard]] std::string end_by_signal(int signal);
+
+/// Lowers a limit of this process, RLIMIT_..., where it is higher.
+void lower_limit(int resource, std::uint64_t most);
 
 /// How a process of its own came to its end.
 struct ProcessEnd {

@@ -92,12 +92,7 @@ void confine(int answer, const Confinement& c) {
   if (!kSanitized) {
     std::size_t pages = 0;
     std::ifstream("/proc/self/statm") >> pages;
-    rlimit memory{};
-    const rlim_t most = pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) + c.most_bytes;
-    if (getrlimit(RLIMIT_AS, &memory) == 0 && most < memory.rlim_cur) {
-      memory.rlim_cur = most;
-      static_cast<void>(setrlimit(RLIMIT_AS, &memory));
-    }
+    lower_limit(RLIMIT_AS, pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) + c.most_bytes);
   }
   if (!confines()) { return; }
   Filter filter;
